@@ -1,0 +1,165 @@
+# Minnow's build: no configure step. Everything made lies in $(BUILD), the program also as ./minnow.
+#   make run | test | asan | tsan | fuzz | bench | install | test-arm | clean      V=1 shows the commands
+BUILD ?= build
+PREFIX ?= /usr/local
+PKG_CONFIG ?= pkg-config
+FUZZ_SECONDS ?= 60
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+VERSION := 0.1.0
+SOVERSION := 0
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wvla -Wdouble-promotion $(if $(WERROR),-Werror)
+OPTIMISE ?= -O3 -g
+# -ffp-contract=off: fused multiply-add only where a kernel says so, for the same bits everywhere
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fPIC -fvisibility=hidden -pthread $(OPTIMISE) $(WARNINGS) \
+  -Isrc -Iinclude $(shell $(PKG_CONFIG) --cflags jansson 2>/dev/null) $(SANITIZE) $(CFLAGS)
+LIBS := $(shell $(PKG_CONFIG) --libs jansson 2>/dev/null || echo -ljansson) -lm
+LINK = $(CC) -pthread $(OPTIMISE) $(SANITIZE) $(LDFLAGS)
+
+# kernels are compiled once per instruction set; a file for another machine compiles to nothing
+MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
+ifneq (,$(findstring x86_64,$(MACHINE)))
+FLAGS_cpu/isa_avx2 := -mavx2 -mfma -mf16c
+FLAGS_cpu/isa_avx512vnni := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma
+else ifneq (,$(findstring aarch64,$(MACHINE)))
+FLAGS_cpu/isa_neondot := -march=armv8.2-a+dotprod
+endif
+
+SOURCES := $(sort $(wildcard src/*/*.c))
+OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
+CLI_OBJECTS := $(filter $(BUILD)/obj/cli/%,$(OBJECTS))
+LIB_OBJECTS := $(filter-out $(CLI_OBJECTS),$(OBJECTS))
+PROGRAM := $(if $(CLI_OBJECTS),$(BUILD)/minnow)
+
+TEST_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/test_*.c)))
+HELPERS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/*_cases.c)))
+REPLAYS := $(patsubst tests/fuzz_%.c,$(BUILD)/tests/replay_%,$(filter-out tests/fuzz_main.c,$(sort $(wildcard tests/fuzz_*.c))))
+FUZZERS := $(REPLAYS:$(BUILD)/tests/replay_%=$(BUILD)/tests/fuzz_%)
+BENCHES := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bench_*.c)))
+
+Q := $(if $(V),,@)
+SAY = $(if $(V),@:,@echo "  $(1)	$(2)")
+
+.PHONY: all tests run test asan tsan fuzz fuzzers bench install test-arm clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/libminnow.a $(BUILD)/libminnow.so $(PROGRAM) $(if $(and $(PROGRAM),$(filter build,$(BUILD))),minnow)
+
+# ---- the library and the program ----
+
+$(BUILD)/obj/%.o: src/%.c Makefile
+	$(call SAY,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(FLAGS_$*) -MMD -MP -c $< -o $@
+
+# the list of objects is a file of its own, so that a source that was taken away leaves the library too
+$(BUILD)/objects: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIB_OBJECTS)' | cmp -s - $@ || echo '$(LIB_OBJECTS)' > $@
+.PHONY: FORCE
+FORCE:
+
+$(BUILD)/libminnow.a: $(LIB_OBJECTS) $(BUILD)/objects
+	$(call SAY,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJECTS)
+
+$(BUILD)/libminnow.so.$(SOVERSION): $(LIB_OBJECTS) $(BUILD)/objects
+	$(call SAY,LD,$@)
+	$(Q)$(LINK) -shared -Wl,-soname,libminnow.so.$(SOVERSION) $(LIB_OBJECTS) $(LIBS) -o $@
+
+$(BUILD)/libminnow.so: $(BUILD)/libminnow.so.$(SOVERSION)
+	@ln -sf $(<F) $@
+
+# the program looks for packs/ beside itself; in $(BUILD) that is a link
+$(BUILD)/minnow: $(CLI_OBJECTS) $(BUILD)/libminnow.a
+	$(call SAY,LD,$@)
+	$(Q)$(LINK) $(CLI_OBJECTS) $(BUILD)/libminnow.a $(LIBS) -o $@
+	@ln -sfn $(CURDIR)/packs $(BUILD)/packs
+
+minnow: $(BUILD)/minnow
+	@cp -f $< $@
+
+# ---- tests, fuzz targets, benchmarks ----
+
+$(BUILD)/tests/%.o: tests/%.c Makefile
+	$(call SAY,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/replay_%: $(BUILD)/tests/fuzz_%.o $(BUILD)/tests/fuzz_main.o $(BUILD)/libminnow.a
+	$(call SAY,LD,$@)
+	$(Q)$(LINK) $^ $(LIBS) -o $@
+
+$(BUILD)/tests/fuzz_%: $(BUILD)/tests/fuzz_%.o $(BUILD)/libminnow.a
+	$(call SAY,LD,$@)
+	$(Q)$(LINK) -fsanitize=fuzzer $^ $(LIBS) -o $@
+
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libminnow.a
+	$(call SAY,LD,$@)
+	$(Q)$(LINK) $^ $(LIBS) -o $@
+
+tests: all $(TEST_PROGRAMS) $(HELPERS) $(REPLAYS)
+
+fuzzers: $(FUZZERS)
+
+# ---- what people call ----
+
+run:
+	@tools/deps.sh run
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@./minnow run examples/requests.txt
+
+test:
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) tests
+	@tests/run.sh $(BUILD)
+
+ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+asan:
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/asan OPTIMISE="-O1 -g" SANITIZE="$(ASAN)" tests
+	@TEST_SLOWER=5 tests/run.sh build/asan
+
+tsan:
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/tsan OPTIMISE="-O1 -g" SANITIZE=-fsanitize=thread tests
+	@TEST_SLOWER=10 tests/run.sh build/tsan
+
+fuzz:
+	@tools/deps.sh fuzz
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/fuzz CC=clang OPTIMISE="-O1 -g" \
+	  SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" fuzzers
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz.sh build/fuzz
+
+bench:
+	@tools/deps.sh bench
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCHES)
+	@tools/bench.sh $(BUILD)
+
+ARM := aarch64-linux-gnu
+test-arm:
+	@tools/deps.sh arm
+	@PKG_CONFIG_LIBDIR=/usr/lib/$(ARM)/pkgconfig $(MAKE) --no-print-directory -j$(JOBS) BUILD=build/arm \
+	  CC=$(ARM)-gcc AR=$(ARM)-ar LDFLAGS=-static tests-static
+	@TEST_SLOWER=10 RUNNER=qemu-aarch64-static tests/run.sh build/arm
+
+.PHONY: tests-static
+tests-static: $(BUILD)/libminnow.a $(PROGRAM) $(TEST_PROGRAMS) $(REPLAYS)
+
+DEST = $(DESTDIR)$(PREFIX)
+install: all
+	install -d $(DEST)/bin $(DEST)/lib/pkgconfig $(DEST)/include $(DEST)/share/minnow/packs
+	install -m 755 $(BUILD)/minnow $(DEST)/bin/minnow
+	install -m 644 include/minnow.h $(DEST)/include/minnow.h
+	install -m 644 $(BUILD)/libminnow.a $(DEST)/lib/libminnow.a
+	install -m 755 $(BUILD)/libminnow.so.$(SOVERSION) $(DEST)/lib/libminnow.so.$(SOVERSION)
+	ln -sf libminnow.so.$(SOVERSION) $(DEST)/lib/libminnow.so
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' tools/minnow.pc.in > $(DEST)/lib/pkgconfig/minnow.pc
+	$(if $(wildcard packs/*.gguf),install -m 644 $(wildcard packs/*.gguf) $(DEST)/share/minnow/packs)
+
+clean:
+	rm -rf build minnow
+
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*.d)

@@ -1,0 +1,60 @@
+/* Every kernel once, in terms of the 16-lane vector that the including file chose (vec_*.h). That file also defines
+ * CPU_TABLE and CPU_TABLE_NAME; all functions are static, so several instruction sets link side by side. */
+#define BODY_INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define BODY_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define BODY_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+/* A row is handled in steps of 16; the last step may be shorter and counts as padded with zeros. */
+BODY_INLINE size_t body_step(size_t left) { return left < 16 ? left : 16; }
+BODY_INLINE vf body_load(const float *p, size_t n) { return n == 16 ? vf_load(p) : vf_load_or(p, n, 0.0f); }
+BODY_INLINE void body_store(float *p, vf v, size_t n) {
+  if (n == 16)
+    vf_store(p, v);
+  else
+    vf_store_n(p, v, n);
+}
+
+BODY_INLINE vf body_exp(vf x) {
+  vf magic = vf_set1(CPU_EXP_MAGIC);
+  x = vf_min(vf_set1(CPU_EXP_HIGH), vf_max(vf_set1(CPU_EXP_LOW), x)); /* this order keeps NaN */
+  vf t = vf_fma(x, vf_set1(CPU_EXP_LOG2E), magic);
+  vf minus_n = vf_sub(magic, t);
+  vf r = vf_fma(minus_n, vf_set1(CPU_LN2_LOW), vf_fma(minus_n, vf_set1(CPU_LN2_HIGH), x));
+  vf p = vf_fma(vf_set1(CPU_EXP_P4), r, vf_set1(CPU_EXP_P3));
+  p = vf_fma(p, r, vf_set1(CPU_EXP_P2));
+  p = vf_fma(p, r, vf_set1(CPU_EXP_P1));
+  p = vf_fma(p, r, vf_set1(CPU_EXP_P0));
+  p = vf_add(vf_fma(p, vf_mul(r, r), r), vf_set1(1.0f));
+  vf first, second;
+  vf_pow2_halves(t, &first, &second);
+  return vf_mul(vf_mul(p, first), second);
+}
+
+#include "cpu/body_gemm_f32.h"
+#include "cpu/body_rows.h"
+#include "cpu/body_train.h"
+#include "cpu/body_i8.h"
+#include "cpu/body_attention.h"
+
+const cpu_kernels CPU_TABLE = {
+    .name = CPU_TABLE_NAME,
+    .quantize_i8 = body_quantize_i8,
+    .gemm_i8 = body_gemm_i8,
+    .attention = body_attention,
+    .rmsnorm = body_rmsnorm,
+    .softmax = body_softmax,
+    .logsumexp = body_logsumexp,
+    .silu_mul = body_silu_mul,
+    .rope = body_rope,
+    .dot = body_dot,
+    .axpy = body_axpy,
+    .add = body_add,
+    .exp = body_exp_row,
+    .gemm_f32_rows = body_gemm_f32_rows,
+    .rmsnorm_backward = body_rmsnorm_backward,
+    .silu_mul_backward = body_silu_mul_backward,
+    .adamw = body_adamw,
+};

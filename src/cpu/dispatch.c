@@ -1,0 +1,47 @@
+/* Which tables exist on this machine: asks the CPU, and through the compiler's run-time also whether the operating
+ * system saves the registers. Nothing is remembered; callers keep the pointer. */
+#include <string.h>
+
+#include "cpu/cpu_tables.h"
+
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#ifndef HWCAP_ASIMDDP
+#define HWCAP_ASIMDDP (1UL << 20)
+#endif
+#endif
+
+#if defined(__x86_64__)
+static bool cpu_has_avx2(void) {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+static bool cpu_has_avx512vnni(void) {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma");
+}
+#endif
+
+const cpu_kernels *cpu_available(size_t index) {
+  const cpu_kernels *found[3] = {NULL, NULL, NULL};
+  size_t count = 0;
+#if defined(__x86_64__)
+  if (cpu_has_avx512vnni()) found[count++] = &cpu_table_avx512vnni;
+  if (cpu_has_avx2()) found[count++] = &cpu_table_avx2;
+#elif defined(__aarch64__)
+  if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) found[count++] = &cpu_table_neondot;
+#endif
+  found[count++] = &cpu_table_scalar;
+  return index < count ? found[index] : NULL;
+}
+
+const cpu_kernels *cpu_best(void) { return cpu_available(0); }
+
+const cpu_kernels *cpu_named(const char *name) {
+  const cpu_kernels *table;
+  for (size_t i = 0; (table = cpu_available(i)) != NULL; i++)
+    if (strcmp(table->name, name) == 0) return table;
+  return NULL;
+}

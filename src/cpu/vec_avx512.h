@@ -1,0 +1,80 @@
+/* The vector of 16 floats as one AVX-512 register; int8 products by VNNI, which multiplies unsigned by signed bytes, so
+ * activations carry +128 and vi_unbias takes it out again. */
+#ifndef CPU_VEC_AVX512_H
+#define CPU_VEC_AVX512_H
+
+#include <immintrin.h>
+#include <string.h>
+
+#include "cpu/cpu_tables.h"
+
+typedef __m512 vf;
+typedef __m512i vi;
+typedef __m512i vw;
+typedef __m512i va;
+
+#define VEC_GEMM_MR 8
+#define VEC_GEMM_NV 2
+#define VEC_I8_G 2
+#define VEC_I8_BIAS 128
+
+static inline vf vf_set1(float x) { return _mm512_set1_ps(x); }
+static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
+static inline vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+static inline vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
+static inline vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
+static inline vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
+static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+static inline vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+static inline vf vf_abs(vf a) { return _mm512_abs_ps(a); }
+static inline vf vf_neg(vf a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)); }
+
+static inline __mmask16 vec_mask(size_t n) { return (__mmask16)((1u << n) - 1u); }
+static inline void vf_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
+static inline void vf_store_n(float *p, vf v, size_t n) { _mm512_mask_storeu_ps(p, vec_mask(n), v); }
+static inline vf vf_load_or(const float *p, size_t n, float fill) {
+  return _mm512_mask_loadu_ps(_mm512_set1_ps(fill), vec_mask(n), p);
+}
+
+static inline float vf_sum(vf v) {
+  __m256 a = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+  __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+static inline float vf_max_fold(vf v) {
+  __m256 a = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+  __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  b = _mm_max_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_max_ss(b, _mm_movehdup_ps(b)));
+}
+
+static inline void vf_pow2_halves(vf t, vf *first, vf *second) {
+  __m512i one = _mm512_set1_epi32(127);
+  __m512i n = _mm512_sub_epi32(_mm512_castps_si512(t), _mm512_castps_si512(_mm512_set1_ps(CPU_EXP_MAGIC)));
+  __m512i half = _mm512_srai_epi32(n, 1);
+  *first = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(half, one), 23));
+  *second = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_sub_epi32(n, half), one), 23));
+}
+
+static inline void vf_store_i8(int8_t *p, vf v, size_t n) {
+  _mm_mask_storeu_epi8(p, vec_mask(n), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
+}
+
+static inline vi vi_zero(void) { return _mm512_setzero_si512(); }
+static inline vw vw_load(const int8_t *p) { return _mm512_loadu_si512(p); }
+static inline va va_set4(const int8_t *p) {
+  int32_t word;
+  memcpy(&word, p, 4);
+  return _mm512_xor_si512(_mm512_set1_epi32(word), _mm512_set1_epi8((char)-128));
+}
+static inline vi vi_dot(vi acc, vw w, va a) { return _mm512_dpbusd_epi32(acc, a, w); }
+static inline vf vi_unbias(vi acc, const int32_t *row_sum) {
+  return _mm512_cvtepi32_ps(_mm512_sub_epi32(acc, _mm512_slli_epi32(_mm512_loadu_si512(row_sum), 7)));
+}
+
+#include "cpu/vec_x86.h"
+
+#endif

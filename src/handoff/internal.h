@@ -1,0 +1,59 @@
+/* Private to handoff/: one part of a request on its way to a decision, and the sentences for people. */
+#ifndef HANDOFF_INTERNAL_H
+#define HANDOFF_INTERNAL_H
+
+#include "handoff/handoff.h"
+
+/* One request of those that a text holds. */
+typedef struct handoff_part {
+  base_slice text;           /* inside the loop's copy of the request */
+  handoff_decision decision;
+  handoff_reason reason;
+  float confidence;
+  bool has_action;           /* `action` is something for the app: act, confirm or ask */
+  handoff_action action;
+  char say[HANDOFF_MAX_TEXT]; /* question or confirmation; may be empty */
+} handoff_part;
+
+struct handoff_loop {
+  base_allocator allocator;
+  const cpu_kernels *kernels;
+  const pack *gate;                          /* NULL: none */
+  const pack *by_label[PACK_MAX_ACTIONS];    /* the gate's labels; NULL for "none" */
+  int part_slot;                             /* of the gate, or -1: it never splits */
+  head_scratch *scratch;
+  handoff_outcome *out;                      /* of the request that is running */
+  value_context context;
+  char text[GUARD_MAX_REQUEST_BYTES + 1];    /* the cleaned request */
+  head_result gate_result, part_gate, result;
+  pack_draft draft;
+  head_result repaired_result;
+  handoff_part part[HANDOFF_MAX_ACTIONS], whole;
+};
+
+/* Runs the pack's brain on the part's text, drafts and decides. `prior`: probability that this is the right pack.
+ * False when the pack does not cover the text. */
+bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, float prior);
+
+/* ---- sentences (say.c) ---- */
+
+/* What a sentence needs to know of a drafted action. */
+typedef struct handoff_said {
+  const pack_manifest *manifest;
+  const pack_action *action;
+  base_slice text;         /* the spans are of this */
+  const head_result *result;
+  const char *arguments;   /* JSON object */
+  const value_context *context;
+} handoff_said;
+
+/* "time tomorrow at 7:00, label gym". */
+void handoff_say_summary(const handoff_said *s, char *out, size_t out_size);
+/* "Send $20 to Emma?" */
+void handoff_say_confirm(const handoff_said *s, char *out, size_t out_size);
+/* The action's question for a slot, else the slot's, else a plain one. */
+void handoff_say_ask(const handoff_said *s, int slot, char *out, size_t out_size);
+/* The same after naming the words that could not be read. */
+void handoff_say_unclear(const handoff_said *s, int slot, char *out, size_t out_size);
+
+#endif

@@ -1,0 +1,167 @@
+/* A brain: trunk, heads, calibration, names and tokenizer bound to one GGUF file, and the run of a text
+ * through all of them. Key and tensor names here are the ones train/save.c writes. */
+#include <string.h>
+
+#include "head/internal.h"
+
+struct head_brain {
+  base_allocator allocator;
+  model_trunk trunk;
+  head_weights heads;
+  head_calibration calibration;
+  const tok_bpe *tok;
+  tok_bpe *own_tok; /* NULL when shared */
+  base_slice *names; /* labels, then slots */
+};
+
+/* ---- binding ---- */
+
+static base_status bind_names(head_brain *b, const gguf_file *f, base_error *err) {
+  uint64_t labels, slots;
+  base_cursor label_items, slot_items;
+  base_status st = gguf_get_strings(f, "minnow.head.labels", &labels, &label_items, err);
+  if (!st) st = gguf_get_strings(f, "minnow.head.slots", &slots, &slot_items, err);
+  if (st) return st;
+  if (labels < 1 || labels > HEAD_MAX_LABELS || slots > HEAD_MAX_SLOTS)
+    return base_fail(err, BASE_ELIMIT, gguf_path(f), "%llu labels and %llu slots; at most %d and %d are supported",
+                     (unsigned long long)labels, (unsigned long long)slots, HEAD_MAX_LABELS, HEAD_MAX_SLOTS);
+  b->heads.n_labels = (uint32_t)labels;
+  b->heads.n_slots = (uint32_t)slots;
+  b->names = base_calloc(&b->allocator, (size_t)(labels + slots), sizeof *b->names);
+  if (b->names == NULL) return base_fail(err, BASE_ENOMEM, gguf_path(f), "no memory for the label names");
+  for (uint64_t i = 0; i < labels; i++) b->names[i] = gguf_next_string(&label_items);
+  for (uint64_t i = 0; i < slots; i++) b->names[labels + i] = gguf_next_string(&slot_items);
+  return BASE_OK;
+}
+
+static base_status bind_heads(head_brain *b, const gguf_file *f, base_error *err) {
+  head_weights *w = &b->heads;
+  uint64_t d = w->d = b->trunk.shape.d, labels = w->n_labels, tags = 1 + 2 * (uint64_t)w->n_slots;
+  const struct {
+    const char *name;
+    const float **out;
+    uint64_t dim0, dim1;
+  } floats[] = {
+      {"head.pool.query", &w->pool_query, d, 1},
+      {"head.classify.weight", &w->classify, 3 * d, labels},
+      {"head.classify.bias", &w->classify_bias, labels, 1},
+      {"head.tag.weight", &w->tag, 2 * d, tags},
+      {"head.tag.bias", &w->tag_bias, tags, 1},
+      {"head.tag.transition", &w->transition, tags, tags},
+      {"head.tag.start", &w->start, tags, 1},
+      {"head.label_tag", &w->label_tag, tags, labels},
+  };
+  const gguf_tensor *t;
+  base_status st;
+  for (size_t i = 0; i < sizeof floats / sizeof floats[0]; i++) {
+    st = gguf_need_tensor(f, floats[i].name, GGUF_T_F32, floats[i].dim0, floats[i].dim1, &t, err);
+    if (st) return st;
+    *floats[i].out = t->data;
+  }
+  st = gguf_need_tensor(f, "head.allowed", GGUF_T_I8, w->n_slots ? w->n_slots : 1, labels, &t, err);
+  if (!st) w->allowed = t->data;
+  return st;
+}
+
+/* The bag is optional: a file without its weights has none. */
+static base_status bind_bag(head_brain *b, const gguf_file *f, base_error *err) {
+  head_bag *bag = &b->heads.bag;
+  uint64_t labels = b->heads.n_labels, buckets = HEAD_BAG_BUCKETS;
+  const gguf_tensor *weight, *scale, *idf, *bias;
+  if (gguf_find_tensor(f, "head.bag.weight") == NULL) return BASE_OK;
+  base_status st = gguf_need_tensor(f, "head.bag.weight", GGUF_T_I8, labels, buckets, &weight, err);
+  if (!st) st = gguf_need_tensor(f, "head.bag.scale", GGUF_T_F32, buckets, 1, &scale, err);
+  if (!st) st = gguf_need_tensor(f, "head.bag.idf", GGUF_T_F32, buckets, 1, &idf, err);
+  if (!st) st = gguf_need_tensor(f, "head.bag.bias", GGUF_T_F32, labels, 1, &bias, err);
+  if (st) return st;
+  *bag = (head_bag){HEAD_BAG_BUCKETS, idf->data, weight->data, scale->data, bias->data};
+  return BASE_OK;
+}
+
+static base_status bind_calibration(head_calibration *c, const gguf_file *f, base_error *err) {
+  const void *raw;
+  uint64_t count;
+  float v[6 + 3 * HEAD_FEATURES];
+  base_status st = gguf_get_f32s(f, "minnow.calibration", &raw, &count, err);
+  if (st) return st;
+  if (count != sizeof v / sizeof v[0])
+    return base_fail(err, BASE_EFORMAT, gguf_path(f), "minnow.calibration has %llu numbers instead of %zu",
+                     (unsigned long long)count, sizeof v / sizeof v[0]);
+  memcpy(v, raw, sizeof v);
+  c->temperature = v[0];
+  c->bias = v[1];
+  c->act_threshold = v[2];
+  c->target = v[3];
+  c->oos_threshold = v[4];
+  c->bag_weight = v[5];
+  memcpy(c->mean, v + 6, sizeof c->mean);
+  memcpy(c->inv_std, v + 6 + HEAD_FEATURES, sizeof c->inv_std);
+  memcpy(c->weight, v + 6 + 2 * HEAD_FEATURES, sizeof c->weight);
+  if (!(c->temperature > 0.01f && c->temperature < 100.0f))
+    return base_fail(err, BASE_EFORMAT, gguf_path(f), "the calibration temperature is out of range");
+  return BASE_OK;
+}
+
+base_status head_brain_open(head_brain **out, const gguf_file *f, const tok_bpe *shared, const base_allocator *a,
+                            base_error *err) {
+  if (a == NULL) a = base_allocator_libc();
+  head_brain *b = base_calloc(a, 1, sizeof *b);
+  if (b == NULL) return base_fail(err, BASE_ENOMEM, gguf_path(f), "no memory for the model's tables");
+  b->allocator = *a;
+  base_status st = model_trunk_bind(&b->trunk, f, err);
+  if (!st) st = bind_names(b, f, err);
+  if (!st) st = bind_heads(b, f, err);
+  if (!st) st = bind_bag(b, f, err);
+  if (!st) st = bind_calibration(&b->calibration, f, err);
+  b->tok = shared;
+  if (!st && (shared == NULL || !tok_bpe_matches(shared, f))) {
+    st = tok_bpe_open(&b->own_tok, f, a, err);
+    b->tok = b->own_tok;
+  }
+  if (!st && tok_bpe_vocab(b->tok) != b->trunk.shape.vocab)
+    st = base_fail(err, BASE_EMISMATCH, gguf_path(f), "the tokenizer has %zu tokens and the embedding %u",
+                   tok_bpe_vocab(b->tok), b->trunk.shape.vocab);
+  if (st) {
+    head_brain_close(b);
+    return st;
+  }
+  *out = b;
+  return BASE_OK;
+}
+
+void head_brain_close(head_brain *b) {
+  if (b == NULL) return;
+  base_allocator a = b->allocator;
+  tok_bpe_close(b->own_tok);
+  base_free(&a, b->names, (b->heads.n_labels + (size_t)b->heads.n_slots) * sizeof *b->names);
+  base_free(&a, b, sizeof *b);
+}
+
+const model_trunk *head_brain_trunk(const head_brain *b) { return &b->trunk; }
+const tok_bpe *head_brain_tok(const head_brain *b) { return b->tok; }
+const head_weights *head_brain_weights(const head_brain *b) { return &b->heads; }
+const head_calibration *head_brain_calibration(const head_brain *b) { return &b->calibration; }
+
+base_slice head_brain_label(const head_brain *b, size_t label) {
+  return label < b->heads.n_labels ? b->names[label] : (base_slice){0};
+}
+
+base_slice head_brain_slot(const head_brain *b, size_t slot) {
+  return slot < b->heads.n_slots ? b->names[b->heads.n_labels + slot] : (base_slice){0};
+}
+
+/* ---- running ---- */
+
+void head_brain_run(const head_brain *b, const cpu_kernels *k, base_slice text, head_scratch *s, head_result *out) {
+  head_brain_run_with(b, &b->calibration, k, text, s, out);
+}
+
+void head_brain_run_with(const head_brain *b, const head_calibration *c, const cpu_kernels *k, base_slice text,
+                         head_scratch *s, head_result *out) {
+  size_t room = s->tok.max_tokens;
+  if (room > b->trunk.shape.max_tokens) s->tok.max_tokens = b->trunk.shape.max_tokens;
+  tok_bpe_encode(b->tok, text.ptr, text.len, 0.0f, NULL, &s->tok);
+  s->tok.max_tokens = room;
+  const float *hidden = model_trunk_forward(&b->trunk, k, s->tok.ids, s->tok.cases, s->tok.n_tokens, s->model);
+  head_decode(&b->heads, c, k, hidden, text, &s->tok, s, out);
+}

@@ -1,0 +1,236 @@
+/* Hidden states to an answer: pool, classify, tag, confidence. The engine runs this on int8 hidden states,
+ * the trainer on float ones, so both measure the same thing. Features of the probe, by index: 0 log p(label), 1 margin
+ * of the logits, 2 entropy of the labels, 3 log p(tags), 4 weakest word's log marginal, 5 energy (logsumexp of the
+ * trunk's logits), 6 log length, 7 spans, 8 tokens a word, 9 share of words in spans, 10 log p(label) by the bag
+ * alone, 11 share of words never seen in training. */
+#include <math.h>
+
+#include "head/internal.h"
+
+/* ---- scratch ---- */
+
+static void scratch_carve(head_scratch *s, base_arena *a, const model_shape *m, size_t t) {
+  size_t f = sizeof(float), words = t < HEAD_MAX_WORDS ? t : HEAD_MAX_WORDS, k = HEAD_MAX_TAGS;
+  s->tok.ids = base_arena_take(a, t, sizeof *s->tok.ids);
+  s->tok.cases = base_arena_take(a, t, 1);
+  s->tok.words = base_arena_take(a, words, sizeof *s->tok.words);
+  s->tok.max_tokens = t;
+  s->tok.max_words = words;
+  s->pooled = base_arena_take(a, 3 * (size_t)m->d, f);
+  s->attention = base_arena_take(a, t, f);
+  s->trunk_logits = base_arena_take(a, HEAD_MAX_LABELS, f);
+  s->bag_logs = base_arena_take(a, HEAD_MAX_LABELS, f);
+  s->features = base_arena_take(a, 1, sizeof *s->features);
+  s->logits = base_arena_take(a, HEAD_MAX_LABELS, f);
+  s->probabilities = base_arena_take(a, HEAD_MAX_LABELS, f);
+  s->crf.emit = base_arena_take(a, words * k, f);
+  s->crf.alpha = base_arena_take(a, words * k, f);
+  s->crf.beta = base_arena_take(a, words * k, f);
+  s->crf.move = base_arena_take(a, k * k, f);
+  s->crf.start = base_arena_take(a, k, f);
+  s->crf.row = base_arena_take(a, k, f);
+  s->crf.back = base_arena_take(a, words * k, 1);
+  s->crf.path = base_arena_take(a, words, 1);
+}
+
+head_scratch *head_scratch_new(const model_shape *largest, size_t max_tokens, const base_allocator *a) {
+  base_arena arena;
+  head_scratch sizes, *s;
+  if (a == NULL) a = base_allocator_libc();
+  base_arena_init(&arena, NULL, 0);
+  (void)base_arena_take(&arena, 1, sizeof *s);
+  scratch_carve(&sizes, &arena, largest, max_tokens);
+  size_t bytes = arena.used + 64;
+  void *block = base_alloc(a, bytes);
+  if (block == NULL) return NULL;
+  base_arena_init(&arena, block, bytes);
+  s = base_arena_take(&arena, 1, sizeof *s);
+  *s = (head_scratch){.allocator = *a, .block = block, .bytes = bytes};
+  scratch_carve(s, &arena, largest, max_tokens);
+  s->model = model_scratch_new(largest, max_tokens, a);
+  if (s->model != NULL) return s;
+  head_scratch_free(s);
+  return NULL;
+}
+
+void head_scratch_free(head_scratch *s) {
+  if (s == NULL) return;
+  base_allocator a = s->allocator;
+  model_scratch_free(s->model);
+  base_free(&a, s->block, s->bytes);
+}
+
+tok_result *head_scratch_tokens(head_scratch *s) { return &s->tok; }
+const float *head_label_probabilities(const head_scratch *s) { return s->probabilities; }
+const float *head_trunk_logits(const head_scratch *s) { return s->trunk_logits; }
+const float *head_bag_logs(const head_scratch *s) { return s->bag_logs; }
+
+/* ---- classify ---- */
+
+void head_pool(const head_weights *w, const cpu_kernels *k, const float *hidden, size_t t, float *attention,
+               float *pooled) {
+  size_t d = w->d;
+  float inv = 1.0f / (float)t;
+  for (size_t i = 0; i < t; i++) attention[i] = k->dot(w->pool_query, hidden + i * d, d);
+  k->softmax(attention, t);
+  for (size_t j = 0; j < d; j++) {
+    pooled[j] = hidden[j];
+    pooled[d + j] = 0.0f;
+    pooled[2 * d + j] = 0.0f;
+  }
+  for (size_t i = 0; i < t; i++) {
+    k->axpy(attention[i], hidden + i * d, d, pooled + d);
+    k->axpy(inv, hidden + i * d, d, pooled + 2 * d);
+  }
+}
+
+/* Log probabilities by the bag alone; all equal without one. */
+static void ask_bag(const head_weights *w, const cpu_kernels *k, base_slice text, const tok_result *tok,
+                    head_scratch *s, head_result *out) {
+  size_t n = w->n_labels;
+  out->features[11] = 0.0f;
+  for (size_t i = 0; i < n; i++) s->bag_logs[i] = 0.0f;
+  if (w->bag.buckets == 0) return;
+  head_bag_read(text, tok->words, tok->n_words, w->bag.buckets, s->features);
+  out->features[11] = head_bag_score(&w->bag, n, s->features, s->bag_logs);
+  float all = k->logsumexp(s->bag_logs, n);
+  for (size_t i = 0; i < n; i++) s->bag_logs[i] -= all;
+}
+
+static void choose_label(const float *p, size_t n, head_result *out) {
+  size_t best = 0, second = 0;
+  for (size_t i = 1; i < n; i++)
+    if (p[i] > p[best]) best = i;
+  if (n > 1) second = best == 0 ? 1 : 0;
+  for (size_t i = 0; i < n; i++)
+    if (i != best && p[i] > p[second]) second = i;
+  out->label = (uint16_t)best;
+  out->runner_up = (uint16_t)second;
+}
+
+static void classify(const head_weights *w, const head_calibration *c, const cpu_kernels *k, head_scratch *s,
+                     head_result *out) {
+  size_t n = w->n_labels;
+  float entropy = 0.0f;
+  for (size_t i = 0; i < n; i++) {
+    s->trunk_logits[i] = k->dot(w->classify + i * 3 * w->d, s->pooled, 3 * (size_t)w->d) + w->classify_bias[i];
+    s->logits[i] = s->trunk_logits[i] / c->temperature + c->bag_weight * s->bag_logs[i];
+    s->probabilities[i] = s->logits[i];
+  }
+  choose_label(s->logits, n, out);
+  k->softmax(s->probabilities, n);
+  for (size_t i = 0; i < n; i++)
+    if (s->probabilities[i] > 0.0f) entropy -= s->probabilities[i] * cpu_logf(s->probabilities[i]);
+  out->probability = s->probabilities[out->label];
+  out->runner_up_probability = n > 1 ? s->probabilities[out->runner_up] : 0.0f;
+  out->features[0] = cpu_logf(out->probability > 1e-30f ? out->probability : 1e-30f);
+  out->features[1] = n > 1 ? s->logits[out->label] - s->logits[out->runner_up] : 0.0f;
+  out->features[2] = entropy;
+  out->features[5] = k->logsumexp(s->trunk_logits, n);
+  out->features[10] = s->bag_logs[out->label];
+}
+
+/* ---- tag ---- */
+
+static void emissions(const head_weights *w, uint32_t label, const cpu_kernels *k, const float *hidden,
+                      const tok_result *tok, head_crf *c) {
+  size_t d = w->d, n_tags = 1 + 2 * (size_t)w->n_slots;
+  const float *label_tag = w->label_tag + label * n_tags;
+  c->n = tok->n_words;
+  for (size_t i = 0; i < c->n; i++) {
+    size_t first = tok->words[i].first_token;
+    size_t last = (i + 1 < c->n ? tok->words[i + 1].first_token : tok->n_tokens) - 1;
+    for (size_t j = 0; j < c->k; j++) {
+      size_t tag = c->tags[j];
+      const float *row = w->tag + tag * 2 * d;
+      c->emit[i * c->k + j] = k->dot(row, hidden + first * d, d) + k->dot(row + d, hidden + last * d, d) +
+                              w->tag_bias[tag] + label_tag[tag];
+    }
+  }
+}
+
+/* log of the marginal of the best path's tag at word t. */
+static float path_marginal(const head_crf *c, size_t t) {
+  size_t at = t * c->k + c->path[t];
+  float log_p = c->alpha[at] + c->beta[at] - c->log_z;
+  return log_p < 0.0f ? log_p : 0.0f;
+}
+
+/* Reads the best path off as spans; returns how many words they cover. */
+static size_t collect_spans(const head_crf *c, const tok_result *tok, head_result *out) {
+  size_t covered = 0;
+  bool open = false; /* the last word was in out->spans[n_spans - 1] */
+  for (size_t t = 0; t < c->n; t++) {
+    int tag = c->tags[c->path[t]];
+    bool begin = tag > 0 && tag % 2 == 1;
+    float p = cpu_expf(path_marginal(c, t));
+    if ((begin || !open) && out->n_spans == HEAD_MAX_SPANS) tag = 0; /* no room for another */
+    if (tag == 0) {
+      open = false;
+      continue;
+    }
+    covered++;
+    if (begin || !open) {
+      out->spans[out->n_spans++] = (head_span){.start = tok->words[t].start, .slot = (uint16_t)((tag - 1) / 2), .probability = p};
+      open = true;
+    }
+    head_span *span = &out->spans[out->n_spans - 1];
+    span->end = tok->words[t].end;
+    if (p < span->probability) span->probability = p;
+  }
+  return covered;
+}
+
+static void tag(const head_weights *w, const cpu_kernels *k, const float *hidden, const tok_result *tok, head_crf *c,
+                head_result *out) {
+  float weakest = 0.0f;
+  size_t covered = 0;
+  out->n_spans = 0;
+  out->log_path = 0.0f;
+  head_crf_moves(w, out->label, c);
+  if (tok->n_words > 0 && c->k > 1) {
+    emissions(w, out->label, k, hidden, tok, c);
+    head_crf_viterbi(c);
+    head_crf_forward(k, c);
+    head_crf_backward(k, c);
+    out->log_path = c->best - c->log_z < 0.0f ? c->best - c->log_z : 0.0f;
+    for (size_t t = 0; t < c->n; t++)
+      if (path_marginal(c, t) < weakest) weakest = path_marginal(c, t);
+    covered = collect_spans(c, tok, out);
+  }
+  size_t n = tok->n_words > 0 ? tok->n_words : 1;
+  out->features[3] = out->log_path;
+  out->features[4] = weakest;
+  out->features[6] = cpu_logf((float)(n + 1));
+  out->features[7] = (float)out->n_spans;
+  out->features[8] = (float)tok->n_tokens / (float)n;
+  out->features[9] = (float)covered / (float)n;
+}
+
+/* ---- the whole ---- */
+
+void head_calibration_init(head_calibration *c) {
+  *c = (head_calibration){.temperature = 1.0f, .target = 0.02f}; /* bag_weight 0 */
+  for (size_t i = 0; i < HEAD_FEATURES; i++) c->inv_std[i] = 1.0f;
+}
+
+float head_confidence(const head_calibration *c, const float features[HEAD_FEATURES]) {
+  float z = c->bias;
+  bool learned = false;
+  for (size_t i = 0; i < HEAD_FEATURES; i++) {
+    learned = learned || c->weight[i] != 0.0f;
+    z += c->weight[i] * ((features[i] - c->mean[i]) * c->inv_std[i]);
+  }
+  if (!learned) return cpu_expf(features[0] + features[3]);
+  return 1.0f / (1.0f + cpu_expf(-z));
+}
+
+void head_decode(const head_weights *w, const head_calibration *c, const cpu_kernels *k, const float *hidden,
+                 base_slice text, const tok_result *tok, head_scratch *s, head_result *out) {
+  ask_bag(w, k, text, tok, s, out);
+  head_pool(w, k, hidden, tok->n_tokens, s->attention, s->pooled);
+  classify(w, c, k, s, out);
+  tag(w, k, hidden, tok, &s->crf, out);
+  out->confidence = head_confidence(c, out->features);
+  out->truncated = tok->truncated;
+}

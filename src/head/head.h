@@ -1,0 +1,138 @@
+/* head: small outputs on the trunk. `classify` gives a label, `tag` gives spans by a linear-chain CRF (Lafferty et
+ * al. 2001) whose tags are masked to those the label allows, and a calibrated probe gives the probability that the whole
+ * answer is right. A brain is a trunk with its heads and tokenizer, out of one GGUF file. */
+#ifndef HEAD_HEAD_H
+#define HEAD_HEAD_H
+
+#include "base/base.h"
+#include "cpu/cpu.h"
+#include "gguf/gguf.h"
+#include "model/model.h"
+#include "tok/tok.h"
+
+enum {
+  HEAD_MAX_LABELS = 512,
+  HEAD_MAX_SLOTS = 120,
+  HEAD_MAX_TAGS = 1 + 2 * HEAD_MAX_SLOTS, /* O, then B and I of each slot: 1 + 2 slot, 2 + 2 slot */
+  HEAD_MAX_SPANS = 32,
+  HEAD_MAX_WORDS = 255,
+  HEAD_FEATURES = 12,      /* inputs of the confidence probe, see decode.c */
+  HEAD_BAG_BUCKETS = 16384,
+  HEAD_MAX_FEATURES = 2048 /* n-grams of one text that count */
+};
+
+/* The linear classifier over hashed n-grams that stands beside the trunk (bag.c). buckets 0: none. */
+typedef struct head_bag {
+  uint32_t buckets;
+  const float *idf;     /* [buckets] inverse document frequency in training; 0: never seen */
+  const int8_t *weight; /* [buckets][n_labels] */
+  const float *scale;   /* [buckets] */
+  const float *bias;    /* [n_labels] */
+} head_bag;
+
+/* Parameters of both heads, all float, borrowed. n_tags = 1 + 2 n_slots. */
+typedef struct head_weights {
+  uint32_t d, n_labels, n_slots;
+  const float *pool_query;   /* [d]: attention pooling over the tokens */
+  const float *classify;     /* [n_labels][3 d]: over class token, attention-pooled and mean hidden state */
+  const float *classify_bias; /* [n_labels] */
+  const float *tag;          /* [n_tags][2 d]: over a word's first and last token */
+  const float *tag_bias;     /* [n_tags] */
+  const float *transition;   /* [n_tags][n_tags], from row to column */
+  const float *start;        /* [n_tags] */
+  const float *label_tag;    /* [n_labels][n_tags]: a bias of each label on each tag */
+  const uint8_t *allowed;    /* [n_labels][n_slots], 1 when the label may have the slot */
+  head_bag bag;
+} head_weights;
+
+/* How raw scores become probabilities. Stored in the file. */
+typedef struct head_calibration {
+  float temperature, bag_weight;   /* label logits = trunk's / temperature + bag_weight * log softmax of the bag's */
+  float mean[HEAD_FEATURES], inv_std[HEAD_FEATURES];
+  float weight[HEAD_FEATURES], bias; /* logistic probe on the standardised features */
+  float act_threshold;             /* confidence from which at most `target` of what is answered is wrong, on held-out rows */
+  float target;
+  float oos_threshold;             /* label probability under which the text is out of scope; 0 never */
+} head_calibration;
+
+typedef struct head_span {
+  uint32_t start, end; /* bytes in the text */
+  uint16_t slot;
+  float probability; /* smallest marginal of its words */
+} head_span;
+
+typedef struct head_result {
+  uint16_t label, runner_up;
+  float probability, runner_up_probability; /* tempered */
+  float confidence;                         /* P(label and all spans right) */
+  float log_path;                           /* log P(tags | text, label) */
+  float features[HEAD_FEATURES];
+  size_t n_spans;
+  head_span spans[HEAD_MAX_SPANS];
+  bool truncated; /* the text was longer than the model reads */
+} head_result;
+
+/* ---- decoding, shared by the engine and the trainer ---- */
+
+typedef struct head_scratch head_scratch;
+/* For at most max_tokens tokens and any number of labels and slots within the limits above. */
+head_scratch *head_scratch_new(const model_shape *largest, size_t max_tokens, const base_allocator *a);
+void head_scratch_free(head_scratch *s);
+/* The tokenizer's arrays inside the scratch. */
+tok_result *head_scratch_tokens(head_scratch *s);
+
+/* The input of the classify head: pooled [3 d] = class token, attention-pooled (weights [t], softmax of pool_query . h) and
+ * mean hidden state. */
+void head_pool(const head_weights *w, const cpu_kernels *k, const float *hidden, size_t t, float *attention, float *pooled);
+/* Hidden states [t][d] of tokens `tok` of `text` to a result. No allocation. */
+void head_decode(const head_weights *w, const head_calibration *c, const cpu_kernels *k, const float *hidden, base_slice text,
+                 const tok_result *tok, head_scratch *s, head_result *out);
+/* Of the last decode, all [n_labels]: probabilities, the trunk's logits, the log probabilities of the bag alone. */
+const float *head_label_probabilities(const head_scratch *s);
+const float *head_trunk_logits(const head_scratch *s);
+const float *head_bag_logs(const head_scratch *s);
+
+/* Confidence from features by the probe. */
+float head_confidence(const head_calibration *c, const float features[HEAD_FEATURES]);
+/* The identity: temperature 1, no bag, confidence = p(label) * p(path), thresholds 0. */
+void head_calibration_init(head_calibration *c);
+
+/* ---- the bag ---- */
+
+typedef struct head_bag_features {
+  size_t n, n_words; /* the first n_words are single words */
+  uint32_t bucket[HEAD_MAX_FEATURES];
+} head_bag_features;
+
+/* Buckets of words, word pairs and triples, and of 3 to 5 letters within words. */
+void head_bag_read(base_slice text, const tok_word *words, size_t n_words, uint32_t buckets, head_bag_features *f);
+/* What a feature's idf is multiplied by, so that a text's vector has length 10. */
+float head_bag_norm(const head_bag_features *f, const float *idf);
+/* Scores [n_labels]; returns the share of words never seen in training. */
+float head_bag_score(const head_bag *b, size_t n_labels, const head_bag_features *f, float *logits);
+
+/* ---- linear-chain CRF over the tags a label allows ---- */
+
+/* Tags allowed for a label, compacted: O first, then B, I of each allowed slot. Returns their number. */
+size_t head_allowed_tags(const head_weights *w, uint32_t label, uint16_t tags[HEAD_MAX_TAGS]);
+/* True when tag b may follow tag a in BIO (an I follows only B or I of its slot); a < 0 is the start. */
+bool head_tag_may_follow(int a, int b);
+
+/* ---- brains ---- */
+
+typedef struct head_brain head_brain;
+/* Binds trunk, heads, calibration, names and tokenizer. `shared` (may be NULL) is used instead of the file's tokenizer when their fingerprints agree. The file must stay open. */
+base_status head_brain_open(head_brain **out, const gguf_file *f, const tok_bpe *shared, const base_allocator *a, base_error *err);
+void head_brain_close(head_brain *b);
+const model_trunk *head_brain_trunk(const head_brain *b);
+const tok_bpe *head_brain_tok(const head_brain *b);
+const head_weights *head_brain_weights(const head_brain *b);
+const head_calibration *head_brain_calibration(const head_brain *b);
+base_slice head_brain_label(const head_brain *b, size_t label); /* empty past the end */
+base_slice head_brain_slot(const head_brain *b, size_t slot);
+/* Text to result: tokens, trunk, heads. No allocation; text is at most 64 KiB, what is beyond the model's tokens is not read and sets `truncated`. */
+void head_brain_run(const head_brain *b, const cpu_kernels *k, base_slice text, head_scratch *s, head_result *out);
+/* The same under another calibration than the file's: for fitting one. */
+void head_brain_run_with(const head_brain *b, const head_calibration *c, const cpu_kernels *k, base_slice text, head_scratch *s, head_result *out);
+
+#endif

@@ -1,0 +1,73 @@
+/* os: the only folder that talks to the operating system. Threads, memory maps, files, clocks, terminal. */
+#ifndef OS_OS_H
+#define OS_OS_H
+
+#include "base/base.h"
+
+/* ---- files ---- */
+
+/* A file mapped read-only and private. Empty files map to len 0. */
+typedef struct os_map {
+  const void *ptr;
+  size_t len;
+} os_map;
+
+base_status os_map_open(os_map *map, const char *path, base_error *err);
+void os_map_close(os_map *map); /* harmless when zero */
+
+/* Whole file into a buffer; refuses files over max_bytes with BASE_ELIMIT. */
+base_status os_read_file(const char *path, size_t max_bytes, base_buf *out, base_error *err);
+
+/* Replaces `path` by new content so that a reader, a crash or a full disk sees the old file or the new one,
+ * never a mixture: writes PATH.tmp.PID, fsync, rename, fsync of the folder. Nothing is left behind on failure. */
+typedef struct os_writer os_writer;
+base_status os_writer_open(os_writer **w, const char *path, base_error *err);
+base_status os_writer_add(os_writer *w, const void *bytes, size_t len, base_error *err);
+base_status os_writer_commit(os_writer *w, base_error *err); /* frees w, whatever it returns */
+void os_writer_abort(os_writer *w);                          /* frees w; NULL is harmless */
+
+bool os_exists(const char *path);
+bool os_is_dir(const char *path);
+base_status os_mkdir(const char *path, base_error *err); /* parents too; fine when it is there */
+base_status os_remove(const char *path, base_error *err);
+/* Calls `each` with every entry's name (no "." or ".."), sorted by bytes. Stops at the first failure. */
+base_status os_list_dir(const char *path, base_status (*each)(void *ctx, const char *name, base_error *err), void *ctx,
+                        base_error *err);
+/* The folder that holds the running program, without a trailing slash. */
+base_status os_program_dir(char *out, size_t out_size, base_error *err);
+
+/* ---- clocks ---- */
+
+uint64_t os_monotonic_ns(void);
+int64_t os_unix_seconds(void);
+/* Local wall time of a Unix time. */
+typedef struct os_local_time {
+  int year, month, day, hour, minute, second; /* month 1-12, day 1-31 */
+  int utc_offset_s;
+} os_local_time;
+base_status os_local_time_of(int64_t unix_seconds, os_local_time *out, base_error *err);
+void os_random_bytes(void *out, size_t len); /* for ids, from the system's generator */
+
+/* ---- threads ---- */
+
+int os_cpu_count(void); /* that this process may use; at least 1 */
+
+/* A pool of threads that spin for a moment, then park. The caller is one of the threads: a pool of 1 starts
+ * none and runs everything in the caller. One call of os_pool_run at a time. */
+typedef struct os_pool os_pool;
+base_status os_pool_open(os_pool **pool, int threads, base_error *err);
+void os_pool_close(os_pool *pool); /* NULL is harmless */
+int os_pool_threads(const os_pool *pool); /* NULL counts as 1 */
+/* Runs fn(ctx, index, worker) for index in [0, count), split over the threads; returns when all are done.
+ * `worker` is in [0, threads). A NULL pool runs them in the caller, in order. */
+void os_pool_run(os_pool *pool, void (*fn)(void *ctx, size_t index, int worker), void *ctx, size_t count);
+
+/* ---- terminal and process ---- */
+
+bool os_is_terminal(int fd);
+size_t os_peak_memory_bytes(void);
+/* SIGINT and SIGTERM set a flag instead of ending the process, from this call on. */
+void os_catch_interrupts(void);
+bool os_interrupted(void);
+
+#endif

@@ -1,0 +1,153 @@
+/* Trains the bag: multinomial logistic regression over hashed n-grams, one row at a time with Adagrad (Duchi et
+ * al. 2011), features dropped at random, label smoothing; then int8, a scale a bucket. */
+#include <math.h>
+#include <string.h>
+
+#include "train/net.h"
+
+enum { EPOCHS = 10, MAX_WORDS = 256 };
+static const float RATE = 0.25f, FEATURE_DROP = 0.3f, SMOOTHING = 0.05f;
+
+typedef struct bag_training {
+  const train_net *n;
+  const data_set *set;
+  const train_options *o;
+  float *idf, *w, *sum; /* [buckets], [buckets][labels] twice */
+  float *bias, *bias_sum, *p; /* [labels] */
+  uint32_t *order;
+  tok_word *words;
+  head_bag_features *f;
+  data_sample *sample;
+} bag_training;
+
+static void carve(bag_training *t, base_arena *a, size_t labels, size_t n_rows) {
+  size_t f = sizeof(float), b = HEAD_BAG_BUCKETS;
+  t->idf = base_arena_take(a, b, f);
+  t->w = base_arena_take(a, b * labels, f);
+  t->sum = base_arena_take(a, b * labels, f);
+  t->bias = base_arena_take(a, labels, f);
+  t->bias_sum = base_arena_take(a, labels, f);
+  t->p = base_arena_take(a, labels, f);
+  t->order = base_arena_take(a, n_rows, sizeof *t->order);
+  t->words = base_arena_take(a, MAX_WORDS, sizeof *t->words);
+  t->f = base_arena_take(a, 1, sizeof *t->f);
+  t->sample = base_arena_take(a, 1, sizeof *t->sample);
+}
+
+static void read_text(bag_training *t, base_slice text) {
+  size_t n = tok_split(text.ptr, text.len, t->words, MAX_WORDS);
+  head_bag_read(text, t->words, n, HEAD_BAG_BUCKETS, t->f);
+}
+
+/* Rows that contain each bucket, then log(rows / those): buckets of swapped-in values are counted too, by drawing every row once. */
+static void count_idf(bag_training *t, const uint32_t *rows, size_t n_rows, base_rng *rng) {
+  size_t used = 0;
+  memset(t->idf, 0, HEAD_BAG_BUCKETS * sizeof *t->idf);
+  for (size_t i = 0; i < n_rows; i++) {
+    data_draw(t->set, rows[i], t->o->swap_rate, rng, t->sample);
+    if (t->sample->label == DATA_NO_LABEL) continue;
+    read_text(t, (base_slice){t->sample->text, t->sample->len});
+    used++;
+    for (size_t j = 0; j < t->f->n; j++) {
+      bool again = false; /* a bucket counts once a row */
+      for (size_t k = 0; k < j && !again; k++) again = t->f->bucket[k] == t->f->bucket[j];
+      if (!again) t->idf[t->f->bucket[j]] += 1.0f;
+    }
+  }
+  for (size_t i = 0; i < HEAD_BAG_BUCKETS; i++)
+    if (t->idf[i] > 0.0f) t->idf[i] = logf(1.0f + (float)used / t->idf[i]);
+}
+
+static void drop_features(head_bag_features *f, base_rng *rng) {
+  size_t kept = 0;
+  for (size_t i = 0; i < f->n; i++)
+    if (base_rng_unit(rng) >= FEATURE_DROP) f->bucket[kept++] = f->bucket[i];
+  f->n = kept;
+}
+
+static void adagrad(float *w, float *sum, float g) {
+  *sum += g * g;
+  *w -= RATE * g / sqrtf(*sum + 1e-8f);
+}
+
+/* One row: p = softmax(W x + b); W -= rate (p - target) x */
+static void learn(bag_training *t, uint16_t gold, size_t labels, const cpu_kernels *k) {
+  float norm = head_bag_norm(t->f, t->idf), off = SMOOTHING / (float)labels;
+  memcpy(t->p, t->bias, labels * sizeof(float));
+  for (size_t i = 0; i < t->f->n; i++)
+    k->axpy(t->idf[t->f->bucket[i]] * norm, t->w + t->f->bucket[i] * labels, labels, t->p);
+  k->softmax(t->p, labels);
+  for (size_t j = 0; j < labels; j++) t->p[j] -= off + (j == gold ? 1.0f - SMOOTHING : 0.0f);
+  for (size_t i = 0; i < t->f->n; i++) {
+    size_t at = t->f->bucket[i] * labels;
+    float x = t->idf[t->f->bucket[i]] * norm;
+    if (x == 0.0f) continue;
+    for (size_t j = 0; j < labels; j++) adagrad(&t->w[at + j], &t->sum[at + j], x * t->p[j]);
+  }
+  for (size_t j = 0; j < labels; j++) adagrad(&t->bias[j], &t->bias_sum[j], t->p[j]);
+}
+
+static void run(bag_training *t, const uint32_t *rows, size_t n_rows, size_t labels, const cpu_kernels *k, base_rng *rng) {
+  memcpy(t->order, rows, n_rows * sizeof *rows);
+  for (int e = 0; e < EPOCHS; e++) {
+    for (size_t i = n_rows; i > 1; i--) {
+      size_t j = base_rng_below(rng, (uint32_t)i);
+      uint32_t x = t->order[i - 1];
+      t->order[i - 1] = t->order[j];
+      t->order[j] = x;
+    }
+    for (size_t i = 0; i < n_rows; i++) {
+      data_draw(t->set, t->order[i], t->o->swap_rate, rng, t->sample);
+      if (t->sample->label == DATA_NO_LABEL) continue;
+      read_text(t, (base_slice){t->sample->text, t->sample->len});
+      drop_features(t->f, rng);
+      learn(t, t->sample->label, labels, k);
+    }
+  }
+}
+
+/* Rows of the table to int8, and all of it into the net's own block. */
+static base_status keep(train_net *n, const bag_training *t, size_t labels, base_error *err) {
+  base_arena a;
+  size_t f = sizeof(float), b = HEAD_BAG_BUCKETS, bytes = b * labels + 2 * b * f + labels * f + 512;
+  void *block = base_alloc(n->allocator, bytes);
+  if (block == NULL) return base_fail(err, BASE_ENOMEM, "training", "no memory for the bag");
+  base_free(n->allocator, n->bag_block, n->bag_bytes);
+  n->bag_block = block;
+  n->bag_bytes = bytes;
+  base_arena_init(&a, block, bytes);
+  int8_t *weight = base_arena_take(&a, b * labels, 1);
+  float *scale = base_arena_take(&a, b, f), *idf = base_arena_take(&a, b, f), *bias = base_arena_take(&a, labels, f);
+  for (size_t i = 0; i < b; i++) {
+    const float *row = t->w + i * labels;
+    float most = 0.0f;
+    for (size_t j = 0; j < labels; j++) most = fabsf(row[j]) > most ? fabsf(row[j]) : most;
+    scale[i] = most / 127.0f;
+    for (size_t j = 0; j < labels; j++) weight[i * labels + j] = (int8_t)(most > 0.0f ? lrintf(row[j] / scale[i]) : 0);
+  }
+  memcpy(idf, t->idf, b * f);
+  memcpy(bias, t->bias, labels * f);
+  n->bag = (head_bag){HEAD_BAG_BUCKETS, idf, weight, scale, bias};
+  return BASE_OK;
+}
+
+base_status train_bag_fit(train_net *n, const data_set *set, const uint32_t *rows, size_t n_rows,
+                          const train_options *o, base_error *err) {
+  bag_training t = {.n = n, .set = set, .o = o};
+  size_t labels = n->n_labels;
+  base_arena a;
+  base_rng rng;
+  base_arena_init(&a, NULL, 0);
+  carve(&t, &a, labels, n_rows);
+  size_t bytes = a.used + 64;
+  void *block = base_calloc(n->allocator, 1, bytes);
+  if (block == NULL) return base_fail(err, BASE_ENOMEM, "training", "no memory for the bag");
+  base_arena_init(&a, block, bytes);
+  carve(&t, &a, labels, n_rows);
+  base_rng_seed(&rng, o->seed ^ UINT64_C(0x626167));
+  count_idf(&t, rows, n_rows, &rng);
+  run(&t, rows, n_rows, labels, o->kernels, &rng);
+  base_status st = keep(n, &t, labels, err);
+  base_free(n->allocator, block, bytes);
+  return st;
+}

@@ -1,0 +1,147 @@
+/* Turns scores into probabilities on held-out rows: how trunk and bag mix, when a text is out of scope, and how
+ * likely a whole answer is right. */
+#include <math.h>
+
+#include "train/loop.h"
+
+/* ---- mixture ---- */
+
+static double log_loss(float temperature, float bag_weight, const train_judged *judged, const float *trunk,
+                       const float *bag, size_t n, size_t labels) {
+  double sum = 0.0;
+  for (size_t i = 0; i < n; i++) {
+    const float *z = trunk + i * labels, *q = bag + i * labels;
+    double most = -1e30, total = 0.0;
+    if (judged[i].gold >= labels) continue;
+    for (size_t j = 0; j < labels; j++) {
+      double v = (double)(z[j] / temperature + bag_weight * q[j]);
+      if (v > most) most = v;
+    }
+    for (size_t j = 0; j < labels; j++) total += exp((double)(z[j] / temperature + bag_weight * q[j]) - most);
+    sum += most + log(total) - (double)(z[judged[i].gold] / temperature + bag_weight * q[judged[i].gold]);
+  }
+  return sum;
+}
+
+void train_fit_mixture(head_calibration *c, const train_judged *judged, const float *trunk_logits,
+                       const float *bag_logs, size_t n, size_t labels) {
+  static const float temperatures[] = {0.5f, 0.6f, 0.7f, 0.8f, 0.9f, 1.0f, 1.15f, 1.3f, 1.5f, 1.75f, 2.0f, 2.5f, 3.0f};
+  static const float weights[] = {0.0f, 0.15f, 0.3f, 0.45f, 0.6f, 0.8f, 1.0f, 1.3f, 1.6f, 2.0f};
+  double best = 1e300;
+  for (size_t a = 0; a < sizeof temperatures / sizeof *temperatures; a++)
+    for (size_t b = 0; b < sizeof weights / sizeof *weights; b++) {
+      double loss = log_loss(temperatures[a], weights[b], judged, trunk_logits, bag_logs, n, labels);
+      if (loss >= best) continue;
+      best = loss;
+      c->temperature = temperatures[a];
+      c->bag_weight = weights[b];
+    }
+}
+
+/* ---- out of scope ---- */
+
+float train_fit_oos(const train_judged *judged, size_t n) {
+  size_t in_scope = 0, out = 0;
+  float low = -30.0f, high = 0.0f; /* of log p: halve the range until it is as narrow as it matters */
+  for (size_t i = 0; i < n; i++) *(judged[i].in_scope ? &in_scope : &out) += 1;
+  if (out == 0) return 0.0f;
+  for (int step = 0; step < 40; step++) {
+    float middle = 0.5f * (low + high);
+    size_t lost = 0;
+    for (size_t i = 0; i < n; i++) lost += judged[i].in_scope && judged[i].label_right && judged[i].features[0] < middle;
+    if ((double)lost > 0.005 * (double)in_scope) high = middle;
+    else low = middle;
+  }
+  return cpu_expf(low);
+}
+
+/* ---- the probe ---- */
+
+enum { DIMS = HEAD_FEATURES + 1, NEWTON_STEPS = 25 };
+
+static void standardise(head_calibration *c, const train_judged *judged, size_t n) {
+  for (size_t k = 0; k < HEAD_FEATURES; k++) {
+    double sum = 0.0, squares = 0.0;
+    for (size_t i = 0; i < n; i++) sum += (double)judged[i].features[k];
+    double mean = n ? sum / (double)n : 0.0;
+    for (size_t i = 0; i < n; i++) squares += ((double)judged[i].features[k] - mean) * ((double)judged[i].features[k] - mean);
+    double std = n ? sqrt(squares / (double)n) : 0.0;
+    c->mean[k] = (float)mean;
+    c->inv_std[k] = std > 1e-6 ? (float)(1.0 / std) : 0.0f;
+  }
+}
+
+static void inputs(const head_calibration *c, const train_judged *j, double x[DIMS]) {
+  for (size_t k = 0; k < HEAD_FEATURES; k++) x[k] = (double)((j->features[k] - c->mean[k]) * c->inv_std[k]);
+  x[HEAD_FEATURES] = 1.0;
+}
+
+/* Solves a x = b in place by Gaussian elimination with pivoting; a is positive definite here (ridge). */
+static void solve(double a[DIMS][DIMS], double b[DIMS]) {
+  for (int i = 0; i < DIMS; i++) {
+    int pivot = i;
+    for (int r = i + 1; r < DIMS; r++)
+      if (fabs(a[r][i]) > fabs(a[pivot][i])) pivot = r;
+    for (int k = 0; k < DIMS; k++) {
+      double x = a[i][k];
+      a[i][k] = a[pivot][k];
+      a[pivot][k] = x;
+    }
+    double x = b[i];
+    b[i] = b[pivot];
+    b[pivot] = x;
+    for (int r = i + 1; r < DIMS; r++) {
+      double f = a[r][i] / a[i][i];
+      for (int k = i; k < DIMS; k++) a[r][k] -= f * a[i][k];
+      b[r] -= f * b[i];
+    }
+  }
+  for (int i = DIMS; i-- > 0;) {
+    for (int k = i + 1; k < DIMS; k++) b[i] -= a[i][k] * b[k];
+    b[i] /= a[i][i];
+  }
+}
+
+/* Fits on rows whose index has (i % 2) != skip; skip 2 takes all. Priors are smoothed as Platt (1999) does, so that a clean set does not
+ * give certainty. */
+static void fit_half(head_calibration *c, const train_judged *judged, size_t n, size_t skip) {
+  double w[DIMS] = {0}, right = 0.0, wrong = 0.0;
+  for (size_t i = 0; i < n; i++)
+    if (i % 2 != skip) *(judged[i].right ? &right : &wrong) += 1.0;
+  double high = (right + 1.0) / (right + 2.0), low = 1.0 / (wrong + 2.0);
+  for (int step = 0; step < NEWTON_STEPS; step++) {
+    double hessian[DIMS][DIMS] = {{0}}, gradient[DIMS] = {0}, x[DIMS];
+    for (size_t i = 0; i < n; i++) {
+      if (i % 2 == skip) continue;
+      double z = 0.0;
+      inputs(c, &judged[i], x);
+      for (int k = 0; k < DIMS; k++) z += w[k] * x[k];
+      double p = 1.0 / (1.0 + exp(-z)), g = p - (judged[i].right ? high : low), h = p * (1.0 - p);
+      for (int a = 0; a < DIMS; a++) {
+        gradient[a] += g * x[a];
+        for (int b = 0; b < DIMS; b++) hessian[a][b] += h * x[a] * x[b];
+      }
+    }
+    for (int a = 0; a < DIMS; a++) {
+      double ridge = a < HEAD_FEATURES ? 2.0 : 1e-3;
+      gradient[a] += ridge * w[a];
+      hessian[a][a] += ridge;
+    }
+    solve(hessian, gradient);
+    for (int a = 0; a < DIMS; a++) w[a] -= gradient[a];
+  }
+  for (size_t k = 0; k < HEAD_FEATURES; k++) c->weight[k] = (float)w[k];
+  c->bias = (float)w[HEAD_FEATURES];
+}
+
+base_status train_fit_probe(head_calibration *c, const train_judged *judged, size_t n, float *cross,
+                            base_error *err) {
+  if (n < 8) return base_fail(err, BASE_EARGUMENT, "calibration", "%zu held-out rows are too few to calibrate on", n);
+  standardise(c, judged, n);
+  for (size_t fold = 0; fold < 2; fold++) {
+    fit_half(c, judged, n, fold);
+    for (size_t i = fold; i < n; i += 2) cross[i] = head_confidence(c, judged[i].features);
+  }
+  fit_half(c, judged, n, 2);
+  return BASE_OK;
+}

@@ -1,0 +1,452 @@
+/* Supervised training: rows are drawn with other slot values and noise, encoded, batched; trunk and heads learn
+ * together; held-out rows are judged every epoch and the best averaged weights kept. Then the bag, quantisation and
+ * calibration, all judged on the same held-out rows. */
+#include <string.h>
+
+#include "train/loop.h"
+
+typedef struct fitting {
+  train_net *n;
+  const tok_bpe *tok;
+  const data_set *set, *valid; /* valid may be the same set */
+  const train_spec *spec;
+  train_options o;
+  /* one block */
+  void *block;
+  size_t block_bytes;
+  uint32_t *train_rows, *none_rows, *valid_rows, *order;
+  size_t n_train, n_none, n_valid;
+  float *best;
+  tok_result enc;
+  data_sample *sample, *other, *joined;
+  /* own blocks */
+  train_batch batch, one;
+  train_tape tape, one_tape;
+  train_head_work *work;
+  head_scratch *scratch;
+} fitting;
+
+/* ---- which rows ---- */
+
+static bool held_out(const fitting *f, const data_row *row) {
+  return f->valid == f->set && !row->generated && (float)(row->phrasing % 1000) < f->o.valid_share * 1000.0f;
+}
+
+static void choose_rows(fitting *f) {
+  for (size_t i = 0; i < f->set->n_rows; i++) {
+    const data_row *row = &f->set->rows[i];
+    if (held_out(f, row)) f->valid_rows[f->n_valid++] = (uint32_t)i;
+    else if (row->label == f->spec->none_label) f->none_rows[f->n_none++] = (uint32_t)i;
+    else f->train_rows[f->n_train++] = (uint32_t)i;
+  }
+  if (f->valid != f->set)
+    for (size_t i = 0; i < f->valid->n_rows; i++) f->valid_rows[f->n_valid++] = (uint32_t)i;
+}
+
+static void shuffle(uint32_t *order, size_t n, base_rng *rng) {
+  for (size_t i = n; i > 1; i--) {
+    size_t j = base_rng_below(rng, (uint32_t)i);
+    uint32_t x = order[i - 1];
+    order[i - 1] = order[j];
+    order[j] = x;
+  }
+}
+
+static size_t none_an_epoch(const fitting *f) {
+  size_t limit = f->o.limit_negatives;
+  return limit && f->n_none > limit ? limit : f->n_none;
+}
+
+/* This epoch's rows, shuffled; of the rows out of scope a fresh choice. Returns how many. */
+static size_t epoch_rows(fitting *f, base_rng *rng) {
+  size_t none = none_an_epoch(f);
+  shuffle(f->none_rows, f->n_none, rng);
+  memcpy(f->order, f->train_rows, f->n_train * sizeof *f->order);
+  memcpy(f->order + f->n_train, f->none_rows, none * sizeof *f->order);
+  shuffle(f->order, f->n_train + none, rng);
+  return f->n_train + none;
+}
+
+/* ---- one training example ---- */
+
+static void add_noise(const fitting *f, data_sample *s, base_rng *rng) {
+  float how = base_rng_unit(rng);
+  if (how < f->o.speech_rate) {
+    data_noise_case(s);
+    data_noise_punctuation(s);
+  } else if (how < f->o.speech_rate + f->o.lower_rate) {
+    data_noise_case(s);
+  }
+  if (base_rng_unit(rng) < f->o.typo_rate) data_noise_typo(s, 0.04f, rng);
+}
+
+/* Words between two requests in one sentence. */
+static base_slice connective(base_rng *rng) {
+  static const char *const words[] = {" and ", " and then ", ", then ", " then ", ", and ", "; ", " and also ", ". ", ", also ",
+                                      " plus ", " after that ", ", and then ", " and please ", ". also ", ". then "};
+  return base_slice_of(words[base_rng_below(rng, sizeof words / sizeof words[0])]);
+}
+
+/* Draws row `index`; for a gate the whole text is one part, or two rows are joined. Returns the sample to use. */
+static data_sample *draw(fitting *f, uint32_t index, base_rng *rng) {
+  data_sample *s = f->sample;
+  data_draw(f->set, index, f->o.swap_rate, rng, s);
+  add_noise(f, s, rng);
+  if (f->spec->part_slot < 0) return s;
+  bool join = s->label != f->spec->none_label && f->n_train > 1 && base_rng_unit(rng) < f->o.join_rate;
+  if (!join) {
+    s->n_spans = s->len > 0;
+    s->spans[0] = (data_span){0, (uint32_t)s->len, (uint16_t)f->spec->part_slot, DATA_NO_LIST};
+    return s;
+  }
+  data_draw(f->set, f->train_rows[base_rng_below(rng, (uint32_t)f->n_train)], f->o.swap_rate, rng, f->other);
+  add_noise(f, f->other, rng);
+  while (s->len > 0 && strchr(".,!?;", s->text[s->len - 1])) s->len--;
+  data_join(s, f->other, connective(rng), (uint16_t)f->spec->part_slot, f->joined);
+  return f->joined;
+}
+
+/* Gold tags of the sequence just added: B for a span's first word, I for its others. */
+static void set_tags(train_batch *b, const data_sample *s) {
+  size_t seq = b->n_seqs - 1, last = SIZE_MAX;
+  for (size_t i = b->seq_word[seq]; i < b->n_words; i++) {
+    b->tags[i] = 0;
+    for (size_t k = 0; k < s->n_spans; k++) {
+      const data_span *span = &s->spans[k];
+      if (b->words[i].end <= span->start || b->words[i].start >= span->end) continue;
+      b->tags[i] = (uint16_t)((last == k ? 2 : 1) + 2 * span->slot);
+      last = k;
+      break;
+    }
+    if (b->tags[i] == 0) last = SIZE_MAX;
+  }
+}
+
+/* A tag the label does not allow cannot be scored; it happens only when a validation-only pair sneaks in, and then counts as O. */
+static void drop_disallowed(const fitting *f, train_batch *b) {
+  size_t seq = b->n_seqs - 1, label = b->tag_label[seq];
+  for (size_t i = b->seq_word[seq]; i < b->n_words; i++)
+    if (b->tags[i] && !f->n->allowed[label * f->n->n_slots + (b->tags[i] - 1u) / 2]) b->tags[i] = 0;
+}
+
+static void repeat_batch(train_batch *b) {
+  size_t seqs = b->n_seqs;
+  for (size_t s = 0; s < seqs; s++) {
+    size_t token = b->seq[s], word = b->seq_word[s];
+    tok_result copy = {.ids = b->ids + token, .cases = b->cases + token, .words = b->words + word};
+    copy.n_tokens = b->seq[s + 1] - token;
+    copy.n_words = b->seq_word[s + 1] - word;
+    train_batch_add(b, &copy);
+    memcpy(b->tags + b->seq_word[seqs + s], b->tags + word, copy.n_words * sizeof *b->tags);
+    b->label[seqs + s] = b->label[s];
+    b->tag_label[seqs + s] = b->tag_label[s];
+  }
+}
+
+/* Fills the batch from order[*at..n). */
+static void fill(fitting *f, size_t n, size_t *at, base_rng *rng) {
+  train_batch *b = &f->batch;
+  train_batch_clear(b);
+  while (*at < n && b->n_seqs < f->o.batch_rows) {
+    data_sample *s = draw(f, f->order[(*at)++], rng);
+    tok_bpe_encode(f->tok, s->text, s->len, f->o.bpe_dropout, rng, &f->enc);
+    if (!train_batch_add(b, &f->enc)) break;
+    size_t seq = b->n_seqs - 1;
+    b->tag_label[seq] = s->label;
+    b->label[seq] = s == f->joined ? DATA_NO_LABEL : s->label;
+    if (s->label == DATA_NO_LABEL) continue;
+    set_tags(b, s);
+    drop_disallowed(f, b);
+  }
+  if (f->o.consistency > 0.0f) repeat_batch(b);
+}
+
+/* ---- judging ---- */
+
+static train_judge judge_of(fitting *f, const head_brain *brain, const head_calibration *c) {
+  return (train_judge){.n = f->n, .brain = brain, .tok = f->tok, .o = &f->o, .calibration = *c, .none_label = f->spec->none_label,
+                       .part_slot = f->spec->part_slot, .tape = &f->one_tape, .one = &f->one, .scratch = f->scratch};
+}
+
+static float share_right(const eval_tally *t) {
+  size_t right = 0;
+  for (size_t i = 0; i < t->rows; i++) right += t->item[i].right;
+  return t->rows ? (float)right / (float)t->rows : 0.0f;
+}
+
+/* The average on the held-out rows; keeps it when it is the best so far. */
+static base_status validate(fitting *f, train_run *run, train_clock *clock, double loss, bool *stop, base_error *err) {
+  head_calibration plain;
+  eval_tally tally = {.allocator = f->n->allocator};
+  train_progress seen = {.validated = true};
+  head_calibration_init(&plain);
+  train_judge judge = judge_of(f, NULL, &plain);
+  if (f->o.average > 0.0f) train_swap_average(f->n);
+  base_status st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &tally, NULL, NULL, NULL, err);
+  float score = share_right(&tally);
+  run->stale++;
+  if (!st && score >= run->best) {
+    run->best = score;
+    run->stale = 0;
+    memcpy(f->best, f->n->w, f->n->size * sizeof(float));
+  }
+  if (f->o.average > 0.0f) train_swap_average(f->n);
+  seen.label_accuracy = (float)eval_label_accuracy(&tally);
+  seen.slot_f1 = (float)eval_slot_f1(&tally);
+  seen.exact_match = (float)eval_exact(&tally);
+  eval_free(&tally);
+  if (!st && !train_clock_tick(clock, loss, 0.0f, &seen))
+    st = base_fail(err, BASE_ECANCELLED, "training", "cancelled after epoch %u", run->epoch);
+  *stop = f->o.patience && run->stale >= f->o.patience;
+  return st;
+}
+
+/* ---- the loop ---- */
+
+static base_status epoch(fitting *f, train_run *run, train_clock *clock, double *mean_loss, base_error *err) {
+  size_t n = epoch_rows(f, &run->rng), at = 0, batches = 0;
+  *mean_loss = 0.0;
+  while (at < n) {
+    fill(f, n, &at, &run->rng);
+    f->tape.dropout = f->o.dropout;
+    f->tape.dropout_key = base_rng_next(&run->rng);
+    train_forward(f->n, &f->batch, &f->tape);
+    train_loss loss = train_head_loss(f->n, &f->batch, &f->tape, f->work, &f->o);
+    train_backward(f->n, &f->batch, &f->tape);
+    run->step++;
+    float rate = f->o.learning_rate * train_schedule(run->step, run->steps, f->o.warmup);
+    train_step(f->n, &f->o, run->step, rate, NULL);
+    double sum = loss.classify + loss.tag + (double)f->o.consistency * loss.consistency;
+    *mean_loss += sum;
+    batches++;
+    if (!train_clock_tick(clock, sum, rate, NULL))
+      return base_fail(err, BASE_ECANCELLED, "training", "cancelled in epoch %u", run->epoch + 1);
+  }
+  *mean_loss /= (double)(batches ? batches : 1);
+  return BASE_OK;
+}
+
+static base_status run_epochs(fitting *f, train_report *report, base_error *err) {
+  train_run run = {.epochs = f->o.epochs, .best = -1.0f};
+  train_clock clock;
+  uint64_t fingerprint = train_fingerprint(f->n, f->set, &f->o);
+  size_t rows = f->n_train + none_an_epoch(f);
+  bool stop = false;
+  double loss;
+  base_status st = BASE_OK;
+  base_rng_seed(&run.rng, f->o.seed);
+  run.steps = (uint64_t)f->o.epochs * ((rows + f->o.batch_rows - 1) / f->o.batch_rows);
+  memcpy(f->n->average, f->n->w, f->n->size * sizeof(float));
+  memcpy(f->best, f->n->w, f->n->size * sizeof(float));
+  if (f->o.checkpoint) st = train_checkpoint_load(f->n, &run, f->best, fingerprint, f->o.checkpoint, err);
+  train_clock_start(&clock, "train", &f->o, &run);
+  while (!st && run.epoch < run.epochs && !stop) {
+    st = epoch(f, &run, &clock, &loss, err);
+    if (st) break;
+    run.epoch++;
+    st = validate(f, &run, &clock, loss, &stop, err);
+    if (!st && f->o.checkpoint)
+      st = train_checkpoint_save(f->n, &run, f->best, fingerprint, f->o.checkpoint, err);
+  }
+  if (st) return st;
+  memcpy(f->n->w, f->best, f->n->size * sizeof(float));
+  report->epochs_run = run.epoch;
+  report->seconds = run.seconds + train_clock_seconds(&clock);
+  return BASE_OK;
+}
+
+/* ---- quantise, calibrate, report ---- */
+
+typedef struct measures {
+  train_judged *judged;
+  float *trunk_logits, *bag_logs, *cross;
+  void *block;
+  size_t bytes;
+} measures;
+
+static base_status measures_new(measures *m, const fitting *f, base_error *err) {
+  base_arena a;
+  size_t labels = f->n->n_labels, n = f->n_valid + 1;
+  for (int pass = 0; pass < 2; pass++) {
+    base_arena_init(&a, pass ? m->block : NULL, pass ? m->bytes : 0);
+    m->judged = base_arena_take(&a, n, sizeof *m->judged);
+    m->trunk_logits = base_arena_take(&a, n * labels, sizeof(float));
+    m->bag_logs = base_arena_take(&a, n * labels, sizeof(float));
+    m->cross = base_arena_take(&a, n, sizeof(float));
+    if (pass) break;
+    m->bytes = a.used + 64;
+    m->block = base_alloc(f->n->allocator, m->bytes);
+    if (m->block == NULL) return base_fail(err, BASE_ENOMEM, "calibration", "no memory for the held-out rows");
+  }
+  return BASE_OK;
+}
+
+/* Judges the int8 brain three times: raw for the mixture, mixed for the threshold and the probe, and with all of it for the report. */
+static base_status calibrate(fitting *f, const head_brain *brain, head_calibration *c, train_report *report, base_error *err) {
+  measures m = {0};
+  eval_tally raw = {.allocator = f->n->allocator}, mixed = raw, final = raw;
+  eval_bin bins[EVAL_BINS];
+  size_t acted = 0, wrong = 0;
+  head_calibration_init(c);
+  c->target = f->o.target;
+  base_status st = measures_new(&m, f, err);
+  train_judge judge = judge_of(f, brain, c);
+  if (!st) st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &raw, m.judged, m.trunk_logits, m.bag_logs, err);
+  if (!st) train_fit_mixture(c, m.judged, m.trunk_logits, m.bag_logs, f->n_valid, f->n->n_labels);
+  judge.calibration = *c;
+  if (!st) st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &mixed, m.judged, NULL, NULL, err);
+  if (!st) judge.calibration.oos_threshold = c->oos_threshold = train_fit_oos(m.judged, f->n_valid);
+  if (!st) st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &final, m.judged, NULL, NULL, err);
+  if (!st) st = train_fit_probe(c, m.judged, f->n_valid, m.cross, err);
+  if (!st) {
+    for (size_t i = 0; i < f->n_valid; i++) final.item[i].confidence = m.cross[i];
+    report->label_accuracy_i8 = (float)eval_label_accuracy(&final);
+    report->slot_f1_i8 = (float)eval_slot_f1(&final);
+    report->exact_match_i8 = (float)eval_exact(&final);
+    report->ece = (float)eval_ece(final.item, final.rows, bins);
+    eval_sort(final.item, final.rows);
+    c->act_threshold = eval_threshold(final.item, final.rows, (double)f->o.target, &acted, &wrong);
+    report->act_threshold = c->act_threshold;
+    report->acted_share = final.rows ? (float)acted / (float)final.rows : 0.0f;
+    report->acted_wrong = acted ? (float)wrong / (float)acted : 0.0f;
+  }
+  eval_free(&raw);
+  eval_free(&mixed);
+  eval_free(&final);
+  base_free(f->n->allocator, m.block, m.bytes);
+  return st;
+}
+
+/* The float net's figures under the final calibration, so that before and after differ by quantisation alone. */
+static base_status judge_float(fitting *f, const head_calibration *c, train_report *report, base_error *err) {
+  eval_tally tally = {.allocator = f->n->allocator};
+  train_judge judge = judge_of(f, NULL, c);
+  base_status st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &tally, NULL, NULL, NULL, err);
+  report->label_accuracy = (float)eval_label_accuracy(&tally);
+  report->slot_f1 = (float)eval_slot_f1(&tally);
+  report->exact_match = (float)eval_exact(&tally);
+  eval_free(&tally);
+  return st;
+}
+
+static base_status finish(fitting *f, gguf_writer *w, train_report *report, base_error *err) {
+  base_buf bytes = {.allocator = f->n->allocator};
+  head_calibration c;
+  gguf_file *file = NULL;
+  head_brain *brain = NULL;
+  void *aligned = NULL;
+  gguf_writer *draft = gguf_writer_new(f->n->allocator);
+  head_calibration_init(&c);
+  base_status st = draft ? BASE_OK : base_fail(err, BASE_ENOMEM, "saving", "no memory for the file");
+  if (!st) st = train_bag_fit(f->n, f->set, f->order, epoch_rows(f, &(base_rng){{1, 2, 3, 4}}), &f->o, err);
+  if (!st) st = train_put(f->n, f->tok, f->set, &c, draft, err);
+  if (!st) st = gguf_writer_bytes(draft, &bytes, err);
+  if (!st) { /* a mapped file is aligned, a buffer need not be */
+    base_arena a;
+    aligned = base_alloc(f->n->allocator, bytes.len + 64);
+    if (aligned == NULL) st = base_fail(err, BASE_ENOMEM, "saving", "no memory for the file");
+    base_arena_init(&a, aligned, aligned ? bytes.len + 64 : 0);
+    void *at = aligned ? base_arena_take(&a, bytes.len, 1) : NULL;
+    if (at != NULL) memcpy(at, bytes.ptr, bytes.len);
+    if (!st) st = gguf_open_bytes(&file, at, bytes.len, "the new model", f->n->allocator, err);
+  }
+  if (!st) st = head_brain_open(&brain, file, f->tok, f->n->allocator, err);
+  if (!st) st = calibrate(f, brain, &c, report, err);
+  if (!st) st = judge_float(f, &c, report, err);
+  if (!st) st = train_put(f->n, f->tok, f->set, &c, w, err);
+  report->bytes = bytes.len;
+  head_brain_close(brain);
+  gguf_close(file);
+  if (aligned != NULL) base_free(f->n->allocator, aligned, bytes.len + 64);
+  gguf_writer_free(draft);
+  base_buf_free(&bytes);
+  return st;
+}
+
+/* ---- set-up ---- */
+
+static void carve(fitting *f, base_arena *a) {
+  size_t rows = f->set->n_rows, valid = f->valid == f->set ? 0 : f->valid->n_rows, len = f->o.max_tokens;
+  f->train_rows = base_arena_take(a, rows, sizeof(uint32_t));
+  f->none_rows = base_arena_take(a, rows, sizeof(uint32_t));
+  f->order = base_arena_take(a, rows, sizeof(uint32_t));
+  f->valid_rows = base_arena_take(a, rows + valid, sizeof(uint32_t));
+  f->best = base_arena_take(a, f->n->size, sizeof(float));
+  f->enc.ids = base_arena_take(a, len, sizeof *f->enc.ids);
+  f->enc.cases = base_arena_take(a, len, 1);
+  f->enc.words = base_arena_take(a, len, sizeof *f->enc.words);
+  f->enc.max_tokens = f->enc.max_words = len;
+  f->sample = base_arena_take(a, 1, sizeof *f->sample);
+  f->other = base_arena_take(a, 1, sizeof *f->other);
+  f->joined = base_arena_take(a, 1, sizeof *f->joined);
+}
+
+static base_status set_up(fitting *f, base_error *err) {
+  const base_allocator *allocator = f->n->allocator;
+  size_t seqs = f->o.batch_rows * (f->o.consistency > 0.0f ? 2 : 1), tokens = seqs * 24 + 2 * f->o.max_tokens;
+  base_arena a;
+  base_arena_init(&a, NULL, 0);
+  carve(f, &a);
+  f->block_bytes = a.used + 64;
+  f->block = base_alloc(allocator, f->block_bytes);
+  if (f->block == NULL) return base_fail(err, BASE_ENOMEM, "training", "no memory for %zu rows", f->set->n_rows);
+  base_arena_init(&a, f->block, f->block_bytes);
+  carve(f, &a);
+  choose_rows(f);
+  if (f->n_train == 0 || f->n_valid < 8)
+    return base_fail(err, BASE_EARGUMENT, "training", "%zu rows to train on and %zu held out are too few", f->n_train, f->n_valid);
+  base_status st = train_batch_new(&f->batch, seqs, tokens, allocator, err);
+  if (!st) st = train_batch_new(&f->one, 1, f->n->shape.max_tokens, allocator, err);
+  if (!st) st = train_tape_new(&f->tape, f->n, seqs, tokens, f->o.max_tokens, &f->o, err);
+  if (!st) st = train_tape_new(&f->one_tape, f->n, 1, f->n->shape.max_tokens, f->n->shape.max_tokens, &f->o, err);
+  if (!st) st = train_head_work_new(&f->work, f->n, seqs, tokens, allocator, err);
+  f->scratch = head_scratch_new(&f->n->shape, f->n->shape.max_tokens, allocator);
+  if (!st && f->scratch == NULL) st = base_fail(err, BASE_ENOMEM, "training", "no memory for decoding");
+  return st;
+}
+
+static void tear_down(fitting *f) {
+  const base_allocator *a = f->n->allocator;
+  head_scratch_free(f->scratch);
+  train_head_work_free(f->work);
+  train_tape_free(&f->one_tape, a);
+  train_tape_free(&f->tape, a);
+  train_batch_free(&f->one, a);
+  train_batch_free(&f->batch, a);
+  base_free(a, f->block, f->block_bytes);
+}
+
+/* Pairs of label and slot that occur in the rows. */
+static uint8_t *allowed_by_rows(const data_set *set, const base_allocator *a) {
+  size_t slots = set->slots.n ? set->slots.n : 1;
+  uint8_t *allowed = base_calloc(a, set->labels.n, slots);
+  if (allowed == NULL) return NULL;
+  for (size_t i = 0; i < set->n_rows; i++)
+    for (uint32_t k = 0; k < set->rows[i].n_spans && set->rows[i].label != DATA_NO_LABEL; k++)
+      allowed[set->rows[i].label * slots + set->spans[set->rows[i].first_span + k].slot] = 1;
+  return allowed;
+}
+
+base_status train_fit(train_net *n, const tok_bpe *tok, const data_set *set, const data_set *valid,
+                      const train_spec *spec, const train_options *given, gguf_writer *w, train_report *report,
+                      base_error *err) {
+  fitting f = {.n = n, .tok = tok, .set = set, .valid = valid ? valid : set, .spec = spec, .o = *given};
+  uint8_t *seen = NULL;
+  const uint8_t *allowed = spec->allowed;
+  *report = (train_report){0};
+  if (f.o.kernels == NULL) f.o.kernels = cpu_best();
+  if (f.o.max_tokens > n->shape.max_tokens) f.o.max_tokens = n->shape.max_tokens;
+  if (set->labels.n == 0) return base_fail(err, BASE_EARGUMENT, "training", "the rows have no labels");
+  if (allowed == NULL) allowed = seen = allowed_by_rows(set, n->allocator);
+  base_status st = allowed ? BASE_OK : base_fail(err, BASE_ENOMEM, "training", "no memory for the labels");
+  if (!st) st = train_net_add_heads(n, (uint32_t)set->labels.n, (uint32_t)set->slots.n, allowed, f.o.seed, err);
+  if (seen != NULL) base_free(n->allocator, seen, set->labels.n * (set->slots.n ? set->slots.n : 1));
+  if (st) return st;
+  st = set_up(&f, err);
+  report->train_rows = f.n_train + none_an_epoch(&f);
+  report->valid_rows = f.n_valid;
+  if (!st) st = run_epochs(&f, report, err);
+  if (!st) st = finish(&f, w, report, err);
+  tear_down(&f);
+  return st;
+}

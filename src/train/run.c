@@ -1,0 +1,186 @@
+/* Options, the clock of a run, and checkpoints: a GGUF file with the flat arrays and the run's counters. */
+#include <string.h>
+
+#include "train/loop.h"
+
+/* ---- options ---- */
+
+void train_options_init(train_options *o) {
+  *o = (train_options){
+      .seed = 1,
+      .epochs = 30,
+      .batch_rows = 32,
+      .max_tokens = 64,
+      .learning_rate = 2e-3f,
+      .trunk_rate = 0.5f,
+      .warmup = 0.06f,
+      .decay = 0.05f,
+      .beta2 = 0.98f,
+      .clip = 1.0f,
+      .dropout = 0.1f,
+      .head_dropout = 0.2f,
+      .label_smoothing = 0.05f,
+      .average = 0.995f,
+      .bpe_dropout = 0.1f,
+      .typo_rate = 0.0f,
+      .lower_rate = 0.2f,
+      .speech_rate = 0.2f,
+      .swap_rate = 0.3f,
+      .patience = 0,
+      .valid_share = 0.1f,
+      .target = 0.02f,
+  };
+}
+
+void train_options_init_pretrain(train_options *o) {
+  train_options_init(o);
+  o->epochs = 10;
+  o->batch_rows = 160;
+  o->muon = true;
+  o->learning_rate = 4e-3f;
+  o->trunk_rate = 1.0f;
+  o->warmup = 0.02f;
+  o->dropout = 0.0f;
+  o->average = 0.999f;
+  o->bpe_dropout = 0.0f;
+  o->lower_rate = 0.5f;
+  o->mask_rate = 0.2f;
+}
+
+/* ---- clock ---- */
+
+void train_clock_start(train_clock *c, const char *phase, const train_options *o, train_run *run) {
+  *c = (train_clock){.o = o, .run = run, .phase = phase, .started_ns = os_monotonic_ns(), .first_step = run->step};
+}
+
+double train_clock_seconds(const train_clock *c) { return (double)(os_monotonic_ns() - c->started_ns) * 1e-9; }
+
+bool train_clock_tick(train_clock *c, double loss, float rate, const train_progress *validated) {
+  uint64_t now = os_monotonic_ns();
+  const train_run *run = c->run;
+  if (validated == NULL) {
+    c->loss = c->loss_set ? c->loss + 0.02 * (loss - c->loss) : loss;
+    c->loss_set = true;
+    if (now - c->last_report_ns < 100000000) return true;
+  }
+  c->last_report_ns = now;
+  if (c->o->progress == NULL) return true;
+  train_progress p = validated ? *validated : (train_progress){0};
+  uint64_t done = run->step - c->first_step;
+  p.phase = c->phase;
+  p.step = run->step;
+  p.steps = run->steps;
+  p.epoch = run->epoch;
+  p.epochs = run->epochs;
+  p.elapsed_s = train_clock_seconds(c);
+  p.eta_s = done && run->steps > run->step ? p.elapsed_s / (double)done * (double)(run->steps - run->step) : 0.0;
+  p.loss = (float)(validated ? loss : c->loss);
+  p.learning_rate = rate;
+  p.best = run->best;
+  return c->o->progress(c->o->progress_ctx, &p);
+}
+
+/* ---- checkpoints ---- */
+
+uint64_t train_fingerprint(const train_net *n, const data_set *set, const train_options *o) {
+  train_options recipe = *o;
+  uint64_t h = BASE_HASH_START;
+  /* what may differ between two sessions of one run */
+  recipe.pool = NULL;
+  recipe.kernels = NULL;
+  recipe.allocator = NULL;
+  recipe.checkpoint = NULL;
+  recipe.progress = NULL;
+  recipe.progress_ctx = NULL;
+  h = base_hash(h, &n->size, sizeof n->size);
+  h = base_hash(h, &set->n_rows, sizeof set->n_rows);
+  for (size_t i = 0; i < set->n_rows; i += 1 + set->n_rows / 512) h = base_hash(h, set->rows[i].text.ptr, set->rows[i].text.len);
+  const uint32_t counts[] = {recipe.epochs, recipe.batch_rows, recipe.max_tokens, recipe.limit_negatives};
+  const float rates[] = {recipe.learning_rate, recipe.trunk_rate, recipe.dropout, recipe.swap_rate, recipe.join_rate};
+  h = base_hash(h, counts, sizeof counts);
+  h = base_hash(h, rates, sizeof rates);
+  return base_hash(h, &recipe.seed, sizeof recipe.seed);
+}
+
+static void put_u64(gguf_writer *w, const char *key, uint64_t v) {
+  char text[24];
+  base_format(text, sizeof text, "%016llx", (unsigned long long)v);
+  gguf_put_string(w, key, base_slice_of(text));
+}
+
+base_status train_checkpoint_save(const train_net *n, const train_run *run, const float *best, uint64_t fingerprint,
+                                  const char *path, base_error *err) {
+  static const char *const names[] = {"w", "m", "v", "average", "best"};
+  const float *arrays[] = {n->w, n->m, n->v, n->average, best};
+  uint64_t dim[1] = {n->size};
+  gguf_writer *w = gguf_writer_new(n->allocator);
+  if (w == NULL) return base_fail(err, BASE_ENOMEM, path, "no memory for the checkpoint");
+  gguf_put_string(w, "general.architecture", BASE_LITERAL("minnow-checkpoint"));
+  put_u64(w, "run.fingerprint", fingerprint);
+  put_u64(w, "run.step", run->step);
+  gguf_put_u32(w, "run.epoch", run->epoch);
+  gguf_put_u32(w, "run.stale", run->stale);
+  gguf_put_f32(w, "run.best", run->best);
+  gguf_put_f32(w, "run.seconds", (float)run->seconds);
+  for (int i = 0; i < 4; i++) {
+    char key[16];
+    base_format(key, sizeof key, "run.rng%d", i);
+    put_u64(w, key, run->rng.s[i]);
+  }
+  for (size_t i = 0; i < 5; i++) gguf_put_tensor(w, names[i], GGUF_T_F32, 1, dim, arrays[i]);
+  base_status st = gguf_writer_save(w, path, err);
+  gguf_writer_free(w);
+  return st;
+}
+
+static base_status get_u64(const gguf_file *f, const char *key, uint64_t *out, base_error *err) {
+  base_slice text;
+  uint64_t v = 0;
+  base_status st = gguf_get_string(f, key, &text, err);
+  if (st) return st;
+  for (size_t i = 0; i < text.len; i++) {
+    char c = text.ptr[i];
+    if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')) || i >= 16)
+      return base_fail(err, BASE_EFORMAT, gguf_path(f), "%s is not a number", key);
+    v = v * 16 + (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+  }
+  *out = v;
+  return BASE_OK;
+}
+
+base_status train_checkpoint_load(train_net *n, train_run *run, float *best, uint64_t fingerprint, const char *path,
+                                  base_error *err) {
+  static const char *const names[] = {"w", "m", "v", "average", "best"};
+  float *arrays[] = {n->w, n->m, n->v, n->average, best}, seconds;
+  const gguf_tensor *tensor[5];
+  gguf_file *f;
+  uint64_t found;
+  train_run loaded = *run;
+  if (!os_exists(path)) return BASE_OK;
+  base_status st = gguf_open(&f, path, n->allocator, err);
+  if (st) return st;
+  st = get_u64(f, "run.fingerprint", &found, err);
+  if (!st && found != fingerprint)
+    st = base_fail(err, BASE_EMISMATCH, path,
+                   "the checkpoint is of another run (other data or options); remove it to start anew");
+  if (!st) st = get_u64(f, "run.step", &loaded.step, err);
+  if (!st) st = gguf_get_u32(f, "run.epoch", &loaded.epoch, err);
+  if (!st) st = gguf_get_u32(f, "run.stale", &loaded.stale, err);
+  if (!st) st = gguf_get_f32(f, "run.best", &loaded.best, err);
+  if (!st) st = gguf_get_f32(f, "run.seconds", &seconds, err);
+  for (int i = 0; i < 4 && !st; i++) {
+    char key[16];
+    base_format(key, sizeof key, "run.rng%d", i);
+    st = get_u64(f, key, &loaded.rng.s[i], err);
+  }
+  for (size_t i = 0; i < 5 && !st; i++) st = gguf_need_tensor(f, names[i], GGUF_T_F32, n->size, 1, &tensor[i], err);
+  if (!st) {
+    for (size_t i = 0; i < 5; i++) memcpy(arrays[i], tensor[i]->data, n->size * sizeof(float));
+    loaded.seconds = (double)seconds;
+    loaded.epochs = run->epochs;
+    loaded.steps = run->steps;
+    *run = loaded;
+  }
+  gguf_close(f);
+  return st;
+}

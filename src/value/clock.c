@@ -1,0 +1,310 @@
+/* Times of day: "7:30 pm", "seven thirty", "quarter to nine", "half seven" (British: 7:30), "noon", "1930".
+ * An hour without am or pm stays open (meridiem 0) until datetime.c settles it against now.
+ *
+ * Parts of the day, the hour a single moment in them means, and their span as an interval:
+ *   morning 09 (08-12)  noon 12  afternoon 15 (12-16)  evening 19 (16-20)  night 21 (20-24)  tonight 20 (20-24)
+ *   breakfast 08 (08-12)  lunch 12 (11-13)  dinner 19 (16-20)  end of day 17 */
+#include "value/value_private.h"
+
+static const struct { int at, from, to; } parts[] = {
+    [VALUE_P_NONE] = {9, 0, 24},      [VALUE_P_MORNING] = {9, 8, 12},   [VALUE_P_AFTERNOON] = {15, 12, 16},
+    [VALUE_P_EVENING] = {19, 16, 20}, [VALUE_P_NIGHT] = {21, 20, 24},   [VALUE_P_TONIGHT] = {20, 20, 24},
+    [VALUE_P_BREAKFAST] = {8, 8, 12}, [VALUE_P_LUNCH] = {12, 11, 13},   [VALUE_P_DINNER] = {19, 16, 20},
+    [VALUE_P_DAYTIME] = {12, 8, 18}};
+
+void value_part_span(value_part part, int *start_hour, int *end_hour) {
+  *start_hour = parts[part].from;
+  *end_hour = parts[part].to;
+}
+
+int value_part_hour(value_part part) { return parts[part].at; }
+
+/* am, pm, a.m., p m, a, p, o'clock (says nothing about the half of the day: *out stays). */
+size_t value_scan_meridiem(const value_scan *s, size_t at, int *out) {
+  bool a = value_word_is(s, at, "a"), p = value_word_is(s, at, "p");
+  if (value_is(s, at, VALUE_W_MERIDIEM, out)) return value_sign_is(s, at + 1, '.') && s->loose ? at + 2 : at + 1;
+  if (!a && !p) return 0;
+  size_t i = at + 1;
+  bool dot = value_sign_is(s, i, '.') && value_glued(s, i);
+  if (dot) i++;
+  if (value_word_is(s, i, "m")) {
+    *out = a ? 1 : 2;
+    i++;
+    return dot && value_sign_is(s, i, '.') && value_glued(s, i) ? i + 1 : i;
+  }
+  if (!value_glued(s, at) || s->tok[at - 1].kind != VALUE_T_DIGITS) return 0;
+  *out = a ? 1 : 2;
+  return at + 1; /* "9a" */
+}
+
+static size_t scan_oclock(const value_scan *s, size_t at) {
+  if (value_word_is(s, at, "o'clock") || value_word_is(s, at, "oclock") || value_word_is(s, at, "o\xE2\x80\x99""clock") ||
+      value_word_is(s, at, "oclok")) return at + 1;
+  if (value_word_is(s, at, "o") && value_word_is(s, at + 1, "clock")) return at + 2;
+  return value_word_is(s, at, "o") && value_sign_is(s, at + 1, '\'') && value_word_is(s, at + 2, "clock") ? at + 3 : 0;
+}
+
+/* Fills a clock time; false when there is no such time ("25:99", "13 am"). */
+static bool set_clock(value_when *w, int hour, int minute, int second, int meridiem) {
+  if (hour == 24 && minute == 0 && second == 0 && meridiem == 0) hour = 0, meridiem = 3;
+  if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return false;
+  if (hour > 12 && meridiem == 1) return false;
+  if (hour == 0 && meridiem == 2) return false;
+  if (hour > 12 || hour == 0) meridiem = 3;
+  if (meridiem == 1) hour %= 12;
+  if (meridiem == 2) hour = hour % 12 + 12;
+  w->has |= VALUE_H_CLOCK;
+  w->hour = hour;
+  w->minute = minute;
+  w->second = second;
+  w->meridiem = meridiem;
+  return true;
+}
+
+/* What may follow a time: am/pm, o'clock, "hours", both. */
+static size_t scan_after(const value_scan *s, size_t at, int *meridiem, bool *said) {
+  size_t i = scan_oclock(s, at), j = 0;
+  if (i == 0 && value_word_is(s, at, "ish")) i = at + 1;
+  if (i > 0) *said = true; else i = at;
+  j = value_scan_meridiem(s, i, meridiem);
+  if (j > 0) *said = true;
+  return j > 0 ? j : i;
+}
+
+/* 7:30, 7:30:15, 7.30, 19h30 */
+static size_t scan_colon(const value_scan *s, size_t at, value_when *w) {
+  int hour = 0, minute = 0, second = 0, meridiem = 0;
+  bool said = false;
+  if (!value_digits(s, at, 1, 2, &hour)) return 0;
+  bool colon = value_sign_is(s, at + 1, ':'), dot = value_sign_is(s, at + 1, '.');
+  bool h = value_word_is(s, at + 1, "h");
+  if (!(colon || dot || h) || !value_glued(s, at + 1)) return 0;
+  if (!value_digits(s, at + 2, 2, 2, &minute) || !value_glued(s, at + 2)) {
+    if (!h || hour > 23 || !s->loose || value_glued(s, at + 2)) return 0;
+    return set_clock(w, hour, 0, 0, 3) ? at + 2 : 0;
+  }
+  size_t i = at + 3;
+  if (colon && value_sign_is(s, i, ':') && value_glued(s, i) && value_digits(s, i + 1, 2, 2, &second) && value_glued(s, i + 1)) {
+    i += 2;
+    if (value_sign_is(s, i, '.') && value_glued(s, i + 1) && s->tok[i + 1].kind == VALUE_T_DIGITS) i += 2; /* fractions of a second */
+  }
+  size_t end = scan_after(s, i, &meridiem, &said);
+  if (dot && !said && !s->loose && !(at > 0 && (value_word_is(s, at - 1, "at") || value_word_is(s, at - 1, "from")))) return 0;
+  if (h || (colon && s->tok[at].len == 2 && hour < 10)) meridiem = meridiem == 0 ? (h || s->loose ? 3 : 0) : meridiem;
+  return set_clock(w, hour, minute, second, meridiem) ? end : 0;
+}
+
+/* 730pm, 1140 a.m.; in a slot also 1930, 0700, 730 */
+static size_t scan_packed(const value_scan *s, size_t at, value_when *w) {
+  int v = 0, meridiem = 0;
+  bool said = false;
+  if (!value_digits(s, at, 3, 4, &v)) return 0;
+  size_t end = scan_after(s, at + 1, &meridiem, &said);
+  if (!said && (value_word_is(s, at + 1, "hours") || value_word_is(s, at + 1, "hrs") || value_word_is(s, at + 1, "hundred")) && s->tok[at].len == 4) {
+    said = true;
+    meridiem = 3;
+    end = at + 2;
+  }
+  if (!said && !s->loose) return 0;
+  if (!said && s->text.ptr[s->tok[at].start] == '0') meridiem = 3;
+  if (value_sign_is(s, at + 1, ',') && value_glued(s, at + 1)) return 0;
+  return set_clock(w, v / 100, v % 100, 0, meridiem) ? end : 0;
+}
+
+/* An hour on its own, in digits or in words. */
+static size_t scan_hour(const value_scan *s, size_t at, int *hour) {
+  if (value_digits(s, at, 1, 2, hour)) return *hour <= 24 ? at + 1 : 0;
+  size_t i = value_scan_small(s, at, hour);
+  return i > 0 && *hour <= 24 ? i : 0;
+}
+
+/* Minutes behind a spoken hour: "thirty", "forty five", "oh five", "15". */
+static size_t scan_minutes(const value_scan *s, size_t at, int *minute) {
+  size_t i = at;
+  if (value_word_is(s, i, "oh") || value_word_is(s, i, "o") || value_word_is(s, i, "zero")) {
+    i = value_scan_small(s, at + 1, minute);
+    return i > 0 && *minute < 10 ? i : 0;
+  }
+  i = value_sign_is(s, at, '-') && value_glued(s, at) ? at + 1 : at;
+  if (value_is(s, i, VALUE_W_TEEN, NULL) || value_is(s, i, VALUE_W_TENS, NULL)) {
+    i = value_scan_small(s, i, minute);
+    return *minute < 60 ? i : 0;
+  }
+  return s->loose && s->tok[at - 1].kind == VALUE_T_DIGITS && value_digits(s, i, 2, 2, minute) && !s->tok[i].glued && *minute < 60 ? i + 1 : 0;
+}
+
+/* "seven", "seven thirty", "7", "7 pm", "seven o'clock", "eleven-ish". */
+static size_t scan_spoken(const value_scan *s, size_t at, value_when *w) {
+  int hour = 0, minute = 0, meridiem = 0;
+  bool said = false;
+  size_t i = scan_hour(s, at, &hour), end = 0;
+  if (i == 0) return 0;
+  if (value_sign_is(s, i, '.') && value_glued(s, i + 1) && i + 1 < s->n && s->tok[i + 1].kind == VALUE_T_DIGITS) return 0;
+  bool words = s->tok[at].kind == VALUE_T_WORD;
+  size_t j = hour > 0 || words ? scan_minutes(s, i, &minute) : 0;
+  if (j > 0 && value_is(s, j, VALUE_W_TIMEUNIT, NULL) && !(at > 0 && value_word_is(s, at - 1, "at"))) j = 0;
+  if (j > 0) {
+    if (value_word_is(s, j, "minutes") && at > 0 && value_word_is(s, at - 1, "at")) j++;
+    end = scan_after(s, j, &meridiem, &said);
+    if (s->loose || said || (words && hour <= 12 && hour > 0)) {
+      if (!s->loose && !said && !(at > 0 && (value_word_is(s, at - 1, "at") || value_is(s, at - 1, VALUE_W_ORDINAL, NULL) || value_is(s, at - 1, VALUE_W_RELDAY, NULL) || value_is(s, at - 1, VALUE_W_WEEKDAY, NULL)))) return 0;
+      return set_clock(w, hour, minute, 0, meridiem) ? end : 0;
+    }
+  }
+  minute = 0;
+  meridiem = 0;
+  said = false;
+  if (value_word_is(s, i, "hundred") && (s->loose || value_is(s, i + 1, VALUE_W_TIMEUNIT, NULL))) {
+    end = value_word_is(s, i + 1, "hours") ? i + 2 : i + 1;
+    return end > i + 1 || words ? (set_clock(w, hour, 0, 0, 3) ? end : 0) : 0;
+  }
+  end = scan_after(s, i, &meridiem, &said);
+  if (!said && value_word_is(s, i, "ish")) end = i + 1, said = true;
+  else if (!said && value_sign_is(s, i, '-') && value_word_is(s, i + 1, "ish")) end = i + 2, said = true;
+  if (!said && !s->loose) return 0;
+  return set_clock(w, hour, 0, 0, meridiem) ? end : 0;
+}
+
+/* The minutes of "twenty to nine", "quarter past", "ten minutes past"; half is only with past. */
+static size_t scan_offset(const value_scan *s, size_t at, int *minutes) {
+  size_t i = at;
+  if (value_word_is(s, i, "a")) i++;
+  if (value_word_is(s, i, "quarter") || value_word_is(s, i, "quater")) { *minutes = 15; return i + 1; }
+  if (value_word_is(s, at, "half")) { *minutes = 30; return at + 1; }
+  if (value_digits(s, at, 1, 2, minutes)) i = at + 1; else i = value_scan_small(s, at, minutes);
+  if (i == 0 || *minutes < 1 || *minutes > 59) return 0;
+  if (value_word_is(s, i, "minutes") || value_word_is(s, i, "minute") || value_word_is(s, i, "mins") || value_word_is(s, i, "min")) return i + 1;
+  return i;
+}
+
+/* "quarter to nine", "twenty past six", "half seven". */
+static size_t scan_past(const value_scan *s, size_t at, value_when *w) {
+  int minutes = 0, hour = 0, meridiem = 0, of_day = 0;
+  bool said = false;
+  size_t i = scan_offset(s, at, &minutes), end = 0;
+  if (i == 0) return 0;
+  bool past = value_word_is(s, i, "past") || value_word_is(s, i, "after") || value_word_is(s, i, "pst");
+  bool to = value_word_is(s, i, "to") || value_word_is(s, i, "till") || value_word_is(s, i, "til") ||
+            value_word_is(s, i, "before") || value_word_is(s, i, "of");
+  bool named = value_word_is(s, i - 1, "quarter") || value_word_is(s, i - 1, "half") || value_is(s, i - 1, VALUE_W_TIMEUNIT, NULL);
+  if (minutes == 30 && !past && value_word_is(s, at, "half")) {
+    to = false;
+    end = scan_hour(s, i, &hour);
+    if (end == 0 || hour > 12 || hour < 1 || !s->loose || value_is(s, end, VALUE_W_TIMEUNIT, NULL)) return 0;
+    end = scan_after(s, end, &meridiem, &said);
+    return set_clock(w, hour, 30, 0, meridiem) ? end : 0;
+  }
+  if (!past && !to) return 0;
+  if (to && !named && !(minutes == 20 || minutes == 25 || (minutes % 5 == 0 && s->loose) || (s->loose && i + 2 == s->n))) return 0;
+  if (value_word_is(s, i, "of") && !named && !s->loose) return 0;
+  if (value_is(s, i + 1, VALUE_W_CLOCK, &of_day)) {
+    int total = (of_day + (past ? minutes : 1440 - minutes)) % 1440;
+    return set_clock(w, total / 60, total % 60, 0, 3) ? i + 2 : 0;
+  }
+  end = scan_hour(s, i + 1, &hour);
+  if (end == 0 || hour > 23 || (value_sign_is(s, end, ':') && value_glued(s, end))) return 0;
+  if (value_is(s, end, VALUE_W_TIMEUNIT, NULL) && !value_is(s, end, VALUE_W_PART, NULL)) return 0;
+  end = scan_after(s, end, &meridiem, &said);
+  if (past) return set_clock(w, hour, minutes, 0, meridiem) ? end : 0;
+  if (!set_clock(w, hour, 0, 0, meridiem)) return 0;
+  /* an hour back: 1 becomes 12 on an open clock, 0 becomes 23 on a settled one */
+  w->hour = w->meridiem == 0 ? (w->hour == 1 ? 12 : w->hour - 1) : (w->hour + 23) % 24;
+  w->minute = 60 - minutes;
+  return end;
+}
+
+/* noon, midnight, 12 noon, end of day */
+/* "oh seven hundred [hours]", "zero six thirty", "same time" (as now) */
+static size_t scan_military(const value_scan *s, size_t at, value_when *w) {
+  int hour = 0, minute = 0;
+  if (!s->loose) return 0;
+  if (s->cx != NULL && (value_word_is(s, at, "same") || value_word_is(s, at, "this")) && value_word_is(s, at + 1, "time"))
+    return set_clock(w, s->cx->now.time.hour, s->cx->now.time.minute, s->cx->now.time.second, 3) ? at + 2 : 0;
+  if (!value_word_is(s, at, "oh") && !value_word_is(s, at, "o") && !value_word_is(s, at, "zero")) return 0;
+  if (!value_is(s, at + 1, VALUE_W_UNIT, &hour)) return 0;
+  size_t end = value_word_is(s, at + 2, "hundred") ? at + 3 : scan_minutes(s, at + 2, &minute);
+  if (end == 0) return 0;
+  if (value_word_is(s, end, "hours")) end++;
+  return set_clock(w, hour, minute, 0, 3) ? end : 0;
+}
+
+static size_t scan_named(const value_scan *s, size_t at, value_when *w) {
+  static const char *const ends[] = {"eod", "cob", "close of business", "end of business", "end of the day", "end of day", "end of work", "bedtime"};
+  int minutes = 0, hour = 0;
+  size_t i = at;
+  if (value_digits(s, i, 1, 2, &hour) && hour == 12 && value_is(s, i + 1, VALUE_W_CLOCK, NULL)) i++;
+  if (value_word_is(s, i, "twelve") && value_is(s, i + 1, VALUE_W_CLOCK, NULL)) i++;
+  if (value_word_is(s, i, "high") && value_word_is(s, i + 1, "noon")) i++;
+  if (value_word_is(s, i, "mid") && (value_word_is(s, i + 1, "night") || value_word_is(s, i + 1, "day")))
+    return set_clock(w, value_word_is(s, i + 1, "day") ? 12 : 0, 0, 0, 3) ? i + 2 : 0;
+  if (value_is(s, i, VALUE_W_CLOCK, &minutes)) return set_clock(w, minutes / 60, 0, 0, 3) ? i + 1 : 0;
+  for (size_t k = 0; k < sizeof ends / sizeof ends[0]; k++) {
+    size_t next = value_match(s, at, ends[k]);
+    if (next == 0) continue;
+    if (k == 7) return s->loose && set_clock(w, 22, 0, 0, 3) ? next : 0;
+    if (!s->loose && k >= 4 && k <= 5 && value_scan_year(s, next, &hour) > 0) return 0;
+    return (s->loose ? set_clock(w, 17, 0, 0, 3) : set_clock(w, 23, 59, 59, 3)) ? next : 0;
+  }
+  return 0;
+}
+
+size_t value_scan_clock(const value_scan *s, size_t at, value_when *w) {
+  size_t i = scan_named(s, at, w);
+  if (i == 0) i = scan_military(s, at, w);
+  if (i == 0) i = scan_past(s, at, w);
+  if (i == 0) i = scan_colon(s, at, w);
+  if (i == 0) i = scan_packed(s, at, w);
+  if (i == 0) i = scan_spoken(s, at, w);
+  return i;
+}
+
+/* A meal is a time only when it is said as one; "good night" is a greeting. */
+static bool part_is_meant(const value_scan *s, size_t i, int part, bool opened) {
+  bool meal = part == VALUE_P_BREAKFAST || part == VALUE_P_LUNCH || part == VALUE_P_DINNER;
+  bool word = i < s->n && s->tok[i].len > 6 && part != VALUE_P_BREAKFAST; /* lunchtime, dinnertime */
+  bool bound = i > 0 && (value_word_is(s, i - 1, "before") || value_word_is(s, i - 1, "after"));
+  if (meal) return opened || word || bound || value_word_is(s, i + 1, "time");
+  return !(i > 0 && (value_word_is(s, i - 1, "good") || value_word_is(s, i - 1, "coffee")));
+}
+
+/* "in the morning", "tonight", "this evening", "at night", "early morning", "am"; sets the part and, for
+ * "this", "last", "tomorrow" nothing more: the day is another component. */
+size_t value_scan_part(const value_scan *s, size_t at, value_when *w) {
+  int part = 0, shift = 0;
+  size_t i = at;
+  bool opened = value_word_is(s, i, "in") || value_word_is(s, i, "at") || value_word_is(s, i, "during") || (s->loose && value_word_is(s, i, "of"));
+  if (opened) i++;
+  if (value_word_is(s, i, "the") && (opened || s->loose)) i++;
+  if (s->loose && value_match(s, i, "first thing") > 0) {
+    size_t next = value_match(s, i, "first thing in the morning");
+    w->has |= VALUE_H_PART;
+    w->part = VALUE_P_MORNING;
+    return next > 0 ? next : i + 2;
+  }
+  bool this_one = value_is(s, i, VALUE_W_SHIFT, &shift) && value_is(s, i + 1, VALUE_W_PART, NULL);
+  if (this_one && (shift == 0 || shift == -1 || (shift == 2 && !s->loose))) i++;
+  if (value_word_is(s, i, "early") || value_word_is(s, i, "late") || value_word_is(s, i, "mid")) {
+    if (opened && !s->loose) return 0;
+    i++;
+    if (value_sign_is(s, i, '-')) i++;
+  }
+  if (value_word_is(s, i, "night") && value_sign_is(s, i + 1, '-') && value_word_is(s, i + 2, "time")) {
+    part = VALUE_P_NIGHT;
+    i += 2;
+  } else if (!value_is(s, i, VALUE_W_PART, &part)) {
+    return 0;
+  }
+  if (!s->loose && !part_is_meant(s, i, part, opened)) return 0;
+  i++;
+  if ((part == VALUE_P_BREAKFAST || part == VALUE_P_LUNCH || part == VALUE_P_DINNER || part == VALUE_P_NIGHT) && value_word_is(s, i, "time")) i++;
+  w->has |= VALUE_H_PART;
+  w->part = (value_part)part;
+  if (this_one && shift == -1) {
+    w->has |= VALUE_H_DATE;
+    w->days = value_today(s) - 1;
+  } else if ((this_one && shift == 0) || part == VALUE_P_TONIGHT) {
+    w->has |= VALUE_H_DATE;
+    w->days = value_today(s);
+  }
+  return i;
+}

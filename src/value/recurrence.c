@@ -1,0 +1,273 @@
+/* Recurrences: "every other friday", "weekdays at 7", "daily", "on the first of each month", "every 2 hours",
+ * "mondays and wednesdays", "once a week", "every last friday of the month". */
+#include "value/value_private.h"
+
+enum { WEEKDAYS = 0x1F, WEEKEND = 0x60 };
+
+/* "monday, wednesday and friday", "mondays", "mon-fri", "tue/thu": the set of days. *many: a plural was said. */
+static size_t scan_weekdays(const value_scan *s, size_t at, uint8_t *set, bool *many) {
+  int day = 0, to = 0;
+  size_t i = at, end = 0;
+  *set = 0;
+  for (int k = 0; k < 7; k++) {
+    if (!value_is(s, i, VALUE_W_WEEKDAY, &day)) break;
+    if (value_is(s, i, VALUE_W_OFTEN, NULL)) *many = true;
+    *set = (uint8_t)(*set | 1u << day);
+    end = ++i;
+    size_t j = value_sign_is(s, i, '-') || value_word_is(s, i, "to") || value_word_is(s, i, "through") || value_word_is(s, i, "thru") ? i + 1 : i;
+    if (j > i && value_is(s, j, VALUE_W_WEEKDAY, &to)) {
+      for (int d = day; d != to; d = (d + 1) % 7) *set = (uint8_t)(*set | 1u << d);
+      *set = (uint8_t)(*set | 1u << to);
+      *many = true;
+      return j + 1;
+    }
+    if (value_sign_is(s, i, ',') || value_sign_is(s, i, '/')) i++;
+    if (value_word_is(s, i, "and") || value_sign_is(s, i, '&')) i++;
+    if (value_word_is(s, i, "every") && value_is(s, i + 1, VALUE_W_WEEKDAY, NULL)) i++;
+    if (i == end && !value_is(s, i, VALUE_W_WEEKDAY, NULL)) break;
+  }
+  return end;
+}
+
+static bool is_one(uint8_t set) { return set != 0 && (set & (set - 1)) == 0; }
+
+static value_freq freq_of_unit(int unit, int *interval) {
+  switch (unit) {
+    case VALUE_U_MINUTE: return VALUE_MINUTELY;
+    case VALUE_U_HOUR: return VALUE_HOURLY;
+    case VALUE_U_DAY: return VALUE_DAILY;
+    case VALUE_U_WEEK: return VALUE_WEEKLY;
+    case VALUE_U_FORTNIGHT: *interval *= 2; return VALUE_WEEKLY;
+    case VALUE_U_MONTH: return VALUE_MONTHLY;
+    case VALUE_U_QUARTER: *interval *= 3; return VALUE_MONTHLY;
+    case VALUE_U_YEAR: return VALUE_YEARLY;
+    default: return VALUE_FREQ_NONE;
+  }
+}
+
+static size_t scan_month_word(const value_scan *s, size_t at) {
+  size_t i = at;
+  if (value_word_is(s, i, "of") || value_word_is(s, i, "in")) i++;
+  if (value_is(s, i, VALUE_W_EVERY, NULL) || value_word_is(s, i, "the") || value_word_is(s, i, "a")) i++;
+  return i > at && value_word_is(s, i, "month") ? i + 1 : 0;
+}
+
+/* "the first of each month", "last friday of every month", "the 15th of the month" (the last only behind every). */
+static size_t scan_monthly(const value_scan *s, size_t at, bool every, value_recurrence *out) {
+  int64_t nth = 0;
+  uint8_t set = 0;
+  bool many = false;
+  size_t i = value_word_is(s, at, "on") ? at + 1 : at;
+  if (value_word_is(s, i, "the")) i++;
+  i = value_scan_ordinal(s, i, &nth);
+  if (i == 0 || nth < -1 || nth == 0 || nth > 31) return 0;
+  size_t j = scan_weekdays(s, i, &set, &many);
+  bool day = j == 0 && value_word_is(s, i, "day");
+  if (j == 0) j = day ? i + 1 : i;
+  size_t end = scan_month_word(s, j);
+  bool repeated = every || (end > 0 && (value_is(s, end - 2, VALUE_W_EVERY, NULL) || value_word_is(s, end - 2, "a")));
+  if (end == 0 && every && set == 0 && nth > 0 && !day && !value_is(s, j, VALUE_W_TIMEUNIT, NULL)) end = j; /* "every 15th" */
+  if (end == 0 || !repeated || (set != 0 && (nth > 5 || !is_one(set)))) return 0;
+  out->freq = VALUE_MONTHLY;
+  out->interval = 1;
+  if (set != 0) {
+    out->weekdays = set;
+    out->week_of_month = (int)nth;
+  } else {
+    out->month_day = (int)nth;
+  }
+  return end;
+}
+
+/* What stands behind "every": "other friday", "2 weeks", "third day", "weekday", "morning". */
+static size_t scan_every(const value_scan *s, size_t at, value_recurrence *out) {
+  int unit = 0, part = 0;
+  bool many = false;
+  value_ratio count = {1, 1};
+  size_t i = at, monthly = scan_monthly(s, at, true, out);
+  int64_t nth = 0;
+  if (monthly > 0) return monthly;
+  if (value_word_is(s, i, "single")) i++;
+  if (value_word_is(s, i, "half") && value_word_is(s, i + 1, "hour")) {
+    out->freq = VALUE_MINUTELY;
+    out->interval = 30;
+    return i + 2;
+  }
+  if (value_word_is(s, i, "other") || value_word_is(s, i, "second") || value_word_is(s, i, "alternate")) {
+    count.num = 2;
+    i++;
+  } else {
+    size_t j = value_word_is(s, i, "quarter") ? 0 : value_scan_ordinal(s, i, &nth);
+    if (j == 0 && !value_word_is(s, i, "quarter")) j = value_scan_number(s, i, &count);
+    else if (j > 0) count.num = nth;
+    if (j > 0) i = j;
+    else if (value_word_is(s, i, "couple")) { count.num = 2; i += value_word_is(s, i + 1, "of") ? 2 : 1; }
+  }
+  if (count.den != 1 || count.num < 1 || count.num > 1000) return 0;
+  int interval = (int)count.num;
+  size_t days = scan_weekdays(s, i, &out->weekdays, &many);
+  if (days > 0) {
+    out->freq = VALUE_WEEKLY;
+    out->interval = interval;
+    return days;
+  }
+  if (value_word_is(s, i, "weekday") || value_word_is(s, i, "weekdays") || ((value_word_is(s, i, "work") || value_word_is(s, i, "business") || value_word_is(s, i, "week")) && (value_word_is(s, i + 1, "day") || value_word_is(s, i + 1, "days")))) {
+    out->weekdays = WEEKDAYS;
+    out->freq = VALUE_WEEKLY;
+    out->interval = 1;
+    return value_word_is(s, i, "weekday") || value_word_is(s, i, "weekdays") ? i + 1 : i + 2;
+  }
+  if (value_is(s, i, VALUE_W_PART, &part) && interval == 1 && part != VALUE_P_TONIGHT) {
+    out->freq = VALUE_DAILY;
+    out->interval = 1;
+    if (value_word_is(s, i + 1, "at") || value_word_is(s, i + 1, "around")) return i; /* scan_at reads both */
+    out->has_at = true;
+    out->at = (value_time){value_part_hour((value_part)part), 0, 0};
+    return i + 1;
+  }
+  if (value_is(s, i, VALUE_W_CLOCK, NULL) && interval == 1) {
+    out->freq = VALUE_DAILY;
+    out->interval = 1;
+    return i;
+  }
+  if (!value_is(s, i, VALUE_W_TIMEUNIT, &unit)) return 0;
+  if (unit == VALUE_U_WEEKEND) {
+    out->weekdays = WEEKEND;
+    out->freq = VALUE_WEEKLY;
+    out->interval = interval;
+    return i + 1;
+  }
+  out->freq = freq_of_unit(unit, &interval);
+  out->interval = interval;
+  return out->freq != VALUE_FREQ_NONE ? i + 1 : 0;
+}
+
+/* "daily", "weekdays", "weekly", "mondays", "once a week", "twice..." is no recurrence that can be held. */
+static size_t scan_often(const value_scan *s, size_t at, value_recurrence *out) {
+  int code = 0, unit = 0;
+  bool many = false;
+  if (value_word_is(s, at, "weekdays") || (s->loose && value_word_is(s, at, "weekday"))) {
+    *out = (value_recurrence){.freq = VALUE_WEEKLY, .interval = 1, .weekdays = WEEKDAYS};
+    return at + 1;
+  }
+  if (value_word_is(s, at, "weekends")) {
+    *out = (value_recurrence){.freq = VALUE_WEEKLY, .interval = 1, .weekdays = WEEKEND};
+    return at + 1;
+  }
+  uint8_t set = 0;
+  size_t i = scan_weekdays(s, at, &set, &many);
+  if (i > 0 && many) {
+    *out = (value_recurrence){.freq = VALUE_WEEKLY, .interval = 1, .weekdays = set};
+    return i;
+  }
+  if (value_is(s, at, VALUE_W_OFTEN, &code)) {
+    *out = (value_recurrence){.freq = (value_freq)(code % 16), .interval = code / 16};
+    return at + 1;
+  }
+  if (value_word_is(s, at, "once") && (value_word_is(s, at + 1, "a") || value_word_is(s, at + 1, "per") || value_word_is(s, at + 1, "every")) && value_is(s, at + 2, VALUE_W_TIMEUNIT, &unit)) {
+    int interval = 1;
+    *out = (value_recurrence){.freq = freq_of_unit(unit, &interval)};
+    out->interval = interval;
+    return out->freq != VALUE_FREQ_NONE ? at + 3 : 0;
+  }
+  if (value_word_is(s, at, "every")) return 0;
+  i = scan_monthly(s, at, false, out);
+  return i;
+}
+
+/* A time behind or before: "at 7", "in the morning", "3pm each day", and days behind "every week on monday". */
+static size_t scan_at(const value_scan *s, size_t at, value_recurrence *out) {
+  value_when w = {0};
+  size_t i = at;
+  if (value_word_is(s, i, "at") || value_word_is(s, i, "around") || value_sign_is(s, i, ',') || value_sign_is(s, i, '@')) i++;
+  value_scan as_slot = *s;
+  int part_ahead = 0; /* "weekday morning at 6" */
+  if (value_is(s, at, VALUE_W_PART, &part_ahead) && (value_word_is(s, at + 1, "at") || value_word_is(s, at + 1, "around"))) {
+    w.has = VALUE_H_PART;
+    w.part = (value_part)part_ahead;
+    i = at + 2;
+  }
+  as_slot.loose = s->loose || i > at;
+  size_t end = value_scan_clock(&as_slot, i, &w);
+  size_t part = value_scan_part(s, end > 0 ? end : at, &w);
+  if (end == 0 && part == 0) return at;
+  if (end > 0 && !s->loose && as_slot.loose && s->tok[i].kind == VALUE_T_DIGITS && s->tok[i].len > 2) return at;
+  if (end == 0 && (w.has & VALUE_H_DATE) != 0) return at;
+  out->has_at = true;
+  if (end == 0) {
+    out->at = (value_time){value_part_hour(w.part), 0, 0};
+    return part;
+  }
+  value_datetime noon = {.date = {2000, 1, 1}, .time = {0, 0, 0}, .has_date = true, .has_time = true};
+  value_context cx = {.now = noon, .resolve = VALUE_FUTURE, .morning = true};
+  value_scan timed = as_slot;
+  timed.cx = &cx;
+  value_datetime t;
+  w.has &= ~(unsigned)VALUE_H_DATE;
+  if (!value_when_settle(&w, &timed, &t)) return at;
+  out->at = t.time;
+  /* an open hour: 7-11 in the morning, noon, 1-6 in the afternoon, unless alarms are asked for */
+  bool early = s->cx != NULL && s->cx->morning;
+  if (w.meridiem == 0 && (w.has & VALUE_H_PART) == 0 && !early && t.time.hour < 6) out->at.hour = t.time.hour == 0 ? 12 : t.time.hour + 12;
+  if (w.meridiem == 0 && (w.has & VALUE_H_PART) == 0 && t.time.hour == 0) out->at.hour = 12;
+  return part > 0 ? part : end;
+}
+
+static size_t scan_core(const value_scan *s, size_t at, value_recurrence *out) {
+  size_t i = at;
+  if (value_is(s, i, VALUE_W_EVERY, NULL)) return scan_every(s, i + 1, out);
+  return scan_often(s, i, out);
+}
+
+size_t value_scan_recurrence(const value_scan *s, size_t at, value_recurrence *out) {
+  value_recurrence r = {0}, timed = {0};
+  uint8_t set = 0;
+  bool many = false;
+  size_t i = at, end = 0;
+  size_t clock = scan_at(s, at, &timed); /* "3pm each day" */
+  if (clock > at) {
+    size_t on = value_word_is(s, clock, "on") ? clock + 1 : clock;
+    end = scan_core(s, on, &r);
+    if (end > 0) {
+      r.has_at = true;
+      r.at = timed.at;
+      *out = r;
+      return end;
+    }
+    r = (value_recurrence){0};
+  }
+  end = scan_core(s, i, &r);
+  if (end == 0) return 0;
+  for (int k = 0; k < 2; k++) {
+    size_t on = value_word_is(s, end, "on") ? end + 1 : end;
+    size_t days = r.freq == VALUE_WEEKLY && r.weekdays == 0 ? scan_weekdays(s, on, &set, &many) : 0;
+    if (days > 0) {
+      r.weekdays = set;
+      end = days;
+    }
+    int64_t nth = 0;
+    size_t the = value_word_is(s, on, "the") ? on + 1 : on;
+    size_t day = r.freq == VALUE_MONTHLY && r.month_day == 0 && r.week_of_month == 0 && on > end ? value_scan_ordinal(s, the, &nth) : 0;
+    if (day > 0 && nth >= -1 && nth <= 31) {
+      size_t weekday = nth <= 5 ? scan_weekdays(s, day, &set, &many) : 0;
+      if (weekday > 0) { r.weekdays = set; r.week_of_month = (int)nth; } else r.month_day = (int)nth;
+      end = weekday > 0 ? weekday : value_word_is(s, day, "day") ? day + 1 : day;
+    }
+    if (!r.has_at || k == 0) {
+      value_recurrence with = r;
+      size_t next = scan_at(s, end, &with);
+      if (next > end) { r = with; end = next; }
+    }
+  }
+  *out = r;
+  return end;
+}
+
+base_status value_read_recurrence(base_slice text, const value_context *cx, value_recurrence *out, base_error *err) {
+  value_reading r;
+  base_status status = value_reading_open(&r, text, cx, "a recurrence", err);
+  if (status != BASE_OK) return status;
+  for (size_t at = r.at + 1; at-- > 0;)
+    if (value_scan_recurrence(&r.scan, at, out) == r.scan.n) return BASE_OK;
+  return value_reading_refuse(&r, "a recurrence", err);
+}

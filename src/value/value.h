@@ -1,0 +1,108 @@
+/* value: text <-> typed values. Numbers, money, dates, durations, recurrences, by rules alone: exact
+ * decimals, the proleptic Gregorian calendar, no floating point in money. English. */
+#ifndef VALUE_VALUE_H
+#define VALUE_VALUE_H
+
+#include "base/base.h"
+
+/* ---- exact decimals: digits * 10^-scale ---- */
+typedef struct value_decimal {
+  int64_t digits;
+  int scale; /* 0..18; normalised: no trailing zero digit when scale > 0 */
+} value_decimal;
+
+/* ---- civil time: no zone, what the clock on the wall says ---- */
+typedef struct value_date { int year, month, day; } value_date;          /* year 1..9999, month 1..12, day 1..31 */
+typedef struct value_time { int hour, minute, second; } value_time;      /* 0..23 */
+typedef struct value_datetime { value_date date; value_time time; bool has_date, has_time; } value_datetime;
+typedef struct value_interval { value_datetime start, end; bool has_start, has_end; } value_interval; /* end exclusive */
+/* Years and months do not convert to seconds, so they are kept apart (ISO 8601 durations). */
+typedef struct value_duration { int64_t months, days, seconds; } value_duration;
+
+/* RFC 5545 recurrence, the part people say. */
+typedef enum value_freq { VALUE_FREQ_NONE, VALUE_MINUTELY, VALUE_HOURLY, VALUE_DAILY, VALUE_WEEKLY, VALUE_MONTHLY, VALUE_YEARLY } value_freq;
+typedef struct value_recurrence {
+  value_freq freq;
+  int interval;      /* 1.. */
+  uint8_t weekdays;  /* bit 0 Monday .. bit 6 Sunday */
+  int month_day;     /* 1..31, -1 last, 0 none */
+  int week_of_month; /* with weekdays: 1..5, -1 last, 0 none */
+  value_time at; bool has_at;
+} value_recurrence;
+
+typedef struct value_money {
+  char currency[4]; /* ISO 4217 */
+  int64_t minor;    /* in the currency's minor unit: cents, yen */
+} value_money;
+
+typedef struct value_quantity { value_decimal amount; char unit[16]; } value_quantity; /* temperature: unit "C", "F" or "" */
+
+typedef enum value_resolve { VALUE_NEAREST, VALUE_FUTURE, VALUE_PAST } value_resolve;
+
+/* What "now" is and how unclear values are settled. */
+typedef struct value_context {
+  value_datetime now;       /* both parts present */
+  value_resolve resolve;    /* "7" at 20:00 with FUTURE is tomorrow's; a weekday is the next one */
+  char default_currency[4]; /* for an amount without a currency; "" refuses it */
+  bool morning;             /* an hour without am or pm on a given day is before noon (alarms); else 1-5 are pm */
+} value_context;
+
+/* ---- whole-text readers: the text is one value (a slot). BASE_EFORMAT when it is not one. Nothing is left unread but fillers
+ * ("at", "on", "the", "about", "please"). err may be NULL. ---- */
+base_status value_read_number(base_slice text, value_decimal *out, base_error *err);   /* "two dozen", "1,249.50", "three and a half", "a couple", "minus ten" */
+base_status value_read_integer(base_slice text, int64_t *out, base_error *err);
+base_status value_read_percent(base_slice text, value_decimal *out, base_error *err);  /* "40%", "forty percent", "half" = 50, "max"/"full" = 100, "a quarter" = 25, bare number as percent */
+base_status value_read_ordinal(base_slice text, int64_t *out, base_error *err);        /* "third" 3, "last" -1, "second to last" -2 */
+base_status value_read_money(base_slice text, const value_context *cx, value_money *out, base_error *err); /* "$1,249.50", "twenty five euros", "two pounds fifty", "3 bucks", "5k" */
+base_status value_read_temperature(base_slice text, value_quantity *out, base_error *err);
+base_status value_read_duration(base_slice text, value_duration *out, base_error *err); /* "an hour and a half", "90 min", "2h30", "half an hour", "3 quarters of an hour" */
+base_status value_read_datetime(base_slice text, const value_context *cx, value_datetime *out, base_error *err); /* "quarter to seven tomorrow", "in an hour and a half", "friday", "the 3rd at noon" */
+base_status value_read_date(base_slice text, const value_context *cx, value_date *out, base_error *err);
+base_status value_read_time(base_slice text, const value_context *cx, value_time *out, base_error *err);
+base_status value_read_interval(base_slice text, const value_context *cx, value_interval *out, base_error *err); /* "next week", "this weekend", "from 3 to 5 pm", "in march", "tonight" */
+base_status value_read_recurrence(base_slice text, const value_context *cx, value_recurrence *out, base_error *err); /* "every other friday", "weekdays at 7", "daily", "on the first of each month" */
+base_status value_read_phone(base_slice text, char *out, size_t out_size, base_error *err); /* digits with an optional leading +; 3..15 digits; "five five five 1234" */
+base_status value_read_email(base_slice text, char *out, size_t out_size, base_error *err); /* also "emma dot jones at example dot org" */
+
+/* ---- finders: values inside a longer text (what Recognizers-Text does) ---- */
+typedef enum value_kind { VALUE_NUMBER, VALUE_ORDINAL, VALUE_PERCENT, VALUE_MONEY, VALUE_TEMPERATURE, VALUE_DIMENSION, VALUE_AGE, VALUE_DURATION, VALUE_DATE, VALUE_TIME, VALUE_DATETIME,
+  VALUE_INTERVAL, VALUE_RECURRENCE } value_kind;
+typedef struct value_found {
+  value_kind kind;
+  size_t start, end; /* bytes */
+  union {
+    value_decimal number; int64_t ordinal; value_money money; value_quantity quantity; value_duration duration;
+    value_datetime datetime; value_interval interval; value_recurrence recurrence;
+  } as;
+} value_found;
+/* Values of `kinds` (bit set 1u << kind) left to right, longest first, not overlapping; at most max. Returns how many. */
+size_t value_find(base_slice text, unsigned kinds, const value_context *cx, value_found *out, size_t max);
+
+/* ---- writers: the one canonical text of a value. `out` is always terminated; VALUE_TEXT_BOUND bytes are enough. ---- */
+#define VALUE_TEXT_BOUND 64
+void value_write_decimal(value_decimal v, char *out);        /* "1249.5" */
+void value_write_datetime(const value_datetime *v, char *out); /* "2026-11-22T07:00:00", "2026-11-22", "07:00:00" */
+void value_write_duration(value_duration v, char *out);      /* "PT1H30M", "P2W" is written "P14D" */
+void value_write_recurrence(const value_recurrence *v, char *out); /* "FREQ=WEEKLY;INTERVAL=2;BYDAY=FR" */
+void value_write_money(const value_money *v, char *out);     /* "USD 1249.50" */
+/* Canonical text back to a value; the inverse of the writers, strict. */
+base_status value_parse_datetime(base_slice iso, value_datetime *out, base_error *err); /* also what --now takes */
+base_status value_parse_duration(base_slice iso, value_duration *out, base_error *err);
+/* To words a person reads: "tomorrow at 7:00", "1 hour 30 minutes", "every second Friday", "$1,249.50". VALUE_SAY_BOUND bytes. */
+#define VALUE_SAY_BOUND 128
+void value_say_datetime(const value_datetime *v, const value_context *cx, char *out);
+void value_say_duration(value_duration v, char *out);
+void value_say_recurrence(const value_recurrence *v, char *out);
+void value_say_money(const value_money *v, char *out);
+
+/* ---- calendar arithmetic ---- */
+int64_t value_days_from_civil(value_date d); /* days since 1970-01-01 */
+value_date value_civil_from_days(int64_t days);
+int value_weekday(value_date d); /* 0 Monday .. 6 Sunday */
+int value_days_in_month(int year, int month);
+bool value_date_exists(value_date d);
+value_datetime value_add(value_datetime t, value_duration d); /* end of month clamps: Jan 31 + 1 month = Feb 28/29 */
+int value_compare(const value_datetime *a, const value_datetime *b); /* -1, 0, 1; both have both parts */
+int value_currency_digits(const char iso[4]); /* minor-unit digits (USD 2, JPY 0, KWD 3); -1 when unknown */
+
+#endif

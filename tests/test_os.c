@@ -1,0 +1,221 @@
+/* Files, clocks and the thread pool. */
+#include "os/os.h"
+
+#include "tap.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/minnow-test-os-XXXXXX";
+
+static const char *path_of(const char *name) {
+  static char path[256];
+  (void)base_format(path, sizeof path, "%s/%s", folder, name);
+  return path;
+}
+
+static bool write_file(const char *path, const void *bytes, size_t len) {
+  os_writer *w;
+  return !os_writer_open(&w, path, NULL) && !os_writer_add(w, bytes, len, NULL) && !os_writer_commit(w, NULL);
+}
+
+static base_status count_entry(void *ctx, const char *name, base_error *err) {
+  (void)err;
+  base_buf *b = ctx;
+  base_buf_puts(b, name);
+  base_buf_putc(b, '|');
+  return BASE_OK;
+}
+
+static base_status stop_at_once(void *ctx, const char *name, base_error *err) {
+  (*(int *)ctx)++;
+  return base_fail(err, BASE_ECANCELLED, name, "enough");
+}
+
+static void test_files(void) {
+  base_buf buf = {0};
+  os_map map;
+  TAP_OK(write_file(path_of("a"), "hello", 5), "a small file is written");
+  TAP_OK(os_map_open(&map, path_of("a"), NULL) == BASE_OK && map.len == 5 && memcmp(map.ptr, "hello", 5) == 0, "map");
+  TAP_OK(write_file(path_of("a"), "replaced", 8), "replaced while mapped");
+  TAP_OK(memcmp(map.ptr, "hello", 5) == 0, "a map keeps what it mapped");
+  os_map_close(&map);
+  os_map_close(&map);
+  TAP_OK(os_read_file(path_of("a"), 8, &buf, NULL) == BASE_OK && buf.len == 8 && !strcmp(buf.ptr, "replaced"), "read");
+  base_error err = {0};
+  TAP_OK(os_read_file(path_of("a"), 7, &buf, &err) == BASE_ELIMIT && strstr(err.text, "7 bytes"), "%s", err.text);
+
+  TAP_OK(write_file(path_of("empty"), "", 0), "an empty file is written");
+  TAP_OK(os_map_open(&map, path_of("empty"), NULL) == BASE_OK && map.len == 0 && map.ptr == NULL, "empty map");
+  os_map_close(&map);
+  TAP_OK(os_read_file(path_of("empty"), 0, &buf, NULL) == BASE_OK && buf.len == 0 && buf.ptr[0] == 0, "empty read");
+
+  size_t big = 300000;
+  char *bytes = calloc(1, big);
+  for (size_t i = 0; i < big; i++) bytes[i] = (char)(i * 7);
+  os_writer *w;
+  TAP_OK(os_writer_open(&w, path_of("big"), NULL) == BASE_OK, "open");
+  bool ok = true;
+  for (size_t at = 0, step = 1; at < big; at += step, step = step * 3 % 100003 + 1) {
+    if (step > big - at) step = big - at;
+    ok = ok && os_writer_add(w, bytes + at, step, NULL) == BASE_OK;
+  }
+  TAP_OK(ok && os_writer_commit(w, NULL) == BASE_OK, "pieces of many sizes");
+  TAP_OK(os_read_file(path_of("big"), big, &buf, NULL) == BASE_OK && buf.len == big && !memcmp(buf.ptr, bytes, big),
+         "come back as they were");
+  free(bytes);
+  base_buf_free(&buf);
+}
+
+static void test_file_failures(void) {
+  base_error err = {0};
+  os_map map;
+  os_writer *w;
+  base_buf buf = {0};
+  TAP_OK(os_map_open(&map, path_of("missing"), &err) == BASE_ENOTFOUND && strstr(err.where, "missing"), "%s", err.text);
+  err = (base_error){0};
+  TAP_OK(os_map_open(&map, folder, &err) == BASE_EARGUMENT, "a folder is no file: %s", err.text);
+  TAP_OK(os_read_file(folder, 100, &buf, NULL) == BASE_EIO, "nor can it be read");
+  TAP_OK(os_read_file(path_of("missing"), 100, &buf, NULL) == BASE_ENOTFOUND, "read of a missing file");
+  err = (base_error){0};
+  TAP_OK(os_writer_open(&w, "/dev/full", &err) == BASE_EARGUMENT && w == NULL, "a device is not replaced: %s", err.text);
+  TAP_OK(os_writer_open(&w, "", NULL) == BASE_EARGUMENT, "an empty path");
+  TAP_OK(os_writer_open(&w, path_of("no/such/folder"), NULL) == BASE_ENOTFOUND, "a missing folder");
+  char *path = malloc(10000);
+  memset(path, 'a', 9999);
+  path[9999] = 0;
+  TAP_OK(os_writer_open(&w, path, NULL) != BASE_OK, "a path of 10,000 bytes");
+  TAP_OK(os_mkdir(path, NULL) == BASE_ELIMIT, "as a folder");
+  free(path);
+
+  TAP_OK(os_writer_open(&w, path_of("a"), NULL) == BASE_OK, "opened");
+  (void)os_writer_add(w, "never seen", 10, NULL);
+  os_writer_abort(w);
+  os_writer_abort(NULL);
+  TAP_OK(os_read_file(path_of("a"), 100, &buf, NULL) == BASE_OK && !strcmp(buf.ptr, "replaced"), "abort keeps the old");
+
+  base_buf names = {0};
+  TAP_OK(os_list_dir(folder, count_entry, &names, NULL) == BASE_OK && !strcmp(names.ptr, "a|big|empty|"),
+         "nothing is left behind: %s", names.ptr);
+  int calls = 0;
+  TAP_OK(os_list_dir(folder, stop_at_once, &calls, NULL) == BASE_ECANCELLED && calls == 1, "listing stops");
+  TAP_OK(os_list_dir(path_of("missing"), count_entry, &names, NULL) == BASE_ENOTFOUND, "listing a missing folder");
+  base_buf_free(&names);
+  base_buf_free(&buf);
+}
+
+static void test_names(void) {
+  TAP_OK(os_mkdir(path_of("x/y/z"), NULL) == BASE_OK && os_is_dir(path_of("x/y/z")), "folders with their parents");
+  TAP_OK(os_mkdir(path_of("x/y/z/"), NULL) == BASE_OK, "again, with a slash");
+  TAP_OK(os_mkdir(path_of("a/b"), NULL) != BASE_OK, "not under a file");
+  TAP_OK(os_exists(path_of("a")) && !os_is_dir(path_of("a")) && !os_exists(path_of("q")), "what is there");
+  TAP_OK(os_remove(path_of("x/y"), NULL) != BASE_OK, "a full folder stays");
+  TAP_OK(!os_remove(path_of("x/y/z"), NULL) && !os_remove(path_of("x/y"), NULL) && !os_remove(path_of("x"), NULL), "go");
+  TAP_OK(os_remove(path_of("x"), NULL) == BASE_ENOTFOUND, "twice");
+  char here[4096];
+  TAP_OK(os_program_dir(here, sizeof here, NULL) == BASE_OK && here[0] == '/', "program folder %s", here);
+  TAP_OK(os_program_dir(here, 1, NULL) == BASE_ELIMIT, "and its room");
+}
+
+static void test_clock(void) {
+  uint64_t start = os_monotonic_ns();
+  TAP_OK(os_monotonic_ns() >= start, "time does not go back");
+  TAP_OK(os_unix_seconds() > 1700000000, "it is after 2023");
+  os_local_time t;
+  TAP_OK(os_local_time_of(0, &t, NULL) == BASE_OK, "1970");
+  int64_t seconds = (((t.day - 1) * 24 + t.hour) * 60 + t.minute) * 60 + t.second;
+  if (t.year == 1969) seconds = (int64_t)(t.hour - 24) * 3600 + t.minute * 60 + t.second;
+  TAP_OK(seconds == t.utc_offset_s, "local time is UTC and the offset: %d", t.utc_offset_s);
+  TAP_OK(os_local_time_of(INT64_MAX, &t, NULL) == BASE_ELIMIT, "the year 292 billion");
+  unsigned char a[600] = {0}, b[600] = {0};
+  os_random_bytes(a, sizeof a);
+  os_random_bytes(b, sizeof b);
+  TAP_OK(memcmp(a, b, 300) != 0 && memcmp(a + 300, b + 300, 300) != 0, "random bytes differ");
+  TAP_OK(os_cpu_count() >= 1, "a processor");
+  TAP_OK(os_peak_memory_bytes() > 100000, "memory in use: %zu", os_peak_memory_bytes());
+  TAP_OK(!os_interrupted(), "nobody interrupted");
+  os_catch_interrupts();
+  TAP_OK(kill(getpid(), SIGTERM) == 0 && os_interrupted(), "now somebody has");
+}
+
+/* ---- pool ---- */
+
+typedef struct job {
+  atomic_int *seen;
+  int threads;
+  atomic_int wrong_worker;
+  bool slow;
+} job;
+
+static void mark(void *ctx, size_t index, int worker) {
+  job *j = ctx;
+  atomic_fetch_add(&j->seen[index], 1);
+  if (worker < 0 || worker >= j->threads) atomic_fetch_add(&j->wrong_worker, 1);
+  if (j->slow) usleep(200);
+}
+
+static void run_counts(os_pool *pool, int threads, bool slow) {
+  static const size_t counts[] = {0, 1, 2, 3, 7, 16, 31, 32, 33, 1000, 4099};
+  for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+    size_t count = counts[c];
+    if (slow && count > 64) continue;
+    job j = {calloc(count + 1, sizeof(atomic_int)), threads, 0, slow};
+    os_pool_run(pool, mark, &j, count);
+    size_t wrong = atomic_load(&j.seen[count]) != 0;
+    for (size_t i = 0; i < count; i++) wrong += atomic_load(&j.seen[i]) != 1;
+    TAP_OK(wrong == 0 && atomic_load(&j.wrong_worker) == 0, "%d threads, %zu calls: each once", threads, count);
+    free(j.seen);
+  }
+}
+
+static void add_index(void *ctx, size_t index, int worker) {
+  (void)worker;
+  atomic_fetch_add((atomic_size_t *)ctx, index + 1);
+}
+
+static void test_pool(void) {
+  run_counts(NULL, 1, false);
+  for (int threads = 1; threads <= 6; threads++) {
+    os_pool *pool;
+    TAP_OK(os_pool_open(&pool, threads, NULL) == BASE_OK && os_pool_threads(pool) == threads, "open %d", threads);
+    run_counts(pool, threads, false);
+    run_counts(pool, threads, true);
+    size_t wrong = 0;
+    uint64_t start = os_monotonic_ns();
+    for (size_t run = 0; run < 3000; run++) {
+      atomic_size_t sum = 0;
+      size_t count = run % 40;
+      os_pool_run(pool, add_index, &sum, count);
+      wrong += atomic_load(&sum) != count * (count + 1) / 2;
+      if (run % 500 == 0) usleep(300); /* long enough for the workers to park */
+    }
+    double us = (double)(os_monotonic_ns() - start) / 3000e3;
+    TAP_OK(wrong == 0, "%d threads: %zu of 3000 runs wrong", threads, wrong);
+    printf("# %d threads: %.2f us a run\n", threads, us);
+    os_pool_close(pool);
+  }
+  os_pool *pool;
+  base_error err = {0};
+  TAP_OK(os_pool_open(&pool, 0, &err) == BASE_EARGUMENT && pool == NULL, "%s", err.text);
+  TAP_OK(os_pool_open(&pool, 100000, NULL) == BASE_EARGUMENT, "too many threads");
+  os_pool_close(NULL);
+  TAP_OK(os_pool_threads(NULL) == 1, "no pool is one thread");
+}
+
+int main(void) {
+  if (mkdtemp(folder) == NULL) return 1;
+  test_files();
+  test_file_failures();
+  test_names();
+  test_clock();
+  test_pool();
+  (void)os_remove(path_of("a"), NULL);
+  (void)os_remove(path_of("big"), NULL);
+  (void)os_remove(path_of("empty"), NULL);
+  TAP_OK(os_remove(folder, NULL) == BASE_OK, "the folder is empty");
+  return tap_done("os");
+}

@@ -1,0 +1,282 @@
+/* The trainer: every parameter's gradient against finite differences, for the two heads and for masked tokens, with dropout and
+ * agreement on; the same bytes for any number of threads and through a checkpoint; learning that is really learning. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tap.h"
+#include "train/loop.h"
+
+static const model_shape SHAPE = {.vocab = 300, .d = 32, .layers = 2, .heads = 2, .kv_heads = 1, .head_dim = 16, .ff = 48,
+                                  .max_tokens = 32, .cases = 3, .rope_base = 10000.0f, .eps = 1e-5f};
+
+/* ---- gradients ---- */
+
+typedef struct fixture {
+  train_net *n;
+  train_batch batch;
+  train_tape tape;
+  train_head_work *work;
+  float *mlm;
+  train_options o;
+} fixture;
+
+static void random_sequence(train_batch *b, base_rng *rng, uint32_t labels, uint32_t slots, const uint8_t *allowed) {
+  uint16_t ids[16];
+  uint8_t cases[16];
+  tok_word words[16];
+  tok_result t = {.ids = ids, .cases = cases, .words = words, .n_words = 4 + base_rng_below(rng, 3)};
+  ids[0] = TOK_CLS;
+  cases[0] = 0;
+  t.n_tokens = 1;
+  for (size_t i = 0; i < t.n_words; i++) { /* words of one or two tokens */
+    words[i] = (tok_word){(uint32_t)i, (uint32_t)i + 1, (uint32_t)t.n_tokens};
+    for (uint32_t k = 0; k < 1 + base_rng_below(rng, 2); k++) {
+      ids[t.n_tokens] = (uint16_t)(4 + base_rng_below(rng, SHAPE.vocab - 4));
+      cases[t.n_tokens++] = (uint8_t)base_rng_below(rng, 3);
+    }
+  }
+  TAP_OK(train_batch_add(b, &t), "the sequence fits");
+  size_t s = b->n_seqs - 1;
+  b->label[s] = b->tag_label[s] = (uint16_t)base_rng_below(rng, labels);
+  for (size_t i = b->seq_word[s]; i < b->n_words; i++) { /* any legal tags */
+    uint32_t slot = base_rng_below(rng, slots);
+    uint16_t before = i > b->seq_word[s] ? b->tags[i - 1] : 0;
+    if (before && base_rng_below(rng, 2)) b->tags[i] = (uint16_t)(before + (before % 2));
+    else b->tags[i] = allowed[b->label[s] * slots + slot] ? (uint16_t)(1 + 2 * slot) : 0;
+  }
+}
+
+static void make_fixture(fixture *f, bool mlm, float consistency) {
+  static const uint8_t allowed[] = {1, 1, 0, 0, 1, 1, 0, 0, 0};
+  base_rng rng;
+  base_rng_seed(&rng, 11);
+  memset(f, 0, sizeof *f);
+  train_options_init(&f->o);
+  f->o.kernels = cpu_best();
+  f->o.consistency = consistency;
+  TAP_OK(train_net_new(&f->n, &SHAPE, 3, NULL, NULL) == BASE_OK, "a net");
+  if (mlm) train_net_add_mlm(f->n, 5, NULL);
+  else train_net_add_heads(f->n, 3, 3, allowed, 5, NULL);
+  train_batch_new(&f->batch, 8, 128, f->n->allocator, NULL);
+  train_batch_clear(&f->batch);
+  for (int i = 0; i < 4; i++) random_sequence(&f->batch, &rng, 3, 3, allowed);
+  f->batch.label[1] = DATA_NO_LABEL; /* one sequence that only tags */
+  TAP_OK(train_tape_new(&f->tape, f->n, 8, 128, 32, &f->o, NULL) == BASE_OK, "a tape");
+  f->tape.dropout = 0.2f;
+  f->tape.dropout_key = 99;
+  if (!mlm) {
+    train_head_work_new(&f->work, f->n, 8, 128, f->n->allocator, NULL);
+    for (size_t i = 0; i < f->n->n_params; i++) /* transitions and biases start at zero: move them */
+      if (f->n->param[i].head)
+        for (size_t k = 0; k < f->n->param[i].rows * f->n->param[i].cols; k++)
+          train_w(f->n, (int)i)[k] += 0.3f * base_rng_normal(&rng);
+    return;
+  }
+  f->mlm = calloc(train_mlm_work(f->n, 64), sizeof(float));
+  for (uint32_t i = 1; i < f->batch.n_tokens; i += 3) {
+    f->batch.masked[f->batch.n_masked] = i;
+    f->batch.target[f->batch.n_masked++] = f->batch.ids[i];
+    f->batch.ids[i] = TOK_MASK;
+  }
+}
+
+static void free_fixture(fixture *f) {
+  train_head_work_free(f->work);
+  train_tape_free(&f->tape, f->n->allocator);
+  train_batch_free(&f->batch, f->n->allocator);
+  train_net_free(f->n);
+  free(f->mlm);
+}
+
+static double loss_of(fixture *f) {
+  size_t correct;
+  train_forward(f->n, &f->batch, &f->tape);
+  if (f->mlm != NULL) return train_mlm_loss(f->n, &f->batch, &f->tape, f->mlm, true, &correct);
+  train_loss l = train_head_loss(f->n, &f->batch, &f->tape, f->work, &f->o);
+  return l.classify + l.tag + (double)f->o.consistency * l.consistency;
+}
+
+/* Central difference along `u` [count], whose length is 1. */
+static double slope(fixture *f, float *w, const float *u, size_t count, float step) {
+  float *kept = malloc(count * sizeof *kept);
+  memcpy(kept, w, count * sizeof *kept);
+  for (size_t i = 0; i < count; i++) w[i] = kept[i] + step * u[i];
+  double up = loss_of(f);
+  for (size_t i = 0; i < count; i++) w[i] = kept[i] - step * u[i];
+  double down = loss_of(f);
+  memcpy(w, kept, count * sizeof *kept);
+  free(kept);
+  return (up - down) / (2.0 * (double)step);
+}
+
+/* Along the gradient itself, and along random directions. */
+static void check_param(fixture *f, const char *what, size_t p, const float *gradient, base_rng *rng) {
+  size_t count = f->n->param[p].rows * f->n->param[p].cols;
+  const float *g = gradient + f->n->param[p].offset;
+  float *w = train_w(f->n, (int)p), *u = malloc(count * sizeof *u);
+  double norm = 0.0;
+  for (size_t i = 0; i < count; i++) norm += (double)g[i] * (double)g[i];
+  norm = sqrt(norm);
+  TAP_OK(norm > 1e-7, "%s %s: the gradient is not zero", what, f->n->param[p].name);
+  for (int trial = 0; trial < 3 && norm > 1e-7; trial++) {
+    double length = 0.0, expected = 0.0;
+    for (size_t i = 0; i < count; i++) u[i] = trial == 0 ? (float)((double)g[i] / norm) : g[i] + (float)norm / sqrtf((float)count) * base_rng_normal(rng);
+    for (size_t i = 0; i < count; i++) length += (double)u[i] * (double)u[i];
+    for (size_t i = 0; i < count; i++) u[i] = (float)((double)u[i] / sqrt(length));
+    for (size_t i = 0; i < count; i++) expected += (double)u[i] * (double)g[i];
+    double found = slope(f, w, u, count, 4e-3f);
+    TAP_OK(fabs(found - expected) <= 0.02 * fabs(expected) + 3e-4, "%s %s, direction %d: slope %g, gradient %g", what, f->n->param[p].name, trial, found, expected);
+  }
+  free(u);
+}
+
+static void test_gradients(const char *what, bool mlm, float consistency) {
+  fixture f;
+  base_rng rng;
+  base_rng_seed(&rng, 17);
+  make_fixture(&f, mlm, consistency);
+  memset(f.n->g, 0, f.n->size * sizeof(float));
+  loss_of(&f);
+  train_backward(f.n, &f.batch, &f.tape);
+  float *gradient = malloc(f.n->size * sizeof(float));
+  memcpy(gradient, f.n->g, f.n->size * sizeof(float));
+  for (size_t p = 0; p < f.n->n_params; p++) check_param(&f, what, p, gradient, &rng);
+  free(gradient);
+  free_fixture(&f);
+}
+
+/* ---- whole runs on a toy language ---- */
+
+static void toy_rows(data_set *s) {
+  static const char *const frames[][3] = {{"wake me at ", "", "alarm"},  {"set an alarm for ", " please", "alarm"}, {"alarm ", "", "alarm"},
+                                          {"i must be up by ", "", "alarm"}, {"play ", "", "music"}, {"put on some ", " now", "music"},
+                                          {"i want to hear ", "", "music"}, {"music by ", "", "music"}};
+  static const char *const times[] = {"seven", "half past six", "noon", "7:30", "ten to nine", "midnight"};
+  static const char *const bands[] = {"abba", "the beatles", "miles davis", "bach", "daft punk", "nina simone"};
+  for (size_t i = 0; i < 8; i++)
+    for (size_t k = 0; k < 6; k++) {
+      char text[96];
+      const char *value = i < 4 ? times[k] : bands[k];
+      base_format(text, sizeof text, "%s%s%s", frames[i][0], value, frames[i][1]);
+      data_span span = {(uint32_t)strlen(frames[i][0]), (uint32_t)(strlen(frames[i][0]) + strlen(value)), 0, DATA_NO_LIST};
+      span.slot = (uint16_t)data_name(s, &s->slots, base_slice_of(i < 4 ? "time" : "artist"));
+      TAP_OK(data_add(s, base_slice_of(text), data_name(s, &s->labels, base_slice_of(frames[i][2])), &span, 1, NULL) == BASE_OK, "row");
+    }
+}
+
+static tok_bpe *toy_tok(const data_set *s) {
+  base_slice lines[64];
+  tok_bpe *t = NULL;
+  for (size_t i = 0; i < s->n_rows; i++) lines[i] = s->rows[i].text;
+  TAP_OK(tok_bpe_train(&t, lines, s->n_rows, SHAPE.vocab, NULL, NULL) == BASE_OK, "a vocabulary");
+  return t;
+}
+
+static bool stop_after_two(void *ctx, const train_progress *p) {
+  (void)ctx;
+  return !(p->validated && p->epoch == 2);
+}
+
+/* Trains on the toy rows; the file's bytes go to `out`. */
+static base_status toy_run(int threads, const char *checkpoint, bool interrupt, base_buf *out, train_report *report) {
+  data_set s;
+  train_net *n = NULL;
+  train_options o;
+  train_spec spec = {.none_label = -1, .part_slot = -1};
+  base_error err = {0};
+  data_init(&s, NULL);
+  toy_rows(&s);
+  tok_bpe *tok = toy_tok(&s);
+  model_shape shape = SHAPE;
+  shape.vocab = (uint32_t)tok_bpe_vocab(tok);
+  gguf_writer *w = gguf_writer_new(NULL);
+  train_options_init(&o);
+  o.epochs = 12;
+  o.batch_rows = 8;
+  o.learning_rate = 4e-3f;
+  o.average = 0.8f;
+  o.checkpoint = checkpoint;
+  o.valid_share = 0.5f;
+  if (interrupt) o.progress = stop_after_two;
+  os_pool_open(&o.pool, threads, NULL);
+  base_status st = train_net_new(&n, &shape, 1, NULL, &err);
+  if (!st) st = train_fit(n, tok, &s, NULL, &spec, &o, w, report, &err);
+  if (!st) st = gguf_writer_bytes(w, out, &err);
+  TAP_OK(st == BASE_OK || st == BASE_ECANCELLED, "%s: %s", err.where, err.text);
+  gguf_writer_free(w);
+  train_net_free(n);
+  tok_bpe_close(tok);
+  os_pool_close(o.pool);
+  data_free(&s);
+  return st;
+}
+
+static void test_same_bytes(void) {
+  base_buf one = {0}, three = {0}, resumed = {0};
+  train_report report;
+  const char *checkpoint = "build/test_train.checkpoint";
+  os_mkdir("build", NULL);
+  if (os_exists(checkpoint)) os_remove(checkpoint, NULL);
+  TAP_OK(toy_run(1, NULL, false, &one, &report) == BASE_OK, "one thread");
+  TAP_OK(report.label_accuracy > 0.9f && report.slot_f1 > 0.5f, "it learns: accuracy %.2f, F1 %.2f", (double)report.label_accuracy, (double)report.slot_f1);
+  toy_run(3, NULL, false, &three, &report);
+  TAP_OK(one.len == three.len && memcmp(one.ptr, three.ptr, one.len) == 0, "three threads give the same bytes");
+  TAP_OK(toy_run(1, checkpoint, true, &resumed, &report) == BASE_ECANCELLED, "cancelled");
+  TAP_OK(toy_run(1, checkpoint, false, &resumed, &report) == BASE_OK, "resumed");
+  TAP_OK(one.len == resumed.len && memcmp(one.ptr, resumed.ptr, one.len) == 0, "a resumed run gives the same bytes");
+  os_remove(checkpoint, NULL);
+  base_buf_free(&one);
+  base_buf_free(&three);
+  base_buf_free(&resumed);
+}
+
+static void test_pretraining_learns(void) {
+  data_set s;
+  train_net *n = NULL;
+  train_options o;
+  data_init(&s, NULL);
+  for (int i = 0; i < 8; i++) toy_rows(&s);
+  data_set lines = s;
+  lines.n_rows = 48;
+  tok_bpe *tok = toy_tok(&lines);
+  model_shape shape = SHAPE;
+  shape.vocab = (uint32_t)tok_bpe_vocab(tok);
+  train_options_init_pretrain(&o);
+  o.kernels = cpu_best();
+  o.epochs = 15;
+  o.batch_rows = 32;
+  o.warmup = 0.1f;
+  o.average = 0.9f;
+  TAP_OK(train_net_new(&n, &shape, 1, NULL, NULL) == BASE_OK, "a net");
+  float before = train_w(n, n->layer[0].qkv)[0];
+  TAP_OK(train_pretrain(n, tok, &s, &o, NULL) == BASE_OK, "pretraining");
+  TAP_OK(train_w(n, n->layer[0].qkv)[0] != before && n->mlm_dense < 0, "the trunk moved and the masked-token head is gone");
+  gguf_writer *w = gguf_writer_new(NULL);
+  base_error err = {0};
+  TAP_OK(train_net_put(n, tok, w, &err) == BASE_OK && gguf_writer_save(w, "build/test_train.trunk.gguf", &err) == BASE_OK, "saved: %s", err.text);
+  gguf_file *f = NULL;
+  train_net *again = NULL;
+  TAP_OK(gguf_open(&f, "build/test_train.trunk.gguf", NULL, &err) == BASE_OK && train_net_load(&again, f, NULL, &err) == BASE_OK, "loaded: %s", err.text);
+  if (again != NULL) {
+    double most = 0.0;
+    for (size_t i = 0; i < again->size; i++) most = fmax(most, fabs((double)(again->w[i] - n->w[i])));
+    TAP_OK(most < 0.05, "int8 rounds by at most %g", most);
+  }
+  os_remove("build/test_train.trunk.gguf", NULL);
+  gguf_close(f);
+  gguf_writer_free(w);
+  train_net_free(again);
+  train_net_free(n);
+  tok_bpe_close(tok);
+  data_free(&s);
+}
+
+int main(void) {
+  test_gradients("heads", false, 0.0f);
+  test_gradients("heads with agreement", false, 0.7f);
+  test_gradients("masked tokens", true, 0.0f);
+  test_same_bytes();
+  test_pretraining_learns();
+  return tap_done("train");
+}
