@@ -80,12 +80,12 @@ $(BUILD)/minnow: $(CLI_OBJECTS) $(BUILD)/libminnow.a
 minnow: $(BUILD)/minnow
 	@cp -f $< $@
 
-# ---- tests, fuzz targets, benchmarks ----
+# ---- tests, fuzz targets, benchmarks: what is tested is optimised, what tests it need not be ----
 
 $(BUILD)/tests/%.o: tests/%.c Makefile
 	$(call SAY,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -O1 -Itests -MMD -MP -c $< -o $@
 
 $(BUILD)/tests/replay_%: $(BUILD)/tests/fuzz_%.o $(BUILD)/tests/fuzz_main.o $(BUILD)/libminnow.a
 	$(call SAY,LD,$@)

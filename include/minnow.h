@@ -105,6 +105,8 @@ typedef struct mn_action {
   const char *arguments; /* JSON object that fits the action's schema */
   const char *risk;      /* none, reversible, discloses, money, irreversible, safety */
   const char *decision;  /* what was decided for this one: act, confirm, ask */
+  const char *summary;   /* the arguments as a person reads them: "time tomorrow at 7:00, label gym"; may be "" */
+  const char *prompt;    /* the question or confirmation to put to the user; "" for act */
   float confidence;
 } mn_action;
 
@@ -119,6 +121,7 @@ MN_API const char *mn_outcome_id(const mn_outcome *o);
 MN_API const char *mn_outcome_decision(const mn_outcome *o); /* act, answer, confirm, ask, handoff, defer, refuse */
 MN_API const char *mn_outcome_source(const mn_outcome *o);   /* device, rule, cloud */
 MN_API const char *mn_outcome_reason(const mn_outcome *o);   /* a code; docs/do.md lists them */
+MN_API const char *mn_outcome_why(const mn_outcome *o);      /* the reason in plain words */
 MN_API float mn_outcome_confidence(const mn_outcome *o);     /* 0..1: that the whole answer is right */
 MN_API const char *mn_outcome_text(const mn_outcome *o);     /* a question or sentence to show; may be "" */
 MN_API size_t mn_outcome_actions(const mn_outcome *o);

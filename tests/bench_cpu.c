@@ -1,6 +1,6 @@
-/* Speed of the cpu kernels as CSV on stdout, one thread: median, lowest and highest of several runs, and the median as a
- * share of a peak measured here with the same instructions on registers only. Time is the thread's own processor time,
- * so that other programs on the machine disturb it less. */
+/* Speed of the cpu kernels as CSV on stdout, one thread: median, lowest and highest of several runs, and the
+ * median as a share of a peak measured here with the same instructions on registers only. Time is the
+ * thread's own processor time, so that other programs on the machine disturb it less. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +51,7 @@ static uint64_t thread_ns(void) {
       _Pragma("GCC unroll 16") for (int i = 0; i < chains; i++) acc[i] = step; \
     }                                                                          \
     for (int i = 0; i < chains; i++) __asm__ volatile("" : : "x"(acc[i]));     \
-    return (double)(lanes_ops) * (chains) * PEAK_ROUNDS;                       \
+    return (double)(lanes_ops) * (chains)*PEAK_ROUNDS;                         \
   }
 #define AVX512 "avx512f,avx512bw,avx512vl,avx512vnni,fma"
 PEAK(peak_f32_avx512, AVX512, __m512, _mm512_setzero_ps(), 32, 12, _mm512_fmadd_ps(x, x, acc[i]))
@@ -114,22 +114,24 @@ static int compare_doubles(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static uint64_t time_repeats(kernel_fn *fn, const cpu_kernels *table, const buffers *s, const shape *p, size_t repeats) {
+static uint64_t time_repeats(kernel_fn *fn, const cpu_kernels *table, const buffers *s, const shape *p,
+                             size_t repeats) {
   uint64_t start = thread_ns();
   for (size_t i = 0; i < repeats; i++) fn(table, s, p);
   return thread_ns() - start;
 }
 
 /* Prints one row. `work` is the operations (or elements) of one call. */
-static void measure(const char *kernel, kernel_fn *fn, const cpu_kernels *table, const buffers *s, const shape *p, double work,
-                    const char *unit, double peak) {
+static void measure(const char *kernel, kernel_fn *fn, const cpu_kernels *table, const buffers *s,
+                    const shape *p, double work, const char *unit, double peak) {
   double rate[RUNS];
   size_t repeats = 1;
   while (time_repeats(fn, table, s, p, repeats) < RUN_NS / 2) repeats *= 2;
-  for (int r = 0; r < RUNS; r++) rate[r] = work * (double)repeats / (double)time_repeats(fn, table, s, p, repeats);
+  for (int r = 0; r < RUNS; r++)
+    rate[r] = work * (double)repeats / (double)time_repeats(fn, table, s, p, repeats);
   qsort(rate, RUNS, sizeof(rate[0]), compare_doubles);
-  printf("%s,%s,%zux%zux%zu,%s,%.4g,%.4g,%.4g,%.3f,", kernel, table->name, p->t, p->n, p->k, unit, rate[RUNS / 2], rate[0],
-         rate[RUNS - 1], work / rate[RUNS / 2] / 1000.0);
+  printf("%s,%s,%zux%zux%zu,%s,%.4g,%.4g,%.4g,%.3f,", kernel, table->name, p->t, p->n, p->k, unit,
+         rate[RUNS / 2], rate[0], rate[RUNS - 1], work / rate[RUNS / 2] / 1000.0);
   if (peak > 0.0) printf("%.0f", 100.0 * rate[RUNS / 2] / peak);
   printf("\n");
 }
@@ -137,8 +139,8 @@ static void measure(const char *kernel, kernel_fn *fn, const cpu_kernels *table,
 /* ---- kernels ---- */
 
 static void run_gemm_f32(const cpu_kernels *table, const buffers *s, const shape *p) {
-  table->gemm_f32_rows(p->ta, p->tb, p->t, p->n, p->k, s->a, p->ta ? p->t : p->k, s->b, p->tb ? p->k : p->n, s->c, p->n, false,
-                       0, p->t, s->scratch);
+  table->gemm_f32_rows(p->ta, p->tb, p->t, p->n, p->k, s->a, p->ta ? p->t : p->k, s->b, p->tb ? p->k : p->n,
+                       s->c, p->n, false, 0, p->t, s->scratch);
 }
 static void run_gemm_i8(const cpu_kernels *table, const buffers *s, const shape *p) {
   cpu_weights_i8 w = {.packed = s->packed, .scale = s->scale, .row_sum = s->row_sum, .n = p->n, .k = p->k};
@@ -171,7 +173,9 @@ static void run_silu_mul_backward(const cpu_kernels *table, const buffers *s, co
 static void run_rope(const cpu_kernels *table, const buffers *s, const shape *p) {
   table->rope(s->c, p->t, p->n, p->k, s->a, s->b, 1.0f);
 }
-static void run_exp(const cpu_kernels *table, const buffers *s, const shape *p) { table->exp(s->a, p->t * p->k, s->c); }
+static void run_exp(const cpu_kernels *table, const buffers *s, const shape *p) {
+  table->exp(s->a, p->t * p->k, s->c);
+}
 static void run_adamw(const cpu_kernels *table, const buffers *s, const shape *p) {
   table->adamw(s->c, s->a, s->b, s->scratch, p->t * p->k, 1e-4f, 0.9f, 0.99f, 1e-8f, 0.01f, 1.0f, 1.0f, 1.0f);
 }
@@ -179,8 +183,8 @@ static void run_adamw(const cpu_kernels *table, const buffers *s, const shape *p
 /* ---- tables of shapes ---- */
 
 static void bench_gemm_f32(const cpu_kernels *table, const buffers *s) {
-  static const size_t shapes[][3] = {{512, 256, 256}, {512, 512, 512},  {1024, 192, 768}, {1024, 768, 192},
-                                     {512, 4096, 256}, {16, 256, 256}, {1, 256, 256}};
+  static const size_t shapes[][3] = {{512, 256, 256},  {512, 512, 512}, {1024, 192, 768}, {1024, 768, 192},
+                                     {512, 4096, 256}, {16, 256, 256},  {1, 256, 256}};
   static const char *const names[3] = {"gemm_f32_nn", "gemm_f32_nt", "gemm_f32_tn"};
   double peak = peak_of(table->name, false);
   for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {

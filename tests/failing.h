@@ -6,9 +6,9 @@
 #include "base/base.h"
 
 typedef struct failing {
-  int left;      /* requests that still succeed */
-  size_t held;   /* bytes, by the sizes that callers tell */
-  size_t most;   /* the largest single request */
+  int left;    /* requests that still succeed */
+  size_t held; /* bytes, by the sizes that callers tell */
+  size_t most; /* the largest single request */
 } failing;
 
 static void *failing_resize(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes) {

@@ -20,7 +20,8 @@ typedef struct corpus {
 static base_status load(void *ctx, const char *name, base_error *err) {
   corpus *c = ctx;
   char path[1024];
-  if (!base_format(path, sizeof path, "%s/%s", c->folder, name)) return base_fail(err, BASE_ELIMIT, name, "long name");
+  if (!base_format(path, sizeof path, "%s/%s", c->folder, name))
+    return base_fail(err, BASE_ELIMIT, name, "long name");
   if (c->count == c->cap) {
     c->cap = c->cap > 0 ? 2 * c->cap : 64;
     c->input = realloc(c->input, c->cap * sizeof *c->input);
@@ -44,8 +45,23 @@ static size_t below(base_rng *rng, size_t bound) {
 
 /* One small change: a bit, a byte, an interesting number, a cut, a doubled or a foreign piece. */
 static void mutate(base_buf *b, const corpus *c, base_rng *rng) {
-  static const uint64_t numbers[] = {0, 1, 31, 32, 63, 64, 127, 255, 256, 65535, 65536, 0x7FFFFFFF, 0x80000000,
-                                     0xFFFFFFFF, 0x100000000, 0x7FFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF};
+  static const uint64_t numbers[] = {0,
+                                     1,
+                                     31,
+                                     32,
+                                     63,
+                                     64,
+                                     127,
+                                     255,
+                                     256,
+                                     65535,
+                                     65536,
+                                     0x7FFFFFFF,
+                                     0x80000000,
+                                     0xFFFFFFFF,
+                                     0x100000000,
+                                     0x7FFFFFFFFFFFFFFF,
+                                     0xFFFFFFFFFFFFFFFF};
   size_t at = below(rng, b->len), n = below(rng, b->len - at + 1);
   const base_buf *other = &c->input[below(rng, c->count)];
   switch (base_rng_below(rng, 6)) {
@@ -61,9 +77,7 @@ static void mutate(base_buf *b, const corpus *c, base_rng *rng) {
       if (b->len - at >= width) memcpy(b->ptr + at, &v, width);
       break;
     }
-    case 3:
-      b->len = at;
-      break;
+    case 3: b->len = at; break;
     case 4:
       if (n > 0) memmove(b->ptr + at, b->ptr + at + n, b->len - at - n);
       b->len -= n;
@@ -82,7 +96,8 @@ int main(int argc, char **argv) {
   base_rng_seed(&rng, 1);
   const char *folder = argc > 1 ? argv[1] : "tests/corpus";
   corpus c = {.folder = folder};
-  if (os_is_dir(folder)) TAP_OK(os_list_dir(folder, load, &c, &err) == BASE_OK, "%s: %s", err.where, err.text);
+  if (os_is_dir(folder))
+    TAP_OK(os_list_dir(folder, load, &c, &err) == BASE_OK, "%s: %s", err.where, err.text);
   for (size_t i = 0; i < c.count; i++) {
     feed(c.input[i].ptr, c.input[i].len);
     TAP_OK(true, "survived");

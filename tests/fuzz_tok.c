@@ -1,5 +1,5 @@
-/* Fuzz target: any bytes as text. Words must cover all but white space, in order; tokens must cover words. The
- * same bytes, cut into lines, also train a small vocabulary that then encodes them. */
+/* Fuzz target: any bytes as text. Words must cover all but white space, in order; tokens must cover words.
+ * The same bytes, cut into lines, also train a small vocabulary that then encodes them. */
 #include "tok/tok.h"
 
 #include <stdlib.h>
@@ -38,7 +38,8 @@ static void check_encoding(const tok_bpe *t, const char *text, size_t len, float
   uint8_t *cases = malloc(MAX_TOKENS);
   tok_word *words = malloc(MAX_TEXT * sizeof *words), *split = malloc(MAX_TEXT * sizeof *split);
   if (ids == NULL || cases == NULL || words == NULL || split == NULL) abort();
-  tok_result r = {.ids = ids, .cases = cases, .max_tokens = MAX_TOKENS, .words = words, .max_words = MAX_TEXT};
+  tok_result r = {
+      .ids = ids, .cases = cases, .max_tokens = MAX_TOKENS, .words = words, .max_words = MAX_TEXT};
   size_t n = tok_split(text, len, split, MAX_TEXT);
   check_words(text, len, split, n);
   tok_bpe_encode(t, text, len, dropout, rng, &r);

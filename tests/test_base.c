@@ -15,14 +15,16 @@ static void test_status(void) {
   base_error err = {0};
   TAP_OK(base_fail(&err, BASE_EFORMAT, "file", "bad %d", 7) == BASE_EFORMAT, "the code comes back");
   TAP_OK(base_fail(&err, BASE_EIO, "later", "worse") == BASE_EIO, "the later code comes back too");
-  TAP_OK(err.code == BASE_EFORMAT && !strcmp(err.where, "file") && !strcmp(err.text, "bad 7"), "the first one sticks");
+  TAP_OK(err.code == BASE_EFORMAT && !strcmp(err.where, "file") && !strcmp(err.text, "bad 7"),
+         "the first one sticks");
   TAP_OK(base_fail(NULL, BASE_EIO, NULL, "x") == BASE_EIO, "without an error");
   char longer[600];
   memset(longer, 'y', sizeof longer - 1);
   longer[sizeof longer - 1] = 0;
   err = (base_error){0};
   (void)base_fail(&err, BASE_EIO, longer, "%s", longer);
-  TAP_OK(strlen(err.where) == sizeof err.where - 1 && strlen(err.text) == sizeof err.text - 1, "long text is cut");
+  TAP_OK(strlen(err.where) == sizeof err.where - 1 && strlen(err.text) == sizeof err.text - 1,
+         "long text is cut");
   for (int code = 0; code <= BASE_ECANCELLED; code++) {
     TAP_OK(base_status_text((base_status)code)[0] != 0, "status %d has a text", code);
   }
@@ -42,7 +44,8 @@ static void test_memory(void) {
 
   base_arena count, fill;
   base_arena_init(&count, NULL, 0);
-  TAP_OK(base_arena_take(&count, 10, 7) == NULL && base_arena_take(&count, 1, 1) == NULL, "counting gives nothing");
+  TAP_OK(base_arena_take(&count, 10, 7) == NULL && base_arena_take(&count, 1, 1) == NULL,
+         "counting gives nothing");
   char *block = base_calloc(NULL, count.used + 1, 1);
   for (size_t shift = 0; shift < 2; shift++) { /* a block at an odd address is enough too */
     base_arena_init(&fill, block + shift, count.used);
@@ -64,13 +67,15 @@ static void test_memory(void) {
 static void test_slices(void) {
   TAP_OK(base_slice_equal(lit("abc"), lit("abc")) && !base_slice_equal(lit("abc"), lit("abd")), "equal");
   TAP_OK(base_slice_equal(lit(""), lit(NULL)) && !base_slice_equal(lit("a"), lit("")), "empty");
-  TAP_OK(base_slice_equal_nocase(lit("AbC-1"), lit("aBc-1")) && !base_slice_equal_nocase(lit("a"), lit("b")), "case");
+  TAP_OK(base_slice_equal_nocase(lit("AbC-1"), lit("aBc-1")) && !base_slice_equal_nocase(lit("a"), lit("b")),
+         "case");
   TAP_OK(base_slice_starts(lit("abc"), lit("ab")) && base_slice_starts(lit("abc"), lit("")), "starts");
   TAP_OK(!base_slice_starts(lit("a"), lit("ab")), "does not start");
   TAP_OK(base_slice_equal(base_slice_trim(lit(" \t a b\r\n ")), lit("a b")), "trim");
   TAP_OK(base_slice_trim(lit(" \n ")).len == 0 && base_slice_trim(lit(NULL)).len == 0, "trim to nothing");
   TAP_OK(base_slice_equal(base_slice_sub(lit("abcdef"), 2, 4), lit("cd")), "sub");
-  TAP_OK(base_slice_sub(lit("abc"), 2, 99).len == 1 && base_slice_sub(lit("abc"), 9, 2).len == 0, "sub is clamped");
+  TAP_OK(base_slice_sub(lit("abc"), 2, 99).len == 1 && base_slice_sub(lit("abc"), 9, 2).len == 0,
+         "sub is clamped");
   TAP_OK(base_slice_sub(lit(NULL), 1, 2).len == 0, "sub of nothing");
 
   static const struct {
@@ -93,8 +98,19 @@ static void test_numbers(void) {
   TAP_OK(base_parse_int(lit("0"), &i) && i == 0, "0");
   TAP_OK(base_parse_int(lit("-9223372036854775808"), &i) && i == INT64_MIN, "the least");
   TAP_OK(base_parse_int(lit("+9223372036854775807"), &i) && i == INT64_MAX, "the most");
-  static const char *const not_ints[] = {"", "-", "+", "1 ", " 1", "1.0", "--1", "9223372036854775808", "0x1", "1e3",
-                                         "-9223372036854775809", "99999999999999999999", "\xC2\xB2"};
+  static const char *const not_ints[] = {"",
+                                         "-",
+                                         "+",
+                                         "1 ",
+                                         " 1",
+                                         "1.0",
+                                         "--1",
+                                         "9223372036854775808",
+                                         "0x1",
+                                         "1e3",
+                                         "-9223372036854775809",
+                                         "99999999999999999999",
+                                         "\xC2\xB2"};
   for (size_t k = 0; k < sizeof not_ints / sizeof not_ints[0]; k++) {
     TAP_OK(!base_parse_int(lit(not_ints[k]), &i), "\"%s\" is no integer", not_ints[k]);
   }
@@ -103,14 +119,18 @@ static void test_numbers(void) {
   static const struct {
     const char *text;
     double value;
-  } doubles[] = {{"0", 0},         {"-1.5", -1.5},   {"+.25", 0.25}, {"5.", 5},      {"1e3", 1000},
-                 {"1E-2", 0.01},   {"0.1", 0.1},     {"-0", -0.0},   {"1e308", 1e308}, {"4.9e-324", 4.9e-324},
+  } doubles[] = {{"0", 0},         {"-1.5", -1.5},
+                 {"+.25", 0.25},   {"5.", 5},
+                 {"1e3", 1000},    {"1E-2", 0.01},
+                 {"0.1", 0.1},     {"-0", -0.0},
+                 {"1e308", 1e308}, {"4.9e-324", 4.9e-324},
                  {"1e-400", 0.0},  {"123456789012345678901234567890", 123456789012345678901234567890.0}};
   for (size_t k = 0; k < sizeof doubles / sizeof doubles[0]; k++) {
-    TAP_OK(base_parse_double(lit(doubles[k].text), &d) && memcmp(&d, &doubles[k].value, 8) == 0, "%s", doubles[k].text);
+    TAP_OK(base_parse_double(lit(doubles[k].text), &d) && memcmp(&d, &doubles[k].value, 8) == 0, "%s",
+           doubles[k].text);
   }
-  static const char *const not_doubles[] = {"", ".", "-", "e3", "1e", "1e+", "inf", "nan", "0x1p3", "1,5", "1 ", " 1",
-                                            "1e999", "1.2.3", "--1", "1f"};
+  static const char *const not_doubles[] = {"",      ".",   "-",  "e3", "1e",    "1e+",   "inf", "nan",
+                                            "0x1p3", "1,5", "1 ", " 1", "1e999", "1.2.3", "--1", "1f"};
   for (size_t k = 0; k < sizeof not_doubles / sizeof not_doubles[0]; k++) {
     TAP_OK(!base_parse_double(lit(not_doubles[k]), &d), "\"%s\" is no number", not_doubles[k]);
   }
@@ -133,8 +153,12 @@ static void test_buf(void) {
   for (int i = 0; i < 10000; i++) base_buf_printf(&b, "%04d", i % 10000);
   TAP_OK(b.len == 40000 && !memcmp(b.ptr + 39996, "9999", 5), "grows");
   base_buf_clear(&b);
-  base_buf_json(&b, (base_slice){"a\"\\\n\t\x01\0\x7F\xC3\xA9\xFF\xED\xA0\x80" "z", 15});
-  TAP_OK(!strcmp(b.ptr, "\"a\\\"\\\\\\n\\t\\u0001\\u0000\\u007f\xC3\xA9\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBDz\""),
+  base_buf_json(&b, (base_slice){"a\"\\\n\t\x01\0\x7F\xC3\xA9\xFF\xED\xA0\x80"
+                                 "z",
+                                 15});
+  TAP_OK(!strcmp(b.ptr,
+                 "\"a\\\"\\\\\\n\\t\\u0001\\u0000\\u007f\xC3\xA9\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF"
+                 "\xBDz\""),
          "json: %s", b.ptr);
   base_buf_free(&b);
   TAP_OK(b.ptr == NULL && b.cap == 0, "free");
@@ -169,11 +193,24 @@ static void test_utf8(void) {
     }
   }
   TAP_OK(wrong == 0, "every code point: %zu wrong", wrong);
-  static const char *const bad[] = {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
-                                    "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xC3", "\xE2\x82", "\xF0\x9F\x98",
-                                    "\xC3(", "\xE2(\xA1", "\xF8\x88\x80\x80\x80"};
+  static const char *const bad[] = {"\x80",
+                                    "\xC0\x80",
+                                    "\xC1\xBF",
+                                    "\xE0\x9F\xBF",
+                                    "\xED\xA0\x80",
+                                    "\xF0\x8F\xBF\xBF",
+                                    "\xF4\x90\x80\x80",
+                                    "\xF5\x80\x80\x80",
+                                    "\xFF",
+                                    "\xC3",
+                                    "\xE2\x82",
+                                    "\xF0\x9F\x98",
+                                    "\xC3(",
+                                    "\xE2(\xA1",
+                                    "\xF8\x88\x80\x80\x80"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-    TAP_OK(base_utf8_decode(bad[i], strlen(bad[i]), &c) == 0 && !base_utf8_valid(bad[i], strlen(bad[i])), "bad %zu", i);
+    TAP_OK(base_utf8_decode(bad[i], strlen(bad[i]), &c) == 0 && !base_utf8_valid(bad[i], strlen(bad[i])),
+           "bad %zu", i);
   }
   TAP_OK(base_utf8_valid("", 0) && base_utf8_valid("a\xC3\xA9\xF0\x9F\x98\x80", 7), "valid");
   TAP_OK(base_utf8_count("a\xC3\xA9\xF0\x9F\x98\x80\xFF", 8) == 4, "count");
@@ -181,32 +218,36 @@ static void test_utf8(void) {
 
   static const struct {
     uint32_t upper, lower;
-  } pairs[] = {{'A', 'a'},       {'Z', 'z'},       {'1', '1'},       {0xC9, 0xE9},     {0xD7, 0xD7},
-               {0xDF, 0xDF},     {0x100, 0x101},   {0x101, 0x101},   {0x130, 'i'},     {0x131, 0x131},
-               {0x138, 0x138},   {0x139, 0x13A},   {0x147, 0x148},   {0x149, 0x149},   {0x14A, 0x14B},
-               {0x178, 0xFF},    {0x17D, 0x17E},   {0x17F, 0x17F},   {0x386, 0x3AC},   {0x38F, 0x3CE},
-               {0x391, 0x3B1},   {0x3A3, 0x3C3},   {0x3C2, 0x3C2},   {0x3A2, 0x3A2},   {0x401, 0x451},
-               {0x410, 0x430},   {0x42F, 0x44F},   {0x430, 0x430},   {0x4C0, 0x4CF},   {0x4C1, 0x4C2},
-               {0x4C2, 0x4C2},   {0x4D0, 0x4D1},   {0x482, 0x482},   {0x4E2D, 0x4E2D}, {0x180, 0x180}};
+  } pairs[] = {{'A', 'a'},     {'Z', 'z'},     {'1', '1'},     {0xC9, 0xE9},     {0xD7, 0xD7},
+               {0xDF, 0xDF},   {0x100, 0x101}, {0x101, 0x101}, {0x130, 'i'},     {0x131, 0x131},
+               {0x138, 0x138}, {0x139, 0x13A}, {0x147, 0x148}, {0x149, 0x149},   {0x14A, 0x14B},
+               {0x178, 0xFF},  {0x17D, 0x17E}, {0x17F, 0x17F}, {0x386, 0x3AC},   {0x38F, 0x3CE},
+               {0x391, 0x3B1}, {0x3A3, 0x3C3}, {0x3C2, 0x3C2}, {0x3A2, 0x3A2},   {0x401, 0x451},
+               {0x410, 0x430}, {0x42F, 0x44F}, {0x430, 0x430}, {0x4C0, 0x4CF},   {0x4C1, 0x4C2},
+               {0x4C2, 0x4C2}, {0x4D0, 0x4D1}, {0x482, 0x482}, {0x4E2D, 0x4E2D}, {0x180, 0x180}};
   for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
     TAP_OK(base_utf8_lower(pairs[i].upper) == pairs[i].lower, "U+%04X", (unsigned)pairs[i].upper);
   }
-  static const uint32_t letters[] = {'a', 'Z', 0xE9, 0x148, 0x301, 0x3B1, 0x43F, 0x5D0, 0x627, 0x915, 0x4E2D, 0xAC00};
-  static const uint32_t others[] = {'1', '_', '\'', 0xD7, 0xF7, 0xB0, 0x37E, 0x60C, 0x964, 0x2019, 0x2014, 0x20AC,
-                                    0x3001, 0xFF01, 0x1F600, 0xFE0F, 0x200D, 0xE000, 0};
+  static const uint32_t letters[] = {'a',   'Z',   0xE9,  0x148, 0x301,  0x3B1,
+                                     0x43F, 0x5D0, 0x627, 0x915, 0x4E2D, 0xAC00};
+  static const uint32_t others[] = {'1',     '_',    '\'',   0xD7,   0xF7,   0xB0,   0x37E,
+                                    0x60C,   0x964,  0x2019, 0x2014, 0x20AC, 0x3001, 0xFF01,
+                                    0x1F600, 0xFE0F, 0x200D, 0xE000, 0};
   for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++) {
     TAP_OK(base_utf8_is_letter(letters[i]), "U+%04X is a letter", (unsigned)letters[i]);
   }
   for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
     TAP_OK(!base_utf8_is_letter(others[i]), "U+%04X is none", (unsigned)others[i]);
   }
-  TAP_OK(base_utf8_is_space(' ') && base_utf8_is_space('\n') && base_utf8_is_space(0xA0) && base_utf8_is_space(0x3000),
+  TAP_OK(base_utf8_is_space(' ') && base_utf8_is_space('\n') && base_utf8_is_space(0xA0) &&
+             base_utf8_is_space(0x3000),
          "spaces");
   TAP_OK(!base_utf8_is_space('a') && !base_utf8_is_space(0) && !base_utf8_is_space(0x200B), "no spaces");
 }
 
 static void test_cursor(void) {
-  static const unsigned char bytes[] = {1, 2, 3, 4, 5, 6, 7, 8, 0xFF, 0, 0, 0x80, 0x3F, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F};
+  static const unsigned char bytes[] = {1,    2,    3, 4, 5, 6, 7, 8, 0xFF, 0,   0,
+                                        0x80, 0x3F, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F};
   base_cursor c = base_cursor_of(bytes, sizeof bytes);
   TAP_OK(base_cursor_u64(&c) == UINT64_C(0x0807060504030201), "u64");
   TAP_OK(base_cursor_u8(&c) == 255, "u8");
@@ -237,7 +278,8 @@ static void test_rng(void) {
   TAP_OK(base_rng_next(&a) == 11520 && base_rng_next(&a) == 0, "xoshiro256**");
   int counts[7] = {0};
   for (int i = 0; i < 70000; i++) counts[base_rng_below(&a, 7)]++;
-  for (int i = 0; i < 7; i++) TAP_OK(counts[i] > 9500 && counts[i] < 10500, "below(7) = %d: %d", i, counts[i]);
+  for (int i = 0; i < 7; i++)
+    TAP_OK(counts[i] > 9500 && counts[i] < 10500, "below(7) = %d: %d", i, counts[i]);
   TAP_OK(base_rng_below(&a, 1) == 0, "below 1");
   double sum = 0, squares = 0, fourth = 0, unit = 0;
   int beyond = 0;
@@ -251,7 +293,8 @@ static void test_rng(void) {
     unit += u;
     inside = inside && u >= 0 && u < 1;
   }
-  TAP_OK(fabs(sum / 200000) < 0.01 && fabs(squares / 200000 - 1) < 0.02 && fabs(fourth / 200000 - 3) < 0.1, "normal");
+  TAP_OK(fabs(sum / 200000) < 0.01 && fabs(squares / 200000 - 1) < 0.02 && fabs(fourth / 200000 - 3) < 0.1,
+         "normal");
   TAP_OK(beyond > 400 && beyond < 680, "0.27 %% beyond three sigma: %d", beyond);
   TAP_OK(inside && fabs(unit / 200000 - 0.5) < 0.005, "unit");
   base_rng_seed(&a, 7);
@@ -263,7 +306,8 @@ static void test_rng(void) {
     unsigned char le[4] = {bits & 255, bits >> 8 & 255, bits >> 16 & 255, (unsigned char)(bits >> 24)};
     h = base_hash(h, le, 4);
   }
-  TAP_OK(h == UINT64_C(0xe56cb5d9d62b9546), "a thousand normals have the same bits on every machine: %016llx", (unsigned long long)h);
+  TAP_OK(h == UINT64_C(0xe56cb5d9d62b9546), "a thousand normals have the same bits on every machine: %016llx",
+         (unsigned long long)h);
   TAP_OK(base_hash(BASE_HASH_START, "a", 1) == UINT64_C(0xaf63dc4c8601ec8c), "FNV-1a of \"a\"");
   TAP_OK(base_hash(BASE_HASH_START, "foobar", 6) == UINT64_C(0x85944171f73967e8), "FNV-1a of \"foobar\"");
 }

@@ -9,8 +9,9 @@
 #include <string.h>
 
 /* ---- files from recipes ----
- * Words separated by blanks: "GGUF" and other plain words are their bytes; u8:N u32:N u64:N numbers; s:TEXT a string
- * with its length; f32:N a float; pad:N zeros up to a multiple of N; zeros:N that many; "|" is only for the eye. */
+ * Words separated by blanks: "GGUF" and other plain words are their bytes; u8:N u32:N u64:N numbers; s:TEXT a
+ * string with its length; f32:N a float; pad:N zeros up to a multiple of N; zeros:N that many; "|" is only
+ * for the eye. */
 
 static void put(base_buf *b, uint64_t v, size_t bytes) {
   for (size_t i = 0; i < bytes; i++) base_buf_putc(b, (char)(unsigned char)(v >> (8 * i)));
@@ -54,7 +55,8 @@ typedef struct opened {
   void *block;
 } opened;
 
-static base_status open_copy(opened *o, const void *bytes, size_t len, const base_allocator *a, base_error *err) {
+static base_status open_copy(opened *o, const void *bytes, size_t len, const base_allocator *a,
+                             base_error *err) {
   size_t room = len > 0 ? len : 1;
   o->f = NULL;
   o->block = NULL;
@@ -130,21 +132,23 @@ static const struct {
     {ONE_TENSOR "s:t u32:1 u64:0 u32:0 u64:0 pad:32 zeros:32", BASE_EFORMAT, "impossible shape"},
     {ONE_TENSOR "s:t u32:2 u64:4 u64:0 u32:0 u64:0 pad:32", BASE_EFORMAT, "impossible shape"},
     {ONE_TENSOR "s:t u32:1 u64:33 u32:8 u64:0 pad:32 zeros:64", BASE_EFORMAT, "impossible shape"},
-    {ONE_TENSOR "s:t u32:2 u64:0x8000000000000000 u64:2 u32:0 u64:0 pad:32", BASE_EFORMAT, "impossible shape"},
+    {ONE_TENSOR "s:t u32:2 u64:0x8000000000000000 u64:2 u32:0 u64:0 pad:32", BASE_EFORMAT,
+     "impossible shape"},
     {ONE_TENSOR "s:t u32:1 u64:0x4000000000000000 u32:0 u64:0 pad:32", BASE_EFORMAT, "impossible shape"},
     {ONE_TENSOR "s:t u32:1 u64:4 u32:0 u64:8 pad:32 zeros:64", BASE_EFORMAT, "not aligned to 32"},
     {ONE_TENSOR "s:t u32:1 u64:4 u32:0 u64:0 pad:32 zeros:15", BASE_EFORMAT, "beyond the end"},
     {ONE_TENSOR "s:t u32:1 u64:4 u32:0 u64:0", BASE_EFORMAT, "beyond the end"},
-    {ONE_TENSOR "s:t u32:1 u64:4 u32:0 u64:0xffffffffffffffe0 pad:32 zeros:64", BASE_EFORMAT, "beyond the end"},
+    {ONE_TENSOR "s:t u32:1 u64:4 u32:0 u64:0xffffffffffffffe0 pad:32 zeros:64", BASE_EFORMAT,
+     "beyond the end"},
     {ONE_TENSOR "s:t u32:1 u64:4 u32:0 u64:0 pad:32 zeros:16 zeros:32", BASE_EFORMAT, "32 bytes follow"},
-    {HEAD "u64:2 u64:0 s:t u32:1 u64:4 u32:0 u64:0 s:t u32:1 u64:4 u32:0 u64:32 pad:32 zeros:64", BASE_EFORMAT,
-     "\"t\" is there twice"},
-    {HEAD "u64:2 u64:0 s:t u32:1 u64:16 u32:0 u64:0 s:u u32:1 u64:4 u32:0 u64:32 pad:32 zeros:64", BASE_EFORMAT,
-     "\"u\" overlaps"},
-    {HEAD "u64:2 u64:0 s:t u32:1 u64:4 u32:0 u64:32 s:u u32:1 u64:4 u32:0 u64:32 pad:32 zeros:64", BASE_EFORMAT,
-     "overlaps"},
-    {HEAD "u64:1 u64:1 s:general.alignment u32:4 u32:64 s:t u32:1 u64:4 u32:0 u64:32 pad:64 zeros:64", BASE_EFORMAT,
-     "not aligned to 64"},
+    {HEAD "u64:2 u64:0 s:t u32:1 u64:4 u32:0 u64:0 s:t u32:1 u64:4 u32:0 u64:32 pad:32 zeros:64",
+     BASE_EFORMAT, "\"t\" is there twice"},
+    {HEAD "u64:2 u64:0 s:t u32:1 u64:16 u32:0 u64:0 s:u u32:1 u64:4 u32:0 u64:32 pad:32 zeros:64",
+     BASE_EFORMAT, "\"u\" overlaps"},
+    {HEAD "u64:2 u64:0 s:t u32:1 u64:4 u32:0 u64:32 s:u u32:1 u64:4 u32:0 u64:32 pad:32 zeros:64",
+     BASE_EFORMAT, "overlaps"},
+    {HEAD "u64:1 u64:1 s:general.alignment u32:4 u32:64 s:t u32:1 u64:4 u32:0 u64:32 pad:64 zeros:64",
+     BASE_EFORMAT, "not aligned to 64"},
 };
 
 static void test_malformed(void) {
@@ -154,8 +158,8 @@ static void test_malformed(void) {
     opened o;
     cook(&b, malformed[i].recipe);
     base_status status = open_copy(&o, b.ptr, b.len, NULL, &err);
-    TAP_OK(status == malformed[i].status && err.code == status && strstr(err.text, malformed[i].text) != NULL &&
-               o.f == NULL && !strcmp(err.where, "test"),
+    TAP_OK(status == malformed[i].status && err.code == status &&
+               strstr(err.text, malformed[i].text) != NULL && o.f == NULL && !strcmp(err.where, "test"),
            "case %zu (%s): %d \"%s\"", i, malformed[i].text, (int)status, err.text);
     close_copy(&o);
   }
@@ -200,22 +204,28 @@ static void check_values(const gguf_file *f) {
   TAP_OK(gguf_value_count(f) == 8 && gguf_tensor_count(f) == 3, "counts");
   TAP_OK(!gguf_get_u32(f, "minnow.layers", &u, NULL) && u == 12, "u32");
   TAP_OK(!gguf_get_f32(f, "minnow.epsilon", &x, NULL) && x == 1e-5F, "f32");
-  TAP_OK(!gguf_get_string(f, "general.architecture", &s, NULL) && base_slice_equal(s, BASE_LITERAL("minnow")), "string");
+  TAP_OK(!gguf_get_string(f, "general.architecture", &s, NULL) && base_slice_equal(s, BASE_LITERAL("minnow")),
+         "string");
   TAP_OK(!gguf_get_strings(f, "minnow.names", &count, &items, NULL) && count == 3, "strings");
   TAP_OK(base_slice_equal(gguf_next_string(&items), BASE_LITERAL("one")), "first");
   TAP_OK(gguf_next_string(&items).len == 0 && !items.failed, "second");
   TAP_OK(base_slice_equal(gguf_next_string(&items), (base_slice){"a\0b", 3}), "third");
   TAP_OK(gguf_next_string(&items).len == 0 && items.failed, "no fourth");
   TAP_OK(!gguf_get_strings(f, "minnow.none", &count, &items, NULL) && count == 0, "no strings");
-  TAP_OK(!gguf_get_f32s(f, "minnow.floats", &raw, &count, NULL) && count == 6 && !memcmp(raw, floats, 24), "floats");
+  TAP_OK(!gguf_get_f32s(f, "minnow.floats", &raw, &count, NULL) && count == 6 && !memcmp(raw, floats, 24),
+         "floats");
   TAP_OK(!gguf_get_u32s(f, "minnow.numbers", &raw, &count, NULL) && count == 3, "numbers");
-  TAP_OK(gguf_value_at(f, 0) != NULL && gguf_value_at(f, 8) == NULL && gguf_tensor_at(f, 3) == NULL, "bounds");
-  TAP_OK(gguf_find(f, "nothing") == NULL && gguf_find(f, "") == NULL && gguf_find_tensor(f, "x") == NULL, "absent");
+  TAP_OK(gguf_value_at(f, 0) != NULL && gguf_value_at(f, 8) == NULL && gguf_tensor_at(f, 3) == NULL,
+         "bounds");
+  TAP_OK(gguf_find(f, "nothing") == NULL && gguf_find(f, "") == NULL && gguf_find_tensor(f, "x") == NULL,
+         "absent");
 
   base_error err = {0};
-  TAP_OK(gguf_get_u32(f, "nothing", &u, &err) == BASE_EFORMAT && strstr(err.text, "\"nothing\""), "%s", err.text);
+  TAP_OK(gguf_get_u32(f, "nothing", &u, &err) == BASE_EFORMAT && strstr(err.text, "\"nothing\""), "%s",
+         err.text);
   err = (base_error){0};
-  TAP_OK(gguf_get_u32(f, "minnow.epsilon", &u, &err) == BASE_EFORMAT && strstr(err.text, "epsilon"), "%s", err.text);
+  TAP_OK(gguf_get_u32(f, "minnow.epsilon", &u, &err) == BASE_EFORMAT && strstr(err.text, "epsilon"), "%s",
+         err.text);
   TAP_OK(gguf_get_f32(f, "minnow.layers", &x, NULL) == BASE_EFORMAT, "no float");
   TAP_OK(gguf_get_string(f, "minnow.layers", &s, NULL) == BASE_EFORMAT, "no string");
   TAP_OK(gguf_get_strings(f, "minnow.floats", &count, &items, NULL) == BASE_EFORMAT, "no strings");
@@ -226,7 +236,8 @@ static void check_values(const gguf_file *f) {
 static void check_tensors(const gguf_file *f) {
   const gguf_tensor *t = gguf_find_tensor(f, "a.weight");
   base_error err = {0};
-  TAP_OK(t != NULL && t->n_dims == 2 && t->dim[0] == 2 && t->dim[1] == 3 && t->dim[2] == 1 && t->bytes == 24, "shape");
+  TAP_OK(t != NULL && t->n_dims == 2 && t->dim[0] == 2 && t->dim[1] == 3 && t->dim[2] == 1 && t->bytes == 24,
+         "shape");
   TAP_OK(t != NULL && !memcmp(t->data, floats, 24) && ((uintptr_t)t->data & 63) == 0, "data, aligned");
   t = gguf_find_tensor(f, "b");
   TAP_OK(t != NULL && t->bytes == 70 && !memcmp(t->data, bytes_of_tensor, 70), "int8");
@@ -234,11 +245,13 @@ static void check_tensors(const gguf_file *f) {
   TAP_OK(t != NULL && t->bytes == 68, "two blocks");
   TAP_OK(!gguf_need_tensor(f, "a.weight", GGUF_T_F32, 2, 3, &t, NULL), "need");
   TAP_OK(!gguf_need_tensor(f, "a.weight", GGUF_T_F32, 0, 0, &t, NULL), "need of any shape");
-  TAP_OK(gguf_need_tensor(f, "x", GGUF_T_F32, 0, 0, &t, &err) == BASE_EFORMAT && strstr(err.text, "missing"), "absent");
+  TAP_OK(gguf_need_tensor(f, "x", GGUF_T_F32, 0, 0, &t, &err) == BASE_EFORMAT && strstr(err.text, "missing"),
+         "absent");
   err = (base_error){0};
   TAP_OK(gguf_need_tensor(f, "a.weight", GGUF_T_I8, 0, 0, &t, &err) == BASE_EFORMAT, "type: %s", err.text);
   err = (base_error){0};
-  TAP_OK(gguf_need_tensor(f, "a.weight", GGUF_T_F32, 2, 4, &t, &err) == BASE_EMISMATCH && strstr(err.text, "[2, 3]"),
+  TAP_OK(gguf_need_tensor(f, "a.weight", GGUF_T_F32, 2, 4, &t, &err) == BASE_EMISMATCH &&
+             strstr(err.text, "[2, 3]"),
          "shape: %s", err.text);
 }
 
@@ -264,14 +277,16 @@ static void test_round_trip(void) {
   TAP_OK(gguf_writer_save(w, path, &err) == BASE_OK, "saved: %s", err.text);
   gguf_writer_free(w);
   base_buf c = {0};
-  TAP_OK(!os_read_file(path, 1 << 20, &c, NULL) && c.len == a.len && !memcmp(c.ptr, a.ptr, a.len), "as in memory");
+  TAP_OK(!os_read_file(path, 1 << 20, &c, NULL) && c.len == a.len && !memcmp(c.ptr, a.ptr, a.len),
+         "as in memory");
   gguf_file *f;
   TAP_OK(gguf_open(&f, path, NULL, &err) == BASE_OK && !strcmp(gguf_path(f), path), "mapped: %s", err.text);
   check_tensors(f);
   gguf_close(f);
   (void)os_remove(path, NULL);
   TAP_OK(gguf_open(&f, path, NULL, NULL) == BASE_ENOTFOUND && f == NULL, "a missing file");
-  TAP_OK(gguf_open_bytes(&f, a.ptr + 1, 3, "odd", NULL, NULL) == BASE_EARGUMENT, "bytes that are not aligned");
+  TAP_OK(gguf_open_bytes(&f, a.ptr + 1, 3, "odd", NULL, NULL) == BASE_EARGUMENT,
+         "bytes that are not aligned");
 
   size_t opened_short = 0;
   for (size_t len = 0; len < a.len; len++) {
@@ -327,15 +342,17 @@ static void test_integers(void) {
   cook(&b, ONE_KEY "s:k u32:12 u64:0x3ff8000000000000");
   opened o;
   float x = 0;
-  TAP_OK(!open_copy(&o, b.ptr, b.len, NULL, NULL) && !gguf_get_f32(o.f, "k", &x, NULL) && x == 1.5F, "a double");
+  TAP_OK(!open_copy(&o, b.ptr, b.len, NULL, NULL) && !gguf_get_f32(o.f, "k", &x, NULL) && x == 1.5F,
+         "a double");
   close_copy(&o);
   base_buf_free(&b);
 }
 
 /* What the writer refuses, at the save. */
 static void test_writer_errors(void) {
-  static const char *const wanted[] = {"key was put twice", "key was put twice", "tensor was put twice", "shape",
-                                       "shape",             "64 bytes",          "printable",            "own reason"};
+  static const char *const wanted[] = {
+      "key was put twice", "key was put twice", "tensor was put twice", "shape", "shape", "64 bytes",
+      "printable",         "own reason"};
   uint64_t dim[2] = {4, 0};
   for (int i = 0; i < 8; i++) {
     gguf_writer *w = gguf_writer_new(NULL);
@@ -352,7 +369,8 @@ static void test_writer_errors(void) {
     if (i == 6) gguf_put_u32(w, "a\n", 1);
     if (i == 7) gguf_writer_fail(w, BASE_ENOMEM, "me", "own reason");
     base_status status = gguf_writer_bytes(w, &out, &err);
-    TAP_OK(status == (i == 7 ? BASE_ENOMEM : BASE_EARGUMENT) && strstr(err.text, wanted[i]), "%d: %s", i, err.text);
+    TAP_OK(status == (i == 7 ? BASE_ENOMEM : BASE_EARGUMENT) && strstr(err.text, wanted[i]), "%d: %s", i,
+           err.text);
     base_buf_free(&out);
     gguf_writer_free(w);
   }
@@ -373,7 +391,8 @@ static void test_memory(void) {
     base_error err = {0};
     base_status status = open_copy(&o, b.ptr, b.len, &a, &err);
     done = status == BASE_OK;
-    TAP_OK(done || (status == BASE_ENOMEM && err.text[0] != 0 && f.held == 0), "open, allocation %d: %s", n, err.text);
+    TAP_OK(done || (status == BASE_ENOMEM && err.text[0] != 0 && f.held == 0), "open, allocation %d: %s", n,
+           err.text);
     close_copy(&o);
     TAP_OK(f.held == 0, "open: nothing is held after allocation %d", n);
     TAP_OK(f.most <= 16 * b.len, "no request beyond what %zu bytes justify: %zu", b.len, f.most);

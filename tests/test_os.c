@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/minnow-test-os-XXXXXX";
@@ -40,19 +40,24 @@ static void test_files(void) {
   base_buf buf = {0};
   os_map map;
   TAP_OK(write_file(path_of("a"), "hello", 5), "a small file is written");
-  TAP_OK(os_map_open(&map, path_of("a"), NULL) == BASE_OK && map.len == 5 && memcmp(map.ptr, "hello", 5) == 0, "map");
+  TAP_OK(os_map_open(&map, path_of("a"), NULL) == BASE_OK && map.len == 5 && memcmp(map.ptr, "hello", 5) == 0,
+         "map");
   TAP_OK(write_file(path_of("a"), "replaced", 8), "replaced while mapped");
   TAP_OK(memcmp(map.ptr, "hello", 5) == 0, "a map keeps what it mapped");
   os_map_close(&map);
   os_map_close(&map);
-  TAP_OK(os_read_file(path_of("a"), 8, &buf, NULL) == BASE_OK && buf.len == 8 && !strcmp(buf.ptr, "replaced"), "read");
+  TAP_OK(os_read_file(path_of("a"), 8, &buf, NULL) == BASE_OK && buf.len == 8 && !strcmp(buf.ptr, "replaced"),
+         "read");
   base_error err = {0};
-  TAP_OK(os_read_file(path_of("a"), 7, &buf, &err) == BASE_ELIMIT && strstr(err.text, "7 bytes"), "%s", err.text);
+  TAP_OK(os_read_file(path_of("a"), 7, &buf, &err) == BASE_ELIMIT && strstr(err.text, "7 bytes"), "%s",
+         err.text);
 
   TAP_OK(write_file(path_of("empty"), "", 0), "an empty file is written");
-  TAP_OK(os_map_open(&map, path_of("empty"), NULL) == BASE_OK && map.len == 0 && map.ptr == NULL, "empty map");
+  TAP_OK(os_map_open(&map, path_of("empty"), NULL) == BASE_OK && map.len == 0 && map.ptr == NULL,
+         "empty map");
   os_map_close(&map);
-  TAP_OK(os_read_file(path_of("empty"), 0, &buf, NULL) == BASE_OK && buf.len == 0 && buf.ptr[0] == 0, "empty read");
+  TAP_OK(os_read_file(path_of("empty"), 0, &buf, NULL) == BASE_OK && buf.len == 0 && buf.ptr[0] == 0,
+         "empty read");
 
   size_t big = 300000;
   char *bytes = calloc(1, big);
@@ -65,7 +70,8 @@ static void test_files(void) {
     ok = ok && os_writer_add(w, bytes + at, step, NULL) == BASE_OK;
   }
   TAP_OK(ok && os_writer_commit(w, NULL) == BASE_OK, "pieces of many sizes");
-  TAP_OK(os_read_file(path_of("big"), big, &buf, NULL) == BASE_OK && buf.len == big && !memcmp(buf.ptr, bytes, big),
+  TAP_OK(os_read_file(path_of("big"), big, &buf, NULL) == BASE_OK && buf.len == big &&
+             !memcmp(buf.ptr, bytes, big),
          "come back as they were");
   free(bytes);
   base_buf_free(&buf);
@@ -76,13 +82,15 @@ static void test_file_failures(void) {
   os_map map;
   os_writer *w;
   base_buf buf = {0};
-  TAP_OK(os_map_open(&map, path_of("missing"), &err) == BASE_ENOTFOUND && strstr(err.where, "missing"), "%s", err.text);
+  TAP_OK(os_map_open(&map, path_of("missing"), &err) == BASE_ENOTFOUND && strstr(err.where, "missing"), "%s",
+         err.text);
   err = (base_error){0};
   TAP_OK(os_map_open(&map, folder, &err) == BASE_EARGUMENT, "a folder is no file: %s", err.text);
   TAP_OK(os_read_file(folder, 100, &buf, NULL) == BASE_EIO, "nor can it be read");
   TAP_OK(os_read_file(path_of("missing"), 100, &buf, NULL) == BASE_ENOTFOUND, "read of a missing file");
   err = (base_error){0};
-  TAP_OK(os_writer_open(&w, "/dev/full", &err) == BASE_EARGUMENT && w == NULL, "a device is not replaced: %s", err.text);
+  TAP_OK(os_writer_open(&w, "/dev/full", &err) == BASE_EARGUMENT && w == NULL, "a device is not replaced: %s",
+         err.text);
   TAP_OK(os_writer_open(&w, "", NULL) == BASE_EARGUMENT, "an empty path");
   TAP_OK(os_writer_open(&w, path_of("no/such/folder"), NULL) == BASE_ENOTFOUND, "a missing folder");
   char *path = malloc(10000);
@@ -96,25 +104,58 @@ static void test_file_failures(void) {
   (void)os_writer_add(w, "never seen", 10, NULL);
   os_writer_abort(w);
   os_writer_abort(NULL);
-  TAP_OK(os_read_file(path_of("a"), 100, &buf, NULL) == BASE_OK && !strcmp(buf.ptr, "replaced"), "abort keeps the old");
+  TAP_OK(os_read_file(path_of("a"), 100, &buf, NULL) == BASE_OK && !strcmp(buf.ptr, "replaced"),
+         "abort keeps the old");
 
   base_buf names = {0};
   TAP_OK(os_list_dir(folder, count_entry, &names, NULL) == BASE_OK && !strcmp(names.ptr, "a|big|empty|"),
          "nothing is left behind: %s", names.ptr);
   int calls = 0;
   TAP_OK(os_list_dir(folder, stop_at_once, &calls, NULL) == BASE_ECANCELLED && calls == 1, "listing stops");
-  TAP_OK(os_list_dir(path_of("missing"), count_entry, &names, NULL) == BASE_ENOTFOUND, "listing a missing folder");
+  TAP_OK(os_list_dir(path_of("missing"), count_entry, &names, NULL) == BASE_ENOTFOUND,
+         "listing a missing folder");
   base_buf_free(&names);
   base_buf_free(&buf);
 }
 
+/* A full disk, played by a limit on the size of files. */
+static void test_full_disk(void) {
+  struct rlimit old, small;
+  os_writer *w;
+  base_error err = {0};
+  base_buf buf = {0};
+  char *bytes = calloc(1, 200000);
+  (void)getrlimit(RLIMIT_FSIZE, &old);
+  small = old;
+  small.rlim_cur = 100000;
+  (void)signal(SIGXFSZ, SIG_IGN);
+  (void)setrlimit(RLIMIT_FSIZE, &small);
+  TAP_OK(os_writer_open(&w, path_of("a"), NULL) == BASE_OK, "opens");
+  TAP_OK(os_writer_add(w, bytes, 200000, &err) == BASE_EIO && err.text[0] != 0, "full: %s", err.text);
+  TAP_OK(os_writer_add(w, bytes, 1, NULL) == BASE_EIO, "it stays failed");
+  TAP_OK(os_writer_commit(w, NULL) == BASE_EIO, "and is not put in place");
+  (void)setrlimit(RLIMIT_FSIZE, &old);
+  (void)signal(SIGXFSZ, SIG_DFL);
+  TAP_OK(os_read_file(path_of("a"), 100, &buf, NULL) == BASE_OK && !strcmp(buf.ptr, "replaced"),
+         "the old is there");
+  base_buf names = {0};
+  TAP_OK(!os_list_dir(folder, count_entry, &names, NULL) && !strcmp(names.ptr, "a|big|empty|"), "%s",
+         names.ptr);
+  base_buf_free(&names);
+  base_buf_free(&buf);
+  free(bytes);
+}
+
 static void test_names(void) {
-  TAP_OK(os_mkdir(path_of("x/y/z"), NULL) == BASE_OK && os_is_dir(path_of("x/y/z")), "folders with their parents");
+  TAP_OK(os_mkdir(path_of("x/y/z"), NULL) == BASE_OK && os_is_dir(path_of("x/y/z")),
+         "folders with their parents");
   TAP_OK(os_mkdir(path_of("x/y/z/"), NULL) == BASE_OK, "again, with a slash");
   TAP_OK(os_mkdir(path_of("a/b"), NULL) != BASE_OK, "not under a file");
   TAP_OK(os_exists(path_of("a")) && !os_is_dir(path_of("a")) && !os_exists(path_of("q")), "what is there");
   TAP_OK(os_remove(path_of("x/y"), NULL) != BASE_OK, "a full folder stays");
-  TAP_OK(!os_remove(path_of("x/y/z"), NULL) && !os_remove(path_of("x/y"), NULL) && !os_remove(path_of("x"), NULL), "go");
+  TAP_OK(!os_remove(path_of("x/y/z"), NULL) && !os_remove(path_of("x/y"), NULL) &&
+             !os_remove(path_of("x"), NULL),
+         "go");
   TAP_OK(os_remove(path_of("x"), NULL) == BASE_ENOTFOUND, "twice");
   char here[4096];
   TAP_OK(os_program_dir(here, sizeof here, NULL) == BASE_OK && here[0] == '/', "program folder %s", here);
@@ -167,7 +208,8 @@ static void run_counts(os_pool *pool, int threads, bool slow) {
     os_pool_run(pool, mark, &j, count);
     size_t wrong = atomic_load(&j.seen[count]) != 0;
     for (size_t i = 0; i < count; i++) wrong += atomic_load(&j.seen[i]) != 1;
-    TAP_OK(wrong == 0 && atomic_load(&j.wrong_worker) == 0, "%d threads, %zu calls: each once", threads, count);
+    TAP_OK(wrong == 0 && atomic_load(&j.wrong_worker) == 0, "%d threads, %zu calls: each once", threads,
+           count);
     free(j.seen);
   }
 }
@@ -181,7 +223,8 @@ static void test_pool(void) {
   run_counts(NULL, 1, false);
   for (int threads = 1; threads <= 6; threads++) {
     os_pool *pool;
-    TAP_OK(os_pool_open(&pool, threads, NULL) == BASE_OK && os_pool_threads(pool) == threads, "open %d", threads);
+    TAP_OK(os_pool_open(&pool, threads, NULL) == BASE_OK && os_pool_threads(pool) == threads, "open %d",
+           threads);
     run_counts(pool, threads, false);
     run_counts(pool, threads, true);
     size_t wrong = 0;
@@ -210,6 +253,7 @@ int main(void) {
   if (mkdtemp(folder) == NULL) return 1;
   test_files();
   test_file_failures();
+  test_full_disk();
   test_names();
   test_clock();
   test_pool();

@@ -31,7 +31,9 @@ static const struct {
     {"a ' b", "[a]['][b]"},
     {"a 'b", "[a]['][b]"},
     {"$1,249.50", "[$][1][,][249][.][50]"},
-    {"\xE2\x82\xAC""25", "[\xE2\x82\xAC][25]"},
+    {"\xE2\x82\xAC"
+     "25",
+     "[\xE2\x82\xAC][25]"},
     {"50%", "[50][%]"},
     {"+1 (555) 010-9999", "[+][1][(][555][)][010][-][9999]"},
     {"a@b.co", "[a][@][b][.][co]"},
@@ -50,14 +52,21 @@ static const struct {
     {"\xE3\x81\x8B\xE3\x82\xAB", "[\xE3\x81\x8B][\xE3\x82\xAB]"},
     {"hi\xF0\x9F\x98\x80\xF0\x9F\x98\x80", "[hi][\xF0\x9F\x98\x80][\xF0\x9F\x98\x80]"},
     {"\xE2\x9D\xA4\xEF\xB8\x8F", "[\xE2\x9D\xA4][\xEF\xB8\x8F]"},
-    {"a\xC2\xA0" "b\xE3\x80\x80" "c", "[a][b][c]"},
-    {"a\xE2\x80\x94" "b", "[a][\xE2\x80\x94][b]"},
+    {"a\xC2\xA0"
+     "b\xE3\x80\x80"
+     "c",
+     "[a][b][c]"},
+    {"a\xE2\x80\x94"
+     "b",
+     "[a][\xE2\x80\x94][b]"},
     {"\xFF\xFEx", "[\xFF][\xFE][x]"},
     {"ab\xC3", "[ab][\xC3]"},
     {"ab\xE2\x82 c", "[ab][\xE2][\x82][c]"},
     {"\xED\xA0\x80", "[\xED][\xA0][\x80]"},
     {"\xC0\x80", "[\xC0][\x80]"},
-    {"a\x01\x7F" "b", "[a][\x01][\x7F][b]"},
+    {"a\x01\x7F"
+     "b",
+     "[a][\x01][\x7F][b]"},
 };
 
 static void test_split(void) {
@@ -81,9 +90,18 @@ static void test_split(void) {
 /* ---- a small vocabulary ---- */
 
 static const char *const sentences[] = {
-    "set an alarm for seven thirty", "set a timer for ten minutes", "wake me up at seven", "wake me at seven thirty",
-    "play some music",               "play the next song",          "turn the alarm off",  "turn off the light",
-    "set the alarm for 7:30 pm",     "what is the weather today",   "don't wake me up",    "bob's alarm at seven",
+    "set an alarm for seven thirty",
+    "set a timer for ten minutes",
+    "wake me up at seven",
+    "wake me at seven thirty",
+    "play some music",
+    "play the next song",
+    "turn the alarm off",
+    "turn off the light",
+    "set the alarm for 7:30 pm",
+    "what is the weather today",
+    "don't wake me up",
+    "bob's alarm at seven",
 };
 enum { N_SENTENCES = sizeof sentences / sizeof sentences[0], VOCAB = 300 };
 
@@ -110,7 +128,8 @@ typedef struct encoded {
 static encoded enc;
 
 static const tok_result *encode(const tok_bpe *t, const char *text, size_t len) {
-  enc.r = (tok_result){.ids = enc.ids, .cases = enc.cases, .max_tokens = ROOM, .words = enc.words, .max_words = ROOM};
+  enc.r = (tok_result){
+      .ids = enc.ids, .cases = enc.cases, .max_tokens = ROOM, .words = enc.words, .max_words = ROOM};
   tok_bpe_encode(t, text, len, 0.0F, NULL, &enc.r);
   return &enc.r;
 }
@@ -140,23 +159,27 @@ static void test_train(void) {
   TAP_OK(base_slice_equal(tok_bpe_token(t, TOK_CLS), BASE_LITERAL("<cls>")), "special token");
   TAP_OK(tok_bpe_token(t, TOK_FIRST_BYTE + 'a').ptr[0] == 'a' && tok_bpe_token(t, VOCAB).len == 0, "tokens");
   tok_bpe *huge = train(TOK_MAX_VOCAB);
-  TAP_OK(tok_bpe_vocab(huge) > VOCAB && tok_bpe_vocab(huge) < 1000, "the text has only %zu", tok_bpe_vocab(huge));
+  TAP_OK(tok_bpe_vocab(huge) > VOCAB && tok_bpe_vocab(huge) < 1000, "the text has only %zu",
+         tok_bpe_vocab(huge));
   TAP_OK(tok_bpe_fingerprint(huge) != tok_bpe_fingerprint(t), "another vocabulary");
   tok_bpe_close(huge);
   tok_bpe *none;
   base_error err = {0};
   TAP_OK(tok_bpe_train(&none, NULL, 0, 100, NULL, &err) == BASE_EARGUMENT && none == NULL, "%s", err.text);
   TAP_OK(tok_bpe_train(&none, NULL, 0, 65536, NULL, NULL) == BASE_EARGUMENT, "too large");
-  TAP_OK(tok_bpe_train(&none, NULL, 0, 1000, NULL, NULL) == BASE_OK && tok_bpe_vocab(none) == 260, "from nothing");
+  TAP_OK(tok_bpe_train(&none, NULL, 0, 1000, NULL, NULL) == BASE_OK && tok_bpe_vocab(none) == 260,
+         "from nothing");
   tok_bpe_close(none);
   base_slice runs[] = {{"aaaaaaaa aaaaaaaa aaaa", 22}, {"\xFF\xFE\0\0 \xFF\xFE\0\0", 9}};
-  TAP_OK(tok_bpe_train(&none, runs, 2, 300, NULL, NULL) == BASE_OK && tok_bpe_vocab(none) > 262, "runs of a letter");
+  TAP_OK(tok_bpe_train(&none, runs, 2, 300, NULL, NULL) == BASE_OK && tok_bpe_vocab(none) > 262,
+         "runs of a letter");
   tok_bpe_close(none);
   tok_bpe_close(t);
   base_buf_free(&b);
 }
 
-/* By hand: "ab" x 3 and "abc" x 2 give the pairs (" ", a) and (a, b) 5 times each; the smaller pair of ids wins. */
+/* By hand: "ab" x 3 and "abc" x 2 give the pairs (" ", a) and (a, b) 5 times each; the smaller pair of ids
+ * wins. */
 static void test_train_by_hand(void) {
   base_slice line = BASE_LITERAL("ab ab ab abc abc");
   tok_bpe *t;
@@ -173,9 +196,11 @@ static void check_shape(const tok_bpe *t, const char *text, size_t len) {
   const tok_result *r = encode(t, text, len);
   static tok_word words[ROOM];
   size_t n = tok_split(text, len, words, ROOM), wrong = 0;
-  TAP_OK(r->n_words == n && !r->truncated && r->n_tokens >= 1 && r->ids[0] == TOK_CLS, "words as split: %zu", n);
+  TAP_OK(r->n_words == n && !r->truncated && r->n_tokens >= 1 && r->ids[0] == TOK_CLS, "words as split: %zu",
+         n);
   for (size_t i = 0; i < n; i++) {
-    size_t first = r->words[i].first_token, last = i + 1 < n ? r->words[i + 1].first_token : r->n_tokens, bytes = 0;
+    size_t first = r->words[i].first_token, last = i + 1 < n ? r->words[i + 1].first_token : r->n_tokens,
+           bytes = 0;
     wrong += r->words[i].start != words[i].start || r->words[i].end != words[i].end || first >= last;
     for (size_t k = first; k < last; k++) {
       bytes += tok_bpe_token(t, r->ids[k]).len;
@@ -190,7 +215,8 @@ static void check_shape(const tok_bpe *t, const char *text, size_t len) {
 
 static void test_encode(void) {
   tok_bpe *t = train(VOCAB);
-  for (size_t i = 0; i < sizeof splits / sizeof splits[0]; i++) check_shape(t, splits[i].text, strlen(splits[i].text));
+  for (size_t i = 0; i < sizeof splits / sizeof splits[0]; i++)
+    check_shape(t, splits[i].text, strlen(splits[i].text));
   check_shape(t, "a\0b", 3);
   char text[2000];
   base_rng rng;
@@ -208,11 +234,19 @@ static void test_encode(void) {
   static const struct {
     const char *text;
     int want;
-  } cases[] = {{"wake", TOK_CASE_LOWER},  {"Wake", TOK_CASE_TITLE},       {"WAKE", TOK_CASE_UPPER},
-               {"wAKE", TOK_CASE_LOWER},  {"WaKE", TOK_CASE_TITLE},       {"I", TOK_CASE_TITLE},
-               {"7", TOK_CASE_LOWER},     {"!", TOK_CASE_LOWER},          {"OK", TOK_CASE_UPPER},
-               {"\xC3\x89t\xC3\xA9", TOK_CASE_TITLE}, {"\xC3\x89T\xC3\x89", TOK_CASE_UPPER},
-               {"\xD0\x9C\xD0\xB8\xD1\x80", TOK_CASE_TITLE}, {"\xFF", TOK_CASE_LOWER}};
+  } cases[] = {{"wake", TOK_CASE_LOWER},
+               {"Wake", TOK_CASE_TITLE},
+               {"WAKE", TOK_CASE_UPPER},
+               {"wAKE", TOK_CASE_LOWER},
+               {"WaKE", TOK_CASE_TITLE},
+               {"I", TOK_CASE_TITLE},
+               {"7", TOK_CASE_LOWER},
+               {"!", TOK_CASE_LOWER},
+               {"OK", TOK_CASE_UPPER},
+               {"\xC3\x89t\xC3\xA9", TOK_CASE_TITLE},
+               {"\xC3\x89T\xC3\x89", TOK_CASE_UPPER},
+               {"\xD0\x9C\xD0\xB8\xD1\x80", TOK_CASE_TITLE},
+               {"\xFF", TOK_CASE_LOWER}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     r = encode(t, cases[i].text, strlen(cases[i].text));
     TAP_OK(r->cases[1] == cases[i].want, "case of %s: %d", cases[i].text, r->cases[1]);
@@ -225,14 +259,16 @@ static void test_room(void) {
   const char *text = "wake me at seven zzzz";
   size_t all = encode(t, text, strlen(text))->n_tokens, wrong = 0;
   for (size_t room = 0; room <= all; room++) {
-    tok_result r = {.ids = enc.ids, .cases = enc.cases, .max_tokens = room, .words = enc.words, .max_words = ROOM};
+    tok_result r = {
+        .ids = enc.ids, .cases = enc.cases, .max_tokens = room, .words = enc.words, .max_words = ROOM};
     tok_bpe_encode(t, text, strlen(text), 0.0F, NULL, &r);
     wrong += r.n_tokens > room || r.truncated != (room < all) || (room > 0 && r.ids[0] != TOK_CLS);
     if (room >= 4 && room < all) wrong += r.n_words != (room >= 5 ? 4U : 3U);
   }
   TAP_OK(wrong == 0, "any room for tokens: whole words (%zu wrong)", wrong);
   for (size_t room = 0; room <= 5; room++) {
-    tok_result r = {.ids = enc.ids, .cases = enc.cases, .max_tokens = ROOM, .words = enc.words, .max_words = room};
+    tok_result r = {
+        .ids = enc.ids, .cases = enc.cases, .max_tokens = ROOM, .words = enc.words, .max_words = room};
     tok_bpe_encode(t, text, strlen(text), 0.0F, NULL, &r);
     TAP_OK(r.n_words == room && r.truncated == (room < 5), "room for %zu words", room);
   }
@@ -281,10 +317,12 @@ static void test_file(void) {
   gguf_file *f;
   TAP_OK(gguf_open_bytes(&f, bytes, b.len, "tok", NULL, &err) == BASE_OK, "%s", err.text);
   TAP_OK(tok_bpe_open(&u, f, NULL, &err) == BASE_OK, "opened: %s", err.text);
-  TAP_OK(tok_bpe_fingerprint(u) == tok_bpe_fingerprint(t) && tok_bpe_vocab(u) == VOCAB, "the same vocabulary");
+  TAP_OK(tok_bpe_fingerprint(u) == tok_bpe_fingerprint(t) && tok_bpe_vocab(u) == VOCAB,
+         "the same vocabulary");
   TAP_OK(tok_bpe_same(u, f) && !tok_bpe_same(t, f), "told from the file alone");
   size_t wrong = 0;
-  for (uint32_t id = 0; id < VOCAB; id++) wrong += !base_slice_equal(tok_bpe_token(t, id), tok_bpe_token(u, id));
+  for (uint32_t id = 0; id < VOCAB; id++)
+    wrong += !base_slice_equal(tok_bpe_token(t, id), tok_bpe_token(u, id));
   TAP_OK(wrong == 0, "the same tokens");
 
   bool done = false;
@@ -302,7 +340,8 @@ static void test_file(void) {
   base_buf again = {0};
   w = gguf_writer_new(NULL);
   tok_bpe_save(u, w);
-  TAP_OK(!gguf_writer_bytes(w, &again, NULL) && again.len == b.len && !memcmp(again.ptr, b.ptr, b.len), "same bytes");
+  TAP_OK(!gguf_writer_bytes(w, &again, NULL) && again.len == b.len && !memcmp(again.ptr, b.ptr, b.len),
+         "same bytes");
   gguf_writer_free(w);
   base_buf_free(&again);
   base_buf_free(&b);
@@ -330,7 +369,8 @@ static void test_train_memory(void) {
   TAP_OK(done && n > 5, "trains when there is memory");
 }
 
-/* A file with these tokens behind the fixed ones, and these merges; `fixed` of the fixed tokens are written. */
+/* A file with these tokens behind the fixed ones, and these merges; `fixed` of the fixed tokens are written.
+ */
 static base_status open_made(const char *model, size_t fixed, const char *tokens, const char *merges,
                              base_error *err) {
   static const char *const special[] = {"<pad>", "<cls>", "<mask>", "<unk>"};
@@ -421,8 +461,9 @@ static void test_hostile_files(void) {
     merges_len = strlen(merges);
     base_error err = {0};
     base_status status = open_made("minnow-bpe", 260, tokens, merges, &err);
-    TAP_OK(half < 64 ? status == BASE_OK : status == BASE_EFORMAT && strstr(err.text, "longer than 64") != NULL,
-           "%d bytes: %s", 2 * half, err.text);
+    TAP_OK(
+        half < 64 ? status == BASE_OK : status == BASE_EFORMAT && strstr(err.text, "longer than 64") != NULL,
+        "%d bytes: %s", 2 * half, err.text);
   }
 }
 

@@ -192,7 +192,7 @@ static base_status toy_run(int threads, const char *checkpoint, bool interrupt, 
   shape.vocab = (uint32_t)tok_bpe_vocab(tok);
   gguf_writer *w = gguf_writer_new(NULL);
   train_options_init(&o);
-  o.epochs = 12;
+  o.epochs = 30;
   o.batch_rows = 8;
   o.learning_rate = 4e-3f;
   o.average = 0.8f;

@@ -1,5 +1,7 @@
-/* Reads lines "kind<TAB>now<TAB>text" on stdin and prints, a line each, the values value_find sees in the text
- * as JSON: [{"start","end","kind","text","value"...}]. Each line is run twice, resolved to the past and to the
+ /* Reads lines "kind<TAB>now<TAB>text" on stdin and prints, a line each, the values value_find sees in
+ * the text
+ * as JSON: [{"start","end","kind","text","value"...}]. Each line is run twice,
+     resolved to the past and to the
  * future, so that both readings of an ambiguous date are seen. tools/recognizers.py scores the output. */
 #include "value/value.h"
 
@@ -9,8 +11,10 @@
 
 enum { FOUND_MAX = 256, LINE_MAX_BYTES = 1 << 16 };
 
-static const char *const kind_names[] = {"number", "ordinal", "percent", "money", "temperature", "dimension", "age",
-                                         "duration", "date", "time", "datetime", "interval", "recurrence"};
+static const char *const kind_names[] = {"number", "ordinal", "percent", "money", "temperature",
+    "dimension", "age",
+                                         "duration", "date", "time", "datetime", "interval", "recurrence",
+                                             "relative"};
 
 static void add_moment(base_buf *b, const char *name, const value_datetime *t) {
   char text[VALUE_TEXT_BOUND];
@@ -25,7 +29,8 @@ static void add_value(base_buf *b, const value_found *f) {
       value_write_decimal(f->as.number, text);
       base_buf_printf(b, ",\"value\":\"%s\"", text);
       break;
-    case VALUE_ORDINAL: base_buf_printf(b, ",\"value\":\"%lld\"", (long long)f->as.ordinal); break;
+    case VALUE_ORDINAL: case VALUE_RELATIVE: base_buf_printf(b, ",\"value\":\"%lld\"",
+        (long long)f->as.ordinal); break;
     case VALUE_MONEY:
       value_write_money(&f->as.money, text);
       base_buf_printf(b, ",\"value\":\"%s\",\"unit\":\"%s\"", text + 4, f->as.money.currency);
@@ -56,7 +61,8 @@ static void print_found(base_buf *b, base_slice text, unsigned kinds, const valu
   base_buf_puts(b, "[");
   for (size_t i = 0; i < n; i++) {
     base_buf_printf(b, "%s{\"start\":%zu,\"end\":%zu,\"kind\":\"%s\",\"text\":", i > 0 ? "," : "",
-                    base_utf8_count(text.ptr, found[i].start), base_utf8_count(text.ptr, found[i].end), kind_names[found[i].kind]);
+                    base_utf8_count(text.ptr, found[i].start), base_utf8_count(text.ptr, found[i].end),
+                        kind_names[found[i].kind]);
     base_buf_json(b, base_slice_sub(text, found[i].start, found[i].end));
     add_value(b, &found[i]);
     base_buf_puts(b, "}");
@@ -83,7 +89,8 @@ int main(void) {
   while (fgets(line, sizeof line, stdin) != NULL) {
     base_slice rest = {line, strcspn(line, "\n")}, kinds, now;
     value_context cx = {.default_currency = "USD"};
-    if (!base_slice_split(&rest, '\t', &kinds) || !base_slice_split(&rest, '\t', &now) || parse_kinds(kinds) == 0 ||
+    if (!base_slice_split(&rest, '\t', &kinds) || !base_slice_split(&rest, '\t', &now) ||
+        parse_kinds(kinds) == 0 ||
         value_parse_datetime(now, &cx.now, NULL) != BASE_OK) {
       fprintf(stderr, "value_cases: a line must be KINDS<TAB>NOW<TAB>TEXT: %s\n", line);
       return 1;

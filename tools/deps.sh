@@ -29,7 +29,11 @@ if ! have pkg-config || ! pkg-config --exists jansson 2>/dev/null; then
 fi
 case $target in
   test | bench) have python3 || need python3 'some tests compare against Python' ;;
-  fuzz) have clang || need clang 'libFuzzer and its sanitizers' ;;
+  fuzz)
+    have clang || need clang 'the compiler with libFuzzer'
+    ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 ||
+      need libclang-rt-dev 'libFuzzer and the sanitizers'
+    ;;
   arm)
     have aarch64-linux-gnu-gcc || need gcc-aarch64-linux-gnu 'the compiler for 64-bit ARM'
     [ -f /usr/aarch64-linux-gnu/include/stdio.h ] || need libc6-dev-arm64-cross 'the C library for 64-bit ARM'

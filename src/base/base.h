@@ -41,7 +41,7 @@ typedef struct base_allocator {
 
 /* malloc, realloc and free. */
 const base_allocator *base_allocator_libc(void);
-void *base_alloc(const base_allocator *a, size_t bytes);      /* uninitialised; NULL when out of memory */
+void *base_alloc(const base_allocator *a, size_t bytes); /* uninitialised; NULL when out of memory */
 void *base_calloc(const base_allocator *a, size_t count, size_t bytes); /* zeroed; NULL also on overflow */
 void base_free(const base_allocator *a, void *ptr, size_t bytes);
 

@@ -1,5 +1,6 @@
 /* base/rng: xoshiro256** (Blackman and Vigna, 2018), seeded by splitmix64. Every derived number uses only
- * integer arithmetic and IEEE operations that round exactly, so a seed gives the same bits on every machine. */
+ * integer arithmetic and IEEE operations that round exactly, so a seed gives the same bits on every machine.
+ */
 #include "base/base.h"
 
 #include <math.h>
@@ -48,7 +49,8 @@ float base_rng_unit(base_rng *r) {
 }
 
 /* ln(x) for normal x > 0 to ~1e-15: x = m * 2^e with m in [sqrt(1/2), sqrt(2)), then the series of
- * 2 atanh((m-1)/(m+1)), whose argument is below 0.172. libm's log may differ in the last bit between systems. */
+ * 2 atanh((m-1)/(m+1)), whose argument is below 0.172. libm's log may differ in the last bit between systems.
+ */
 static double exact_order_log(double x) {
   uint64_t bits;
   memcpy(&bits, &x, sizeof bits);

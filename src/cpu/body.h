@@ -1,5 +1,6 @@
-/* Every kernel once, in terms of the 16-lane vector that the including file chose (vec_*.h). That file also defines
- * CPU_TABLE and CPU_TABLE_NAME; all functions are static, so several instruction sets link side by side. */
+/* Every kernel once, in terms of the 16-lane vector that the including file chose (vec_*.h). That file also
+ * defines CPU_TABLE and CPU_TABLE_NAME; all functions are static, so several instruction sets link side by
+ * side. */
 #define BODY_INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
 #define BODY_UNROLL _Pragma("clang loop unroll(full)")

@@ -1,6 +1,6 @@
-/* Float matrix product. Blocks of A are packed as [MR rows interleaved][k], panels of B as [k][NR columns], whatever their
- * order in memory was; a tile of MR x NR sums stays in registers. Between blocks of k the tile is stored and loaded
- * again, which is exact, so every element is one chain of fused multiply-adds over k. */
+/* Float matrix product. Blocks of A are packed as [MR rows interleaved][k], panels of B as [k][NR columns],
+ * whatever their order in memory was; a tile of MR x NR sums stays in registers. Between blocks of k the tile
+ * is stored and loaded again, which is exact, so every element is one chain of fused multiply-adds over k. */
 #define BODY_NR (16u * VEC_GEMM_NV)
 
 typedef struct body_gemm {
@@ -9,7 +9,8 @@ typedef struct body_gemm {
   size_t b_k, b_col; /* element (p, j) of op(B) is b[p * b_k + j * b_col] */
 } body_gemm;
 
-/* dst[p * width + i] = src[i * src_row + p * src_p] for i < rows (<= width), 0 for the other i; one of the strides is 1. */
+/* dst[p * width + i] = src[i * src_row + p * src_p] for i < rows (<= width), 0 for the other i; one of the
+ * strides is 1. */
 static void body_pack(const float *src, size_t src_row, size_t src_p, size_t rows, size_t depth, size_t width,
                       float *dst) {
   size_t i = 0;
@@ -25,7 +26,8 @@ static void body_pack(const float *src, size_t src_row, size_t src_p, size_t row
   }
   for (; i + 4 <= rows; i += 4) {
     size_t p = 0;
-    for (; src_p == 1 && p + 4 <= depth; p += 4) vec_transpose4(src + i * src_row + p, src_row, dst + p * width + i, width);
+    for (; src_p == 1 && p + 4 <= depth; p += 4)
+      vec_transpose4(src + i * src_row + p, src_row, dst + p * width + i, width);
     for (; p < depth; p++)
       for (size_t r = i; r < i + 4; r++) dst[p * width + r] = src[r * src_row + p * src_p];
   }
@@ -33,9 +35,9 @@ static void body_pack(const float *src, size_t src_row, size_t src_p, size_t row
     for (size_t p = 0; p < depth; p++) dst[p * width + i] = src[i * src_row + p * src_p];
 }
 
-/* C [rows][16 * nv, the last vector `last` wide] (+)= A B; rows and nv are constants where this is expanded. */
-BODY_INLINE void body_tile(size_t rows, size_t nv, size_t last, size_t depth, const float *a, const float *b, size_t b_ld,
-                           float *c, size_t ldc, bool add) {
+/* C [rows][16 * nv, the last vector `last` wide] (+)= A B; rows and nv are constants in each expansion. */
+BODY_INLINE void body_tile(size_t rows, size_t nv, size_t last, size_t depth, const float *a, const float *b,
+                           size_t b_ld, float *c, size_t ldc, bool add) {
   vf acc[VEC_GEMM_MR][VEC_GEMM_NV];
   BODY_UNROLL
   for (size_t i = 0; i < rows; i++) {
@@ -65,12 +67,12 @@ BODY_INLINE void body_tile(size_t rows, size_t nv, size_t last, size_t depth, co
   }
 }
 
-typedef void body_tile_fn(size_t last, size_t depth, const float *a, const float *b, size_t b_ld, float *c, size_t ldc,
-                          bool add);
-#define BODY_TILE(rows, nv)                                                                                          \
-  static void body_tile_##rows##x##nv(size_t last, size_t depth, const float *a, const float *b, size_t b_ld, float *c, \
-                                      size_t ldc, bool add) {                                                        \
-    body_tile(rows, nv, last, depth, a, b, b_ld, c, ldc, add);                                                       \
+typedef void body_tile_fn(size_t last, size_t depth, const float *a, const float *b, size_t b_ld, float *c,
+                          size_t ldc, bool add);
+#define BODY_TILE(rows, nv)                                                                      \
+  static void body_tile_##rows##x##nv(size_t last, size_t depth, const float *a, const float *b, \
+                                      size_t b_ld, float *c, size_t ldc, bool add) {             \
+    body_tile(rows, nv, last, depth, a, b, b_ld, c, ldc, add);                                   \
   }
 #define BODY_TILES(nv) BODY_TILE(1, nv) BODY_TILE(2, nv) BODY_TILE(3, nv) BODY_TILE(4, nv)
 #define BODY_TILES_HIGH(nv) BODY_TILE(5, nv) BODY_TILE(6, nv)
@@ -95,14 +97,16 @@ static body_tile_fn *const body_tiles[VEC_GEMM_NV][VEC_GEMM_MR] = {
 #elif VEC_GEMM_MR == 6
     {body_tile_1x1, body_tile_2x1, body_tile_3x1, body_tile_4x1, body_tile_5x1, body_tile_6x1},
 #else
-    {body_tile_1x1, body_tile_2x1, body_tile_3x1, body_tile_4x1, body_tile_5x1, body_tile_6x1, body_tile_7x1, body_tile_8x1},
-    {body_tile_1x2, body_tile_2x2, body_tile_3x2, body_tile_4x2, body_tile_5x2, body_tile_6x2, body_tile_7x2, body_tile_8x2},
+    {body_tile_1x1, body_tile_2x1, body_tile_3x1, body_tile_4x1, body_tile_5x1, body_tile_6x1, body_tile_7x1,
+     body_tile_8x1},
+    {body_tile_1x2, body_tile_2x2, body_tile_3x2, body_tile_4x2, body_tile_5x2, body_tile_6x2, body_tile_7x2,
+     body_tile_8x2},
 #endif
 };
 
 /* C [rows][n] (+)= packed A [rows][depth] times rows k0.. of op(B), one panel of columns after the other. */
-static void body_gemm_block(const body_gemm *g, size_t rows, size_t n, size_t k0, size_t depth, const float *packed_a,
-                            float *panel, float *c, size_t ldc, bool add) {
+static void body_gemm_block(const body_gemm *g, size_t rows, size_t n, size_t k0, size_t depth,
+                            const float *packed_a, float *panel, float *c, size_t ldc, bool add) {
   for (size_t j = 0; j < n; j += BODY_NR) {
     size_t columns = n - j < BODY_NR ? n - j : BODY_NR;
     size_t nv = (columns + 15) / 16, last = columns - (nv - 1) * 16;
@@ -120,24 +124,29 @@ static void body_gemm_block(const body_gemm *g, size_t rows, size_t n, size_t k0
   }
 }
 
-static void body_gemm_f32_rows(bool ta, bool tb, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
-                               size_t ldb, float *c, size_t ldc, bool add, size_t row_begin, size_t row_end,
-                               float *scratch) {
+static void body_gemm_f32_rows(bool ta, bool tb, size_t m, size_t n, size_t k, const float *a, size_t lda,
+                               const float *b, size_t ldb, float *c, size_t ldc, bool add, size_t row_begin,
+                               size_t row_end, float *scratch) {
   body_gemm g = {a, b, ta ? 1 : lda, ta ? lda : 1, tb ? 1 : ldb, tb ? ldb : 1};
   size_t k_blocks = (k + CPU_GEMM_KC - 1) / CPU_GEMM_KC;
   size_t kc = k_blocks ? (k + k_blocks - 1) / k_blocks : 0;
   float *packed_a = (float *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
-  float *panel = packed_a + CPU_GEMM_MC * kc;
+  float *panel = packed_a + (CPU_GEMM_MC * kc + 15) / 16 * 16;
   if (row_end > m) row_end = m;
-  for (size_t i0 = row_begin; i0 < row_end; i0 += CPU_GEMM_MC) {
-    size_t rows = row_end - i0 < CPU_GEMM_MC ? row_end - i0 : CPU_GEMM_MC;
+  if (row_begin >= row_end) return;
+  size_t height = row_end - row_begin, blocks = (height + CPU_GEMM_MC - 1) / CPU_GEMM_MC;
+  size_t step = (height + blocks - 1) / blocks;
+  step = (step + VEC_GEMM_MR - 1) / VEC_GEMM_MR * VEC_GEMM_MR;
+  for (size_t i0 = row_begin; i0 < row_end; i0 += step) {
+    size_t rows = row_end - i0 < step ? row_end - i0 : step;
     if (k == 0 && !add)
       for (size_t i = i0; i < i0 + rows; i++) memset(c + i * ldc, 0, n * sizeof(float));
     for (size_t k0 = 0; k0 < k; k0 += kc) {
       size_t depth = k - k0 < kc ? k - k0 : kc;
       for (size_t i = 0; i < rows; i += VEC_GEMM_MR) {
-        size_t height = rows - i < VEC_GEMM_MR ? rows - i : VEC_GEMM_MR;
-        body_pack(a + (i0 + i) * g.a_row + k0 * g.a_k, g.a_row, g.a_k, height, depth, VEC_GEMM_MR, packed_a + i * depth);
+        size_t tile = rows - i < VEC_GEMM_MR ? rows - i : VEC_GEMM_MR;
+        const float *from = a + (i0 + i) * g.a_row + k0 * g.a_k;
+        body_pack(from, g.a_row, g.a_k, tile, depth, VEC_GEMM_MR, packed_a + i * depth);
       }
       body_gemm_block(&g, rows, n, k0, depth, packed_a, panel, c + i0 * ldc, ldc, add || k0 > 0);
     }

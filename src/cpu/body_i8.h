@@ -1,5 +1,6 @@
 /* int8: quantisation of activations and the product with packed weights (layout in cpu.h). Four tokens share
- * each load of weights; measured on Zen 4 with 2 groups: 94 to 97 % of the VNNI peak, against 87 to 90 % with eight. */
+ * each load of weights; measured on Zen 4 with 2 groups: 94 to 97 % of the VNNI peak, against 87 to 90 % with
+ * eight. */
 #define BODY_I8_T 4u
 
 static void body_quantize_i8(const float *x, size_t t, size_t k, int8_t *q, float *scale) {
@@ -24,10 +25,11 @@ static void body_quantize_i8(const float *x, size_t t, size_t k, int8_t *q, floa
   }
 }
 
-/* One tile: `tokens` x `groups` of 16 rows of weights, both constants where this is expanded. columns: how many of
- * the tile's outputs exist. */
-BODY_INLINE void body_i8_tile(size_t tokens, size_t groups, const cpu_weights_i8 *w, size_t group, size_t columns,
-                              const int8_t *q, const float *x_scale, float *y, size_t ldy, bool add) {
+/* One tile: `tokens` x `groups` of 16 rows of weights, both constants where this is expanded. columns: how
+ * many of the tile's outputs exist. */
+BODY_INLINE void body_i8_tile(size_t tokens, size_t groups, const cpu_weights_i8 *w, size_t group,
+                              size_t columns, const int8_t *q, const float *x_scale, float *y, size_t ldy,
+                              bool add) {
   size_t k_padded = (w->k + 3) / 4 * 4;
   const int8_t *packed = w->packed + group * k_padded * 16;
   vi acc[BODY_I8_T][VEC_I8_G];
@@ -60,26 +62,27 @@ BODY_INLINE void body_i8_tile(size_t tokens, size_t groups, const cpu_weights_i8
   }
 }
 
-#define BODY_I8_TILE(tokens)                                                                                        \
-  static void body_i8_rows_##tokens(const cpu_weights_i8 *w, const int8_t *q, const float *x_scale, float *y, size_t ldy, \
-                                    bool add) {                                                                     \
-    size_t group = 0, groups = (w->n + 15) / 16;                                                                    \
-    for (; group + VEC_I8_G <= groups; group += VEC_I8_G) {                                                         \
-      size_t left = w->n - group * 16;                                                                              \
-      body_i8_tile(tokens, VEC_I8_G, w, group, left < 16 * VEC_I8_G ? left : 16 * VEC_I8_G, q, x_scale, y, ldy, add); \
-    }                                                                                                               \
-    for (; group < groups; group++) {                                                                               \
-      size_t left = w->n - group * 16;                                                                              \
-      body_i8_tile(tokens, 1, w, group, left < 16 ? left : 16, q, x_scale, y, ldy, add);                            \
-    }                                                                                                               \
+#define BODY_I8_TILE(tokens)                                                                               \
+  static void body_i8_rows_##tokens(const cpu_weights_i8 *w, const int8_t *q, const float *x_scale,        \
+                                    float *y, size_t ldy, bool add) {                                      \
+    size_t group = 0, groups = (w->n + 15) / 16;                                                           \
+    for (; group + VEC_I8_G <= groups; group += VEC_I8_G) {                                                \
+      size_t left = w->n - group * 16;                                                                     \
+      body_i8_tile(tokens, VEC_I8_G, w, group, left < 16 * VEC_I8_G ? left : 16 * VEC_I8_G, q, x_scale, y, \
+                   ldy, add);                                                                              \
+    }                                                                                                      \
+    for (; group < groups; group++) {                                                                      \
+      size_t left = w->n - group * 16;                                                                     \
+      body_i8_tile(tokens, 1, w, group, left < 16 ? left : 16, q, x_scale, y, ldy, add);                   \
+    }                                                                                                      \
   }
 BODY_I8_TILE(1)
 BODY_I8_TILE(2)
 BODY_I8_TILE(3)
 BODY_I8_TILE(4)
 
-static void body_gemm_i8(const cpu_weights_i8 *w, const int8_t *q, const float *x_scale, size_t t, float *y, size_t ldy,
-                         bool add) {
+static void body_gemm_i8(const cpu_weights_i8 *w, const int8_t *q, const float *x_scale, size_t t, float *y,
+                         size_t ldy, bool add) {
   typedef void rows_fn(const cpu_weights_i8 *, const int8_t *, const float *, float *, size_t, bool);
   static rows_fn *const tiles[BODY_I8_T] = {body_i8_rows_1, body_i8_rows_2, body_i8_rows_3, body_i8_rows_4};
   size_t k_padded = (w->k + 3) / 4 * 4;

@@ -31,7 +31,8 @@ static void body_exp_row(const float *x, size_t n, float *y) {
   }
 }
 
-static void body_rmsnorm(const float *x, const float *weight, size_t t, size_t d, float eps, float *y, float *inv_rms) {
+static void body_rmsnorm(const float *x, const float *weight, size_t t, size_t d, float eps, float *y,
+                         float *inv_rms) {
   for (size_t r = 0; r < t; r++, x += d, y += d) {
     float inv = 1.0f / sqrtf(body_dot(x, x, d) / (float)d + eps);
     vf factor = vf_set1(inv);
@@ -91,8 +92,8 @@ static void body_silu_mul(const float *gate, const float *up, size_t n, float *y
   }
 }
 
-static void body_rope(float *x, size_t t, size_t heads, size_t hd, const float *cos_table, const float *sin_table,
-                      float sign) {
+static void body_rope(float *x, size_t t, size_t heads, size_t hd, const float *cos_table,
+                      const float *sin_table, float sign) {
   size_t half = hd / 2;
   vf direction = vf_set1(sign);
   for (size_t r = 0; r < t; r++, cos_table += half, sin_table += half) {

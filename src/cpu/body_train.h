@@ -1,8 +1,8 @@
 /* Backward passes and the optimiser. Names of gradients start with d, as in the derivations beside them. */
 
 /* y = x r w with r = (mean x^2 + eps)^-1/2, so dx = w dy r - x r^3 / d sum(w dy x). */
-static void body_rmsnorm_backward(const float *x, const float *weight, const float *inv_rms, const float *dy, size_t t,
-                                  size_t d, float *dx, float *dweight) {
+static void body_rmsnorm_backward(const float *x, const float *weight, const float *inv_rms, const float *dy,
+                                  size_t t, size_t d, float *dx, float *dweight) {
   for (size_t row = 0; row < t; row++, x += d, dy += d, dx += d) {
     float r = inv_rms[row];
     vf sum = vf_set1(0.0f), factor = vf_set1(r);
@@ -23,7 +23,8 @@ static void body_rmsnorm_backward(const float *x, const float *weight, const flo
 }
 
 /* With s = sigmoid(g): d silu(g) / dg = s (1 + g (1 - s)). */
-static void body_silu_mul_backward(const float *gate, const float *up, const float *dy, size_t n, float *dgate, float *dup) {
+static void body_silu_mul_backward(const float *gate, const float *up, const float *dy, size_t n,
+                                   float *dgate, float *dup) {
   vf one = vf_set1(1.0f);
   for (size_t i = 0; i < n; i += 16) {
     size_t s = body_step(n - i);
@@ -34,8 +35,8 @@ static void body_silu_mul_backward(const float *gate, const float *up, const flo
   }
 }
 
-static void body_adamw(float *w, const float *g, float *m, float *v, size_t n, float lr, float beta1, float beta2, float eps,
-                       float decay, float c1, float c2, float grad_scale) {
+static void body_adamw(float *w, const float *g, float *m, float *v, size_t n, float lr, float beta1,
+                       float beta2, float eps, float decay, float c1, float c2, float grad_scale) {
   vf b1 = vf_set1(beta1), b2 = vf_set1(beta2), rest1 = vf_set1(1.0f - beta1), rest2 = vf_set1(1.0f - beta2);
   for (size_t i = 0; i < n; i += 16) {
     size_t s = body_step(n - i);

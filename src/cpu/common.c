@@ -1,5 +1,5 @@
-/* What no instruction set changes: packing of int8 weights, sizes, the float product over a pool, exp and log of one
- * value. */
+/* What no instruction set changes: packing of int8 weights, sizes, the float product over a pool, exp and log
+ * of one value. */
 #include <math.h>
 #include <string.h>
 
@@ -37,11 +37,12 @@ size_t cpu_attention_scratch(size_t t, size_t heads, size_t hd) {
   return (t + 15) / 16 * 16 * (hd + 4);
 }
 
-/* A block of A, a panel of B, and what it takes to align them. A multiple of 16, so that workers' parts stay aligned. */
+/* A block of A, a panel of B, and what it takes to align them. A multiple of 16, so that workers' parts stay
+ * aligned. */
 size_t cpu_gemm_f32_scratch(size_t n, size_t k) {
   size_t depth = k < CPU_GEMM_KC ? k : CPU_GEMM_KC;
   (void)n;
-  return depth * (CPU_GEMM_MC + CPU_GEMM_NR_MAX) + 16;
+  return depth * (CPU_GEMM_MC + CPU_GEMM_NR_MAX) / 16 * 16 + 48;
 }
 
 typedef struct cpu_gemm_job {
@@ -55,17 +56,17 @@ typedef struct cpu_gemm_job {
 static void cpu_gemm_task(void *ctx, size_t index, int worker) {
   const cpu_gemm_job *j = ctx;
   size_t begin = index * j->rows, end = begin + j->rows < j->m ? begin + j->rows : j->m;
-  j->kernels->gemm_f32_rows(j->ta, j->tb, j->m, j->n, j->k, j->a, j->lda, j->b, j->ldb, j->c, j->ldc, j->add, begin, end,
-                            j->scratch + (size_t)worker * j->scratch_each);
+  j->kernels->gemm_f32_rows(j->ta, j->tb, j->m, j->n, j->k, j->a, j->lda, j->b, j->ldb, j->c, j->ldc, j->add,
+                            begin, end, j->scratch + (size_t)worker * j->scratch_each);
 }
 
-void cpu_gemm_f32(const cpu_kernels *kernels, os_pool *pool, bool ta, bool tb, size_t m, size_t n, size_t k, const float *a,
-                  size_t lda, const float *b, size_t ldb, float *c, size_t ldc, bool add, float *scratch) {
+void cpu_gemm_f32(const cpu_kernels *kernels, os_pool *pool, bool ta, bool tb, size_t m, size_t n, size_t k,
+                  const float *a, size_t lda, const float *b, size_t ldb, float *c, size_t ldc, bool add,
+                  float *scratch) {
   size_t threads = (size_t)os_pool_threads(pool), scratch_each = cpu_gemm_f32_scratch(n, k);
-  /* As few blocks as balance allows, since each packs B again; whole tiles of 24 rows suit every instruction set. */
-  size_t rows = (m + threads - 1) / threads;
-  rows = rows < CPU_GEMM_MC ? (rows + 23) / 24 * 24 : CPU_GEMM_MC;
-  if (rows > CPU_GEMM_MC) rows = CPU_GEMM_MC;
+  /* As few pieces as balance allows, since each packs B again: equal ones, in whole tiles of 8 rows. */
+  size_t share = (m + threads - 1) / threads, pieces = (share + CPU_GEMM_MC - 1) / CPU_GEMM_MC;
+  size_t rows = pieces ? ((share + pieces - 1) / pieces + 7) / 8 * 8 : 8;
   cpu_gemm_job job = {kernels, ta, tb, add, m, n, k, lda, ldb, ldc, rows, scratch_each, a, b, c, scratch};
   if (m * n == 0) return;
   if (threads == 1) {
@@ -101,10 +102,10 @@ float cpu_expf(float x) {
   return p * cpu_float((half + 127u) << 23) * cpu_float((n - half + 127u) << 23);
 }
 
-/* log(x) = e ln 2 + log(1 + f), 1 + f in [sqrt(1/2), sqrt(2)); log(1 + f) = f - f^2 / 2 + f^3 P(f), P of degree 7
- * interpolated at the Chebyshev nodes (relative error 1.9e-8 before rounding). */
+/* log(x) = e ln 2 + log(1 + f), 1 + f in [sqrt(1/2), sqrt(2)); log(1 + f) = f - f^2 / 2 + f^3 P(f), P of
+ * degree 7 interpolated at the Chebyshev nodes (relative error 1.9e-8 before rounding). */
 float cpu_logf(float x) {
-  static const float c[8] = {0x1.555554p-2f,  -0x1.0000cep-2f, 0x1.999f14p-3f, -0x1.54d03ep-3f,
+  static const float c[8] = {0x1.555554p-2f, -0x1.0000cep-2f, 0x1.999f14p-3f, -0x1.54d03ep-3f,
                              0x1.231ce6p-3f, -0x1.0a33eap-3f, 0x1.02814ep-3f, -0x1.43b246p-4f};
   if (x < 0.0f || isnan(x)) return NAN;
   if (isinf(x)) return x;
@@ -114,7 +115,8 @@ float cpu_logf(float x) {
     x *= 0x1p24f;
     e = -24.0f;
   }
-  /* Exponent of x / sqrt(1/2): adding the difference of the bit patterns of 1 and sqrt(1/2) carries into it. */
+  /* Exponent of x / sqrt(1/2): adding the difference of the bit patterns of 1 and sqrt(1/2) carries into it.
+   */
   uint32_t bits = cpu_bits(x) + (UINT32_C(0x3f800000) - UINT32_C(0x3f3504f3));
   e += (float)((int32_t)(bits >> 23) - 127);
   float f = cpu_float((bits & UINT32_C(0x007fffff)) + UINT32_C(0x3f3504f3)) - 1.0f;

@@ -1,10 +1,13 @@
-/* cpu: the arithmetic. One table of kernels per instruction set, chosen once after asking CPU and OS; any table
- * can be forced by name. Every kernel gives the same bits on every table and for every number of threads:
+/* cpu: the arithmetic. One table of kernels per instruction set, chosen once after asking CPU and OS; any
+ * table can be forced by name. Every kernel gives the same bits on every table and for every number of
+ * threads (for finite values; which NaN comes out is the processor's affair):
  *  - `a*b+c` inside a kernel is always one fused multiply-add;
- *  - a sum over a row uses 16 lanes, lane j adding elements j, j+16, ... in order, and then folds the lanes as
- *    8+8, 4+4, 2+2, 1+1 (lane j with lane j+8 first); a max is exact in any order;
+ *  - a sum over a row uses 16 lanes, lane j adding elements j, j+16, ... in order, the row counting as padded
+ *    with zeros to a multiple of 16, and then folds the lanes as 8+8, 4+4, 2+2, 1+1 (lane j with lane j+8
+ *    first); a max is exact in any order;
  *  - each element of a matrix product is one chain of fused multiply-adds over k = 0, 1, ... in order, from 0
- *    (or from the old C when accumulating); int8 products are exact integers;
+ *    (or from the old C when accumulating); attention's scores and outputs are such chains; int8 products are
+ *    exact integers;
  *  - exp is our own, from one polynomial.
  * Threads split rows of the output, never sums. */
 #ifndef CPU_CPU_H
@@ -13,57 +16,72 @@
 #include "base/base.h"
 #include "os/os.h"
 
-/* int8 weights, stored packed (the same on every ISA and in files): output rows in groups of 16; a group holds, for
- * each 4 consecutive k, the 16 rows' 4 bytes: byte [(g * k/4 + k/4) * 64 + row * 4 + k%4]. n is padded to a
- * multiple of 16 and k to a multiple of 4 with zeros. 64-byte aligned. One float scale a row: w = q * scale, q in [-127, 127]. */
+/* int8 weights, stored packed (the same on every ISA and in files): output rows in groups of 16; a group
+ * holds, for each 4 consecutive k, the 16 rows' 4 bytes: byte [(g * k/4 + k/4) * 64 + row * 4 + k%4]. n is
+ * padded to a multiple of 16 and k to a multiple of 4 with zeros. 64-byte aligned. One float scale a row: w =
+ * q * scale, q in [-127, 127]. */
 typedef struct cpu_weights_i8 {
-  const int8_t *packed;  /* [n_padded/16][k_padded/4][16][4] */
-  const float *scale;    /* [n_padded], 0 for padding */
-  const int32_t *row_sum; /* [n_padded] sum of q over k: undoes the +128 that unsigned-by-signed products need */
+  const int8_t *packed; /* [n_padded/16][k_padded/4][16][4] */
+  const float *scale; /* [n_padded], 0 for padding */
+  const int32_t *row_sum; /* [n_padded] sum of q over k: undoes the +128 that unsigned products need */
   size_t n, k;
 } cpu_weights_i8;
 
 size_t cpu_packed_i8_bytes(size_t n, size_t k);
-/* Row-major float weights [n][k] to packed int8; `packed`, `scale`, `row_sum` are the caller's, sizes as above
- * (n padded to 16). Rounds to nearest even; a row of zeros has scale 0. */
+/* Row-major float weights [n][k] to packed int8; `packed`, `scale`, `row_sum` are the caller's, sizes as
+ * above (n padded to 16). With max the largest magnitude of a row: scale = max / 127, q = rint(w * (127 /
+ * max)), ties to even; a row below 2^-100 everywhere is zeros with scale 0. */
 void cpu_pack_i8(const float *w, size_t n, size_t k, int8_t *packed, float *scale, int32_t *row_sum);
 
 typedef struct cpu_kernels {
   const char *name; /* "scalar", "avx2", "avx512vnni", "neondot" */
 
   /* ---- inference ---- */
-  /* x [t][k] -> q [t][k_padded] (padding 0), scale [t]: symmetric, scale = max|x| / 127, q = rint(x / scale); a row of zeros has scale 0. */
+  /* x [t][k] -> q [t][k_padded] (padding 0), scale [t]: by the rule of cpu_pack_i8; NaN becomes -127. */
   void (*quantize_i8)(const float *x, size_t t, size_t k, int8_t *q, float *scale);
-  /* y [t][ldy] (=, or += when add) x_scale[t] * w_scale[n] * (x . w). q as quantize_i8 gives it; k_padded = k rounded up to 4. n need not be a multiple of 16;
-   * only n columns are written. */
-  void (*gemm_i8)(const cpu_weights_i8 *w, const int8_t *q, const float *x_scale, size_t t, float *y, size_t ldy, bool add);
-  /* Bidirectional attention of one sequence. q [t][heads*hd], k and v [t][kv_heads*hd], out [t][heads*hd]; scale 1/sqrt(hd); heads % kv_heads == 0.
-   * hd is a multiple of 16, at most 128. scratch: cpu_attention_scratch(t, heads, hd) floats. window: a token sees those at distance <= window; 0 = all. */
-  void (*attention)(const float *q, const float *k, const float *v, float *out, size_t t, size_t heads, size_t kv_heads, size_t hd, size_t window, float *scratch);
+  /* y [t][ldy] (=, or += when add) x_scale[t] * w_scale[n] * (x . w). q as quantize_i8 gives it; k_padded = k
+   * rounded up to 4, at most 65536. n need not be a multiple of 16; only n columns are written. */
+  void (*gemm_i8)(const cpu_weights_i8 *w, const int8_t *q, const float *x_scale, size_t t, float *y,
+                  size_t ldy, bool add);
+  /* Bidirectional attention of one sequence. q [t][heads*hd], k and v [t][kv_heads*hd], out [t][heads*hd];
+   * scale 1/sqrt(hd); heads % kv_heads == 0. hd is a multiple of 16, at most 128. scratch:
+   * cpu_attention_scratch(t, heads, hd) floats. window: a token sees those at distance <= window; 0 = all. */
+  void (*attention)(const float *q, const float *k, const float *v, float *out, size_t t, size_t heads,
+                    size_t kv_heads, size_t hd, size_t window, float *scratch);
 
   /* ---- rows ---- */
-  void (*rmsnorm)(const float *x, const float *weight, size_t t, size_t d, float eps, float *y, float *inv_rms /* [t] or NULL */);
-  void (*softmax)(float *x, size_t n);                                 /* in place; max subtracted */
+  void (*rmsnorm)(const float *x, const float *weight, size_t t, size_t d, float eps, float *y,
+                  float *inv_rms /* [t] or NULL */);
+  void (*softmax)(float *x, size_t n); /* in place; max subtracted */
   float (*logsumexp)(const float *x, size_t n);
-  void (*silu_mul)(const float *gate, const float *up, size_t n, float *y); /* y = gate * sigmoid(gate) * up */
-  /* rotary position embedding (Su et al. 2021), pairs (i, i + hd/2) as in GPT-NeoX; table [t][hd/2] cos then [t][hd/2] sin. sign -1 rotates back (the transpose). */
-  void (*rope)(float *x, size_t t, size_t heads, size_t hd, const float *cos_table, const float *sin_table, float sign);
+  /* y = gate * sigmoid(gate) * up */
+  void (*silu_mul)(const float *gate, const float *up, size_t n, float *y);
+  /* rotary position embedding (Su et al. 2021), pairs (i, i + hd/2) as in GPT-NeoX; table [t][hd/2] cos then
+   * [t][hd/2] sin. sign -1 rotates back (the transpose). */
+  void (*rope)(float *x, size_t t, size_t heads, size_t hd, const float *cos_table, const float *sin_table,
+               float sign);
   float (*dot)(const float *a, const float *b, size_t n);
   void (*axpy)(float a, const float *x, size_t n, float *y); /* y += a x */
-  void (*add)(const float *x, size_t n, float *y);           /* y += x */
+  void (*add)(const float *x, size_t n, float *y); /* y += x */
   void (*exp)(const float *x, size_t n, float *y);
 
   /* ---- training ---- */
-  /* C [m][ldc] (=, or += when add) op(A) [m][k] * op(B) [k][n], op(X) = X or its transpose. One block of rows [row_begin, row_end) of C, so that a pool can split them;
-   * scratch: cpu_gemm_f32_scratch(n, k) floats, one per worker. */
-  void (*gemm_f32_rows)(bool ta, bool tb, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb, float *c, size_t ldc, bool add,
-                        size_t row_begin, size_t row_end, float *scratch);
+  /* C [m][ldc] (=, or += when add) op(A) [m][k] * op(B) [k][n], op(X) = X or its transpose. One block of rows
+   * [row_begin, row_end) of C, so that a pool can split them; scratch: cpu_gemm_f32_scratch(n, k) floats, one
+   * per worker. */
+  void (*gemm_f32_rows)(bool ta, bool tb, size_t m, size_t n, size_t k, const float *a, size_t lda,
+                        const float *b, size_t ldb, float *c, size_t ldc, bool add, size_t row_begin,
+                        size_t row_end, float *scratch);
   /* dx += for y = rmsnorm(x)*weight; dweight [d] += summed over rows in order. */
-  void (*rmsnorm_backward)(const float *x, const float *weight, const float *inv_rms, const float *dy, size_t t, size_t d, float *dx, float *dweight);
+  void (*rmsnorm_backward)(const float *x, const float *weight, const float *inv_rms, const float *dy,
+                           size_t t, size_t d, float *dx, float *dweight);
   /* dgate, dup (written, not added) for y = silu(gate)*up */
-  void (*silu_mul_backward)(const float *gate, const float *up, const float *dy, size_t n, float *dgate, float *dup);
-  /* AdamW (Loshchilov, Hutter 2019) on n values: m, v updated; bias corrections c1 = 1/(1-b1^t), c2 = 1/(1-b2^t) given. grad_scale multiplies g first. */
-  void (*adamw)(float *w, const float *g, float *m, float *v, size_t n, float lr, float beta1, float beta2, float eps, float decay, float c1, float c2, float grad_scale);
+  void (*silu_mul_backward)(const float *gate, const float *up, const float *dy, size_t n, float *dgate,
+                            float *dup);
+  /* AdamW (Loshchilov, Hutter 2019) on n values: m, v updated; bias corrections c1 = 1/(1-b1^t), c2 =
+   * 1/(1-b2^t) given. grad_scale multiplies g first. */
+  void (*adamw)(float *w, const float *g, float *m, float *v, size_t n, float lr, float beta1, float beta2,
+                float eps, float decay, float c1, float c2, float grad_scale);
 } cpu_kernels;
 
 /* The best table this machine can run. */
@@ -77,8 +95,9 @@ size_t cpu_attention_scratch(size_t t, size_t heads, size_t hd);
 size_t cpu_gemm_f32_scratch(size_t n, size_t k);
 
 /* gemm_f32_rows over a pool. scratch: cpu_gemm_f32_scratch(n, k) * threads floats. */
-void cpu_gemm_f32(const cpu_kernels *kernels, os_pool *pool, bool ta, bool tb, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb,
-                  float *c, size_t ldc, bool add, float *scratch);
+void cpu_gemm_f32(const cpu_kernels *kernels, os_pool *pool, bool ta, bool tb, size_t m, size_t n, size_t k,
+                  const float *a, size_t lda, const float *b, size_t ldb, float *c, size_t ldc, bool add,
+                  float *scratch);
 
 /* A stable exp and log for single values, the same bits everywhere. */
 float cpu_expf(float x);

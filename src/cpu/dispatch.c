@@ -1,5 +1,5 @@
-/* Which tables exist on this machine: asks the CPU, and through the compiler's run-time also whether the operating
- * system saves the registers. Nothing is remembered; callers keep the pointer. */
+/* Which tables exist on this machine: asks the CPU, and through the compiler's run-time also whether the
+ * operating system saves the registers. Nothing is remembered; callers keep the pointer. */
 #include <string.h>
 
 #include "cpu/cpu_tables.h"

@@ -1,5 +1,6 @@
-/* The vector of 16 floats as two AVX registers. int8 products: |w| times the activation with w's sign, so that pairs stay
- * within 16 bits (128 * 127 * 2 = 32512) and nothing saturates; activations are never -128. */
+/* The vector of 16 floats as two AVX registers. int8 products: |w| times the activation with w's sign, so
+ * that pairs stay within 16 bits (128 * 127 * 2 = 32512) and nothing saturates; activations are never -128.
+ */
 #ifndef CPU_VEC_AVX2_H
 #define CPU_VEC_AVX2_H
 
@@ -24,7 +25,7 @@ typedef __m256i va;
 #define VEC_I8_G 1
 #define VEC_I8_BIAS 0
 
-#define VEC_BOTH(op)                  \
+#define VEC_BOTH(op)                   \
   vf r = {op(x.a, y.a), op(x.b, y.b)}; \
   return r
 
@@ -80,6 +81,13 @@ static inline vf vf_load_or(const float *p, size_t n, float fill) {
   __m256 f = _mm256_set1_ps(fill), b = n > 8 ? _mm256_maskload_ps(p + 8, high) : f;
   vf r = {_mm256_blendv_ps(f, _mm256_maskload_ps(p, low), _mm256_castsi256_ps(low)),
           _mm256_blendv_ps(f, b, _mm256_castsi256_ps(high))};
+  return r;
+}
+
+static inline vf vf_first(vf v, size_t n, float fill) {
+  __m256 f = _mm256_set1_ps(fill);
+  vf r = {_mm256_blendv_ps(f, v.a, _mm256_castsi256_ps(vec_mask(n, 0))),
+          _mm256_blendv_ps(f, v.b, _mm256_castsi256_ps(vec_mask(n, 8)))};
   return r;
 }
 

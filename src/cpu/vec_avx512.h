@@ -1,5 +1,5 @@
-/* The vector of 16 floats as one AVX-512 register; int8 products by VNNI, which multiplies unsigned by signed bytes, so
- * activations carry +128 and vi_unbias takes it out again. */
+/* The vector of 16 floats as one AVX-512 register; int8 products by VNNI, which multiplies unsigned by signed
+ * bytes, so activations carry +128 and vi_unbias takes it out again. */
 #ifndef CPU_VEC_AVX512_H
 #define CPU_VEC_AVX512_H
 
@@ -36,6 +36,10 @@ static inline void vf_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
 static inline void vf_store_n(float *p, vf v, size_t n) { _mm512_mask_storeu_ps(p, vec_mask(n), v); }
 static inline vf vf_load_or(const float *p, size_t n, float fill) {
   return _mm512_mask_loadu_ps(_mm512_set1_ps(fill), vec_mask(n), p);
+}
+
+static inline vf vf_first(vf v, size_t n, float fill) {
+  return _mm512_mask_mov_ps(_mm512_set1_ps(fill), vec_mask(n), v);
 }
 
 static inline float vf_sum(vf v) {

@@ -23,7 +23,7 @@ typedef int8x16_t va;
 #define VEC_I8_G 1
 #define VEC_I8_BIAS 0
 
-#define VEC_FOUR(...)      \
+#define VEC_FOUR(...)   \
   vf r = {__VA_ARGS__}; \
   return r
 #define VEC_BOTH(op) VEC_FOUR(op(x.a, y.a), op(x.b, y.b), op(x.c, y.c), op(x.d, y.d))
@@ -50,7 +50,8 @@ static inline vf vf_sqrt(vf x) { VEC_ONE(vsqrtq_f32); }
 static inline vf vf_abs(vf x) { VEC_ONE(vabsq_f32); }
 static inline vf vf_neg(vf x) { VEC_ONE(vnegq_f32); }
 static inline vf vf_fma(vf x, vf y, vf z) {
-  VEC_FOUR(vfmaq_f32(z.a, x.a, y.a), vfmaq_f32(z.b, x.b, y.b), vfmaq_f32(z.c, x.c, y.c), vfmaq_f32(z.d, x.d, y.d));
+  VEC_FOUR(vfmaq_f32(z.a, x.a, y.a), vfmaq_f32(z.b, x.b, y.b), vfmaq_f32(z.c, x.c, y.c),
+           vfmaq_f32(z.d, x.d, y.d));
 }
 
 static inline void vf_store(float *p, vf v) {
@@ -74,6 +75,17 @@ static inline vf vf_load_or(const float *p, size_t n, float fill) {
   vf_store(all, vf_set1(fill));
   memcpy(all, p, n * sizeof(float));
   return vf_load(all);
+}
+
+static inline float32x4_t vec_first4(float32x4_t v, int n, float32x4_t fill) {
+  static const int32_t lanes[4] = {0, 1, 2, 3};
+  return vbslq_f32(vcltq_s32(vld1q_s32(lanes), vdupq_n_s32(n)), v, fill);
+}
+static inline vf vf_first(vf v, size_t n, float fill) {
+  float32x4_t f = vdupq_n_f32(fill);
+  int count = (int)n;
+  VEC_FOUR(vec_first4(v.a, count, f), vec_first4(v.b, count - 4, f), vec_first4(v.c, count - 8, f),
+           vec_first4(v.d, count - 12, f));
 }
 
 static inline float vf_sum(vf v) {
@@ -126,7 +138,8 @@ static inline va va_set4(const int8_t *p) {
   return vreinterpretq_s8_s32(vdupq_n_s32(word));
 }
 static inline vi vi_dot(vi acc, vw w, va a) {
-  vi r = {vdotq_s32(acc.a, w.a, a), vdotq_s32(acc.b, w.b, a), vdotq_s32(acc.c, w.c, a), vdotq_s32(acc.d, w.d, a)};
+  vi r = {vdotq_s32(acc.a, w.a, a), vdotq_s32(acc.b, w.b, a), vdotq_s32(acc.c, w.c, a),
+          vdotq_s32(acc.d, w.d, a)};
   return r;
 }
 static inline vf vi_unbias(vi acc, const int32_t *row_sum) {

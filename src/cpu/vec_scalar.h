@@ -26,8 +26,8 @@ typedef struct va {
 #define VEC_I8_G 1
 #define VEC_I8_BIAS 0
 
-#define VEC_EACH(expr)                     \
-  vf r;                                    \
+#define VEC_EACH(expr)                          \
+  vf r;                                         \
   for (int i = 0; i < 16; i++) r.l[i] = (expr); \
   return r
 
@@ -51,6 +51,9 @@ static inline vf vf_load_or(const float *p, size_t n, float fill) {
   memcpy(r.l, p, n * sizeof(float));
   return r;
 }
+
+/* The first n lanes of v, then `fill`. */
+static inline vf vf_first(vf v, size_t n, float fill) { VEC_EACH((size_t)i < n ? v.l[i] : fill); }
 
 static inline float vf_sum(vf v) {
   for (int half = 8; half; half /= 2)
@@ -98,7 +101,8 @@ static inline va va_set4(const int8_t *p) {
 /* acc[row] += sum over 4 k of w[row][k] * (a[k] + VEC_I8_BIAS) */
 static inline vi vi_dot(vi acc, vw w, va a) {
   for (int i = 0; i < 16; i++)
-    acc.l[i] += w.p[i * 4] * a.b[0] + w.p[i * 4 + 1] * a.b[1] + w.p[i * 4 + 2] * a.b[2] + w.p[i * 4 + 3] * a.b[3];
+    acc.l[i] +=
+        w.p[i * 4] * a.b[0] + w.p[i * 4 + 1] * a.b[1] + w.p[i * 4 + 2] * a.b[2] + w.p[i * 4 + 3] * a.b[3];
   return acc;
 }
 /* acc - VEC_I8_BIAS * row_sum, as floats */

@@ -7,6 +7,9 @@
 
 enum { DATA_NO_LIST = 0xffff, DATA_NO_LABEL = 0xffff, DATA_MAX_SPANS = 32, DATA_MAX_TEXT = 2048 };
 
+/* The label of rows that are out of scope in labelled files. */
+#define DATA_OOS_LABEL "oos"
+
 typedef struct data_span {
   uint32_t start, end; /* bytes in the text, start < end, not overlapping, in order */
   uint16_t slot;       /* index of data_set.slots */
@@ -58,10 +61,11 @@ base_status data_list_add(data_set *s, int list, base_slice value, base_error *e
  * lower-cased, punctuation dropped. */
 base_status data_add(data_set *s, base_slice text, int label, const data_span *spans, size_t n_spans, base_error *err);
 
-/* Rows {"text","intent","spans":[[start,end,slot],...]}, offsets in characters; "spans" may be missing. A bad line is refused with file:line and the reason.
- * With `freeze_names`, labels and slots not yet known are an error (measuring a trained model) unless the label is in `oos_names`. */
+/* Rows {"text","intent","spans":[[start,end,slot],...]}, offsets in characters; "spans" may be missing and in any
+ * order; a key given twice is refused. A bad line, and a file without rows, is refused with file:line and the reason;
+ * rows before it stay in the set. */
 base_status data_read_jsonl(data_set *s, const char *path, base_error *err);
-/* One text a line, no labels; blank lines are skipped. */
+/* One text a line, no labels; blank lines are skipped; what is too long is cut between characters. */
 base_status data_read_lines(data_set *s, const char *path, base_error *err);
 /* Gives every slot a list with the values its spans have in rows [0, n_rows), and sets the spans' lists. For data without value lists of its own. */
 base_status data_lists_from_spans(data_set *s, base_error *err);
@@ -80,7 +84,8 @@ void data_draw(const data_set *s, size_t row, float swap, base_rng *rng, data_sa
 void data_noise_case(data_sample *s);                               /* all lower case */
 void data_noise_punctuation(data_sample *s);                        /* sentence punctuation outside spans dropped, as a recogniser of speech would give it */
 void data_noise_typo(data_sample *s, float rate, base_rng *rng);    /* per letter: drop, double, swap, neighbouring key */
-/* Joins two samples with words between ("and", "then", ", and also"...); spans become one each of slot `part` over either half. */
+/* Joins two samples with words between (" and ", " then "...); spans become one each of slot `part` over either half. The
+ * first alone when both do not fit. The label is the first's. */
 void data_join(const data_sample *a, const data_sample *b, base_slice between, uint16_t part_slot, data_sample *out);
 
 #endif

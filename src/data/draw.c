@@ -91,19 +91,26 @@ static bool insert(data_sample *s, size_t at) {
   return true;
 }
 
+/* True when a span begins or ends between bytes at - 1 and at. */
+static bool span_edge(const data_sample *s, size_t at) {
+  for (size_t i = 0; i < s->n_spans; i++)
+    if (s->spans[i].start == at || s->spans[i].end == at) return true;
+  return false;
+}
+
 void data_noise_typo(data_sample *s, float rate, base_rng *rng) {
   for (size_t i = 1; i + 1 < s->len; i++) { /* the first letter of a word is rarely mistyped */
     if (!is_letter(s->text[i]) || !is_letter(s->text[i - 1]) || base_rng_unit(rng) >= rate) continue;
     switch (base_rng_below(rng, 4)) {
       case 0: { /* swapped with the next */
         char next = s->text[i + 1];
-        if (!is_letter(next)) break;
+        if (!is_letter(next) || span_edge(s, i + 1)) break;
         s->text[i + 1] = s->text[i];
         s->text[i] = next;
         break;
       }
-      case 1: /* left out; never a span's only letter, since the one before is a letter of the same word */
-        cut(s, i, 1);
+      case 1: /* left out, unless it is the whole of a span that begins within a word */
+        if (!span_edge(s, i) || !span_edge(s, i + 1)) cut(s, i, 1);
         break;
       case 2:
         insert(s, i);
@@ -117,16 +124,17 @@ void data_noise_typo(data_sample *s, float rate, base_rng *rng) {
 
 /* ---- joining ---- */
 
-static void join_part(const data_sample *from, uint16_t slot, data_sample *out) {
+static bool join_part(const data_sample *from, uint16_t slot, data_sample *out) {
   size_t start = out->len;
-  if (!append(out, (base_slice){from->text, from->len}) || out->n_spans == DATA_MAX_SPANS || out->len == start) return;
+  if (from->len == 0 || !append(out, (base_slice){from->text, from->len})) return false;
   out->spans[out->n_spans++] = (data_span){(uint32_t)start, (uint32_t)out->len, slot, DATA_NO_LIST};
+  return true;
 }
 
 void data_join(const data_sample *a, const data_sample *b, base_slice between, uint16_t part_slot, data_sample *out) {
   out->len = out->n_spans = 0;
   out->label = a->label;
   join_part(a, part_slot, out);
-  append(out, between);
-  join_part(b, part_slot, out);
+  size_t alone = out->len;
+  if (!append(out, between) || !join_part(b, part_slot, out)) out->len = alone;
 }

@@ -59,13 +59,19 @@ static base_status read_row(data_set *s, const json_t *row, const char *path, si
   return st ? base_fail(err, st, path, "line %zu: %s", line, detail.text) : BASE_OK;
 }
 
+/* A byte order mark, as some editors leave one, is no part of the first line. */
+static base_slice after_mark(const base_buf *file) {
+  base_slice all = {file->ptr, file->len};
+  return base_slice_starts(all, BASE_LITERAL("\xef\xbb\xbf")) ? base_slice_sub(all, 3, all.len) : all;
+}
+
 base_status data_read_jsonl(data_set *s, const char *path, base_error *err) {
-  base_buf file = {0};
+  base_buf file = {.allocator = s->allocator};
   base_slice rest, line;
   json_error_t problem;
-  size_t number = 0;
+  size_t number = 0, before = s->n_rows;
   base_status st = os_read_file(path, MAX_FILE_BYTES, &file, err);
-  rest = (base_slice){file.ptr, file.len};
+  rest = after_mark(&file);
   while (!st && base_slice_split(&rest, '\n', &line)) {
     number++;
     if (base_slice_trim(line).len == 0) continue;
@@ -74,24 +80,32 @@ base_status data_read_jsonl(data_set *s, const char *path, base_error *err) {
     else st = read_row(s, row, path, number, err);
     json_decref(row);
   }
-  if (!st && number == 0) st = base_fail(err, BASE_EFORMAT, path, "the file has no rows");
+  if (!st && s->n_rows == before) st = base_fail(err, BASE_EFORMAT, path, "the file has no rows");
   base_buf_free(&file);
   return st;
 }
 
+/* At most what a row may hold, whole characters. */
+static base_slice fitting(base_slice line) {
+  size_t end = line.len < DATA_MAX_TEXT ? line.len : DATA_MAX_TEXT - 1;
+  while (end < line.len && end > 0 && ((unsigned char)line.ptr[end] & 0xc0) == 0x80) end--;
+  return base_slice_sub(line, 0, end);
+}
+
 base_status data_read_lines(data_set *s, const char *path, base_error *err) {
-  base_buf file = {0};
+  base_buf file = {.allocator = s->allocator};
   base_slice rest, line;
-  size_t number = 0;
+  size_t number = 0, before = s->n_rows;
   base_status st = os_read_file(path, MAX_FILE_BYTES, &file, err);
-  rest = (base_slice){file.ptr, file.len};
+  rest = after_mark(&file);
   while (!st && base_slice_split(&rest, '\n', &line)) {
     number++;
     line = base_slice_trim(line);
     if (line.len == 0) continue;
     if (!base_utf8_valid(line.ptr, line.len)) st = bad_line(err, path, number, "this is not UTF-8");
-    else st = data_add(s, base_slice_sub(line, 0, DATA_MAX_TEXT - 1), -1, NULL, 0, err);
+    else st = data_add(s, fitting(line), -1, NULL, 0, err);
   }
+  if (!st && s->n_rows == before) st = base_fail(err, BASE_EFORMAT, path, "the file has no text");
   base_buf_free(&file);
   return st;
 }

@@ -127,11 +127,10 @@ float eval_threshold(const eval_item *items, size_t n, double target, size_t *ac
   float threshold = 1.01f;
   *acted = *wrong = 0;
   for (size_t i = 0; i < n; i++) {
-    if (!items[i].answered) continue;
-    answered++;
-    bad += !items[i].right;
+    answered += items[i].answered;
+    bad += items[i].answered && !items[i].right;
     bool last_of_equals = i + 1 == n || items[i + 1].confidence != items[i].confidence;
-    if (!last_of_equals || (double)bad > target * (double)answered) continue;
+    if (!last_of_equals || answered == *acted || (double)bad > target * (double)answered) continue;
     threshold = items[i].confidence;
     *acted = answered;
     *wrong = bad;

@@ -26,9 +26,7 @@ static int64_t integer_of(const gguf_value *v) {
     case GGUF_U32: return base_cursor_u32(&c);
     case GGUF_I32: return (int32_t)base_cursor_u32(&c);
     case GGUF_U64:
-    case GGUF_I64:
-      u = base_cursor_u64(&c);
-      return u <= INT64_MAX ? (int64_t)u : -1;
+    case GGUF_I64: u = base_cursor_u64(&c); return u <= INT64_MAX ? (int64_t)u : -1;
     default: return -1;
   }
 }
@@ -65,8 +63,8 @@ base_status gguf_get_string(const gguf_file *f, const char *key, base_slice *out
 }
 
 /* An array of this element type; NULL, with the error recorded, when there is none. */
-static const gguf_value *need_array(const gguf_file *f, const char *key, gguf_type element, const char *wanted,
-                                    base_error *err) {
+static const gguf_value *need_array(const gguf_file *f, const char *key, gguf_type element,
+                                    const char *wanted, base_error *err) {
   const gguf_value *v = need(f, key, err);
   if (v == NULL || (v->type == GGUF_ARRAY && v->element == element)) return v;
   (void)fail_type(f, key, wanted, err);
@@ -122,15 +120,17 @@ base_status gguf_need_tensor(const gguf_file *f, const char *name, gguf_tensor_t
   const gguf_tensor *t = gguf_find_tensor(f, name);
   if (t == NULL) return base_fail(err, BASE_EFORMAT, gguf_path(f), "the tensor \"%s\" is missing", name);
   if (t->type != type) {
-    return base_fail(err, BASE_EFORMAT, gguf_path(f), "the tensor \"%s\" has element type %d instead of %d", name,
-                     (int)t->type, (int)type);
+    return base_fail(err, BASE_EFORMAT, gguf_path(f), "the tensor \"%s\" has element type %d instead of %d",
+                     name, (int)t->type, (int)type);
   }
-  bool fits = (dim0 == 0 || t->dim[0] == dim0) && (dim1 == 0 || t->dim[1] == dim1) && t->dim[2] == 1 && t->dim[3] == 1;
+  bool fits = (dim0 == 0 || t->dim[0] == dim0) && (dim1 == 0 || t->dim[1] == dim1) && t->dim[2] == 1 &&
+              t->dim[3] == 1;
   if (!fits) {
     char shape[96];
     format_shape(t, shape, sizeof shape);
-    return base_fail(err, BASE_EMISMATCH, gguf_path(f), "the tensor \"%s\" has the shape %s instead of [%llu, %llu]",
-                     name, shape, (unsigned long long)dim0, (unsigned long long)dim1);
+    return base_fail(err, BASE_EMISMATCH, gguf_path(f),
+                     "the tensor \"%s\" has the shape %s instead of [%llu, %llu]", name, shape,
+                     (unsigned long long)dim0, (unsigned long long)dim1);
   }
   *out = t;
   return BASE_OK;

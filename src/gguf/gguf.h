@@ -8,13 +8,30 @@
 
 /* Metadata value types, numbers as in the file. */
 typedef enum gguf_type {
-  GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL, GGUF_STRING, GGUF_ARRAY,
-  GGUF_U64, GGUF_I64, GGUF_F64
+  GGUF_U8,
+  GGUF_I8,
+  GGUF_U16,
+  GGUF_I16,
+  GGUF_U32,
+  GGUF_I32,
+  GGUF_F32,
+  GGUF_BOOL,
+  GGUF_STRING,
+  GGUF_ARRAY,
+  GGUF_U64,
+  GGUF_I64,
+  GGUF_F64
 } gguf_type;
 
 /* Tensor element types this project writes or reads so far, numbers as in the file. */
 typedef enum gguf_tensor_type {
-  GGUF_T_F32 = 0, GGUF_T_F16 = 1, GGUF_T_Q8_0 = 8, GGUF_T_I8 = 24, GGUF_T_I16 = 25, GGUF_T_I32 = 26, GGUF_T_BF16 = 30
+  GGUF_T_F32 = 0,
+  GGUF_T_F16 = 1,
+  GGUF_T_Q8_0 = 8,
+  GGUF_T_I8 = 24,
+  GGUF_T_I16 = 25,
+  GGUF_T_I32 = 26,
+  GGUF_T_BF16 = 30
 } gguf_tensor_type;
 
 typedef struct gguf_value {
@@ -37,8 +54,8 @@ typedef struct gguf_tensor {
 
 typedef struct gguf_file gguf_file;
 
-/* Maps and checks the whole structure: magic, version, counts against file size, unique keys and tensor names,
- * offsets aligned, inside the file and not overlapping. `allocator` may be NULL. */
+/* Maps and checks the whole structure: magic, version, counts against file size, unique keys and tensor
+ * names, offsets aligned, inside the file and not overlapping. `allocator` may be NULL. */
 base_status gguf_open(gguf_file **out, const char *path, const base_allocator *allocator, base_error *err);
 /* The same over bytes the caller keeps alive (64-byte aligned). `name` is used in errors. */
 base_status gguf_open_bytes(gguf_file **out, const void *bytes, size_t len, const char *name,
@@ -53,11 +70,12 @@ const gguf_tensor *gguf_tensor_at(const gguf_file *f, size_t index);
 const gguf_tensor *gguf_find_tensor(const gguf_file *f, const char *name);
 const char *gguf_path(const gguf_file *f);
 
-/* Typed access; an absent key or another type is BASE_EFORMAT and names the key. Integers of any width convert
- * when they fit. */
+/* Typed access; an absent key or another type is BASE_EFORMAT and names the key. Integers of any width
+ * convert when they fit. */
 base_status gguf_get_u32(const gguf_file *f, const char *key, uint32_t *out, base_error *err);
 base_status gguf_get_f32(const gguf_file *f, const char *key, float *out, base_error *err);
-base_status gguf_get_string(const gguf_file *f, const char *key, base_slice *out, base_error *err); /* borrowed */
+base_status gguf_get_string(const gguf_file *f, const char *key, base_slice *out,
+                            base_error *err); /* borrowed */
 /* An array of strings: step through `items` with gguf_next_string, `count` times. */
 base_status gguf_get_strings(const gguf_file *f, const char *key, uint64_t *count, base_cursor *items,
                              base_error *err);

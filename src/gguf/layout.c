@@ -5,10 +5,17 @@
 
 size_t gguf_element_bytes(uint32_t type) {
   switch (type) {
-    case GGUF_U8: case GGUF_I8: case GGUF_BOOL: return 1;
-    case GGUF_U16: case GGUF_I16: return 2;
-    case GGUF_U32: case GGUF_I32: case GGUF_F32: return 4;
-    case GGUF_U64: case GGUF_I64: case GGUF_F64: return 8;
+    case GGUF_U8:
+    case GGUF_I8:
+    case GGUF_BOOL: return 1;
+    case GGUF_U16:
+    case GGUF_I16: return 2;
+    case GGUF_U32:
+    case GGUF_I32:
+    case GGUF_F32: return 4;
+    case GGUF_U64:
+    case GGUF_I64:
+    case GGUF_F64: return 8;
     default: return 0;
   }
 }
@@ -17,10 +24,16 @@ size_t gguf_element_bytes(uint32_t type) {
 static bool block_of(uint32_t type, size_t *elements, size_t *bytes) {
   *elements = 1;
   switch (type) {
-    case GGUF_T_F32: case GGUF_T_I32: *bytes = 4; return true;
-    case GGUF_T_F16: case GGUF_T_BF16: case GGUF_T_I16: *bytes = 2; return true;
+    case GGUF_T_F32:
+    case GGUF_T_I32: *bytes = 4; return true;
+    case GGUF_T_F16:
+    case GGUF_T_BF16:
+    case GGUF_T_I16: *bytes = 2; return true;
     case GGUF_T_I8: *bytes = 1; return true;
-    case GGUF_T_Q8_0: *elements = 32; *bytes = 34; return true; /* a half float scale and 32 int8 */
+    case GGUF_T_Q8_0:
+      *elements = 32;
+      *bytes = 34;
+      return true; /* a half float scale and 32 int8 */
     default: return false;
   }
 }

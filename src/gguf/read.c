@@ -17,11 +17,11 @@ struct gguf_file {
   base_slice bytes;
   uint64_t alignment;
   size_t n_values, n_tensors;
-  gguf_value *values;       /* in file order */
-  gguf_tensor *tensors;     /* in file order */
-  uint64_t *tensor_offset;  /* in the data section */
-  uint32_t *value_order;    /* sorted by key */
-  uint32_t *tensor_order;   /* sorted by name */
+  gguf_value *values;      /* in file order */
+  gguf_tensor *tensors;    /* in file order */
+  uint64_t *tensor_offset; /* in the data section */
+  uint32_t *value_order;   /* sorted by key */
+  uint32_t *tensor_order;  /* sorted by name */
 };
 
 /* What a parse step needs. */
@@ -90,13 +90,15 @@ static base_status parse_header(parser *p) {
   uint32_t magic = base_cursor_u32(c);
   if (c->failed) return fail_truncated(p, "its first four bytes; this is no GGUF file");
   if (magic != GGUF_MAGIC) {
-    return base_fail(p->err, BASE_EFORMAT, p->f->path, "this is no GGUF file: it does not begin with \"GGUF\"");
+    return base_fail(p->err, BASE_EFORMAT, p->f->path,
+                     "this is no GGUF file: it does not begin with \"GGUF\"");
   }
   p->version = base_cursor_u32(c);
   uint64_t n_tensors = base_cursor_u64(c), n_values = base_cursor_u64(c);
   if (c->failed) return fail_truncated(p, "the header");
   if (p->version == 0x02000000 || p->version == 0x03000000) {
-    return base_fail(p->err, BASE_EUNSUPPORTED, p->f->path, "the file is big-endian; only little-endian is read");
+    return base_fail(p->err, BASE_EUNSUPPORTED, p->f->path,
+                     "the file is big-endian; only little-endian is read");
   }
   if (p->version < 2 || p->version > 3) {
     return base_fail(p->err, BASE_EUNSUPPORTED, p->f->path, "GGUF version %u; versions 2 and 3 are read",
@@ -112,8 +114,9 @@ static base_status parse_header(parser *p) {
                      (unsigned long long)n_tensors, c->len);
   }
   if (n_values > MAX_ENTRIES || n_tensors > MAX_ENTRIES) {
-    return base_fail(p->err, BASE_ELIMIT, p->f->path, "%llu keys and %llu tensors; at most %d of each are read",
-                     (unsigned long long)n_values, (unsigned long long)n_tensors, (int)MAX_ENTRIES);
+    return base_fail(p->err, BASE_ELIMIT, p->f->path,
+                     "%llu keys and %llu tensors; at most %d of each are read", (unsigned long long)n_values,
+                     (unsigned long long)n_tensors, (int)MAX_ENTRIES);
   }
   p->f->n_values = (size_t)n_values;
   p->f->n_tensors = (size_t)n_tensors;
@@ -140,8 +143,9 @@ static base_status parse_elements(parser *p, gguf_value *v) {
                      (unsigned)v->element);
   }
   if (v->count > rest / each) {
-    return base_fail(p->err, BASE_EFORMAT, p->f->path, "key \"%.*s\" has %llu elements, which do not fit in the file",
-                     (int)v->key.len, v->key.ptr, (unsigned long long)v->count);
+    return base_fail(p->err, BASE_EFORMAT, p->f->path,
+                     "key \"%.*s\" has %llu elements, which do not fit in the file", (int)v->key.len,
+                     v->key.ptr, (unsigned long long)v->count);
   }
   if (v->element == GGUF_STRING) {
     for (uint64_t i = 0; i < v->count; i++) (void)read_string(c);
@@ -160,7 +164,8 @@ static base_status parse_value(parser *p, size_t index) {
   uint32_t type = base_cursor_u32(c);
   if (c->failed) return fail_truncated(p, "the metadata keys");
   if (!gguf_name_ok(v->key, GGUF_MAX_KEY)) {
-    return base_fail(p->err, BASE_EFORMAT, p->f->path, "key number %zu is empty, too long or not printable", index);
+    return base_fail(p->err, BASE_EFORMAT, p->f->path, "key number %zu is empty, too long or not printable",
+                     index);
   }
   v->type = (gguf_type)type;
   size_t bytes = gguf_element_bytes(type);
@@ -187,9 +192,10 @@ static base_status parse_value(parser *p, size_t index) {
     return base_fail(p->err, BASE_EFORMAT, p->f->path, "the file ends inside the value of key \"%.*s\"",
                      (int)v->key.len, v->key.ptr);
   }
-  if ((v->type == GGUF_BOOL || (v->type == GGUF_ARRAY && v->element == GGUF_BOOL)) && !bools_ok(v->bytes, v->len)) {
-    return base_fail(p->err, BASE_EFORMAT, p->f->path, "key \"%.*s\" holds a truth value that is neither 0 nor 1",
-                     (int)v->key.len, v->key.ptr);
+  if ((v->type == GGUF_BOOL || (v->type == GGUF_ARRAY && v->element == GGUF_BOOL)) &&
+      !bools_ok(v->bytes, v->len)) {
+    return base_fail(p->err, BASE_EFORMAT, p->f->path,
+                     "key \"%.*s\" holds a truth value that is neither 0 nor 1", (int)v->key.len, v->key.ptr);
   }
   return BASE_OK;
 }
@@ -218,8 +224,9 @@ static base_status read_alignment(parser *p) {
   base_status status = gguf_get_u32(f, "general.alignment", &alignment, p->err);
   if (status) return status;
   if (alignment < 32 || alignment > GGUF_MAX_ALIGNMENT || (alignment & (alignment - 1)) != 0) {
-    return base_fail(p->err, BASE_EFORMAT, f->path, "the alignment is %u; powers of two from 32 to %d are read",
-                     (unsigned)alignment, (int)GGUF_MAX_ALIGNMENT);
+    return base_fail(p->err, BASE_EFORMAT, f->path,
+                     "the alignment is %u; powers of two from 32 to %d are read", (unsigned)alignment,
+                     (int)GGUF_MAX_ALIGNMENT);
   }
   f->alignment = alignment;
   return BASE_OK;
@@ -235,14 +242,15 @@ static base_status parse_tensor(parser *p, size_t index) {
   uint32_t n_dims = base_cursor_u32(c);
   if (c->failed) return fail_truncated(p, "the list of tensors");
   if (!gguf_name_ok(t->name, GGUF_MAX_NAME)) {
-    return base_fail(p->err, BASE_EFORMAT, f->path, "the name of tensor number %zu is empty, over %d bytes or not printable",
-                     index, (int)GGUF_MAX_NAME);
+    return base_fail(p->err, BASE_EFORMAT, f->path,
+                     "the name of tensor number %zu is empty, over %d bytes or not printable", index,
+                     (int)GGUF_MAX_NAME);
   }
   int name_len = (int)t->name.len;
   const char *name = t->name.ptr;
   if (n_dims < 1 || n_dims > GGUF_MAX_DIMS) {
-    return base_fail(p->err, BASE_EFORMAT, f->path, "tensor \"%.*s\" has %u dimensions; 1 to %d are possible", name_len,
-                     name, (unsigned)n_dims, (int)GGUF_MAX_DIMS);
+    return base_fail(p->err, BASE_EFORMAT, f->path, "tensor \"%.*s\" has %u dimensions; 1 to %d are possible",
+                     name_len, name, (unsigned)n_dims, (int)GGUF_MAX_DIMS);
   }
   t->n_dims = (int)n_dims;
   for (uint32_t i = 0; i < GGUF_MAX_DIMS; i++) t->dim[i] = i < n_dims ? base_cursor_u64(c) : 1;
@@ -251,15 +259,18 @@ static base_status parse_tensor(parser *p, size_t index) {
   uint64_t offset = f->tensor_offset[index] = base_cursor_u64(c);
   if (c->failed) return fail_truncated(p, "the list of tensors");
   if (!gguf_tensor_type_known(type)) {
-    return base_fail(p->err, BASE_EUNSUPPORTED, f->path, "tensor \"%.*s\" has element type %u, which is not read",
-                     name_len, name, (unsigned)type);
+    return base_fail(p->err, BASE_EUNSUPPORTED, f->path,
+                     "tensor \"%.*s\" has element type %u, which is not read", name_len, name,
+                     (unsigned)type);
   }
   if (!gguf_tensor_bytes(type, t->n_dims, t->dim, &t->bytes)) {
-    return base_fail(p->err, BASE_EFORMAT, f->path, "tensor \"%.*s\" has an impossible shape", name_len, name);
+    return base_fail(p->err, BASE_EFORMAT, f->path, "tensor \"%.*s\" has an impossible shape", name_len,
+                     name);
   }
   if (offset % f->alignment != 0) {
-    return base_fail(p->err, BASE_EFORMAT, f->path, "tensor \"%.*s\" lies at offset %llu, which is not aligned to %llu",
-                     name_len, name, (unsigned long long)offset, (unsigned long long)f->alignment);
+    return base_fail(p->err, BASE_EFORMAT, f->path,
+                     "tensor \"%.*s\" lies at offset %llu, which is not aligned to %llu", name_len, name,
+                     (unsigned long long)offset, (unsigned long long)f->alignment);
   }
   return BASE_OK;
 }
@@ -292,12 +303,13 @@ static base_status place_tensors(parser *p, uint32_t *order) {
     gguf_tensor *t = &f->tensors[order[i]];
     uint64_t offset = f->tensor_offset[order[i]];
     if (offset > data_len || t->bytes > data_len - offset) {
-      return base_fail(p->err, BASE_EFORMAT, f->path, "tensor \"%.*s\" (%zu bytes) reaches beyond the end of the file",
-                       (int)t->name.len, t->name.ptr, t->bytes);
+      return base_fail(p->err, BASE_EFORMAT, f->path,
+                       "tensor \"%.*s\" (%zu bytes) reaches beyond the end of the file", (int)t->name.len,
+                       t->name.ptr, t->bytes);
     }
     if (offset < end) {
-      return base_fail(p->err, BASE_EFORMAT, f->path, "tensor \"%.*s\" overlaps the one before it", (int)t->name.len,
-                       t->name.ptr);
+      return base_fail(p->err, BASE_EFORMAT, f->path, "tensor \"%.*s\" overlaps the one before it",
+                       (int)t->name.len, t->name.ptr);
     }
     t->data = f->bytes.ptr + data_start + (size_t)offset;
     end = (size_t)offset + t->bytes;

@@ -1,5 +1,5 @@
-/* gguf/write: collects keys and tensors, then writes version 3 in one go. Metadata is serialised as it is put;
- * tensors wait as borrowed pointers. The same puts in the same order give the same bytes. */
+/* gguf/write: collects keys and tensors, then writes version 3 in one go. Metadata is serialised as it is
+ * put; tensors wait as borrowed pointers. The same puts in the same order give the same bytes. */
 #include "gguf/layout.h"
 
 #include <string.h>

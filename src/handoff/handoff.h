@@ -40,6 +40,7 @@ typedef struct handoff_action {
   int missing, unclear;                /* the slot that is asked for, or -1 */
   char arguments[PACK_MAX_ARGUMENTS];  /* JSON object */
   char summary[HANDOFF_MAX_SUMMARY];   /* the arguments as a person reads them; may be empty */
+  char prompt[HANDOFF_MAX_TEXT];       /* the question or confirmation to put; empty for act */
 } handoff_action;
 
 typedef struct handoff_outcome {

@@ -12,7 +12,6 @@ typedef struct handoff_part {
   float confidence;
   bool has_action;           /* `action` is something for the app: act, confirm or ask */
   handoff_action action;
-  char say[HANDOFF_MAX_TEXT]; /* question or confirmation; may be empty */
 } handoff_part;
 
 struct handoff_loop {

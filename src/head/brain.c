@@ -1,5 +1,6 @@
 /* A brain: trunk, heads, calibration, names and tokenizer bound to one GGUF file, and the run of a text
  * through all of them. Key and tensor names here are the ones train/save.c writes. */
+#include <math.h>
 #include <string.h>
 
 #include "head/internal.h"
@@ -88,6 +89,9 @@ static base_status bind_calibration(head_calibration *c, const gguf_file *f, bas
     return base_fail(err, BASE_EFORMAT, gguf_path(f), "minnow.calibration has %llu numbers instead of %zu",
                      (unsigned long long)count, sizeof v / sizeof v[0]);
   memcpy(v, raw, sizeof v);
+  for (size_t i = 0; i < sizeof v / sizeof v[0]; i++)
+    if (!isfinite(v[i]))
+      return base_fail(err, BASE_EFORMAT, gguf_path(f), "number %zu of minnow.calibration is not finite", i);
   c->temperature = v[0];
   c->bias = v[1];
   c->act_threshold = v[2];

@@ -65,6 +65,19 @@ const float *head_label_probabilities(const head_scratch *s) { return s->probabi
 const float *head_trunk_logits(const head_scratch *s) { return s->trunk_logits; }
 const float *head_bag_logs(const head_scratch *s) { return s->bag_logs; }
 
+/* What a file's weights may have made of a probability, into 0..1. Not a number counts as no trust at all, so that
+ * every comparison with a threshold comes out on the careful side. */
+static float as_probability(float p) {
+  if (!(p > 0.0f)) return 0.0f;
+  return p < 1.0f ? p : 1.0f;
+}
+
+/* The same for its logarithm. */
+static float as_log_probability(float log_p) {
+  if (!(log_p > HEAD_NEVER)) return HEAD_NEVER;
+  return log_p < 0.0f ? log_p : 0.0f;
+}
+
 /* ---- classify ---- */
 
 void head_pool(const head_weights *w, const cpu_kernels *k, const float *hidden, size_t t, float *attention,
@@ -121,8 +134,8 @@ static void classify(const head_weights *w, const head_calibration *c, const cpu
   k->softmax(s->probabilities, n);
   for (size_t i = 0; i < n; i++)
     if (s->probabilities[i] > 0.0f) entropy -= s->probabilities[i] * cpu_logf(s->probabilities[i]);
-  out->probability = s->probabilities[out->label];
-  out->runner_up_probability = n > 1 ? s->probabilities[out->runner_up] : 0.0f;
+  out->probability = as_probability(s->probabilities[out->label]);
+  out->runner_up_probability = n > 1 ? as_probability(s->probabilities[out->runner_up]) : 0.0f;
   out->features[0] = cpu_logf(out->probability > 1e-30f ? out->probability : 1e-30f);
   out->features[1] = n > 1 ? s->logits[out->label] - s->logits[out->runner_up] : 0.0f;
   out->features[2] = entropy;
@@ -152,8 +165,7 @@ static void emissions(const head_weights *w, uint32_t label, const cpu_kernels *
 /* log of the marginal of the best path's tag at word t. */
 static float path_marginal(const head_crf *c, size_t t) {
   size_t at = t * c->k + c->path[t];
-  float log_p = c->alpha[at] + c->beta[at] - c->log_z;
-  return log_p < 0.0f ? log_p : 0.0f;
+  return as_log_probability(c->alpha[at] + c->beta[at] - c->log_z);
 }
 
 /* Reads the best path off as spans; returns how many words they cover. */
@@ -193,7 +205,7 @@ static void tag(const head_weights *w, const cpu_kernels *k, const float *hidden
     head_crf_viterbi(c);
     head_crf_forward(k, c);
     head_crf_backward(k, c);
-    out->log_path = c->best - c->log_z < 0.0f ? c->best - c->log_z : 0.0f;
+    out->log_path = as_log_probability(c->best - c->log_z);
     for (size_t t = 0; t < c->n; t++)
       if (path_marginal(c, t) < weakest) weakest = path_marginal(c, t);
     covered = collect_spans(c, tok, out);
@@ -221,8 +233,8 @@ float head_confidence(const head_calibration *c, const float features[HEAD_FEATU
     learned = learned || c->weight[i] != 0.0f;
     z += c->weight[i] * ((features[i] - c->mean[i]) * c->inv_std[i]);
   }
-  if (!learned) return cpu_expf(features[0] + features[3]);
-  return 1.0f / (1.0f + cpu_expf(-z));
+  if (!learned) return as_probability(cpu_expf(features[0] + features[3]));
+  return as_probability(1.0f / (1.0f + cpu_expf(-z)));
 }
 
 void head_decode(const head_weights *w, const head_calibration *c, const cpu_kernels *k, const float *hidden,

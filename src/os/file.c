@@ -28,7 +28,9 @@ static const char *errno_text(int code, char *out, size_t out_size) {
 static base_status fail_errno(base_error *err, const char *path, const char *what) {
   char text[128];
   int code = errno;
-  base_status status = code == ENOENT || code == ENOTDIR ? BASE_ENOTFOUND : code == ENOMEM ? BASE_ENOMEM : BASE_EIO;
+  base_status status = code == ENOENT || code == ENOTDIR ? BASE_ENOTFOUND
+                       : code == ENOMEM                  ? BASE_ENOMEM
+                                                         : BASE_EIO;
   return base_fail(err, status, path, "%s: %s", what, errno_text(code, text, sizeof text));
 }
 
@@ -248,7 +250,8 @@ bool os_is_dir(const char *path) {
 base_status os_mkdir(const char *path, base_error *err) {
   char copy[PATH_BYTES];
   if (path[0] == 0) return base_fail(err, BASE_EARGUMENT, path, "the path is empty");
-  if (!base_format(copy, sizeof copy, "%s", path)) return base_fail(err, BASE_ELIMIT, path, "the path is too long");
+  if (!base_format(copy, sizeof copy, "%s", path))
+    return base_fail(err, BASE_ELIMIT, path, "the path is too long");
   for (char *p = copy + 1;; p++) {
     if (*p != '/' && *p != 0) continue;
     char kept = *p;
@@ -327,6 +330,7 @@ base_status os_program_dir(char *out, size_t out_size, base_error *err) {
   char *slash = strrchr(path, '/');
   if (slash == NULL) return base_fail(err, BASE_ENOTFOUND, path, "the running program has no folder");
   slash[slash == path ? 1 : 0] = 0;
-  if (!base_format(out, out_size, "%s", path)) return base_fail(err, BASE_ELIMIT, path, "the path is too long");
+  if (!base_format(out, out_size, "%s", path))
+    return base_fail(err, BASE_ELIMIT, path, "the path is too long");
   return BASE_OK;
 }

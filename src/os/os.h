@@ -19,7 +19,8 @@ void os_map_close(os_map *map); /* harmless when zero */
 base_status os_read_file(const char *path, size_t max_bytes, base_buf *out, base_error *err);
 
 /* Replaces `path` by new content so that a reader, a crash or a full disk sees the old file or the new one,
- * never a mixture: writes PATH.tmp.PID, fsync, rename, fsync of the folder. Nothing is left behind on failure. */
+ * never a mixture: writes PATH.tmp.PID, fsync, rename, fsync of the folder. Nothing is left behind on
+ * failure. */
 typedef struct os_writer os_writer;
 base_status os_writer_open(os_writer **w, const char *path, base_error *err);
 base_status os_writer_add(os_writer *w, const void *bytes, size_t len, base_error *err);
@@ -31,8 +32,8 @@ bool os_is_dir(const char *path);
 base_status os_mkdir(const char *path, base_error *err); /* parents too; fine when it is there */
 base_status os_remove(const char *path, base_error *err);
 /* Calls `each` with every entry's name (no "." or ".."), sorted by bytes. Stops at the first failure. */
-base_status os_list_dir(const char *path, base_status (*each)(void *ctx, const char *name, base_error *err), void *ctx,
-                        base_error *err);
+base_status os_list_dir(const char *path, base_status (*each)(void *ctx, const char *name, base_error *err),
+                        void *ctx, base_error *err);
 /* The folder that holds the running program, without a trailing slash. */
 base_status os_program_dir(char *out, size_t out_size, base_error *err);
 
@@ -56,7 +57,7 @@ int os_cpu_count(void); /* that this process may use; at least 1 */
  * none and runs everything in the caller. One call of os_pool_run at a time. */
 typedef struct os_pool os_pool;
 base_status os_pool_open(os_pool **pool, int threads, base_error *err);
-void os_pool_close(os_pool *pool); /* NULL is harmless */
+void os_pool_close(os_pool *pool);        /* NULL is harmless */
 int os_pool_threads(const os_pool *pool); /* NULL counts as 1 */
 /* Runs fn(ctx, index, worker) for index in [0, count), split over the threads; returns when all are done.
  * `worker` is in [0, threads). A NULL pool runs them in the caller, in order. */

@@ -41,8 +41,8 @@ struct os_pool {
   _Atomic bool stop;
   pthread_mutex_t lock;
   pthread_cond_t work, done;
-  int threads;     /* with the caller */
-  int started;     /* worker threads that exist */
+  int threads;      /* with the caller */
+  int started;      /* worker threads that exist */
   uint64_t spin_ns; /* 0 when there are more threads than processors */
   pthread_t thread[MAX_THREADS];
   worker_arg arg[MAX_THREADS];

@@ -78,8 +78,12 @@ base_status pack_source_hash(const char *folder, uint64_t *hash, base_error *err
 /* ---- built packs ---- */
 
 typedef struct pack pack;
-/* Maps the file, binds the brain, compiles the schemas; refuses a file whose labels or slots and manifest disagree. Lazy parts are not allowed to fail later. `shared` tokenizer may be NULL. */
+/* Maps the file, binds the brain, compiles the schemas; refuses a file whose labels or slots and manifest disagree. No part
+ * is left that could fail later. A `shared` tokenizer (may be NULL) has to outlive the pack. */
 base_status pack_open(pack **out, const char *path, const tok_bpe *shared, const base_allocator *a, base_error *err);
+/* The same over bytes the caller keeps alive (64-byte aligned). `name` is used in errors. */
+base_status pack_open_bytes(pack **out, const void *bytes, size_t len, const char *name, const tok_bpe *shared,
+                            const base_allocator *a, base_error *err);
 void pack_close(pack *p);
 const pack_manifest *pack_manifest_of(const pack *p);
 const head_brain *pack_brain(const pack *p);
@@ -93,7 +97,12 @@ typedef struct pack_draft {
   bool valid;                   /* the arguments fit the action's schema (required ones aside when missing >= 0) */
   base_error problem;           /* why not valid, or why unclear */
 } pack_draft;
-/* Spans of `r` (bytes of `text`) to arguments. Values are normalised by value/; texts are trimmed of surrounding punctuation and quotes; several spans of a date or time slot are read together; several of a text slot: the most probable one; of a list slot: all. */
+/* Spans of `r` (bytes of `text`) to arguments; `cx` gives now, the currency and the rule for hours, slots the rest.
+ * Values are normalised by value/. Texts lose surrounding quotes and punctuation; in slots that name people (person, people,
+ * name, to, artist) also an ending "'s". Several spans: of a date or time slot they are read together, in order; of a list all
+ * count; of any other slot the most probable one that can be read. A list's span is one item, unless it has commas: then it is
+ * split there, and at an "and" in its last piece. A required point in time that is not said is taken from a daily or weekly
+ * recurrence that has a time of day. An enum is said exactly, or within other words, or with one or two typing errors. */
 void pack_draft_action(const pack *p, base_slice text, const head_result *r, const value_context *cx, pack_draft *out);
 
 #endif

@@ -73,7 +73,8 @@ base_status tok_bpe_new(tok_bpe **out, size_t merges, size_t merge_bytes, const 
   size_t block_bytes = arena.used;
   void *block = base_calloc(allocator, block_bytes, 1);
   if (block == NULL) return base_fail(err, BASE_ENOMEM, "tokenizer", "no memory for the vocabulary");
-  memcpy(block, &plan, sizeof plan); /* the struct lies at the block's start, wherever the arena aligns the rest */
+  memcpy(block, &plan,
+         sizeof plan); /* the struct lies at the block's start, wherever the arena aligns the rest */
   tok_bpe *t = block;
   base_arena_init(&arena, (char *)block + sizeof plan, block_bytes - sizeof plan);
   lay_out(t, &arena, merges, raw_size);
@@ -124,8 +125,9 @@ base_slice tok_bpe_token(const tok_bpe *t, uint32_t id) {
 uint64_t tok_bpe_fingerprint(const tok_bpe *t) {
   uint64_t h = BASE_HASH_START;
   for (size_t i = 0; i < t->vocab - TOK_FIRST_MERGE; i++) {
-    unsigned char bytes[4] = {(unsigned char)(t->merge[i].left & 0xFF), (unsigned char)(t->merge[i].left >> 8),
-                              (unsigned char)(t->merge[i].right & 0xFF), (unsigned char)(t->merge[i].right >> 8)};
+    unsigned char bytes[4] = {
+        (unsigned char)(t->merge[i].left & 0xFF), (unsigned char)(t->merge[i].left >> 8),
+        (unsigned char)(t->merge[i].right & 0xFF), (unsigned char)(t->merge[i].right >> 8)};
     h = base_hash(h, bytes, sizeof bytes);
   }
   return h;
@@ -175,8 +177,8 @@ static void encode_piece(const tok_bpe *t, const tok_piece *piece, float dropout
 }
 
 /* Appends a word's tokens; false, with nothing appended, when they do not fit. */
-static bool encode_word(const tok_bpe *t, const char *text, const tok_unit *unit, float dropout, base_rng *rng,
-                        tok_result *out) {
+static bool encode_word(const tok_bpe *t, const char *text, const tok_unit *unit, float dropout,
+                        base_rng *rng, tok_result *out) {
   size_t n = out->n_tokens, at = unit->start;
   uint8_t word_case = tok_case_of(text + unit->start, unit->end - unit->start);
   tok_piece piece;
@@ -189,12 +191,14 @@ static bool encode_word(const tok_bpe *t, const char *text, const tok_unit *unit
       out->cases[n] = word_case;
     }
   }
-  out->words[out->n_words++] = (tok_word){(uint32_t)unit->start, (uint32_t)unit->end, (uint32_t)out->n_tokens};
+  out->words[out->n_words++] =
+      (tok_word){(uint32_t)unit->start, (uint32_t)unit->end, (uint32_t)out->n_tokens};
   out->n_tokens = n;
   return true;
 }
 
-void tok_bpe_encode(const tok_bpe *t, const char *text, size_t len, float dropout, base_rng *rng, tok_result *out) {
+void tok_bpe_encode(const tok_bpe *t, const char *text, size_t len, float dropout, base_rng *rng,
+                    tok_result *out) {
   tok_walk walk = {text, len < UINT32_MAX ? len : UINT32_MAX, 0, false};
   tok_unit unit;
   out->n_words = 0;

@@ -19,8 +19,8 @@ struct tok_bpe {
   base_allocator allocator;
   size_t block_bytes;
   size_t vocab, max_vocab;
-  uint32_t *offset;   /* max_vocab + 1: token i is raw[offset[i], offset[i + 1]) */
-  tok_pair *merge;    /* max_vocab - TOK_FIRST_MERGE */
+  uint32_t *offset; /* max_vocab + 1: token i is raw[offset[i], offset[i + 1]) */
+  tok_pair *merge;  /* max_vocab - TOK_FIRST_MERGE */
   tok_pair_slot *slot;
   unsigned slot_shift; /* hash >> slot_shift is a slot's index */
   size_t slot_mask;
@@ -33,8 +33,8 @@ struct tok_bpe {
  * at most merge_bytes. */
 base_status tok_bpe_new(tok_bpe **out, size_t merges, size_t merge_bytes, const base_allocator *allocator,
                         base_error *err);
-/* Appends the token left + right. False when the room is used up, the token is too long, or the pair cannot be
- * stored (it is there already, or was made to collide). */
+/* Appends the token left + right. False when the room is used up, the token is too long, or the pair cannot
+ * be stored (it is there already, or was made to collide). */
 bool tok_bpe_add_merge(tok_bpe *t, uint32_t left, uint32_t right);
 
 /* GPT-2's stand-in character for a byte, and back (-1 for a character that stands for none). */

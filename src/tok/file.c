@@ -27,8 +27,8 @@ int tok_char_byte(uint32_t c) {
   return c == 0x143 ? 0xAD : -1;
 }
 
-/* Decodes stand-ins into `out`; the count of bytes, or 0 when the string is empty, too long or has a character
- * that stands for none. */
+/* Decodes stand-ins into `out`; the count of bytes, or 0 when the string is empty, too long or has a
+ * character that stands for none. */
 static size_t decode(base_slice s, unsigned char out[TOK_MAX_TOKEN_BYTES]) {
   size_t n = 0;
   for (size_t at = 0; at < s.len;) {
@@ -144,8 +144,9 @@ static base_status check_fixed_tokens(const reader *r, base_cursor *tokens) {
     bool same = id < TOK_FIRST_BYTE ? base_slice_equal(found, want)
                                     : decode(found, bytes) == 1 && bytes[0] == (unsigned char)want.ptr[0];
     if (!same) {
-      return base_fail(r->err, BASE_EFORMAT, r->path, "token %u is \"%s\", but a minnow-bpe vocabulary has %s there",
-                       (unsigned)id, show(found).text, id < TOK_FIRST_BYTE ? want.ptr : "a fixed byte");
+      return base_fail(r->err, BASE_EFORMAT, r->path,
+                       "token %u is \"%s\", but a minnow-bpe vocabulary has %s there", (unsigned)id,
+                       show(found).text, id < TOK_FIRST_BYTE ? want.ptr : "a fixed byte");
     }
   }
   return BASE_OK;
@@ -156,15 +157,15 @@ static base_status read_merge(reader *r, size_t rank, base_slice merge, base_sli
   unsigned char left_bytes[TOK_MAX_TOKEN_BYTES], right_bytes[TOK_MAX_TOKEN_BYTES];
   base_slice right = merge, left;
   if (!base_slice_split(&right, ' ', &left) || right.len == 0) {
-    return base_fail(r->err, BASE_EFORMAT, r->path, "merge %zu, \"%s\", is not two tokens with a space between", rank,
-                     show(merge).text);
+    return base_fail(r->err, BASE_EFORMAT, r->path,
+                     "merge %zu, \"%s\", is not two tokens with a space between", rank, show(merge).text);
   }
   size_t left_len = decode(left, left_bytes), right_len = decode(right, right_bytes);
   uint32_t left_id = left_len > 0 ? index_find(&r->index, (base_slice){(char *)left_bytes, left_len}) : 0;
   uint32_t right_id = right_len > 0 ? index_find(&r->index, (base_slice){(char *)right_bytes, right_len}) : 0;
   if (left_id == 0 || right_id == 0) {
-    return base_fail(r->err, BASE_EFORMAT, r->path, "merge %zu refers to \"%s\", which is no token before it", rank,
-                     show(left_id == 0 ? left : right).text);
+    return base_fail(r->err, BASE_EFORMAT, r->path, "merge %zu refers to \"%s\", which is no token before it",
+                     rank, show(left_id == 0 ? left : right).text);
   }
   if (token.len != left.len + right.len || memcmp(token.ptr, left.ptr, left.len) != 0 ||
       memcmp(token.ptr + left.len, right.ptr, right.len) != 0) {
@@ -172,19 +173,19 @@ static base_status read_merge(reader *r, size_t rank, base_slice merge, base_sli
                      TOK_FIRST_MERGE + rank, show(token).text, rank, show(merge).text);
   }
   if (left_len + right_len > TOK_MAX_TOKEN_BYTES) {
-    return base_fail(r->err, BASE_EFORMAT, r->path, "token %zu is longer than %d bytes", TOK_FIRST_MERGE + rank,
-                     (int)TOK_MAX_TOKEN_BYTES);
+    return base_fail(r->err, BASE_EFORMAT, r->path, "token %zu is longer than %d bytes",
+                     TOK_FIRST_MERGE + rank, (int)TOK_MAX_TOKEN_BYTES);
   }
   if (!tok_bpe_add_merge(r->t, left_id, right_id) || !index_add(&r->index, (uint32_t)r->t->vocab - 1)) {
-    return base_fail(r->err, BASE_EFORMAT, r->path, "token %zu, \"%s\", is there twice", TOK_FIRST_MERGE + rank,
-                     show(token).text);
+    return base_fail(r->err, BASE_EFORMAT, r->path, "token %zu, \"%s\", is there twice",
+                     TOK_FIRST_MERGE + rank, show(token).text);
   }
   return BASE_OK;
 }
 
 /* Reads the checked header keys: how many tokens and merges there are. */
-static base_status read_counts(const gguf_file *f, uint64_t *n_tokens, base_cursor *tokens, base_cursor *merges,
-                               base_error *err) {
+static base_status read_counts(const gguf_file *f, uint64_t *n_tokens, base_cursor *tokens,
+                               base_cursor *merges, base_error *err) {
   base_slice model;
   uint64_t n_merges;
   const char *path = gguf_path(f);
@@ -219,7 +220,8 @@ static base_status read_vocabulary(reader *r, uint64_t n_tokens, base_cursor *to
   return status;
 }
 
-base_status tok_bpe_open(tok_bpe **out, const gguf_file *f, const base_allocator *allocator, base_error *err) {
+base_status tok_bpe_open(tok_bpe **out, const gguf_file *f, const base_allocator *allocator,
+                         base_error *err) {
   uint64_t n_tokens;
   base_cursor tokens, merges;
   *out = NULL;

@@ -25,7 +25,8 @@ typedef struct tok_piece {
   size_t len;
 } tok_piece;
 
-/* Takes the next piece of text[*at, end); the first of a spaced word begins with a space. False at the end. */
+/* Takes the next piece of text[*at, end); the first of a spaced word begins with a space. False at the end.
+ */
 bool tok_piece_next(const char *text, size_t *at, const tok_unit *unit, tok_piece *piece);
 
 /* TOK_CASE_* of a word. */

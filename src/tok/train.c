@@ -98,7 +98,8 @@ static uint64_t pair_hash(uint32_t pair) {
 }
 
 /* Doubles a table that is about to be more than half full. `hash_of` gives an element's hash. */
-static bool table_grow(trainer *tr, table *t, size_t len, uint64_t (*hash_of)(const trainer *tr, size_t index)) {
+static bool table_grow(trainer *tr, table *t, size_t len,
+                       uint64_t (*hash_of)(const trainer *tr, size_t index)) {
   if (t->slots >= 2 * (len + 1)) return true;
   size_t slots = t->slots > 0 ? 2 * t->slots : 1024;
   uint32_t *slot = base_calloc(tr->a, slots, sizeof *slot);
@@ -336,7 +337,8 @@ static base_status shrink(tok_bpe **out, const tok_bpe *from, const base_allocat
   size_t bytes = from->offset[from->vocab] - from->offset[TOK_FIRST_MERGE];
   base_status status = tok_bpe_new(out, merges, bytes, a, err);
   if (status) return status;
-  for (size_t i = 0; i < merges; i++) (void)tok_bpe_add_merge(*out, from->merge[i].left, from->merge[i].right);
+  for (size_t i = 0; i < merges; i++)
+    (void)tok_bpe_add_merge(*out, from->merge[i].left, from->merge[i].right);
   return BASE_OK;
 }
 
@@ -362,7 +364,8 @@ base_status tok_bpe_train(tok_bpe **out, const base_slice *lines, size_t n_lines
   bool ok = true;
   for (size_t i = 0; i < n_lines && ok; i++) ok = count_line(&tr, lines[i]);
   if (!ok || !count_pairs(&tr) || !learn(&tr, big)) {
-    status = base_fail(err, BASE_ENOMEM, "vocabulary", "no memory to learn a vocabulary from %zu lines", n_lines);
+    status =
+        base_fail(err, BASE_ENOMEM, "vocabulary", "no memory to learn a vocabulary from %zu lines", n_lines);
     goto done;
   }
   status = shrink(out, big, allocator, err);

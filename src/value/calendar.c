@@ -59,7 +59,8 @@ value_datetime value_at(int64_t days, int seconds) {
 static int64_t clamp(int64_t v, int64_t bound) { return v > bound ? bound : v < -bound ? -bound : v; }
 
 value_datetime value_add(value_datetime t, value_duration d) {
-  const int64_t far = INT64_C(4000000000000); /* more than all the seconds there are between year 1 and 9999 */
+  /* more than all the seconds there are between year 1 and 9999 */
+  const int64_t far = INT64_C(4000000000000);
   if (!t.has_date) t.date = (value_date){1970, 1, 1};
   int64_t months = (int64_t)t.date.year * 12 + t.date.month - 1 + clamp(d.months, 12 * 10000);
   int64_t year = months >= 0 ? months / 12 : -1;
@@ -88,4 +89,5 @@ int value_compare(const value_datetime *a, const value_datetime *b) {
                      b->time.hour * 3600 + b->time.minute * 60 + b->time.second);
 }
 
-int64_t value_today(const value_scan *s) { return s->cx == NULL ? 0 : value_days_from_civil(s->cx->now.date); }
+int64_t value_today(const value_scan *s) { return s->cx == NULL ? 0
+    : value_days_from_civil(s->cx->now.date); }

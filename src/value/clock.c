@@ -2,8 +2,8 @@
  * An hour without am or pm stays open (meridiem 0) until datetime.c settles it against now.
  *
  * Parts of the day, the hour a single moment in them means, and their span as an interval:
- *   morning 09 (08-12)  noon 12  afternoon 15 (12-16)  evening 19 (16-20)  night 21 (20-24)  tonight 20 (20-24)
- *   breakfast 08 (08-12)  lunch 12 (11-13)  dinner 19 (16-20)  end of day 17 */
+ *   morning 09 (08-12)     noon 12            afternoon 15 (12-16)  evening 19 (16-20)  night 21 (20-24)
+ *   tonight 20 (20-24)     breakfast 08 (08-12)  lunch 12 (11-13)  dinner 19 (16-20)    end of day 17 */
 #include "value/value_private.h"
 
 static const struct { int at, from, to; } parts[] = {
@@ -22,7 +22,8 @@ int value_part_hour(value_part part) { return parts[part].at; }
 /* am, pm, a.m., p m, a, p, o'clock (says nothing about the half of the day: *out stays). */
 size_t value_scan_meridiem(const value_scan *s, size_t at, int *out) {
   bool a = value_word_is(s, at, "a"), p = value_word_is(s, at, "p");
-  if (value_is(s, at, VALUE_W_MERIDIEM, out)) return value_sign_is(s, at + 1, '.') && s->loose ? at + 2 : at + 1;
+  if (value_is(s, at, VALUE_W_MERIDIEM, out))
+    return value_sign_is(s, at + 1, '.') && s->loose ? at + 2 : at + 1;
   if (!a && !p) return 0;
   size_t i = at + 1;
   bool dot = value_sign_is(s, i, '.') && value_glued(s, i);
@@ -38,10 +39,11 @@ size_t value_scan_meridiem(const value_scan *s, size_t at, int *out) {
 }
 
 static size_t scan_oclock(const value_scan *s, size_t at) {
-  if (value_word_is(s, at, "o'clock") || value_word_is(s, at, "oclock") || value_word_is(s, at, "o\xE2\x80\x99""clock") ||
+  if (value_any(s, at, "o'clock|oclock") || value_word_is(s, at, "o\xE2\x80\x99""clock") ||
       value_word_is(s, at, "oclok")) return at + 1;
   if (value_word_is(s, at, "o") && value_word_is(s, at + 1, "clock")) return at + 2;
-  return value_word_is(s, at, "o") && value_sign_is(s, at + 1, '\'') && value_word_is(s, at + 2, "clock") ? at + 3 : 0;
+  return value_word_is(s, at, "o") && value_sign_is(s, at + 1, '\'') &&
+      value_word_is(s, at + 2, "clock") ? at + 3 : 0;
 }
 
 /* Fills a clock time; false when there is no such time ("25:99", "13 am"). */
@@ -84,13 +86,16 @@ static size_t scan_colon(const value_scan *s, size_t at, value_when *w) {
     return set_clock(w, hour, 0, 0, 3) ? at + 2 : 0;
   }
   size_t i = at + 3;
-  if (colon && value_sign_is(s, i, ':') && value_glued(s, i) && value_digits(s, i + 1, 2, 2, &second) && value_glued(s, i + 1)) {
+  if (colon && value_sign_is(s, i, ':') && value_glued(s, i) && value_digits(s, i + 1, 2, 2, &second) &&
+      value_glued(s, i + 1)) {
     i += 2;
-    if (value_sign_is(s, i, '.') && value_glued(s, i + 1) && s->tok[i + 1].kind == VALUE_T_DIGITS) i += 2; /* fractions of a second */
+    /* fractions of a second */
+    if (value_sign_is(s, i, '.') && value_glued(s, i + 1) && s->tok[i + 1].kind == VALUE_T_DIGITS) i += 2;
   }
   size_t end = scan_after(s, i, &meridiem, &said);
-  if (dot && !said && !s->loose && !(at > 0 && (value_word_is(s, at - 1, "at") || value_word_is(s, at - 1, "from")))) return 0;
-  if (h || (colon && s->tok[at].len == 2 && hour < 10)) meridiem = meridiem == 0 ? (h || s->loose ? 3 : 0) : meridiem;
+  if (dot && !said && !s->loose && !(at > 0 && (value_any(s, at - 1, "at|from")))) return 0;
+  if (h || (colon && s->tok[at].len == 2 && hour < 10))
+    meridiem = meridiem == 0 ? (h || s->loose ? 3 : 0) : meridiem;
   return set_clock(w, hour, minute, second, meridiem) ? end : 0;
 }
 
@@ -100,7 +105,7 @@ static size_t scan_packed(const value_scan *s, size_t at, value_when *w) {
   bool said = false;
   if (!value_digits(s, at, 3, 4, &v)) return 0;
   size_t end = scan_after(s, at + 1, &meridiem, &said);
-  if (!said && (value_word_is(s, at + 1, "hours") || value_word_is(s, at + 1, "hrs") || value_word_is(s, at + 1, "hundred")) && s->tok[at].len == 4) {
+  if (!said && value_any(s, at + 1, "hours|hrs|hundred") && s->tok[at].len == 4) {
     said = true;
     meridiem = 3;
     end = at + 2;
@@ -121,7 +126,7 @@ static size_t scan_hour(const value_scan *s, size_t at, int *hour) {
 /* Minutes behind a spoken hour: "thirty", "forty five", "oh five", "15". */
 static size_t scan_minutes(const value_scan *s, size_t at, int *minute) {
   size_t i = at;
-  if (value_word_is(s, i, "oh") || value_word_is(s, i, "o") || value_word_is(s, i, "zero")) {
+  if (value_any(s, i, "oh|o|zero")) {
     i = value_scan_small(s, at + 1, minute);
     return i > 0 && *minute < 10 ? i : 0;
   }
@@ -130,7 +135,8 @@ static size_t scan_minutes(const value_scan *s, size_t at, int *minute) {
     i = value_scan_small(s, i, minute);
     return *minute < 60 ? i : 0;
   }
-  return s->loose && s->tok[at - 1].kind == VALUE_T_DIGITS && value_digits(s, i, 2, 2, minute) && !s->tok[i].glued && *minute < 60 ? i + 1 : 0;
+  return s->loose && s->tok[at - 1].kind == VALUE_T_DIGITS && value_digits(s, i, 2, 2, minute) &&
+      !s->tok[i].glued && *minute < 60 ? i + 1 : 0;
 }
 
 /* "seven", "seven thirty", "7", "7 pm", "seven o'clock", "eleven-ish". */
@@ -139,7 +145,8 @@ static size_t scan_spoken(const value_scan *s, size_t at, value_when *w) {
   bool said = false;
   size_t i = scan_hour(s, at, &hour), end = 0;
   if (i == 0) return 0;
-  if (value_sign_is(s, i, '.') && value_glued(s, i + 1) && i + 1 < s->n && s->tok[i + 1].kind == VALUE_T_DIGITS) return 0;
+  if (value_sign_is(s, i, '.') && value_glued(s, i + 1) && i + 1 < s->n &&
+      s->tok[i + 1].kind == VALUE_T_DIGITS) return 0;
   bool words = s->tok[at].kind == VALUE_T_WORD;
   size_t j = hour > 0 || words ? scan_minutes(s, i, &minute) : 0;
   if (j > 0 && value_is(s, j, VALUE_W_TIMEUNIT, NULL) && !(at > 0 && value_word_is(s, at - 1, "at"))) j = 0;
@@ -147,7 +154,9 @@ static size_t scan_spoken(const value_scan *s, size_t at, value_when *w) {
     if (value_word_is(s, j, "minutes") && at > 0 && value_word_is(s, at - 1, "at")) j++;
     end = scan_after(s, j, &meridiem, &said);
     if (s->loose || said || (words && hour <= 12 && hour > 0)) {
-      if (!s->loose && !said && !(at > 0 && (value_word_is(s, at - 1, "at") || value_is(s, at - 1, VALUE_W_ORDINAL, NULL) || value_is(s, at - 1, VALUE_W_RELDAY, NULL) || value_is(s, at - 1, VALUE_W_WEEKDAY, NULL)))) return 0;
+      if (!s->loose && !said && !(at > 0 && (value_word_is(s, at - 1, "at") ||
+          value_is(s, at - 1, VALUE_W_ORDINAL, NULL) || value_is(s, at - 1, VALUE_W_RELDAY, NULL) ||
+          value_is(s, at - 1, VALUE_W_WEEKDAY, NULL)))) return 0;
       return set_clock(w, hour, minute, 0, meridiem) ? end : 0;
     }
   }
@@ -169,11 +178,11 @@ static size_t scan_spoken(const value_scan *s, size_t at, value_when *w) {
 static size_t scan_offset(const value_scan *s, size_t at, int *minutes) {
   size_t i = at;
   if (value_word_is(s, i, "a")) i++;
-  if (value_word_is(s, i, "quarter") || value_word_is(s, i, "quater")) { *minutes = 15; return i + 1; }
+  if (value_any(s, i, "quarter|quater")) { *minutes = 15; return i + 1; }
   if (value_word_is(s, at, "half")) { *minutes = 30; return at + 1; }
   if (value_digits(s, at, 1, 2, minutes)) i = at + 1; else i = value_scan_small(s, at, minutes);
   if (i == 0 || *minutes < 1 || *minutes > 59) return 0;
-  if (value_word_is(s, i, "minutes") || value_word_is(s, i, "minute") || value_word_is(s, i, "mins") || value_word_is(s, i, "min")) return i + 1;
+  if (value_any(s, i, "minutes|minute|mins|min")) return i + 1;
   return i;
 }
 
@@ -183,10 +192,9 @@ static size_t scan_past(const value_scan *s, size_t at, value_when *w) {
   bool said = false;
   size_t i = scan_offset(s, at, &minutes), end = 0;
   if (i == 0) return 0;
-  bool past = value_word_is(s, i, "past") || value_word_is(s, i, "after") || value_word_is(s, i, "pst");
-  bool to = value_word_is(s, i, "to") || value_word_is(s, i, "till") || value_word_is(s, i, "til") ||
-            value_word_is(s, i, "before") || value_word_is(s, i, "of");
-  bool named = value_word_is(s, i - 1, "quarter") || value_word_is(s, i - 1, "half") || value_is(s, i - 1, VALUE_W_TIMEUNIT, NULL);
+  bool past = value_any(s, i, "past|after|pst");
+  bool to = value_any(s, i, "to|till|til|before|of");
+  bool named = value_any(s, i - 1, "quarter|half") || value_is(s, i - 1, VALUE_W_TIMEUNIT, NULL);
   if (minutes == 30 && !past && value_word_is(s, at, "half")) {
     to = false;
     end = scan_hour(s, i, &hour);
@@ -195,7 +203,8 @@ static size_t scan_past(const value_scan *s, size_t at, value_when *w) {
     return set_clock(w, hour, 30, 0, meridiem) ? end : 0;
   }
   if (!past && !to) return 0;
-  if (to && !named && !(minutes == 20 || minutes == 25 || (minutes % 5 == 0 && s->loose) || (s->loose && i + 2 == s->n))) return 0;
+  if (to && !named && !(minutes == 20 || minutes == 25 || (minutes % 5 == 0 && s->loose) ||
+      (s->loose && i + 2 == s->n))) return 0;
   if (value_word_is(s, i, "of") && !named && !s->loose) return 0;
   if (value_is(s, i + 1, VALUE_W_CLOCK, &of_day)) {
     int total = (of_day + (past ? minutes : 1440 - minutes)) % 1440;
@@ -218,7 +227,7 @@ static size_t scan_past(const value_scan *s, size_t at, value_when *w) {
 static size_t scan_military(const value_scan *s, size_t at, value_when *w) {
   int hour = 0, minute = 0;
   if (!s->loose) return 0;
-  if (s->cx != NULL && (value_word_is(s, at, "same") || value_word_is(s, at, "this")) && value_word_is(s, at + 1, "time"))
+  if (s->cx != NULL && value_any(s, at, "same|this") && value_word_is(s, at + 1, "time"))
     return set_clock(w, s->cx->now.time.hour, s->cx->now.time.minute, s->cx->now.time.second, 3) ? at + 2 : 0;
   if (!value_word_is(s, at, "oh") && !value_word_is(s, at, "o") && !value_word_is(s, at, "zero")) return 0;
   if (!value_is(s, at + 1, VALUE_W_UNIT, &hour)) return 0;
@@ -229,13 +238,14 @@ static size_t scan_military(const value_scan *s, size_t at, value_when *w) {
 }
 
 static size_t scan_named(const value_scan *s, size_t at, value_when *w) {
-  static const char *const ends[] = {"eod", "cob", "close of business", "end of business", "end of the day", "end of day", "end of work", "bedtime"};
+  static const char *const ends[] = {"eod", "cob", "close of business", "end of business", "end of the day",
+      "end of day", "end of work", "bedtime"};
   int minutes = 0, hour = 0;
   size_t i = at;
   if (value_digits(s, i, 1, 2, &hour) && hour == 12 && value_is(s, i + 1, VALUE_W_CLOCK, NULL)) i++;
   if (value_word_is(s, i, "twelve") && value_is(s, i + 1, VALUE_W_CLOCK, NULL)) i++;
   if (value_word_is(s, i, "high") && value_word_is(s, i + 1, "noon")) i++;
-  if (value_word_is(s, i, "mid") && (value_word_is(s, i + 1, "night") || value_word_is(s, i + 1, "day")))
+  if (value_word_is(s, i, "mid") && value_any(s, i + 1, "night|day"))
     return set_clock(w, value_word_is(s, i + 1, "day") ? 12 : 0, 0, 0, 3) ? i + 2 : 0;
   if (value_is(s, i, VALUE_W_CLOCK, &minutes)) return set_clock(w, minutes / 60, 0, 0, 3) ? i + 1 : 0;
   for (size_t k = 0; k < sizeof ends / sizeof ends[0]; k++) {
@@ -262,9 +272,9 @@ size_t value_scan_clock(const value_scan *s, size_t at, value_when *w) {
 static bool part_is_meant(const value_scan *s, size_t i, int part, bool opened) {
   bool meal = part == VALUE_P_BREAKFAST || part == VALUE_P_LUNCH || part == VALUE_P_DINNER;
   bool word = i < s->n && s->tok[i].len > 6 && part != VALUE_P_BREAKFAST; /* lunchtime, dinnertime */
-  bool bound = i > 0 && (value_word_is(s, i - 1, "before") || value_word_is(s, i - 1, "after"));
+  bool bound = i > 0 && value_any(s, i - 1, "before|after");
   if (meal) return opened || word || bound || value_word_is(s, i + 1, "time");
-  return !(i > 0 && (value_word_is(s, i - 1, "good") || value_word_is(s, i - 1, "coffee")));
+  return !(i > 0 && value_any(s, i - 1, "good|coffee"));
 }
 
 /* "in the morning", "tonight", "this evening", "at night", "early morning", "am"; sets the part and, for
@@ -272,7 +282,7 @@ static bool part_is_meant(const value_scan *s, size_t i, int part, bool opened) 
 size_t value_scan_part(const value_scan *s, size_t at, value_when *w) {
   int part = 0, shift = 0;
   size_t i = at;
-  bool opened = value_word_is(s, i, "in") || value_word_is(s, i, "at") || value_word_is(s, i, "during") || (s->loose && value_word_is(s, i, "of"));
+  bool opened = value_any(s, i, "in|at|during") || (s->loose && value_word_is(s, i, "of"));
   if (opened) i++;
   if (value_word_is(s, i, "the") && (opened || s->loose)) i++;
   if (s->loose && value_match(s, i, "first thing") > 0) {
@@ -283,10 +293,20 @@ size_t value_scan_part(const value_scan *s, size_t at, value_when *w) {
   }
   bool this_one = value_is(s, i, VALUE_W_SHIFT, &shift) && value_is(s, i + 1, VALUE_W_PART, NULL);
   if (this_one && (shift == 0 || shift == -1 || (shift == 2 && !s->loose))) i++;
-  if (value_word_is(s, i, "early") || value_word_is(s, i, "late") || value_word_is(s, i, "mid")) {
+  bool early = value_word_is(s, i, "early"), late = value_word_is(s, i, "late");
+  if (early || late || value_word_is(s, i, "mid")) {
     if (opened && !s->loose) return 0;
     i++;
     if (value_sign_is(s, i, '-')) i++;
+    w->part_slice = early ? 1 : late ? 3 : 0;
+  /* "later this afternoon", "later in the evening" */
+  } else if (value_any(s, at, "later|earlier")) {
+    w->part_slice = value_word_is(s, at, "later") ? 3 : 1;
+    i = value_word_is(s, at + 1, "in") ? at + 2 : at + 1;
+    if (i == at + 2 && value_word_is(s, i, "the")) i++;
+    this_one = value_is(s, i, VALUE_W_SHIFT, &shift) && shift == 0;
+    if (this_one) i++;
+    opened = true;
   }
   if (value_word_is(s, i, "night") && value_sign_is(s, i + 1, '-') && value_word_is(s, i + 2, "time")) {
     part = VALUE_P_NIGHT;
@@ -296,7 +316,8 @@ size_t value_scan_part(const value_scan *s, size_t at, value_when *w) {
   }
   if (!s->loose && !part_is_meant(s, i, part, opened)) return 0;
   i++;
-  if ((part == VALUE_P_BREAKFAST || part == VALUE_P_LUNCH || part == VALUE_P_DINNER || part == VALUE_P_NIGHT) && value_word_is(s, i, "time")) i++;
+  if ((part == VALUE_P_BREAKFAST || part == VALUE_P_LUNCH || part == VALUE_P_DINNER ||
+      part == VALUE_P_NIGHT) && value_word_is(s, i, "time")) i++;
   w->has |= VALUE_H_PART;
   w->part = (value_part)part;
   if (this_one && shift == -1) {

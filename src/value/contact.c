@@ -1,4 +1,5 @@
-/* Phone numbers and e-mail addresses, typed or said: "five five five 1234", "emma dot jones at example dot org". */
+ /* Phone numbers and e-mail addresses, typed or said: "five five five 1234", "emma dot jones at example
+ * dot org". */
 #include "value/value_private.h"
 
 #include <string.h>
@@ -23,7 +24,8 @@ static void phone_put_number(phone *p, int v) {
 /* "double five", "triple two": the next digit again. */
 static size_t phone_repeat(const value_scan *s, size_t i, phone *p) {
   int times = value_word_is(s, i, "double") ? 2 : value_word_is(s, i, "triple") ? 3 : 0, digit = 0;
-  if (times == 0 || !(value_is(s, i + 1, VALUE_W_UNIT, &digit) || value_digits(s, i + 1, 1, 1, &digit))) return 0;
+  if (times == 0 || !(value_is(s, i + 1, VALUE_W_UNIT, &digit) || value_digits(s, i + 1, 1, 1, &digit)))
+    return 0;
   for (int k = 0; k < times; k++) phone_put(p, (char)('0' + digit));
   return i + 2;
 }
@@ -40,7 +42,7 @@ static size_t phone_piece(const value_scan *s, size_t i, phone *p) {
     phone_put(p, '+');
     return i + 1;
   }
-  if (value_word_is(s, i, "oh") || value_word_is(s, i, "o")) {
+  if (value_any(s, i, "oh|o")) {
     phone_put(p, '0');
     return i + 1;
   }
@@ -49,7 +51,8 @@ static size_t phone_piece(const value_scan *s, size_t i, phone *p) {
   if (small % 100 == 0 && small > 0) return 0;
   phone_put_number(p, small);
   int scale = 0;
-  if (value_is(s, next, VALUE_W_SCALE, &scale) && scale <= 3 && small < 10) { /* "eight hundred", "five thousand" */
+  /* "eight hundred", "five thousand" */
+  if (value_is(s, next, VALUE_W_SCALE, &scale) && scale <= 3 && small < 10) {
     for (int k = 0; k < scale; k++) phone_put(p, '0');
     next++;
   }
@@ -62,15 +65,18 @@ base_status value_read_phone(base_slice text, char *out, size_t out_size, base_e
   base_status status = value_reading_open(&r, text, NULL, "a phone number", err);
   if (status != BASE_OK) return status;
   for (size_t i = r.at; i < r.scan.n;) {
-    bool sign = value_sign_is(&r.scan, i, '-') || value_sign_is(&r.scan, i, '.') || value_sign_is(&r.scan, i, '(') ||
-                value_sign_is(&r.scan, i, ')') || value_sign_is(&r.scan, i, '/') || value_sign_is(&r.scan, i, ',') || value_word_is(&r.scan, i, "dash");
+    bool sign = value_sign_is(&r.scan, i, '-') || value_sign_is(&r.scan, i, '.') ||
+        value_sign_is(&r.scan, i, '(') || value_sign_is(&r.scan, i, ')') || value_sign_is(&r.scan, i, '/') ||
+                    value_sign_is(&r.scan, i, ',') || value_word_is(&r.scan, i, "dash");
     size_t next = sign ? i + 1 : phone_piece(&r.scan, i, &p);
     if (next == 0) return value_refuse(text, "a phone number", err);
-    if (p.full) return base_fail(err, BASE_ELIMIT, "value", "a phone number has at most %d digits", PHONE_MAX);
+    if (p.full)
+      return base_fail(err, BASE_ELIMIT, "value", "a phone number has at most %d digits", PHONE_MAX);
     i = next;
   }
   if (p.digits < PHONE_MIN) return value_refuse(text, "a phone number", err);
-  if (p.len + 1 > out_size) return base_fail(err, BASE_ELIMIT, "value", "the phone number does not fit its place");
+  if (p.len + 1 > out_size)
+    return base_fail(err, BASE_ELIMIT, "value", "the phone number does not fit its place");
   memcpy(out, p.text, p.len);
   out[p.len] = '\0';
   return BASE_OK;
@@ -79,7 +85,8 @@ base_status value_read_phone(base_slice text, char *out, size_t out_size, base_e
 /* ---- e-mail ---- */
 
 static bool is_atext(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("!#$%&'*+/=?^_`{|}~-.", c) != NULL);
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+      (c != '\0' && strchr("!#$%&'*+/=?^_`{|}~-.", c) != NULL);
 }
 
 static bool is_domain_char(char c) {
@@ -98,7 +105,8 @@ static bool is_address(const char *a, size_t len) {
   for (size_t i = 0; i < n; i++) {
     if (!is_domain_char(d[i])) return false;
     bool edge = i == 0 || i + 1 == n || d[i - 1] == '.' || d[i + 1] == '.';
-    if ((d[i] == '.' || d[i] == '-') && edge && !(d[i] == '-' && i > 0 && i + 1 < n && d[i - 1] != '.' && d[i + 1] != '.')) return false;
+    if ((d[i] == '.' || d[i] == '-') && edge &&
+        !(d[i] == '-' && i > 0 && i + 1 < n && d[i - 1] != '.' && d[i + 1] != '.')) return false;
     if (d[i] == '.') last_dot = i;
   }
   return last_dot > 0 && n - last_dot > 2;
@@ -106,10 +114,11 @@ static bool is_address(const char *a, size_t len) {
 
 /* The sign a spoken word stands for; NULL for any other. */
 static const char *spoken_sign(const value_scan *s, size_t i, bool at_seen) {
-  if (value_word_is(s, i, "dot") || value_word_is(s, i, "period") || value_word_is(s, i, "point")) return ".";
+  if (value_any(s, i, "dot|period|point")) return ".";
   if (value_word_is(s, i, "at") && !at_seen) return "@";
   if (value_word_is(s, i, "underscore")) return "_";
-  if (value_word_is(s, i, "dash") || value_word_is(s, i, "hyphen") || value_word_is(s, i, "minus")) return "-";
+  if (value_any(s, i, "dash|hyphen|minus"))
+    return "-";
   if (value_word_is(s, i, "plus")) return "+";
   return NULL;
 }
@@ -138,7 +147,8 @@ base_status value_read_email(base_slice text, char *out, size_t out_size, base_e
     }
   }
   if (!is_address(address, len)) return value_refuse(text, "an e-mail address", err);
-  if (len + 1 > out_size) return base_fail(err, BASE_ELIMIT, "value", "the e-mail address does not fit its place");
+  if (len + 1 > out_size)
+    return base_fail(err, BASE_ELIMIT, "value", "the e-mail address does not fit its place");
   memcpy(out, address, len);
   out[len] = '\0';
   return BASE_OK;

@@ -49,7 +49,7 @@ static size_t scan_unit(const value_scan *s, size_t at, value_time_unit *unit) {
     *unit = VALUE_U_MINUTE;
     return i + 1;
   }
-  if ((value_word_is(s, i, "night") || value_word_is(s, i, "nights")) && i > 0 && !value_word_is(s, i + 1, "markets")) {
+  if (value_any(s, i, "night|nights") && i > 0 && !value_word_is(s, i + 1, "markets")) {
     *unit = VALUE_U_DAY;
     return i + 1;
   }
@@ -57,8 +57,9 @@ static size_t scan_unit(const value_scan *s, size_t at, value_time_unit *unit) {
     *unit = VALUE_U_WEEK;
     return i + 1;
   }
-  if (value_word_is(s, i, "business") || value_word_is(s, i, "calendar")) i++;
-  if (!value_is(s, i, VALUE_W_TIMEUNIT, &u) || (short_unit && !(value_glued(s, i) && s->tok[i - 1].kind == VALUE_T_DIGITS)))
+  if (value_any(s, i, "business|calendar")) i++;
+  if (!value_is(s, i, VALUE_W_TIMEUNIT, &u) ||
+      (short_unit && !(value_glued(s, i) && s->tok[i - 1].kind == VALUE_T_DIGITS)))
     return 0;
   *unit = (value_time_unit)u;
   i++;
@@ -70,11 +71,12 @@ static size_t scan_fraction_of(const value_scan *s, size_t at, value_duration *o
   value_ratio part;
   value_time_unit unit;
   size_t i = at;
-  if (value_word_is(s, i, "a") && (value_word_is(s, i + 1, "half") || value_word_is(s, i + 1, "quarter"))) i++;
+  if (value_word_is(s, i, "a") && value_any(s, i + 1, "half|quarter"))
+    i++;
   i = value_scan_number(s, i, &part);
   if (i == 0 || part.den == 1) return 0;
   if (value_word_is(s, i, "of")) i++;
-  if (value_word_is(s, i, "a") || value_word_is(s, i, "an") || value_word_is(s, i, "the")) i++;
+  if (value_any(s, i, "a|an|the")) i++;
   i = scan_unit(s, i, &unit);
   return i > 0 && value_duration_of(part, unit, out) ? i : 0;
 }
@@ -95,15 +97,15 @@ static size_t scan_and_half(const value_scan *s, size_t at, value_time_unit unit
 static size_t scan_piece(const value_scan *s, size_t at, value_time_unit *unit, value_duration *out) {
   value_ratio amount = {1, 1};
   size_t i = 0, end = 0;
-  if (value_word_is(s, at, "a") || value_word_is(s, at, "an")) {
+  if (value_any(s, at, "a|an")) {
     i = at + 1;
-    if (value_word_is(s, i, "whole") || value_word_is(s, i, "full") || value_word_is(s, i, "single")) i++;
+    if (value_any(s, i, "whole|full|single")) i++;
     end = scan_unit(s, i, unit);
     if (end == 0) i = 0;
   }
   if (i == 0) i = value_scan_count(s, at, &amount);
   if (i == 0) return 0;
-  if (value_word_is(s, i, "full") || value_word_is(s, i, "more") || value_word_is(s, i, "whole")) i++;
+  if (value_any(s, i, "full|more|whole")) i++;
   end = scan_unit(s, i, unit);
   if (end == 0 || amount.num < 0) return 0;
   if (value_duration_of(amount, *unit, out)) return end;
@@ -132,8 +134,9 @@ static size_t scan_whole(const value_scan *s, size_t at, value_duration *out) {
   value_time_unit unit;
   size_t i = at;
   if (value_word_is(s, i, "all")) i++;
-  else if (value_word_is(s, i, "the") && (value_word_is(s, i + 1, "whole") || value_word_is(s, i + 1, "entire") || value_word_is(s, i + 1, "full"))) i += 2;
+  else if (value_word_is(s, i, "the") && value_any(s, i + 1, "whole|entire|full")) i += 2;
   else if (s->loose && value_is(s, i, VALUE_W_TIMEUNIT, NULL) && i == 0) i = at;
+  else if (s->loose && value_word_is(s, i, "day") && value_any(s, i + 1, "after|before")) i = at;
   else return 0;
   i = scan_unit(s, i, &unit);
   return i > 0 && value_duration_of((value_ratio){1, 1}, unit, out) ? i : 0;

@@ -16,9 +16,11 @@ static bool set_days(value_interval *out, int64_t from, int64_t to) {
 
 /* ---- parts of days ---- */
 
-static bool part_span(int64_t day, value_part part, value_interval *out) {
+static bool part_span(int64_t day, value_part part, int slice, value_interval *out) {
   int from = 0, to = 0;
   value_part_span(part, &from, &to);
+  if (slice == 1) to = (from + to) / 2;
+  if (slice == 3) from = (from + to) / 2;
   out->start = value_at(day, from * 3600);
   out->end = to == 24 ? value_at(day, DAY_SECONDS - 1) : value_at(day, to * 3600);
   out->has_start = out->has_end = true;
@@ -32,8 +34,9 @@ static size_t scan_part_span(const value_scan *s, size_t at, value_interval *out
   int64_t day = value_today(s);
   if (end == 0 || (w.has & VALUE_H_PART) == 0 || (w.has & (VALUE_H_CLOCK | VALUE_H_MOMENT)) != 0) return 0;
   bool dated = value_when_day(&w, s, &day);
-  if (!part_span(day, w.part, out)) return 0;
-  if (!dated && s->loose && s->cx->resolve == VALUE_FUTURE && value_compare(&out->end, &s->cx->now) <= 0) part_span(day + 1, w.part, out);
+  if (!part_span(day, w.part, w.part_slice, out)) return 0;
+  if (!dated && s->loose && s->cx->resolve == VALUE_FUTURE && value_compare(&out->end, &s->cx->now) <= 0)
+    part_span(day + 1, w.part, w.part_slice, out);
   if (!dated && !s->loose) out->start.has_date = out->end.has_date = false;
   return end;
 }
@@ -49,18 +52,20 @@ typedef struct value_side {
   int64_t day;
 } value_side;
 
-static bool has_day(const value_when *w) { return (w->has & (VALUE_H_DATE | VALUE_H_DAY | VALUE_H_WEEKDAY)) != 0; }
+enum { ANY_DAY = VALUE_H_DATE | VALUE_H_DAY | VALUE_H_WEEKDAY, MONTH_DAY = VALUE_H_MONTH | VALUE_H_DAY };
+static bool has_day(const value_when *w) { return (w->has & ANY_DAY) != 0; }
 static bool has_clock(const value_when *w) { return (w->has & (VALUE_H_CLOCK | VALUE_H_PART)) != 0; }
 
 /* "the end of 2008", "the start of may" as a point in time. */
 static size_t scan_edge(const value_scan *s, size_t at, value_side *side) {
   size_t i = value_word_is(s, at, "the") ? at + 1 : at;
-  bool end = value_word_is(s, i, "end"), start = value_word_is(s, i, "start") || value_word_is(s, i, "beginning");
+  bool end = value_word_is(s, i, "end"), start = value_any(s, i, "start|beginning");
   bool middle = value_word_is(s, i, "middle");
   if (!(end || start || middle) || !value_word_is(s, i + 1, "of")) return 0;
   size_t next = value_scan_period(s, i + 2, &side->period);
   if (next == 0) return 0;
-  int64_t from = value_days_from_civil(side->period.span.start.date), to = value_days_from_civil(side->period.span.end.date);
+  int64_t from = value_days_from_civil(side->period.span.start.date),
+      to = value_days_from_civil(side->period.span.end.date);
   side->is_day = true;
   side->day = end ? to : start ? from : from + (to - from) / 2;
   return next;
@@ -69,7 +74,8 @@ static size_t scan_edge(const value_scan *s, size_t at, value_side *side) {
 static size_t scan_bare(const value_scan *s, size_t at, value_side *side) {
   size_t i = value_digits(s, at, 1, 2, &side->number) ? at + 1 : value_scan_small(s, at, &side->number);
   if (i == 0 || side->number > 31 || side->number < 0) return 0;
-  bool more = value_glued(s, i) && (value_sign_is(s, i, ':') || value_sign_is(s, i, '.') || value_sign_is(s, i, '/') || value_sign_is(s, i, ',')) &&
+  bool more = value_glued(s, i) && (value_sign_is(s, i, ':') || value_sign_is(s, i, '.') ||
+      value_sign_is(s, i, '/') || value_sign_is(s, i, ',')) &&
               value_glued(s, i + 1) && i + 1 < s->n && s->tok[i + 1].kind == VALUE_T_DIGITS;
   if (more) return 0;
   side->bare = true;
@@ -89,7 +95,8 @@ static size_t scan_side(const value_scan *s, size_t at, value_side *side) {
     i = value_scan_day(&slot, at, &side->w);
     if (i > 0 && side->w.has != VALUE_H_DAY) i = 0;
   }
-  if (i == 0 && value_digits(s, at, 1, 2, &hour) && value_sign_is(s, at + 1, '.') && value_glued(s, at + 1) && value_digits(s, at + 2, 2, 2, &minute))
+  if (i == 0 && value_digits(s, at, 1, 2, &hour) && value_sign_is(s, at + 1, '.') && value_glued(s, at + 1) &&
+      value_digits(s, at + 2, 2, 2, &minute))
     i = value_scan_clock(&slot, at, &side->w); /* "between 9.30 and 4.30" */
   j = value_scan_period(s, at, &side->period);
   if (j > i) {
@@ -106,8 +113,10 @@ static size_t scan_separator(const value_scan *s, size_t at, bool between, bool 
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     if (value_word_is(s, at, words[i])) return at + 1;
   *dash = true;
-  if (value_sign_is(s, at, '-') || value_sign_is(s, at, '~')) return value_sign_is(s, at + 1, '-') ? at + 2 : at + 1;
-  if (at < s->n && s->tok[at].kind == VALUE_T_SIGN && (value_word_is(s, at, "\xE2\x80\x93") || value_word_is(s, at, "\xE2\x80\x94"))) return at + 1;
+  if (value_sign_is(s, at, '-') || value_sign_is(s, at, '~'))
+    return value_sign_is(s, at + 1, '-') ? at + 2 : at + 1;
+  if (at < s->n && s->tok[at].kind == VALUE_T_SIGN &&
+      (value_any(s, at, "\xE2\x80\x93|\xE2\x80\x94"))) return at + 1;
   return 0;
 }
 
@@ -159,7 +168,8 @@ static bool settle_clocks(const value_scan *s, value_when *a, value_when *b, val
   bool own_end = has_day(b) && has_day(a), dated = has_day(a) || has_day(b);
   if (!has_day(a) && has_day(b)) {
     value_when day = *b;
-    day.has &= ~(unsigned)(VALUE_H_CLOCK | (has_clock(a) && (b->has & VALUE_H_CLOCK) != 0 ? 0 : VALUE_H_PART));
+    day.has &= ~(unsigned)(VALUE_H_CLOCK | (has_clock(a) &&
+        (b->has & VALUE_H_CLOCK) != 0 ? 0 : VALUE_H_PART));
     if ((a->has & VALUE_H_PART) != 0) day.has &= ~(unsigned)VALUE_H_PART;
     *a = value_when_merge(a, &day);
   }
@@ -170,7 +180,8 @@ static bool settle_clocks(const value_scan *s, value_when *a, value_when *b, val
     if (!value_when_settle(b, s, &out->end)) return false;
     if (value_compare(&out->end, &out->start) > 0) return true;
   }
-  int start = out->start.time.hour * 3600 + out->start.time.minute * 60 + out->start.time.second, seconds = clock_seconds(b);
+  int start = out->start.time.hour * 3600 + out->start.time.minute * 60 + out->start.time.second,
+      seconds = clock_seconds(b);
   int period = b->meridiem == 0 ? DAY_SECONDS / 2 : DAY_SECONDS;
   seconds %= period;
   while (seconds <= start) seconds += period;
@@ -185,7 +196,7 @@ static bool settle_clocks(const value_scan *s, value_when *a, value_when *b, val
 static bool side_yearless(const value_side *side) {
   if (side->is_day) return false;
   if (side->is_period) return side->period.yearless && side->period.slice == 0;
-  return (side->w.has & (VALUE_H_MONTH | VALUE_H_DAY | VALUE_H_YEAR | VALUE_H_DATE)) == (VALUE_H_MONTH | VALUE_H_DAY);
+  return (side->w.has & (MONTH_DAY | VALUE_H_YEAR | VALUE_H_DATE)) == MONTH_DAY;
 }
 
 static int side_month(const value_side *side) { return side->is_period ? side->period.month : side->w.month; }
@@ -221,7 +232,8 @@ static bool side_in_year(const value_scan *s, const value_side *side, int year, 
 }
 
 /* Neither side names a year: the stretch that has not ended (FUTURE), or the last that has begun (PAST). */
-static bool settle_yearless(const value_scan *s, const value_side *a, const value_side *b, value_interval *out) {
+static bool settle_yearless(const value_scan *s, const value_side *a, const value_side *b,
+    value_interval *out) {
   int64_t today = value_today(s), from = 0, to = 0;
   value_date now = s->cx->now.date;
   bool past = s->cx->resolve == VALUE_PAST;
@@ -231,7 +243,8 @@ static bool settle_yearless(const value_scan *s, const value_side *a, const valu
     bool begun = a->is_period ? year < now.year || a->period.month < now.month : from < today;
     if (past && !begun) continue;
     int end_year = year;
-    if (!side_in_year(s, b, end_year, true, &to) || (to <= from && !side_in_year(s, b, ++end_year, true, &to))) continue;
+    if (!side_in_year(s, b, end_year, true, &to) ||
+        (to <= from && !side_in_year(s, b, ++end_year, true, &to))) continue;
     bool ended = b->is_period ? end_year * 12 + b->period.month < now.year * 12 + now.month : to < today;
     if (!past && ended) continue;
     return set_days(out, from, to);
@@ -242,14 +255,16 @@ static bool settle_yearless(const value_scan *s, const value_side *a, const valu
 static bool settle_days(const value_scan *s, value_side *a, value_side *b, value_interval *out) {
   int64_t from = 0, to = 0;
   if (side_yearless(a) && side_yearless(b)) return settle_yearless(s, a, b, out);
-  if (side_yearless(a) && ((b->w.has & VALUE_H_YEAR) != 0 || (b->is_period && b->period.month != 0)) && !side_yearless(b)) {
+  if (side_yearless(a) && ((b->w.has & VALUE_H_YEAR) != 0 || (b->is_period && b->period.month != 0)) &&
+      !side_yearless(b)) {
     int year = b->is_period ? b->period.span.start.date.year : b->w.year;
     if (!side_in_year(s, a, year - (side_month(a) > side_month(b)), false, &from)) return false;
   } else if (!side_day(s, a, false, &from)) {
     return false;
   }
   if (!side_day(s, b, true, &to)) return false;
-  if (to <= from && (b->w.has & VALUE_H_WEEKDAY) != 0 && (b->w.has & VALUE_H_DATE) == 0) to += (from - to + 7) / 7 * 7;
+  if (to <= from && (b->w.has & VALUE_H_WEEKDAY) != 0 && (b->w.has & VALUE_H_DATE) == 0)
+    to += (from - to + 7) / 7 * 7;
   if (to <= from && side_yearless(b)) {
     int year = value_civil_from_days(from).year;
     if (!side_in_year(s, b, year, true, &to)) return false;
@@ -269,9 +284,18 @@ static bool is_date_side(const value_side *side) {
 
 static bool is_now(const value_side *side) { return (side->w.has & VALUE_H_MOMENT) != 0; }
 
+/* "the 3rd to the 5th of march": a lone day takes the month of the other side. */
+static void share_month(value_when *lone, const value_when *other) {
+  if (lone->has != VALUE_H_DAY || (other->has & MONTH_DAY) != MONTH_DAY) return;
+  lone->has |= other->has & (VALUE_H_MONTH | VALUE_H_YEAR);
+  lone->month = other->month;
+  lone->year = other->year;
+}
+
 static bool settle_range(const value_scan *s, value_side *a, value_side *b, value_interval *out) {
   bool a_date = is_date_side(a), b_date = is_date_side(b);
-  bool b_day = b_date && !b->is_period && (b->w.has & VALUE_H_DAY) != 0, a_day = a_date && !a->is_period && (a->w.has & VALUE_H_DAY) != 0;
+  bool b_day = b_date && !b->is_period && (b->w.has & VALUE_H_DAY) != 0, a_day = a_date && !a->is_period &&
+      (a->w.has & VALUE_H_DAY) != 0;
   if (a->bare && b_day) {
     if (!bare_to_day(a, &b->w)) return false;
     a_date = true;
@@ -280,15 +304,18 @@ static bool settle_range(const value_scan *s, value_side *a, value_side *b, valu
     if (!bare_to_day(b, &a->w)) return false;
     b_date = true;
   }
-  bool month_known = (VALUE_H_DAY | VALUE_H_MONTH) == (b->w.has & (VALUE_H_DAY | VALUE_H_MONTH));
-  if (a_day && !a->is_period && a->w.has == VALUE_H_DAY && month_known) { a->w.has |= b->w.has & (VALUE_H_MONTH | VALUE_H_YEAR); a->w.month = b->w.month; a->w.year = b->w.year; }
-  bool first_month = (VALUE_H_DAY | VALUE_H_MONTH) == (a->w.has & (VALUE_H_DAY | VALUE_H_MONTH));
-  if (b_day && b->w.has == VALUE_H_DAY && first_month) { b->w.has |= a->w.has & (VALUE_H_MONTH | VALUE_H_YEAR); b->w.month = a->w.month; b->w.year = a->w.year; }
+  if (a_day && b_day) {
+    share_month(&a->w, &b->w);
+    share_month(&b->w, &a->w);
+  }
   if ((a_date || is_now(a)) && (b_date || is_now(b)) && (a_date || b_date)) return settle_days(s, a, b, out);
-  if (a->is_period || b->is_period || a->is_day || b->is_day || !bare_to_hour(a) || !bare_to_hour(b)) return false;
-  if ((a->w.has & VALUE_H_CLOCK) != 0 && (b->w.has & VALUE_H_CLOCK) != 0) return settle_clocks(s, &a->w, &b->w, out);
+  if (a->is_period || b->is_period || a->is_day || b->is_day || !bare_to_hour(a) || !bare_to_hour(b))
+    return false;
+  if ((a->w.has & VALUE_H_CLOCK) != 0 && (b->w.has & VALUE_H_CLOCK) != 0)
+    return settle_clocks(s, &a->w, &b->w, out);
   if (!is_now(a) && !is_now(b)) return false;
-  return value_when_settle(&a->w, s, &out->start) && value_when_settle(&b->w, s, &out->end) && value_compare(&out->start, &out->end) < 0;
+  return value_when_settle(&a->w, s, &out->start) && value_when_settle(&b->w, s, &out->end) &&
+      value_compare(&out->start, &out->end) < 0;
 }
 
 /* ---- from ... to ... ---- */
@@ -298,7 +325,7 @@ static size_t scan_day_after(const value_scan *s, size_t at, value_side *b) {
   value_when day = {0};
   int shift = 0;
   size_t i = at;
-  if (value_word_is(s, i, "on") || value_word_is(s, i, "of") || value_word_is(s, i, "in") || value_sign_is(s, i, ',')) i++;
+  if (value_any(s, i, "on|of|in") || value_sign_is(s, i, ',')) i++;
   if (b->bare && value_is(s, i, VALUE_W_MONTH, &day.month)) {
     day.has = VALUE_H_MONTH | VALUE_H_DAY;
     size_t end = value_scan_year(s, i + 1, &day.year);
@@ -306,7 +333,8 @@ static size_t scan_day_after(const value_scan *s, size_t at, value_side *b) {
     return bare_to_day(b, &day) ? (end > 0 ? end : i + 1) : at;
   }
   if (b->bare && value_is(s, i, VALUE_W_SHIFT, &shift) && value_word_is(s, i + 1, "month")) {
-    day = (value_when){.has = VALUE_H_DAY | VALUE_H_MONTHS, .month_shift = shift > 0 ? 1 : shift < 0 ? -1 : 0};
+    day = (value_when){.has = VALUE_H_DAY | VALUE_H_MONTHS, .month_shift = shift > 0 ? 1 : shift < 0 ? -1
+        : 0};
     return bare_to_day(b, &day) ? i + 2 : at;
   }
   value_scan strict = *s;
@@ -334,8 +362,10 @@ static size_t scan_day_before(const value_scan *s, size_t at, value_when *day) {
 
 static size_t range_from(const value_scan *s, size_t start, const value_when *before, value_interval *out) {
   value_side a, b;
-  bool dash = false, open = value_word_is(s, start, "from") || (value_word_is(s, start, "in") && value_scan_year(s, start + 1, &(int){0}) > 0);
-  bool on = before->has == 0 && !s->loose && value_word_is(s, start, "on") && value_is(s, start + 1, VALUE_W_MONTH, NULL);
+  bool dash = false, open = value_word_is(s, start, "from") ||
+      (value_word_is(s, start, "in") && value_scan_year(s, start + 1, &(int){0}) > 0);
+  bool on = before->has == 0 && !s->loose && value_word_is(s, start, "on") &&
+      value_is(s, start + 1, VALUE_W_MONTH, NULL);
   bool between = value_word_is(s, start, "between");
   size_t i = scan_side(s, start + (open || between || on), &a);
   if (i == 0) return 0;
@@ -344,7 +374,8 @@ static size_t range_from(const value_scan *s, size_t start, const value_when *be
   size_t end = scan_side(s, separator, &b);
   if (end == 0) return 0;
   if (before->has != 0) {
-    if (has_day(&a.w) || has_day(&b.w) || is_date_side(&a) || is_date_side(&b) || !bare_to_hour(&a) || (a.w.has & VALUE_H_CLOCK) == 0) return 0;
+    if (has_day(&a.w) || has_day(&b.w) || is_date_side(&a) || is_date_side(&b) || !bare_to_hour(&a) ||
+        (a.w.has & VALUE_H_CLOCK) == 0) return 0;
     value_when day = *before;
     if ((a.w.has & VALUE_H_PART) != 0) day.has &= ~(unsigned)VALUE_H_PART;
     a.w = value_when_merge(&a.w, &day);
@@ -372,7 +403,8 @@ static size_t scan_range(const value_scan *s, size_t at, value_interval *out) {
   return end;
 }
 
-/* ---- a start and a length: "from 2pm for 2 hours", "for 2 hours from 9", "3 days starting next monday" ---- */
+ /* ---- a start and a length: "from 2pm for 2 hours", "for 2 hours from 9", "3 days starting next monday"
+ * ---- */
 
 static size_t scan_lasting(const value_scan *s, size_t at, value_interval *out) {
   value_when before = {0};
@@ -382,9 +414,9 @@ static size_t scan_lasting(const value_scan *s, size_t at, value_interval *out) 
   bool is_for = value_word_is(s, i, "for");
   size_t length = value_scan_duration(s, is_for ? i + 1 : i, &d);
   if (length > 0) {
-    bool starting = value_word_is(s, length, "starting") || value_word_is(s, length, "beginning");
+    bool starting = value_any(s, length, "starting|beginning");
     size_t from = starting ? length + 1 : length;
-    bool word = value_word_is(s, from, "from") || (starting && (value_word_is(s, from, "on") || value_word_is(s, from, "at")));
+    bool word = value_word_is(s, from, "from") || (starting && value_any(s, from, "on|at"));
     if (!starting && !(word && is_for)) return 0;
     end = scan_side(s, word ? from + 1 : from, &side);
     if (is_for && end > 0 && is_date_side(&side) && !s->loose) return 0; /* the finder starts at the length */
@@ -397,7 +429,8 @@ static size_t scan_lasting(const value_scan *s, size_t at, value_interval *out) 
   if (end == 0 || side.is_period || side.is_day || !(side.bare ? bare_to_hour(&side) : true)) return 0;
   if (day > 0 && has_day(&side.w)) return 0;
   if (day > 0) side.w = value_when_merge(&side.w, &before);
-  if (side.w.meridiem == 0 && (side.w.has & (VALUE_H_CLOCK | VALUE_H_PART)) == VALUE_H_CLOCK && !s->loose) side.w.meridiem = 3;
+  if (side.w.meridiem == 0 && (side.w.has & (VALUE_H_CLOCK | VALUE_H_PART)) == VALUE_H_CLOCK && !s->loose)
+    side.w.meridiem = 3;
   if (!value_when_settle(&side.w, s, &out->start)) return 0;
   out->end = value_add(out->start, d);
   out->has_start = out->has_end = true;
@@ -407,15 +440,26 @@ static size_t scan_lasting(const value_scan *s, size_t at, value_interval *out) 
 
 /* ---- open ends ---- */
 
-typedef struct value_bound { bool end, after; } value_bound; /* end: an upper bound; after: the named stretch is outside/inside */
+ /* end: an upper bound; after: the named stretch is outside/inside */
+typedef struct value_bound { bool end, after; } value_bound;
 
 static size_t scan_bound_word(const value_scan *s, size_t at, value_bound *b) {
+  char first = value_first(s, at);
   static const struct { const char *phrase; bool end, after, slot; } words[] = {
-      {"no later than", true, true, false}, {"not later than", true, true, false}, {"as late as", true, true, false}, {"no earlier than", false, false, false}, {"as early as", false, false, false}, {"later than", false, true, false}, {"earlier than", true, false, false},
-      {"greater than", false, true, false}, {"less than", true, false, false}, {"any time from", false, false, false}, {"anytime after", false, true, false}, {"starting from", false, false, false}, {"after", false, true, false}, {"before", true, false, false}, {"since", false, false, false},
-      {"until", true, false, false}, {"till", true, false, false}, {"prior to", true, false, false}, {"starting", false, false, false}, {"> =", false, false, false}, {"< =", true, true, false}, {">", false, true, false}, {"<", true, false, false},
+      {"no later than", true, true, false}, {"not later than", true, true, false},
+          {"as late as", true, true, false}, {"no earlier than", false, false, false},
+          {"as early as", false, false, false}, {"later than", false, true, false},
+          {"earlier than", true, false, false},
+      {"greater than", false, true, false}, {"less than", true, false, false},
+          {"any time from", false, false, false}, {"anytime after", false, true, false},
+          {"starting from", false, false, false}, {"after", false, true, false},
+          {"before", true, false, false}, {"since", false, false, false},
+      {"until", true, false, false}, {"till", true, false, false}, {"prior to", true, false, false},
+          {"starting", false, false, false}, {"> =", false, false, false}, {"< =", true, true, false},
+          {">", false, true, false}, {"<", true, false, false},
       {"by", true, true, true}, {"from", false, false, true}, {"til", true, false, true}};
   for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {
+    if (words[k].phrase[0] != first) continue;
     size_t i = value_match(s, at, words[k].phrase);
     if (i == 0 || (words[k].slot && !s->loose)) continue;
     *b = (value_bound){words[k].end, words[k].after};
@@ -427,13 +471,14 @@ static size_t scan_bound_word(const value_scan *s, size_t at, value_bound *b) {
 /* "or later", "and after", "or earlier" behind a value. */
 static size_t scan_bound_tail(const value_scan *s, size_t at, value_bound *b) {
   if (!value_word_is(s, at, "or") && !value_word_is(s, at, "and")) return 0;
-  if (value_word_is(s, at + 1, "later") || value_word_is(s, at + 1, "greater") || value_word_is(s, at + 1, "after") || value_word_is(s, at + 1, "onwards") || value_word_is(s, at + 1, "above")) {
+  if (value_any(s, at + 1, "later|greater|after|onwards|above")) {
     bool last = at + 2 >= s->n || s->tok[at + 2].kind == VALUE_T_SIGN || value_word_is(s, at + 2, "on");
     if (value_word_is(s, at + 1, "after") && !last) return 0;
     *b = (value_bound){false, false};
     return at + 2;
   }
-  if (value_word_is(s, at + 1, "earlier") || (value_word_is(s, at + 1, "before") && (at + 2 >= s->n || s->tok[at + 2].kind == VALUE_T_SIGN))) {
+  if (value_word_is(s, at + 1, "earlier") ||
+      (value_word_is(s, at + 1, "before") && (at + 2 >= s->n || s->tok[at + 2].kind == VALUE_T_SIGN))) {
     *b = (value_bound){true, true};
     return at + 2;
   }
@@ -464,7 +509,8 @@ static bool settle_bound(const value_scan *s, value_side *side, value_bound b, v
   return true;
 }
 
-/* "after 3 pm", "before friday", "since august", "today before 4pm", "2012 or later", "3 pm or later on monday". */
+ /* "after 3 pm", "before friday", "since august", "today before 4pm", "2012 or later", "3 pm or later on
+ * monday". */
 static size_t scan_open(const value_scan *s, size_t at, value_interval *out) {
   value_side side;
   value_bound bound;
@@ -479,7 +525,8 @@ static size_t scan_open(const value_scan *s, size_t at, value_interval *out) {
     if (value_word_is(s, word, "the") && value_word_is(s, word + 1, "year")) word++;
     if (value_word_is(s, word, "around") && !s->loose) word++;
     i = scan_side(s, word, &side);
-    if (i == 0 || (day > 0 && (is_date_side(&side) || (side.w.has & VALUE_H_CLOCK) == 0 || has_day(&side.w)))) return 0;
+    if (i == 0 || (day > 0 && (is_date_side(&side) || (side.w.has & VALUE_H_CLOCK) == 0 ||
+        has_day(&side.w)))) return 0;
     if (day > 0) side.w = value_when_merge(&side.w, &before);
     return settle_bound(s, &side, bound, out) ? i : 0;
   }
@@ -540,9 +587,11 @@ static size_t scan_moment_span(const value_scan *s, size_t at, value_interval *o
   return end;
 }
 
-base_status value_read_interval(base_slice text, const value_context *cx, value_interval *out, base_error *err) {
+base_status value_read_interval(base_slice text, const value_context *cx, value_interval *out,
+    base_error *err) {
   value_reading r;
-  if (cx == NULL) return base_fail(err, BASE_EARGUMENT, "value", "a stretch of time needs a context that says what now is");
+  if (cx == NULL)
+    return base_fail(err, BASE_EARGUMENT, "value", "a stretch of time needs a context that says what now is");
   base_status status = value_reading_open(&r, text, cx, "a stretch of time", err);
   if (status != BASE_OK) return status;
   if (value_match(&r.scan, r.at, "all day") > 0 && r.at + 2 < r.scan.n) r.at += 2;

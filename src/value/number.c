@@ -1,6 +1,8 @@
 /* Numbers in digits and in words: cardinals, decimals, fractions, ordinals, percents. */
 #include "value/value_private.h"
 
+#include <string.h>
+
 enum { DIGITS_MAX = 18, WORDS_MAX = 24 };
 
 /* ---- digits ---- */
@@ -53,7 +55,10 @@ size_t value_scan_literal(const value_scan *s, size_t at, value_ratio *out) {
         i += 2;
         groups++;
       }
-      if (groups == 0 && is_spaced_group(s, i) && is_spaced_group(s, i + 1) && !is_digits(s, i + 2))
+      bool thousand = is_spaced_group(s, i) && !is_digits(s, i + 1) &&
+          memcmp(s->text.ptr + s->tok[i].start, "000", 3) == 0;
+      if (groups == 0 && (thousand || (is_spaced_group(s, i) && is_spaced_group(s, i + 1) &&
+          !is_digits(s, i + 2))))
         for (; is_spaced_group(s, i); i++)
           if (!append_digits(s, i, &v, &count)) return 0;
     }
@@ -62,8 +67,11 @@ size_t value_scan_literal(const value_scan *s, size_t at, value_ratio *out) {
                  first_len <= 2 && s->tok[i + 1].len == 1;
     if ((value_sign_is(s, i, '.') && s->tok[i].glued) || comma)
       next = fraction_digits(s, i, &v, &count, &scale);
-    if (next > 0 && value_sign_is(s, next, '.') && value_glued(s, next + 1) && is_digits(s, next + 1)) return 0; /* 1.2.3 */
-  } else if (value_sign_is(s, i, '.') && !(at > 0 && s->tok[i].glued && s->tok[at - 1].kind != VALUE_T_SIGN)) {
+    /* 1.2.3 */
+    if (next > 0 && value_sign_is(s, next, '.') && value_glued(s, next + 1) && is_digits(s, next + 1))
+      return 0;
+  } else if (value_sign_is(s, i, '.') && !(at > 0 && s->tok[i].glued &&
+      s->tok[at - 1].kind != VALUE_T_SIGN)) {
     next = fraction_digits(s, i, &v, &count, &scale);
     if (next == 0) return 0;
   } else {
@@ -92,15 +100,17 @@ static size_t skip_and(const value_scan *s, size_t i) {
   return value_word_is(s, i, "and") || value_sign_is(s, i, '&') ? i + 1 : i;
 }
 
-/* Words below one thousand: "a hundred and six", "two hundred five". *tail is where the part below 100 begins. */
+ /* Words below one thousand: "a hundred and six", "two hundred five". *tail is where the part below 100
+ * begins. */
 static size_t parse_group(const value_scan *s, size_t at, int64_t *out) {
   int small = 0, scale = 0;
   size_t i = value_scan_small(s, at, &small), j = 0;
-  if (i == 0 && (value_word_is(s, at, "a") || value_word_is(s, at, "an"))) {
+  if (i == 0 && value_any(s, at, "a|an")) {
     if (!value_is(s, at + 1, VALUE_W_SCALE, NULL) && !value_is(s, at + 1, VALUE_W_DOZEN, NULL)) return 0;
     small = 1;
     i = at + 1;
-  } else if (i == 0 && value_is(s, at, VALUE_W_SCALE, &scale) && scale >= 2 && s->loose && !(at > 0 && value_is(s, at - 1, VALUE_W_SCALE, NULL))) {
+  } else if (i == 0 && value_is(s, at, VALUE_W_SCALE, &scale) && scale >= 2 && s->loose &&
+      !(at > 0 && value_is(s, at - 1, VALUE_W_SCALE, NULL))) {
     small = 1;
     i = at;
   }
@@ -133,6 +143,11 @@ static size_t parse_scales(const value_scan *s, size_t at, int *exponent) {
     size_t j = value_skip_sign(s, i, '-');
     bool suffix = value_is(s, i, VALUE_W_SUFFIX, &scale) && i > 0 &&
                   (s->tok[i - 1].kind == VALUE_T_DIGITS || s->loose || s->tok[i].len > 2);
+    if (!suffix && value_glued(s, i) && s->tok[i].len == 1 && s->text.ptr[s->tok[i].start] == 'M' &&
+        s->tok[i - 1].kind == VALUE_T_DIGITS) {
+      suffix = true; /* "1M", never "1m" */
+      scale = 6;
+    }
     if (suffix && value_glued(s, i + 1) && s->tok[i + 1].kind != VALUE_T_SIGN) suffix = false;
     if (!suffix && !value_is(s, j, VALUE_W_SCALE, &scale)) break;
     *exponent += scale;
@@ -173,11 +188,16 @@ size_t value_scan_cardinal(const value_scan *s, size_t at, value_ratio *out) {
     size_t j = parse_group_or_literal(s, start, end == 0, &part);
     if (j == 0) break;
     bool literal = s->tok[start].kind != VALUE_T_WORD;
+    /* "and one half" */
+    if (end > 0 && start > i && part.num == 1 &&
+        (value_is(s, j, VALUE_W_HALF, NULL) || value_is(s, j, VALUE_W_ORDINAL, NULL))) break;
     j = parse_dozens(s, j, &part);
     size_t after = parse_scales(s, j, &exponent);
     if (end > 0 && literal && !(exponent > 0 || start > i || digits_last)) break;
-    if (end > 0 && (exponent >= last || (exponent == 0 && value_is(s, j, VALUE_W_FRACTIONS, NULL) && start > i))) break;
-    if ((exponent > 0 && !value_ratio_scaled(part, exponent, &part)) || !value_ratio_add(total, part, &total)) {
+    if (end > 0 && (exponent >= last || (exponent == 0 && value_is(s, j, VALUE_W_FRACTIONS, NULL) &&
+        start > i))) break;
+    if ((exponent > 0 && !value_ratio_scaled(part, exponent, &part)) ||
+        !value_ratio_add(total, part, &total)) {
       value_over(s);
       return 0;
     }
@@ -186,7 +206,12 @@ size_t value_scan_cardinal(const value_scan *s, size_t at, value_ratio *out) {
     i = end = after;
   }
   *out = total;
-  return end;
+  if (end == 0 || last > 0) return end;
+  /* "three hundred and two dozen" */
+  size_t more = skip_and(s, end), dozens = value_scan_small(s, more, &dozen);
+  part = (value_ratio){dozen, 1};
+  size_t after = more > end && dozens > 0 ? parse_dozens(s, dozens, &part) : dozens;
+  return after > dozens && value_ratio_add(total, part, out) ? after : end;
 }
 
 /* ---- fractions ---- */
@@ -225,7 +250,8 @@ static size_t parse_denominator(const value_scan *s, size_t at, bool many, int64
 /* U+00BC.. and U+2150..: a fraction in one sign. */
 static size_t parse_vulgar(const value_scan *s, size_t at, value_ratio *out) {
   static const struct { uint32_t sign; int num, den; } table[] = {
-      {0xBC, 1, 4}, {0xBD, 1, 2}, {0xBE, 3, 4}, {0x2153, 1, 3}, {0x2154, 2, 3}, {0x2155, 1, 5}, {0x2156, 2, 5},
+      {0xBC, 1, 4}, {0xBD, 1, 2}, {0xBE, 3, 4}, {0x2153, 1, 3}, {0x2154, 2, 3}, {0x2155, 1, 5},
+          {0x2156, 2, 5},
       {0x2157, 3, 5}, {0x2158, 4, 5}, {0x2159, 1, 6}, {0x215A, 5, 6}, {0x215B, 1, 8}, {0x215C, 3, 8},
       {0x215D, 5, 8}, {0x215E, 7, 8}};
   uint32_t sign = 0;
@@ -245,11 +271,11 @@ static size_t parse_fraction(const value_scan *s, size_t at, value_ratio *out) {
   value_ratio num, below;
   size_t i = parse_vulgar(s, at, out);
   if (i > 0) return i;
-  if ((value_word_is(s, at, "half") || value_word_is(s, at, "quarter")) && !value_word_is(s, at + 1, "past")) {
+  if (value_any(s, at, "half|quarter") && !value_word_is(s, at + 1, "past")) {
     *out = (value_ratio){1, value_word_is(s, at, "half") ? 2 : 4};
     return at + 1;
   }
-  if (value_word_is(s, at, "a") || value_word_is(s, at, "an")) {
+  if (value_any(s, at, "a|an")) {
     i = parse_denominator(s, at + 1, false, &den);
     if (i > 0) return value_ratio_make(1, den, out) ? i : 0;
   }
@@ -269,7 +295,8 @@ static size_t parse_fraction(const value_scan *s, size_t at, value_ratio *out) {
   i = parse_group(s, at, &group);
   if (i == 0) return 0;
   size_t j = parse_denominator(s, i, group != 1, &den);
-  if (j == 0 && group == 1 && (value_word_is(s, i, "half") || value_word_is(s, i, "quarter"))) j = i + 1, den = value_word_is(s, i, "half") ? 2 : 4;
+  if (j == 0 && group == 1 && value_any(s, i, "half|quarter"))
+    j = i + 1, den = value_word_is(s, i, "half") ? 2 : 4;
   return j > 0 && value_ratio_make(group, den, out) ? j : 0;
 }
 
@@ -278,9 +305,10 @@ static size_t parse_fraction_scale(const value_scan *s, size_t at, value_ratio *
   size_t i = at;
   int scale = 0, dozen = 0;
   if (value_word_is(s, i, "of")) i++;
-  if (value_word_is(s, i, "a") || value_word_is(s, i, "an")) i++;
+  if (value_any(s, i, "a|an")) i++;
   if (value_is(s, i, VALUE_W_SCALE, &scale)) return value_ratio_scaled(*v, scale, v) ? i + 1 : at;
-  if (value_is(s, i, VALUE_W_DOZEN, &dozen)) return value_ratio_mul(*v, (value_ratio){dozen, 1}, v) ? i + 1 : at;
+  if (value_is(s, i, VALUE_W_DOZEN, &dozen))
+    return value_ratio_mul(*v, (value_ratio){dozen, 1}, v) ? i + 1 : at;
   return at;
 }
 
@@ -291,7 +319,7 @@ static size_t parse_point(const value_scan *s, size_t at, value_ratio *v) {
   size_t i = at + 1;
   if (!value_word_is(s, at, "point") && !value_word_is(s, at, "dot")) return at;
   while (count < 15) {
-    if (value_word_is(s, i, "oh") || value_word_is(s, i, "o")) {
+    if (value_any(s, i, "oh|o")) {
       digits *= 10;
       count++;
       i++;
@@ -311,20 +339,24 @@ static size_t parse_point(const value_scan *s, size_t at, value_ratio *v) {
     i = j;
   }
   value_ratio tail;
-  if (count == 0 || !value_ratio_make(digits, value_pow10(count), &tail) || !value_ratio_add(*v, tail, v)) return at;
+  if (count == 0 || !value_ratio_make(digits, value_pow10(count), &tail) || !value_ratio_add(*v, tail, v))
+    return at;
   int exponent = 0;
   size_t end = parse_scales(s, i, &exponent);
   return exponent > 0 && value_ratio_scaled(*v, exponent, v) ? end : i;
 }
 
-/* The tail of a mixed number: "and a half", "and three fifths", "1/2", "½". *scale_last: exponent of the last word. */
+ /* The tail of a mixed number: "and a half", "and three fifths", "1/2", "½". *scale_last: exponent of
+ * the last word. */
 static size_t parse_mixed(const value_scan *s, size_t at, value_ratio *v, int last_scale) {
   size_t i = skip_and(s, at), end = 0;
   value_ratio tail;
   bool glued_vulgar = i == at && at < s->n && s->tok[at].kind == VALUE_T_SIGN && s->tok[at].len > 1;
-  bool digits = i == at && is_digits(s, at) && !s->tok[at].glued && at > 0 && s->tok[at - 1].kind == VALUE_T_DIGITS;
+  bool digits = i == at && is_digits(s, at) && !s->tok[at].glued && at > 0 &&
+      s->tok[at - 1].kind == VALUE_T_DIGITS;
   if (i == at && !glued_vulgar && !digits) return at;
-  if (digits && !(value_sign_is(s, at + 1, '/') && value_glued(s, at + 1) && value_glued(s, at + 2))) return at;
+  if (digits && !(value_sign_is(s, at + 1, '/') && value_glued(s, at + 1) && value_glued(s, at + 2)))
+    return at;
   end = parse_fraction(s, i, &tail);
   if (end == 0 || tail.num >= tail.den) return at;
   if (value_is(s, end, VALUE_W_SCALE, NULL) && last_scale >= 6) end = parse_fraction_scale(s, end, &tail);
@@ -344,6 +376,7 @@ static size_t parse_over(const value_scan *s, size_t at, value_ratio *v) {
   size_t j = value_scan_cardinal(s, i, &below);
   if (j == 0 || below.num == 0 || value_is(s, j, VALUE_W_TIMEUNIT, NULL)) return at;
   value_ratio inverse;
+  if (i == at + 2 && v->num > below.num) return at; /* "five out of three" is no part */
   if (!value_ratio_make(below.den, below.num, &inverse) || !value_ratio_mul(*v, inverse, v)) return at;
   return j;
 }
@@ -354,7 +387,8 @@ static size_t parse_power(const value_scan *s, size_t at, value_ratio *v) {
   size_t i = at;
   bool ten = false, negative = false;
   if (value_word_is(s, i, "e") && value_glued(s, i) && value_glued(s, i + 1)) { ten = true; i++; }
-  else if (value_word_is(s, i, "x") && value_glued(s, i) && value_digits(s, i + 1, 2, 2, &exponent) && exponent == 10 && value_sign_is(s, i + 2, '^')) { ten = true; i += 3; }
+  else if (value_word_is(s, i, "x") && value_glued(s, i) && value_digits(s, i + 1, 2, 2, &exponent) &&
+      exponent == 10 && value_sign_is(s, i + 2, '^')) { ten = true; i += 3; }
   else if (value_sign_is(s, i, '^') && value_glued(s, i)) i++;
   else return at;
   while (value_sign_is(s, i, '-') || value_sign_is(s, i, '+')) {
@@ -380,7 +414,7 @@ static int scale_before(const value_scan *s, size_t at, size_t end) {
 static size_t parse_unsigned(const value_scan *s, size_t at, value_ratio *out) {
   value_ratio fraction, whole = {0, 1};
   size_t i = parse_fraction(s, at, &fraction), j = value_scan_cardinal(s, at, &whole);
-  if (j == 0 && i == 0 && (value_word_is(s, at, "point") || value_word_is(s, at, "dot"))) {
+  if (j == 0 && i == 0 && value_any(s, at, "point|dot")) {
     *out = (value_ratio){0, 1};
     j = parse_point(s, at, out);
     return j > at ? j : 0;
@@ -403,7 +437,7 @@ static size_t parse_unsigned(const value_scan *s, size_t at, value_ratio *out) {
 size_t value_scan_number(const value_scan *s, size_t at, value_ratio *out) {
   size_t i = at;
   bool negative = false;
-  if (value_word_is(s, i, "minus") || value_word_is(s, i, "negative")) {
+  if (value_any(s, i, "minus|negative")) {
     negative = true;
     i++;
   } else if (value_sign_is(s, i, '-') && !(s->tok[i].glued && i > 0 && s->tok[i - 1].kind != VALUE_T_SIGN)) {
@@ -425,7 +459,7 @@ size_t value_scan_number(const value_scan *s, size_t at, value_ratio *out) {
 size_t value_scan_count(const value_scan *s, size_t at, value_ratio *out) {
   size_t i = at;
   int count = 0;
-  if (value_word_is(s, i, "a") || value_word_is(s, i, "the")) i++;
+  if (value_any(s, i, "a|the")) i++;
   if (!value_is(s, i, VALUE_W_COUNT, &count)) return value_scan_number(s, at, out);
   *out = (value_ratio){count, 1};
   i++;
@@ -439,10 +473,14 @@ size_t value_scan_count(const value_scan *s, size_t at, value_ratio *out) {
 /* "last", "second to last", "next to last", "antepenultimate" count from the end: -1, -2 ... */
 static size_t parse_from_end(const value_scan *s, size_t at, int64_t *out) {
   static const struct { const char *phrase; int value; } table[] = {
-      {"second to last", -2}, {"next to last", -2}, {"second from last", -2}, {"third to last", -3}, {"third from last", -3},
-      {"the one before the last one", -2}, {"one before the last", -2}, {"one before last", -2}, {"fourth to last", -4}, {"penultimate", -2}, {"antepenultimate", -3},
+      {"second to last", -2}, {"next to last", -2}, {"second from last", -2}, {"third to last", -3},
+          {"third from last", -3},
+      {"the one before the last one", -2}, {"one before the last", -2}, {"one before last", -2},
+          {"fourth to last", -4}, {"penultimate", -2}, {"antepenultimate", -3},
       {"last", -1}, {"final", -1}, {"very last", -1}, {"most recent", -1}, {"latest", -1}};
+  char first = value_first(s, at);
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+    if (table[i].phrase[0] != first) continue;
     size_t next = value_match(s, at, table[i].phrase);
     if (next == 0) continue;
     *out = table[i].value;
@@ -451,7 +489,8 @@ static size_t parse_from_end(const value_scan *s, size_t at, int64_t *out) {
   return 0;
 }
 
-/* One ordinal word with what stands before it: "twenty first", "one hundred twenty fifth", "two hundredth". */
+ /* One ordinal word with what stands before it: "twenty first", "one hundred twenty fifth", "two
+ * hundredth". */
 static size_t parse_ordinal_words(const value_scan *s, size_t at, int64_t *out) {
   value_ratio head = {0, 1};
   int code = 0, tens = 0;
@@ -494,9 +533,9 @@ size_t value_scan_ordinal(const value_scan *s, size_t at, int64_t *out) {
 
 static size_t match_percent(const value_scan *s, size_t i) {
   if (value_sign_is(s, i, '%')) return i + 1;
-  if (value_word_is(s, i, "percent") || value_word_is(s, i, "percents") || value_word_is(s, i, "percentage") ||
-      value_word_is(s, i, "pct") || value_word_is(s, i, "procent") || value_word_is(s, i, "precent")) return i + 1;
-  if (value_word_is(s, i, "per") && (value_word_is(s, i + 1, "cent") || value_word_is(s, i + 1, "cents"))) return i + 2;
+  if (value_any(s, i, "percent|percents|percentage|pct|procent|precent")) return i + 1;
+  if (value_word_is(s, i, "per") && value_any(s, i + 1, "cent|cents"))
+    return i + 2;
   return 0;
 }
 

@@ -1,5 +1,7 @@
-/* Stretches of the calendar by name: weeks, months, quarters, years, decades, weekends, the nth week of a month,
- * and parts of them ("early next month", "the end of 2027"). A stretch without a year is kept as a month, so that
+ /* Stretches of the calendar by name: weeks, months, quarters, years, decades, weekends, the nth week of
+ * a month,
+ * and parts of them ("early next month", "the end of 2027"). A stretch without a year is kept as a month,
+     so that
  * interval.c can settle "march to may" as a whole. */
 #include "value/value_private.h"
 
@@ -58,15 +60,18 @@ static int64_t working_days(int64_t day, int64_t n, int step) {
   return day;
 }
 
-/* The n units that begin tomorrow, or end today; hours and seconds begin now; quarters and decades stand whole. */
-static bool count_span(const value_scan *s, value_duration d, int unit, bool future, bool from_now, value_period *out) {
+ /* The n units that begin tomorrow, or end today; hours and seconds begin now; quarters and decades stand
+ * whole. */
+static bool count_span(const value_scan *s, value_duration d, int unit, bool future, bool from_now,
+    value_period *out) {
   value_datetime now = s->cx->now, day = on_day(value_today(s));
   bool fine = d.seconds != 0;
   value_datetime base = fine ? now : day;
   value_duration back = {-d.months, -d.days, -d.seconds};
   if (d.months < 0 || d.days < 0 || d.seconds < 0) return false;
   value_period whole;
-  if ((unit == VALUE_U_QUARTER || unit == VALUE_U_DECADE) && unit_span(s, unit, future ? 1 : 0, &whole)) base = whole.span.start;
+  if ((unit == VALUE_U_QUARTER || unit == VALUE_U_DECADE) && unit_span(s, unit, future ? 1 : 0, &whole))
+    base = whole.span.start;
   else if (future && !fine && !from_now) base = value_add(base, (value_duration){0, 1, 0});
   out->span.start = future ? base : value_add(base, back);
   out->span.end = future ? value_add(base, d) : base;
@@ -86,10 +91,11 @@ static size_t scan_shifted_count(const value_scan *s, size_t at, int shift, valu
   if (value_is(s, at, VALUE_W_TIMEUNIT, &unit) && unit >= VALUE_U_DAY) return 0;
   size_t i = value_scan_number(s, at, &count);
   if (i > 0 && count.den == 1 && count.num > 0 && count.num < 1000 &&
-      (value_word_is(s, i, "business") || value_word_is(s, i, "working") || value_word_is(s, i, "week")) &&
-      (value_word_is(s, i + 1, "days") || value_word_is(s, i + 1, "day"))) {
+      (value_any(s, i, "business|working|week")) && (value_any(s, i + 1, "days|day"))) {
     int64_t today = value_today(s);
-    if (shift > 0) return value_period_days(out, working_days(today, 1, 1), working_days(today, count.num, 1) + 1) ? i + 2 : 0;
+    if (shift > 0)
+      return value_period_days(out, working_days(today, 1, 1), working_days(today, count.num, 1) + 1)
+          ? i + 2 : 0;
     return value_period_days(out, working_days(today, count.num, -1), today) ? i + 2 : 0;
   }
   if (i > 0) value_is(s, i, VALUE_W_TIMEUNIT, &unit);
@@ -104,16 +110,17 @@ static size_t scan_shifted_count(const value_scan *s, size_t at, int shift, valu
 /* "this week", "next month", "the weekend", "the week after next", "rest of the week", "last 3 days". */
 static size_t scan_unit_span(const value_scan *s, size_t at, bool sliced, value_period *out) {
   static const struct { const char *phrase; int unit; } after_next[] = {
-      {"week after next", VALUE_U_WEEK}, {"month after next", VALUE_U_MONTH}, {"year after next", VALUE_U_YEAR}, {"weekend after next", VALUE_U_WEEKEND}};
+      {"week after next", VALUE_U_WEEK}, {"month after next", VALUE_U_MONTH},
+          {"year after next", VALUE_U_YEAR}, {"weekend after next", VALUE_U_WEEKEND}};
   int shift = 0, unit = 0, second = 0;
-  bool the = value_word_is(s, at, "the") || value_word_is(s, at, "my");
+  bool the = value_any(s, at, "the|my");
   size_t i = at + the;
   for (size_t k = 0; k < sizeof after_next / sizeof after_next[0]; k++) {
     size_t next = value_match(s, i, after_next[k].phrase);
     if (next > 0) return unit_span(s, after_next[k].unit, 2, out) ? next : 0;
   }
-  bool rest = (value_word_is(s, i, "rest") || value_word_is(s, i, "remainder")) && value_word_is(s, i + 1, "of");
-  if (rest) i += value_word_is(s, i + 2, "the") || value_word_is(s, i + 2, "my") ? 3 : 2;
+  bool rest = (value_any(s, i, "rest|remainder")) && value_word_is(s, i + 1, "of");
+  if (rest) i += value_any(s, i + 2, "the|my") ? 3 : 2;
   bool shifted = value_is(s, i, VALUE_W_SHIFT, &shift);
   if (!shifted && value_word_is(s, i, "same")) shifted = true;
   if (shifted) {
@@ -126,17 +133,22 @@ static size_t scan_unit_span(const value_scan *s, size_t at, bool sliced, value_
       if (counted > 0) return counted;
     }
   }
-  bool work = value_word_is(s, i, "workweek") || ((value_word_is(s, i, "work") || value_word_is(s, i, "working")) && value_word_is(s, i + 1, "week"));
+  bool work = value_word_is(s, i, "workweek") ||
+      (value_any(s, i, "work|working") && value_word_is(s, i + 1, "week"));
   if (work && shifted) {
     if (!unit_span(s, VALUE_U_WEEK, plain_shift(shift), out)) return 0;
     int64_t monday = value_days_from_civil(out->span.start.date);
     return value_period_days(out, monday, monday + 5) ? (value_word_is(s, i, "workweek") ? i + 1 : i + 2) : 0;
   }
-  if (value_word_is(s, i, "whole") || value_word_is(s, i, "entire")) i++;
-  if (!value_is(s, i, VALUE_W_TIMEUNIT, &unit) || unit < VALUE_U_DAY || (i < s->n && s->tok[i].len == 1)) return 0;
+  if (value_any(s, i, "whole|entire")) i++;
+  if (!value_is(s, i, VALUE_W_TIMEUNIT, &unit) || unit < VALUE_U_DAY || (i < s->n && s->tok[i].len == 1))
+    return 0;
   if (!shifted && !rest && !the && !sliced && !(s->loose && unit == VALUE_U_WEEKEND)) return 0;
   if (shifted && (unit == VALUE_U_DAY && !rest)) return 0;
-  if (!shifted && !rest && !sliced && !s->loose && (unit >= VALUE_U_QUARTER && unit != VALUE_U_YEAR)) return 0;
+  /* "the year of 2008" */
+  if (!shifted && !sliced && value_word_is(s, i, "year") && value_word_is(s, i + 1, "of")) return 0;
+  if (!shifted && !rest && !sliced && !s->loose && (unit >= VALUE_U_QUARTER && unit != VALUE_U_YEAR))
+    return 0;
   if (!unit_span(s, unit, plain_shift(shift), out)) return 0;
   if (rest) out->span.start = on_day(value_today(s));
   if (rest && s->loose) {
@@ -152,7 +164,8 @@ static size_t scan_counted(const value_scan *s, size_t at, value_period *out) {
   value_duration d;
   int shift = 0, unit = 0;
   size_t i = value_scan_number(s, at, &count);
-  if (i > 0 && value_is(s, i, VALUE_W_SHIFT, &shift) && shift != 0 && value_is(s, i + 1, VALUE_W_TIMEUNIT, &unit) && count.num > 0) {
+  if (i > 0 && value_is(s, i, VALUE_W_SHIFT, &shift) && shift != 0 &&
+      value_is(s, i + 1, VALUE_W_TIMEUNIT, &unit) && count.num > 0) {
     const value_token *word = &s->tok[i + 1];
     bool plural = s->text.ptr[word->start + word->len - 1] == 's';
     if (!plural && count.num != 1) return 0;
@@ -189,15 +202,16 @@ static int month_year(const value_scan *s, int month, int shift) {
 
 /* "may", "march", "mar", "dec", "jan" and "sun" are other words too: running text must give a reason. */
 static bool month_is_meant(const value_scan *s, size_t at, size_t end) {
-  static const char *const before[] = {"in", "of", "since", "from", "between", "during", "until", "till", "by", "mid", "late", "early", "after", "before"};
-  bool doubtful = value_word_is(s, at, "may") || value_word_is(s, at, "march") || value_word_is(s, at, "mar") || value_word_is(s, at, "dec");
+  static const char *const before[] = {"in", "of", "since", "from", "between", "during", "until", "till",
+      "by", "mid", "late", "early", "after", "before"};
+  bool doubtful = value_any(s, at, "may|march|mar|dec");
   if (!doubtful || s->loose) return true;
   for (size_t i = 0; at > 0 && i < sizeof before / sizeof before[0]; i++)
     if (value_word_is(s, at - 1, before[i])) return true;
   if (at > 0 && value_sign_is(s, at - 1, '-')) return true;
   bool capital = s->text.ptr[s->tok[at].start] == 'M' && at > 0;
   bool last = end >= s->n || s->tok[end].kind == VALUE_T_SIGN;
-  return (at > 0 && (value_word_is(s, at - 1, "to") || value_word_is(s, at - 1, "and") || value_word_is(s, at - 1, "the"))) ? capital || last : false;
+  return (at > 0 && value_any(s, at - 1, "to|and|the")) ? capital || last : false;
 }
 
 /* "march", "in march 2027", "next march", "march of next year", "dec/2018", "2017 april", "12-2015". */
@@ -207,25 +221,31 @@ static size_t scan_month_span(const value_scan *s, size_t at, value_period *out)
   if (value_word_is(s, i, "the") && value_word_is(s, i + 1, "month") && value_word_is(s, i + 2, "of")) i += 3;
   if (value_digits(s, i, 4, 4, &year) && year > 1500 && year < 2500) {
     size_t j = value_sign_is(s, i + 1, '-') || value_sign_is(s, i + 1, '/') ? i + 2 : i + 1;
-    if (value_is(s, j, VALUE_W_MONTH, &month) && !value_digits(s, j + 2, 1, 2, &of)) return value_period_month(month, year, out) ? j + 1 : 0;
+    if (value_is(s, j, VALUE_W_MONTH, &month) && !value_digits(s, j + 2, 1, 2, &of))
+      return value_period_month(month, year, out) ? j + 1 : 0;
     bool tight = j == i + 2 && value_glued(s, i + 1) && value_glued(s, j) && value_digits(s, j, 2, 2, &month);
     if (tight && !value_glued(s, j + 1)) return value_period_month(month, year, out) ? j + 1 : 0;
   }
-  if (value_digits(s, i, 1, 2, &month) && value_sign_is(s, i + 1, '-') && value_glued(s, i + 1) && value_glued(s, i + 2) && value_digits(s, i + 2, 4, 4, &year) && year > 1500 && year < 2500 && !value_glued(s, i + 3))
+  if (value_digits(s, i, 1, 2, &month) && value_sign_is(s, i + 1, '-') && value_glued(s, i + 1) &&
+      value_glued(s, i + 2) && value_digits(s, i + 2, 4, 4, &year) && year > 1500 && year < 2500 &&
+      !value_glued(s, i + 3))
     return value_period_month(month, year, out) ? i + 3 : 0;
   year = 0;
   bool shifted = value_is(s, i, VALUE_W_SHIFT, &shift);
   if (shifted) i++;
   if (!value_is(s, i, VALUE_W_MONTH, &month)) return 0;
   size_t name = i++;
-  if (value_sign_is(s, i, '.') && value_glued(s, i) && s->tok[name].len <= 4 && i + 1 < s->n && s->tok[i + 1].kind == VALUE_T_DIGITS) i++;
+  if (value_sign_is(s, i, '.') && value_glued(s, i) && s->tok[name].len <= 4 && i + 1 < s->n &&
+      s->tok[i + 1].kind == VALUE_T_DIGITS) i++;
   size_t j = i;
-  if (value_sign_is(s, j, ',') || value_sign_is(s, j, '/') || value_sign_is(s, j, '-') || value_word_is(s, j, "of") || value_word_is(s, j, "in")) j++;
+  if (value_sign_is(s, j, ',') || value_sign_is(s, j, '/') || value_sign_is(s, j, '-') ||
+      value_any(s, j, "of|in")) j++;
   size_t end = value_scan_year(s, j, &year);
-  if (end > 0 && year > 1500 && year < 2500 && !(value_sign_is(s, end, '-') && value_glued(s, end) && value_glued(s, end + 1))) return value_period_month(month, year, out) ? end : 0;
+  if (end > 0 && year > 1500 && year < 2500) return value_period_month(month, year, out) ? end : 0;
   if (value_is(s, j, VALUE_W_SHIFT, &of) && value_word_is(s, j + 1, "year"))
     return value_period_month(month, s->cx->now.date.year + plain_shift(of), out) ? j + 2 : 0;
-  if (shifted && shift == 0 && !s->loose && (value_word_is(s, name, "may") || value_word_is(s, name, "march")) && i < s->n && s->tok[i].kind == VALUE_T_WORD && !value_word_is(s, i, "to")) return 0;
+  if (shifted && shift == 0 && !s->loose && (value_any(s, name, "may|march")) && i < s->n &&
+      s->tok[i].kind == VALUE_T_WORD && !value_word_is(s, i, "to")) return 0;
   if (!shifted && !month_is_meant(s, name, i)) return 0;
   out->yearless = !shifted;
   return value_period_month(month, month_year(s, month, shifted ? shift : 99), out) ? i : 0;
@@ -235,7 +255,8 @@ static size_t scan_month_span(const value_scan *s, size_t at, value_period *out)
 static size_t scan_of_year(const value_scan *s, size_t at, int *year) {
   int shift = 0;
   size_t i = at;
-  if (value_word_is(s, i, "of") || value_word_is(s, i, "in") || value_sign_is(s, i, '-') || value_sign_is(s, i, ',') || value_sign_is(s, i, '/')) i++;
+  if (value_any(s, i, "of|in") || value_sign_is(s, i, '-') ||
+      value_sign_is(s, i, ',') || value_sign_is(s, i, '/')) i++;
   if (value_word_is(s, i, "the")) i++;
   if (value_is(s, i, VALUE_W_SHIFT, &shift) && value_word_is(s, i + 1, "year")) {
     *year = s->cx->now.date.year + plain_shift(shift);
@@ -252,7 +273,8 @@ static size_t scan_of_year(const value_scan *s, size_t at, int *year) {
 static size_t scan_short_quarter(const value_scan *s, size_t at, int *first, int *months) {
   int n = 0;
   bool q = value_word_is(s, at, "q"), h = value_word_is(s, at, "h");
-  if ((!q && !h) || !value_glued(s, at + 1) || !value_digits(s, at + 1, 1, 1, &n) || n < 1 || n > (q ? 4 : 2)) return 0;
+  if ((!q && !h) || !value_glued(s, at + 1) || !value_digits(s, at + 1, 1, 1, &n) || n < 1 ||
+      n > (q ? 4 : 2)) return 0;
   *months = q ? 3 : 6;
   *first = (n - 1) * *months + 1;
   return at + 2;
@@ -272,7 +294,8 @@ static size_t scan_quarter(const value_scan *s, size_t at, value_period *out) {
     if (i == 0) {
       size_t o = value_scan_ordinal(s, value_word_is(s, at, "the") ? at + 1 : at, &nth);
       bool half = value_word_is(s, o, "half");
-      if (o == 0 || !(value_word_is(s, o, "quarter") || half) || nth == 0 || nth > (half ? 2 : 4) || nth < -1) return 0;
+      if (o == 0 || !(value_word_is(s, o, "quarter") || half) || nth == 0 || nth > (half ? 2 : 4) ||
+          nth < -1) return 0;
       months = half ? 6 : 3;
       first = (nth < 0 ? 12 - months : ((int)nth - 1) * months) + 1;
       i = scan_of_year(s, o + 1, &year);
@@ -283,7 +306,8 @@ static size_t scan_quarter(const value_scan *s, size_t at, value_period *out) {
     }
   }
   out->unit = VALUE_U_QUARTER;
-  return value_period_days(out, first_of(year, first), month_start((value_date){year, first, 1}, months)) ? i : 0;
+  return value_period_days(out, first_of(year, first), month_start((value_date){year, first, 1}, months))
+      ? i : 0;
 }
 
 static bool year_span(int year, value_period *out) {
@@ -299,30 +323,37 @@ static bool looks_like_year(const value_scan *s, size_t i, size_t end) {
   for (size_t k = 0; i > 0 && k < sizeof not_before / sizeof not_before[0]; k++)
     if (value_sign_is(s, i - 1, *not_before[k])) return false;
   int day = 0;
-  if (i > 1 && s->tok[i].kind == VALUE_T_DIGITS && value_sign_is(s, i - 1, '-') && value_digits(s, i - 2, 1, 2, &day)) return false;
+  if (i > 1 && s->tok[i].kind == VALUE_T_DIGITS && value_sign_is(s, i - 1, '-') &&
+      value_digits(s, i - 2, 1, 2, &day)) return false;
   if (value_glued(s, end) && s->tok[end].kind == VALUE_T_WORD) return false;
-  if ((value_sign_is(s, end, '.') || value_sign_is(s, end, ',') || value_sign_is(s, end, '/')) && value_glued(s, end) && value_glued(s, end + 1) && end + 1 < s->n && s->tok[end + 1].kind != VALUE_T_SIGN) return false;
-  return !(value_is(s, end, VALUE_W_TIMEUNIT, NULL) || value_sign_is(s, end, '%') || value_is(s, end, VALUE_W_SCALE, NULL));
+  if ((value_sign_is(s, end, '.') || value_sign_is(s, end, ',') || value_sign_is(s, end, '/')) &&
+      value_glued(s, end) && value_glued(s, end + 1) && end + 1 < s->n &&
+      s->tok[end + 1].kind != VALUE_T_SIGN) return false;
+  return !(value_is(s, end, VALUE_W_TIMEUNIT, NULL) || value_sign_is(s, end, '%') ||
+      value_is(s, end, VALUE_W_SCALE, NULL));
 }
 
 /* "2027", "the year 2027", "the 1990s", "21st century", "nineties". */
 static size_t scan_year_span(const value_scan *s, size_t at, value_period *out) {
-  static const char *const decades[] = {"twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties"};
+  static const char *const decades[] = {"twenties", "thirties", "forties", "fifties", "sixties",
+      "seventies", "eighties", "nineties"};
   int year = 0;
   int64_t nth = 0;
   size_t i = value_word_is(s, at, "the") && s->loose ? at + 1 : at;
   bool the = value_word_is(s, at, "the");
   if (value_word_is(s, i, "the") && value_word_is(s, i + 1, "year") && s->loose) i++;
-  if (value_word_is(s, i, "year") || value_word_is(s, i, "cy")) i++;
+  if (value_any(s, i, "year|cy")) i++;
   if (value_word_is(s, i, "of") && i > at && s->loose) i++;
   size_t end = value_scan_year(s, i, &year), tail = end;
   if (end > 0 && value_sign_is(s, tail, '\'')) tail++;
   if (end > 0 && s->tok[i].kind == VALUE_T_DIGITS && value_word_is(s, tail, "s") && year % 10 == 0)
     return value_period_days(out, first_of(year, 1), first_of(year + 10, 1)) ? tail + 1 : 0;
-  if (end > 0 && year >= 1500 && year <= 2200) return looks_like_year(s, i, end) && year_span(year, out) ? end : 0;
+  if (end > 0 && year >= 1500 && year <= 2200)
+    return looks_like_year(s, i, end) && year_span(year, out) ? end : 0;
   for (int k = 0; k < 8; k++)
     if (value_word_is(s, the && !s->loose ? at + 1 : i, decades[k]) && (the || s->loose))
-      return value_period_days(out, first_of(1920 + 10 * k, 1), first_of(1930 + 10 * k, 1)) ? i + 1 + (the && !s->loose) : 0;
+      return value_period_days(out, first_of(1920 + 10 * k, 1), first_of(1930 + 10 * k, 1))
+          ? i + 1 + (the && !s->loose) : 0;
   size_t j = value_scan_ordinal(s, at, &nth);
   if (j > 0 && value_sign_is(s, j, '-')) j++;
   if (j > 0 && nth > 1 && nth < 90 && value_word_is(s, j, "century"))
@@ -356,14 +387,16 @@ static int64_t month_week(int64_t first, int64_t next, int64_t n) {
   return n > 0 ? start + 7 * (n - 1) : end + 7 * n;
 }
 
-/* "first week of may", "the last 3 weeks of this year", "the third month of 2021", "week 31", "week 3 of 2027". */
+ /* "first week of may", "the last 3 weeks of this year", "the third month of 2021", "week 31", "week 3 of
+ * 2027". */
 static size_t scan_nth(const value_scan *s, size_t at, value_period *out) {
   int64_t nth = 0;
   int year = 0, unit = 0, number = 0;
   value_ratio count = {1, 1};
   value_period of = {0};
   size_t i = value_word_is(s, at, "the") ? at + 1 : at;
-  if (value_word_is(s, i, "week") && value_digits(s, i + 1, 1, 2, &number) && number >= 1 && number <= 53 && !value_glued(s, i + 2)) {
+  if (value_word_is(s, i, "week") && value_digits(s, i + 1, 1, 2, &number) && number >= 1 && number <= 53 &&
+      !value_glued(s, i + 2)) {
     if (i > at) return 0;
     size_t end = value_word_is(s, i + 2, "of") ? scan_of_year(s, i + 2, &year) : 0;
     if (end == 0) year = s->cx->now.date.year;
@@ -375,28 +408,35 @@ static size_t scan_nth(const value_scan *s, size_t at, value_period *out) {
   if (i == 0 || nth == 0 || nth < -1 || nth > 53) return 0;
   size_t counted = value_scan_cardinal(s, i, &count);
   if (counted > 0) i = counted; else count = (value_ratio){1, 1};
-  if (!value_is(s, i, VALUE_W_TIMEUNIT, &unit) || !value_word_is(s, i + 1, "of") || count.den != 1 || count.num < 1 || count.num > 100) return 0;
+  if (!value_is(s, i, VALUE_W_TIMEUNIT, &unit) || !value_word_is(s, i + 1, "of") || count.den != 1 ||
+      count.num < 1 || count.num > 100) return 0;
   size_t end = scan_of_year(s, i + 1, &year);
   bool whole_year = end > 0;
   if (end == 0) end = scan_plain(s, i + 2, &of);
   if (end == 0) return 0;
-  if (whole_year) of.span = (value_interval){.start = on_day(first_of(year, 1)), .end = on_day(first_of(year + 1, 1))};
-  int64_t from = value_days_from_civil(of.span.start.date), to = value_days_from_civil(of.span.end.date), n = count.num;
+  if (whole_year)
+    of.span = (value_interval){.start = on_day(first_of(year, 1)), .end = on_day(first_of(year + 1, 1))};
+  int64_t from = value_days_from_civil(of.span.start.date), to = value_days_from_civil(of.span.end.date),
+      n = count.num;
   out->unit = unit;
   if (unit == VALUE_U_WEEK && (whole_year || of.unit == VALUE_U_MONTH || of.unit == VALUE_U_YEAR)) {
-    int64_t monday = whole_year || of.unit == VALUE_U_YEAR ? iso_week(of.span.start.date.year, nth) : month_week(from, to, nth);
-    return value_period_days(out, nth > 0 ? monday : monday - 7 * (n - 1), nth > 0 ? monday + 7 * n : monday + 7) ? end : 0;
+    int64_t monday = whole_year || of.unit == VALUE_U_YEAR ? iso_week(of.span.start.date.year, nth)
+        : month_week(from, to, nth);
+    return value_period_days(out, nth > 0 ? monday : monday - 7 * (n - 1), nth > 0 ? monday + 7 * n
+        : monday + 7) ? end : 0;
   }
   if (unit == VALUE_U_MONTH) {
     value_date base = nth > 0 ? of.span.start.date : of.span.end.date;
     int64_t first = nth > 0 ? nth - 1 : -n;
     return value_period_days(out, month_start(base, first), month_start(base, first + n)) ? end : 0;
   }
-  if (unit == VALUE_U_DAY && n > 1) return value_period_days(out, nth > 0 ? from : to - n, nth > 0 ? from + n : to) ? end : 0;
+  if (unit == VALUE_U_DAY && n > 1)
+    return value_period_days(out, nth > 0 ? from : to - n, nth > 0 ? from + n : to) ? end : 0;
   return 0;
 }
 
-/* "the week of april 10", "week of the 18th", "w/c feb 4", "labor day weekend", "the weekend of halloween". */
+ /* "the week of april 10", "week of the 18th", "w/c feb 4", "labor day weekend", "the weekend of
+ * halloween". */
 static size_t scan_week_of(const value_scan *s, size_t at, value_period *out) {
   value_when w = {0};
   int64_t day = 0;
@@ -404,7 +444,7 @@ static size_t scan_week_of(const value_scan *s, size_t at, value_period *out) {
   size_t i = value_word_is(s, at, "the") ? at + 1 : at;
   bool weekend = value_word_is(s, i, "weekend") && value_word_is(s, i + 1, "of");
   if (!weekend && value_match(s, i, "w / c") > 0) i += 3;
-  else if (value_word_is(s, i, "week") && (value_word_is(s, i + 1, "of") || value_word_is(s, i + 1, "beginning") || value_word_is(s, i + 1, "starting") || value_word_is(s, i + 1, "commencing"))) i += 2;
+  else if (value_word_is(s, i, "week") && (value_any(s, i + 1, "of|beginning|starting|commencing"))) i += 2;
   else if (weekend) i += 2;
   else return 0;
   if (value_word_is(s, i, "on")) i++;
@@ -419,10 +459,12 @@ static size_t scan_holiday_weekend(const value_scan *s, size_t at, value_period 
   value_when w = {0};
   int64_t day = 0;
   size_t i = value_scan_day(s, at, &w);
-  if (i == 0 || !value_word_is(s, i, "weekend") || (w.has & (VALUE_H_DATE | VALUE_H_WEEKDAY)) != VALUE_H_DATE) return 0;
+  if (i == 0 || !value_word_is(s, i, "weekend") ||
+      (w.has & (VALUE_H_DATE | VALUE_H_WEEKDAY)) != VALUE_H_DATE) return 0;
   if (!value_when_day(&w, s, &day)) return 0;
   int weekday = value_weekday(value_civil_from_days(day));
-  int64_t saturday = weekday <= 2 ? monday_of(day) - 2 : monday_of(day) + 5; /* Monday to Wednesday: the one before */
+  /* Monday to Wednesday: the one before */
+  int64_t saturday = weekday <= 2 ? monday_of(day) - 2 : monday_of(day) + 5;
   return value_period_days(out, saturday, weekday <= 2 ? saturday + 3 : saturday + 2) ? i + 1 : 0;
 }
 
@@ -430,26 +472,34 @@ static size_t scan_holiday_weekend(const value_scan *s, size_t at, value_period 
 
 /* early 1, mid 2, late 3, earlier 4, later 5, "beginning of" and the like */
 static size_t scan_slice(const value_scan *s, size_t at, int *slice) {
+  char first = value_first(s, at);
   static const struct { const char *phrase; int slice; } words[] = {
-      {"the beginning of", 1}, {"the start of", 1}, {"the middle of", 2}, {"the end of", 3}, {"beginning of", 1}, {"start of", 1}, {"middle of", 2}, {"end of", 3}, {"earlier in", 4}, {"later in", 5},
-      {"early in", 1}, {"late in", 3}, {"mid -", 2}, {"early", 1}, {"mid", 2}, {"late", 3}, {"earlier", 4}, {"later", 5}};
+      {"the beginning of", 1}, {"the start of", 1}, {"the middle of", 2}, {"the end of", 3},
+          {"beginning of", 1}, {"start of", 1}, {"middle of", 2}, {"end of", 3}, {"earlier in", 4},
+          {"later in", 5},
+      {"early in", 1}, {"late in", 3}, {"mid -", 2}, {"early", 1}, {"mid", 2}, {"late", 3}, {"earlier", 4},
+          {"later", 5}};
   for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {
+    if (words[k].phrase[0] != first) continue;
     size_t i = value_match(s, at, words[k].phrase);
-    if (i == 0) continue;
+    if (i == 0 || (k < 4 && !s->loose)) continue; /* running text: without its article */
     *slice = words[k].slice;
     return i;
   }
   return 0;
 }
 
-/* Cuts a period to its slice. Thirds of a named year, halves of weeks and months, the 10th to 20th as mid month. */
+ /* Cuts a period to its slice. Thirds of a named year, halves of weeks and months, the 10th to 20th as
+ * mid month. */
 static bool cut(const value_scan *s, int slice, bool named, value_period *p) {
-  int64_t from = value_days_from_civil(p->span.start.date), to = value_days_from_civil(p->span.end.date), half = from;
+  int64_t from = value_days_from_civil(p->span.start.date), to = value_days_from_civil(p->span.end.date),
+      half = from;
   int64_t today = value_today(s), mid_from = from, mid_to = to;
   value_date first = p->span.start.date;
   if (p->unit == VALUE_U_WEEK) { half = from + 3; mid_from = from + 2; mid_to = from + 4; }
   else if (p->unit == VALUE_U_MONTH) { half = from + 15; mid_from = from + 9; mid_to = from + 20; }
-  else if (p->unit == VALUE_U_YEAR) { half = first_of(first.year, 7); mid_from = first_of(first.year, 5); mid_to = first_of(first.year, 9); }
+  else if (p->unit == VALUE_U_YEAR) { half = first_of(first.year, 7); mid_from = first_of(first.year, 5);
+      mid_to = first_of(first.year, 9); }
   else { half = from + (to - from) / 2; mid_from = from + (to - from) / 3; mid_to = to - (to - from) / 3; }
   bool thirds = p->unit == VALUE_U_YEAR && named;
   switch (slice) {
@@ -463,7 +513,8 @@ static bool cut(const value_scan *s, int slice, bool named, value_period *p) {
 
 static size_t scan_whole(const value_scan *s, size_t at, bool sliced, value_period *out) {
   typedef size_t (*scanner)(const value_scan *, size_t, value_period *);
-  static const scanner kinds[] = {scan_counted, scan_month_span, scan_quarter, scan_nth, scan_year_span, scan_week_of, scan_holiday_weekend};
+  static const scanner kinds[] = {scan_counted, scan_month_span, scan_quarter, scan_nth, scan_year_span,
+      scan_week_of, scan_holiday_weekend};
   value_period trial = {0};
   size_t best = scan_unit_span(s, at, sliced, &trial);
   if (best > 0) *out = trial;

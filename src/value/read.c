@@ -11,7 +11,7 @@ static size_t scan_spelled(const value_scan *s, size_t at, value_ratio *out) {
   size_t i = at;
   for (; i < s->n && said < 12; said++) {
     size_t j = value_scan_small(s, i, &small);
-    if (j == 0 && said > 0 && (value_word_is(s, i, "oh") || value_word_is(s, i, "o"))) {
+    if (j == 0 && said > 0 && value_any(s, i, "oh|o")) {
       small = 0;
       j = i + 1;
     }
@@ -24,7 +24,8 @@ static size_t scan_spelled(const value_scan *s, size_t at, value_ratio *out) {
   return said >= 2 ? i : 0;
 }
 
-static base_status read_ratio(base_slice text, const char *what, ratio_scanner scan, value_ratio *out, base_error *err) {
+static base_status read_ratio(base_slice text, const char *what, ratio_scanner scan, value_ratio *out,
+    base_error *err) {
   value_reading r;
   base_status status = value_reading_open(&r, text, NULL, what, err);
   if (status != BASE_OK) return status;
@@ -39,7 +40,8 @@ base_status value_read_number(base_slice text, value_decimal *out, base_error *e
   value_ratio v;
   base_status status = read_ratio(text, "a number", value_scan_count, &v, err);
   if (status != BASE_OK) return status;
-  if (!value_ratio_to_decimal(v, out)) return base_fail(err, BASE_ELIMIT, "value", "the number cannot be held exactly");
+  if (!value_ratio_to_decimal(v, out))
+    return base_fail(err, BASE_ELIMIT, "value", "the number cannot be held exactly");
   return BASE_OK;
 }
 
@@ -53,8 +55,11 @@ base_status value_read_integer(base_slice text, int64_t *out, base_error *err) {
 /* In a slot: "half", "max", "a third", "40", "forty percent", "half way". */
 static size_t scan_level(const value_scan *s, size_t at, value_ratio *out) {
   static const struct { const char *word; int percent; } words[] = {
-      {"max", 100}, {"maximum", 100}, {"full", 100}, {"fully", 100}, {"highest", 100}, {"top", 100}, {"completely", 100}, {"the max", 100}, {"full blast", 100}, {"all the way up", 100}, {"all the way", 100},
-      {"min", 1}, {"minimum", 1}, {"lowest", 1}, {"half way", 50}, {"halfway", 50}, {"half", 50}, {"none", 0}, {"nothing", 0}, {"all the way down", 0}};
+      {"max", 100}, {"maximum", 100}, {"full", 100}, {"fully", 100}, {"highest", 100}, {"top", 100},
+          {"completely", 100}, {"the max", 100}, {"full blast", 100}, {"all the way up", 100},
+          {"all the way", 100},
+      {"min", 1}, {"minimum", 1}, {"lowest", 1}, {"half way", 50}, {"halfway", 50}, {"half", 50},
+          {"none", 0}, {"nothing", 0}, {"all the way down", 0}};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
     size_t next = value_match(s, at, words[i].word);
     if (next == 0 || next < s->n) continue;
@@ -67,7 +72,8 @@ static size_t scan_level(const value_scan *s, size_t at, value_ratio *out) {
   if (end == s->n && out->den != 1 && out->num > 0 && out->num < out->den) {
     bool fraction = true;
     for (size_t i = at; i < end; i++)
-      if (value_sign_is(s, i, '.') || value_word_is(s, i, "point")) fraction = false; /* "0.5" is half a percent */
+      /* "0.5" is half a percent */
+      if (value_sign_is(s, i, '.') || value_word_is(s, i, "point")) fraction = false;
     if (fraction) return value_ratio_mul(*out, (value_ratio){100, 1}, out) ? end : 0;
   }
   return end;
@@ -77,7 +83,8 @@ base_status value_read_percent(base_slice text, value_decimal *out, base_error *
   value_ratio v;
   base_status status = read_ratio(text, "a percentage", scan_level, &v, err);
   if (status != BASE_OK) return status;
-  if (!value_ratio_to_decimal(v, out)) return base_fail(err, BASE_ELIMIT, "value", "the percentage cannot be held exactly");
+  if (!value_ratio_to_decimal(v, out))
+    return base_fail(err, BASE_ELIMIT, "value", "the percentage cannot be held exactly");
   return BASE_OK;
 }
 
@@ -85,7 +92,7 @@ base_status value_read_percent(base_slice text, value_decimal *out, base_error *
 static size_t scan_position(const value_scan *s, size_t at, int64_t *out) {
   value_ratio v;
   size_t i = value_scan_ordinal(s, at, out);
-  if (i > 0) return value_word_is(s, i, "one") || value_word_is(s, i, "ones") ? i + 1 : i;
+  if (i > 0) return value_any(s, i, "one|ones") ? i + 1 : i;
   i = at;
   if (value_word_is(s, i, "number") || value_sign_is(s, i, '#') || value_word_is(s, i, "no")) i++;
   if (value_word_is(s, i, "next") && i + 1 >= s->n - 1) return 0;

@@ -4,7 +4,8 @@
 
 enum { WEEKDAYS = 0x1F, WEEKEND = 0x60 };
 
-/* "monday, wednesday and friday", "mondays", "mon-fri", "tue/thu": the set of days. *many: a plural was said. */
+ /* "monday, wednesday and friday", "mondays", "mon-fri", "tue/thu": the set of days. *many: a plural was
+ * said. */
 static size_t scan_weekdays(const value_scan *s, size_t at, uint8_t *set, bool *many) {
   int day = 0, to = 0;
   size_t i = at, end = 0;
@@ -14,7 +15,7 @@ static size_t scan_weekdays(const value_scan *s, size_t at, uint8_t *set, bool *
     if (value_is(s, i, VALUE_W_OFTEN, NULL)) *many = true;
     *set = (uint8_t)(*set | 1u << day);
     end = ++i;
-    size_t j = value_sign_is(s, i, '-') || value_word_is(s, i, "to") || value_word_is(s, i, "through") || value_word_is(s, i, "thru") ? i + 1 : i;
+    size_t j = value_sign_is(s, i, '-') || value_any(s, i, "to|through|thru") ? i + 1 : i;
     if (j > i && value_is(s, j, VALUE_W_WEEKDAY, &to)) {
       for (int d = day; d != to; d = (d + 1) % 7) *set = (uint8_t)(*set | 1u << d);
       *set = (uint8_t)(*set | 1u << to);
@@ -47,12 +48,13 @@ static value_freq freq_of_unit(int unit, int *interval) {
 
 static size_t scan_month_word(const value_scan *s, size_t at) {
   size_t i = at;
-  if (value_word_is(s, i, "of") || value_word_is(s, i, "in")) i++;
-  if (value_is(s, i, VALUE_W_EVERY, NULL) || value_word_is(s, i, "the") || value_word_is(s, i, "a")) i++;
+  if (value_any(s, i, "of|in")) i++;
+  if (value_is(s, i, VALUE_W_EVERY, NULL) || value_any(s, i, "the|a")) i++;
   return i > at && value_word_is(s, i, "month") ? i + 1 : 0;
 }
 
-/* "the first of each month", "last friday of every month", "the 15th of the month" (the last only behind every). */
+ /* "the first of each month", "last friday of every month", "the 15th of the month" (the last only behind
+ * every). */
 static size_t scan_monthly(const value_scan *s, size_t at, bool every, value_recurrence *out) {
   int64_t nth = 0;
   uint8_t set = 0;
@@ -65,8 +67,10 @@ static size_t scan_monthly(const value_scan *s, size_t at, bool every, value_rec
   bool day = j == 0 && value_word_is(s, i, "day");
   if (j == 0) j = day ? i + 1 : i;
   size_t end = scan_month_word(s, j);
-  bool repeated = every || (end > 0 && (value_is(s, end - 2, VALUE_W_EVERY, NULL) || value_word_is(s, end - 2, "a")));
-  if (end == 0 && every && set == 0 && nth > 0 && !day && !value_is(s, j, VALUE_W_TIMEUNIT, NULL)) end = j; /* "every 15th" */
+  bool repeated = every || (end > 0 && (value_is(s, end - 2, VALUE_W_EVERY, NULL) ||
+      value_word_is(s, end - 2, "a")));
+  /* "every 15th" */
+  if (end == 0 && every && set == 0 && nth > 0 && !day && !value_is(s, j, VALUE_W_TIMEUNIT, NULL)) end = j;
   if (end == 0 || !repeated || (set != 0 && (nth > 5 || !is_one(set)))) return 0;
   out->freq = VALUE_MONTHLY;
   out->interval = 1;
@@ -93,7 +97,7 @@ static size_t scan_every(const value_scan *s, size_t at, value_recurrence *out) 
     out->interval = 30;
     return i + 2;
   }
-  if (value_word_is(s, i, "other") || value_word_is(s, i, "second") || value_word_is(s, i, "alternate")) {
+  if (value_any(s, i, "other|second|alternate")) {
     count.num = 2;
     i++;
   } else {
@@ -111,16 +115,17 @@ static size_t scan_every(const value_scan *s, size_t at, value_recurrence *out) 
     out->interval = interval;
     return days;
   }
-  if (value_word_is(s, i, "weekday") || value_word_is(s, i, "weekdays") || ((value_word_is(s, i, "work") || value_word_is(s, i, "business") || value_word_is(s, i, "week")) && (value_word_is(s, i + 1, "day") || value_word_is(s, i + 1, "days")))) {
+  if (value_any(s, i, "weekday|weekdays") || (value_any(s, i, "work|business|week") &&
+      (value_any(s, i + 1, "day|days")))) {
     out->weekdays = WEEKDAYS;
     out->freq = VALUE_WEEKLY;
     out->interval = 1;
-    return value_word_is(s, i, "weekday") || value_word_is(s, i, "weekdays") ? i + 1 : i + 2;
+    return value_any(s, i, "weekday|weekdays") ? i + 1 : i + 2;
   }
   if (value_is(s, i, VALUE_W_PART, &part) && interval == 1 && part != VALUE_P_TONIGHT) {
     out->freq = VALUE_DAILY;
     out->interval = 1;
-    if (value_word_is(s, i + 1, "at") || value_word_is(s, i + 1, "around")) return i; /* scan_at reads both */
+    if (value_any(s, i + 1, "at|around")) return i; /* scan_at reads both */
     out->has_at = true;
     out->at = (value_time){value_part_hour((value_part)part), 0, 0};
     return i + 1;
@@ -150,9 +155,17 @@ static size_t scan_often(const value_scan *s, size_t at, value_recurrence *out) 
     *out = (value_recurrence){.freq = VALUE_WEEKLY, .interval = 1, .weekdays = WEEKDAYS};
     return at + 1;
   }
-  if (value_word_is(s, at, "weekends")) {
+  size_t weekends = value_word_is(s, at, "weekends") ? at + 1 : 0;
+  if (weekends == 0 && value_any(s, at, "all|any") &&
+      (value_any(s, at + 1, "weekends|weekend"))) weekends = at + 2;
+  if (weekends > 0) {
     *out = (value_recurrence){.freq = VALUE_WEEKLY, .interval = 1, .weekdays = WEEKEND};
-    return at + 1;
+    return weekends;
+  }
+  if (value_word_is(s, at, "semi") && value_sign_is(s, at + 1, '-') &&
+      (value_any(s, at + 2, "annually|annual"))) {
+    *out = (value_recurrence){.freq = VALUE_MONTHLY, .interval = 6};
+    return at + 3;
   }
   uint8_t set = 0;
   size_t i = scan_weekdays(s, at, &set, &many);
@@ -164,7 +177,8 @@ static size_t scan_often(const value_scan *s, size_t at, value_recurrence *out) 
     *out = (value_recurrence){.freq = (value_freq)(code % 16), .interval = code / 16};
     return at + 1;
   }
-  if (value_word_is(s, at, "once") && (value_word_is(s, at + 1, "a") || value_word_is(s, at + 1, "per") || value_word_is(s, at + 1, "every")) && value_is(s, at + 2, VALUE_W_TIMEUNIT, &unit)) {
+  if (value_word_is(s, at, "once") && value_any(s, at + 1, "a|per|every") &&
+      value_is(s, at + 2, VALUE_W_TIMEUNIT, &unit)) {
     int interval = 1;
     *out = (value_recurrence){.freq = freq_of_unit(unit, &interval)};
     out->interval = interval;
@@ -175,14 +189,15 @@ static size_t scan_often(const value_scan *s, size_t at, value_recurrence *out) 
   return i;
 }
 
-/* A time behind or before: "at 7", "in the morning", "3pm each day", and days behind "every week on monday". */
+ /* A time behind or before: "at 7", "in the morning", "3pm each day", and days behind "every week on
+ * monday". */
 static size_t scan_at(const value_scan *s, size_t at, value_recurrence *out) {
   value_when w = {0};
   size_t i = at;
-  if (value_word_is(s, i, "at") || value_word_is(s, i, "around") || value_sign_is(s, i, ',') || value_sign_is(s, i, '@')) i++;
+  if (value_any(s, i, "at|around") || value_sign_is(s, i, ',') || value_sign_is(s, i, '@')) i++;
   value_scan as_slot = *s;
   int part_ahead = 0; /* "weekday morning at 6" */
-  if (value_is(s, at, VALUE_W_PART, &part_ahead) && (value_word_is(s, at + 1, "at") || value_word_is(s, at + 1, "around"))) {
+  if (value_is(s, at, VALUE_W_PART, &part_ahead) && (value_any(s, at + 1, "at|around"))) {
     w.has = VALUE_H_PART;
     w.part = (value_part)part_ahead;
     i = at + 2;
@@ -191,7 +206,8 @@ static size_t scan_at(const value_scan *s, size_t at, value_recurrence *out) {
   size_t end = value_scan_clock(&as_slot, i, &w);
   size_t part = value_scan_part(s, end > 0 ? end : at, &w);
   if (end == 0 && part == 0) return at;
-  if (end > 0 && !s->loose && as_slot.loose && s->tok[i].kind == VALUE_T_DIGITS && s->tok[i].len > 2) return at;
+  if (end > 0 && !s->loose && as_slot.loose && s->tok[i].kind == VALUE_T_DIGITS && s->tok[i].len > 2)
+    return at;
   if (end == 0 && (w.has & VALUE_H_DATE) != 0) return at;
   out->has_at = true;
   if (end == 0) {
@@ -208,7 +224,8 @@ static size_t scan_at(const value_scan *s, size_t at, value_recurrence *out) {
   out->at = t.time;
   /* an open hour: 7-11 in the morning, noon, 1-6 in the afternoon, unless alarms are asked for */
   bool early = s->cx != NULL && s->cx->morning;
-  if (w.meridiem == 0 && (w.has & VALUE_H_PART) == 0 && !early && t.time.hour < 6) out->at.hour = t.time.hour == 0 ? 12 : t.time.hour + 12;
+  if (w.meridiem == 0 && (w.has & VALUE_H_PART) == 0 && !early && t.time.hour < 6)
+    out->at.hour = t.time.hour == 0 ? 12 : t.time.hour + 12;
   if (w.meridiem == 0 && (w.has & VALUE_H_PART) == 0 && t.time.hour == 0) out->at.hour = 12;
   return part > 0 ? part : end;
 }
@@ -247,7 +264,8 @@ size_t value_scan_recurrence(const value_scan *s, size_t at, value_recurrence *o
     }
     int64_t nth = 0;
     size_t the = value_word_is(s, on, "the") ? on + 1 : on;
-    size_t day = r.freq == VALUE_MONTHLY && r.month_day == 0 && r.week_of_month == 0 && on > end ? value_scan_ordinal(s, the, &nth) : 0;
+    size_t day = r.freq == VALUE_MONTHLY && r.month_day == 0 && r.week_of_month == 0 &&
+        on > end ? value_scan_ordinal(s, the, &nth) : 0;
     if (day > 0 && nth >= -1 && nth <= 31) {
       size_t weekday = nth <= 5 ? scan_weekdays(s, day, &set, &many) : 0;
       if (weekday > 0) { r.weekdays = set; r.week_of_month = (int)nth; } else r.month_day = (int)nth;
@@ -263,7 +281,8 @@ size_t value_scan_recurrence(const value_scan *s, size_t at, value_recurrence *o
   return end;
 }
 
-base_status value_read_recurrence(base_slice text, const value_context *cx, value_recurrence *out, base_error *err) {
+base_status value_read_recurrence(base_slice text, const value_context *cx, value_recurrence *out,
+    base_error *err) {
   value_reading r;
   base_status status = value_reading_open(&r, text, cx, "a recurrence", err);
   if (status != BASE_OK) return status;

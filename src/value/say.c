@@ -1,16 +1,19 @@
-/* Values to words a person reads: "tomorrow at 7:00", "1 hour 30 minutes", "every second Friday", "$1,249.50". */
+ /* Values to words a person reads: "tomorrow at 7:00", "1 hour 30 minutes", "every second Friday",
+ * "$1,249.50". */
 #include "value/value_private.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
-static const char *const day_names[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
-static const char *const month_names[] = {"January", "February", "March", "April", "May", "June", "July", "August",
+static const char *const day_names[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
+    "Sunday"};
+static const char *const month_names[] = {"January", "February", "March", "April", "May", "June", "July",
+    "August",
                                           "September", "October", "November", "December"};
 
 /* Appends to out; everything said stays under VALUE_SAY_BOUND by construction, and is cut there otherwise. */
 static void add(char *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-#include <stdio.h>
 static void add(char *out, const char *fmt, ...) {
   size_t at = strlen(out);
   va_list args;
@@ -26,7 +29,8 @@ static void say_day(value_date d, const value_context *cx, char *out) {
   else if (distance == 1) add(out, "tomorrow");
   else if (distance == -1) add(out, "yesterday");
   else if (distance > 1 && distance < 7) add(out, "%s", weekday);
-  else if (cx != NULL && d.year == cx->now.date.year) add(out, "%s, %s %d", weekday, month_names[d.month - 1], d.day);
+  else if (cx != NULL && d.year == cx->now.date.year)
+    add(out, "%s, %s %d", weekday, month_names[d.month - 1], d.day);
   else add(out, "%s, %s %d, %d", weekday, month_names[d.month - 1], d.day, d.year);
 }
 
@@ -116,7 +120,8 @@ static void say_grouped(char *out, uint64_t v) {
 
 void value_say_money(const value_money *v, char *out) {
   static const struct { char iso[4]; const char *sign; } signs[] = {
-      {"USD", "$"}, {"EUR", "\xE2\x82\xAC"}, {"GBP", "\xC2\xA3"}, {"JPY", "\xC2\xA5"}, {"INR", "\xE2\x82\xB9"}, {"CAD", "CA$"}, {"AUD", "A$"}};
+      {"USD", "$"}, {"EUR", "\xE2\x82\xAC"}, {"GBP", "\xC2\xA3"}, {"JPY", "\xC2\xA5"},
+          {"INR", "\xE2\x82\xB9"}, {"CAD", "CA$"}, {"AUD", "A$"}};
   const char *sign = NULL;
   int digits = value_currency_digits(v->currency);
   uint64_t minor = v->minor < 0 ? (uint64_t)0 - (uint64_t)v->minor : (uint64_t)v->minor;
@@ -127,6 +132,7 @@ void value_say_money(const value_money *v, char *out) {
   if (v->minor < 0) add(out, "-");
   if (sign != NULL) add(out, "%s", sign);
   say_grouped(out, minor / power);
-  if (digits > 0 && (minor % power != 0 || sign != NULL) && !(sign != NULL && minor % power == 0)) add(out, ".%0*" PRIu64, digits, minor % power);
+  if (digits > 0 && (minor % power != 0 || sign != NULL) && !(sign != NULL && minor % power == 0))
+    add(out, ".%0*" PRIu64, digits, minor % power);
   if (sign == NULL) add(out, " %.3s", v->currency);
 }

@@ -40,15 +40,18 @@ static bool one_slip(const char *a, size_t a_len, const char *b, size_t b_len) {
   return a_len == b_len && a_len - i - j == 2 && a[i] == b[i + 1] && a[i + 1] == b[i];
 }
 
-/* Only words that name days, months and numbers, so that "later" or "hours" never turn into something else. */
+ /* Only words that name days, months and numbers, so that "later" or "hours" never turn into something
+ * else. */
 uint16_t value_lexicon_near(const char *lower, size_t len) {
   if (len < 6 || len >= WORD_MAX) return VALUE_NO_LEX;
   for (size_t i = 0; i < LEXICON_COUNT; i++) {
     const value_word *w = &lexicon[i];
     bool named = w->cls == VALUE_W_MONTH || w->cls == VALUE_W_WEEKDAY || w->cls == VALUE_W_RELDAY ||
-                 w->cls == VALUE_W_TEEN || w->cls == VALUE_W_TENS || w->cls == VALUE_W_SCALE || w->cls == VALUE_W_PART;
+                 w->cls == VALUE_W_TEEN || w->cls == VALUE_W_TENS || w->cls == VALUE_W_SCALE ||
+                     w->cls == VALUE_W_PART;
     size_t w_len = strlen(w->text);
-    if (named && w_len >= 6 && w->text[0] == lower[0] && one_slip(w->text, w_len, lower, len)) return (uint16_t)i;
+    if (named && w_len >= 6 && w->text[0] == lower[0] && one_slip(w->text, w_len, lower, len))
+      return (uint16_t)i;
   }
   return VALUE_NO_LEX;
 }
@@ -137,13 +140,27 @@ bool value_is(const value_scan *s, size_t i, value_class cls, int *val) {
 bool value_word_is(const value_scan *s, size_t i, const char *lower) {
   if (i >= s->n || s->tok[i].kind == VALUE_T_DIGITS) return false;
   const char *p = s->text.ptr + s->tok[i].start;
+  if (lower_ascii(*p) != *lower) return false;
   size_t len = s->tok[i].len, k = 0;
   while (k < len && lower[k] != '\0' && lower_ascii(p[k]) == lower[k]) k++;
   return k == len && lower[k] == '\0';
 }
 
+bool value_any(const value_scan *s, size_t i, const char *words) {
+  if (i >= s->n || s->tok[i].kind == VALUE_T_DIGITS) return false;
+  const char *p = s->text.ptr + s->tok[i].start;
+  for (size_t len = s->tok[i].len; *words != '\0'; words += *words == '|') {
+    size_t n = strcspn(words, "|"), k = 0;
+    while (n == len && k < len && lower_ascii(p[k]) == words[k]) k++;
+    if (n == len && k == len) return true;
+    words += n;
+  }
+  return false;
+}
+
 bool value_sign_is(const value_scan *s, size_t i, char c) {
-  return i < s->n && s->tok[i].kind == VALUE_T_SIGN && s->tok[i].len == 1 && s->text.ptr[s->tok[i].start] == c;
+  return i < s->n && s->tok[i].kind == VALUE_T_SIGN && s->tok[i].len == 1 &&
+      s->text.ptr[s->tok[i].start] == c;
 }
 
 bool value_digits(const value_scan *s, size_t i, size_t min_len, size_t max_len, int *out) {
@@ -166,7 +183,8 @@ static bool word_equal(const value_scan *s, size_t i, const char *word, size_t l
   if (len == 1 && *word == '\'' && apostrophe_at(p, t_len) == t_len) return true;
   if (t_len != len) {
     bool has_s = plural && t_len == len + 1 && lower_ascii(p[t_len - 1]) == 's';
-    bool has_es = plural && t_len == len + 2 && lower_ascii(p[t_len - 2]) == 'e' && lower_ascii(p[t_len - 1]) == 's';
+    bool has_es = plural && t_len == len + 2 && lower_ascii(p[t_len - 2]) == 'e' &&
+        lower_ascii(p[t_len - 1]) == 's';
     if (!has_s && !has_es) return false;
   }
   for (size_t k = 0; k < len; k++)
@@ -174,7 +192,13 @@ static bool word_equal(const value_scan *s, size_t i, const char *word, size_t l
   return true;
 }
 
+char value_first(const value_scan *s, size_t i) {
+  return i < s->n ? lower_ascii(s->text.ptr[s->tok[i].start]) : '\0';
+}
+
 size_t value_match(const value_scan *s, size_t at, const char *phrase) {
+  /* Tables of phrases are walked at every token: most end on their first letter. */
+  if (at >= s->n || lower_ascii(s->text.ptr[s->tok[at].start]) != *phrase) return 0;
   for (;;) {
     size_t len = strcspn(phrase, " ");
     if (!word_equal(s, at, phrase, len, phrase[len] == '\0' && len > 1)) return 0;
@@ -184,11 +208,13 @@ size_t value_match(const value_scan *s, size_t at, const char *phrase) {
   }
 }
 
-size_t value_skip_sign(const value_scan *s, size_t at, char c) { return value_sign_is(s, at, c) ? at + 1 : at; }
+size_t value_skip_sign(const value_scan *s, size_t at, char c) { return value_sign_is(s, at, c) ? at + 1
+    : at; }
 
 base_status value_refuse(base_slice text, const char *what, base_error *err) {
   int shown = text.len > 40 ? 40 : (int)text.len;
-  return base_fail(err, BASE_EFORMAT, "value", "\"%.*s\" is not %s", shown, text.len > 0 ? text.ptr : "", what);
+  return base_fail(err, BASE_EFORMAT, "value", "\"%.*s\" is not %s", shown, text.len > 0 ? text.ptr
+      : "", what);
 }
 
 void value_over(const value_scan *s) {

@@ -78,16 +78,20 @@ typedef struct value_word {
 size_t value_lexicon_size(void);
 const value_word *value_lexicon_at(size_t index);
 uint16_t value_lexicon_find(const char *lower, size_t len);       /* VALUE_NO_LEX when absent */
-uint16_t value_lexicon_near(const char *lower, size_t len);       /* one typing slip away, words of 5 letters and more */
+ /* one typing slip away, words of 5 letters and more */
+uint16_t value_lexicon_near(const char *lower, size_t len);
 
 /* Cuts `text` (at most max_bytes) into tokens; at most max. Returns how many. */
 size_t value_scan_text(base_slice text, bool loose, value_token *tok, size_t max);
 bool value_is(const value_scan *s, size_t i, value_class cls, int *val);
 bool value_word_is(const value_scan *s, size_t i, const char *lower);
+bool value_any(const value_scan *s, size_t i, const char *words); /* one of "to|until|till" */
 bool value_sign_is(const value_scan *s, size_t i, char c);
 bool value_digits(const value_scan *s, size_t i, size_t min_len, size_t max_len, int *out); /* max_len <= 9 */
 bool value_glued(const value_scan *s, size_t i); /* token i exists and touches the one before it */
-size_t value_match(const value_scan *s, size_t at, const char *phrase); /* words and signs, space separated; last word may be plural */
+ /* words and signs, space separated; last word may be plural */
+char value_first(const value_scan *s, size_t i); /* first letter of token i, lower case; 0 behind the end */
+size_t value_match(const value_scan *s, size_t at, const char *phrase);
 size_t value_skip_sign(const value_scan *s, size_t at, char c); /* at, or behind the sign */
 
 /* What every whole-text reader starts with: checks the size, cuts, drops fillers at both ends. */
@@ -100,7 +104,8 @@ typedef struct value_reading {
 base_status value_reading_open(value_reading *r, base_slice text, const value_context *cx, const char *what,
                                base_error *err);
 base_status value_refuse(base_slice text, const char *what, base_error *err);
-base_status value_reading_refuse(const value_reading *r, const char *what, base_error *err); /* EFORMAT, or ELIMIT when over */
+ /* EFORMAT, or ELIMIT when over */
+base_status value_reading_refuse(const value_reading *r, const char *what, base_error *err);
 void value_over(const value_scan *s);
 
 /* ---- numbers ---- */
@@ -117,7 +122,8 @@ size_t value_scan_literal(const value_scan *s, size_t at, value_ratio *out);  /*
 size_t value_scan_small(const value_scan *s, size_t at, int *out);            /* words, 0..99 */
 size_t value_scan_cardinal(const value_scan *s, size_t at, value_ratio *out); /* no sign, no fraction */
 size_t value_scan_number(const value_scan *s, size_t at, value_ratio *out);
-size_t value_scan_count(const value_scan *s, size_t at, value_ratio *out);    /* also "a couple of", "a few" */
+ /* also "a couple of", "a few" */
+size_t value_scan_count(const value_scan *s, size_t at, value_ratio *out);
 size_t value_scan_ordinal(const value_scan *s, size_t at, int64_t *out);
 size_t value_scan_percent(const value_scan *s, size_t at, value_ratio *out);
 
@@ -150,6 +156,7 @@ typedef struct value_when {
   int hour, minute, second;
   int meridiem; /* 0 not said, 1 am, 2 pm, 3 does not matter (24-hour clock) */
   value_part part;
+  int part_slice; /* 1 early, 3 late: half of the part */
   value_datetime moment;
 } value_when;
 

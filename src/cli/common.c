@@ -1,0 +1,57 @@
+/* What several commands do: open the engine, show an answer, tell a failure. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+int cli_fail(const mn_error *err) {
+  if (err->where[0] != '\0') fprintf(stderr, "minnow: %s: %s\n", err->where, err->text);
+  else fprintf(stderr, "minnow: %s\n", err->text);
+  return CLI_FAILED;
+}
+
+int cli_open_engine(mn_engine **mn, const char *dir) {
+  mn_engine_options o;
+  mn_error err = {0};
+  mn_engine_options_init(&o);
+  o.packs_dir = dir != NULL ? dir : getenv("MINNOW_PACKS");
+  o.kernels = getenv("MINNOW_KERNELS");
+  return mn_engine_open(mn, &o, &err) == MN_OK ? CLI_GO : cli_fail(&err);
+}
+
+const char *cli_percent(double share, char out[16]) {
+  (void)base_format(out, 16, "%.0f %%", share * 100.0);
+  return out;
+}
+
+static const char *where_of(const mn_outcome *o) {
+  const char *source = mn_outcome_source(o);
+  if (strcmp(source, "rule") == 0) return "on this device, by a rule";
+  return strcmp(source, "device") == 0 ? "on this device" : "in the cloud";
+}
+
+static void show_action(const mn_action *a) {
+  char percent[16];
+  printf("action      %s%s%s%s%s\n", cli_decision_colour(a->decision), a->title, cli_plain(),
+         a->summary[0] != '\0' ? ": " : "", a->summary);
+  printf("            %s%s %s %s  %s, %s, %s%s\n", cli_dim(), a->pack, a->name, a->arguments, a->decision, a->risk,
+         cli_percent((double)a->confidence, percent), cli_plain());
+}
+
+void cli_show_outcome(const mn_outcome *o) {
+  char percent[16];
+  mn_timings t = mn_outcome_timings(o);
+  const char *decision = mn_outcome_decision(o);
+  printf("decision    %s%s%s\n", cli_decision_colour(decision), decision, cli_plain());
+  for (size_t i = 0; i < mn_outcome_actions(o); i++) {
+    mn_action a = mn_outcome_action(o, i);
+    show_action(&a);
+  }
+  if (mn_outcome_text(o)[0] != '\0') printf("text        %s\n", mn_outcome_text(o));
+  printf("confidence  %s\n", cli_percent((double)mn_outcome_confidence(o), percent));
+  printf("where       %s\n", where_of(o));
+  printf("why         %s (%s)\n", mn_outcome_why(o), mn_outcome_reason(o));
+  printf("time        %.2f ms: guard %.2f, gate %.2f, pack %.2f, valid %.2f\n", t.total_us / 1000.0, t.guard_us / 1000.0,
+         t.gate_us / 1000.0, t.pack_us / 1000.0, t.valid_us / 1000.0);
+}

@@ -1,0 +1,58 @@
+/* minnow do: one request, from the words of the command line or from stdin. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+enum { MAX_INPUT = 1 << 20 };
+
+/* The words joined by blanks; all of stdin when there are none. The library refuses what is too long. */
+static int read_text(const cli_list *words, base_buf *out) {
+  char chunk[4096];
+  size_t n;
+  for (size_t i = 0; i < words->n; i++) {
+    if (i > 0) base_buf_putc(out, ' ');
+    base_buf_puts(out, words->item[i]);
+  }
+  while (words->n == 0 && out->len < MAX_INPUT && (n = fread(chunk, 1, sizeof chunk, stdin)) > 0)
+    base_buf_add(out, chunk, n);
+  if (!out->failed && (words->n > 0 || ferror(stdin) == 0)) return CLI_GO;
+  mn_error err = {MN_EIO, "stdin", "the request could not be read"};
+  return cli_fail(&err);
+}
+
+/* A 0 byte ends no text here: the length goes along, so that the library sees and refuses it. */
+static int answer(mn_engine *mn, mn_request *r, const base_buf *text, bool json) {
+  mn_outcome *o = NULL;
+  mn_error err = {0};
+  r->text = text->len > 0 ? text->ptr : "";
+  r->text_len = text->len;
+  if (mn_do(mn, r, &o, &err) != MN_OK) return cli_fail(&err);
+  if (json) puts(mn_outcome_json(o));
+  else cli_show_outcome(o);
+  mn_outcome_free(o);
+  return CLI_DONE;
+}
+
+int cli_do(int argc, char **argv) {
+  const char *packs = NULL;
+  bool json = false;
+  cli_list words;
+  base_buf text = {0};
+  mn_engine *mn = NULL;
+  mn_request r;
+  mn_request_init(&r);
+  const cli_option options[] = {
+      {"--pack", CLI_TEXT, &r.pack, "NAME", "this app is open: only its brain is asked"},
+      {"--now", CLI_TEXT, &r.now, "TIME", "local time, 2026-11-21T09:30:00: makes the answer reproducible"},
+      {"--packs", CLI_TEXT, &packs, "DIR", "the folder of built packs"},
+      {"--json", CLI_SWITCH, &json, NULL, "the answer as one JSON object (docs/do.md)"},
+  };
+  int status = cli_parse("do", options, sizeof options / sizeof options[0], argc, argv, &words);
+  if (status == CLI_GO) status = read_text(&words, &text);
+  if (status == CLI_GO) status = cli_open_engine(&mn, packs);
+  if (status == CLI_GO) status = answer(mn, &r, &text, json);
+  mn_engine_close(mn);
+  base_buf_free(&text);
+  return status;
+}

@@ -1,0 +1,104 @@
+/* Options of a command: parsing, and the help made from the same table. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const char *usage_of(const char *name, const char **summary) {
+  static const struct {
+    const char *name, *usage, *summary;
+  } all[] = {
+#define CLI_COMMAND(id, usage, summary) {#id, usage, summary},
+#include "cli/command.def"
+#undef CLI_COMMAND
+  };
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+    if (strcmp(all[i].name, name) != 0) continue;
+    *summary = all[i].summary;
+    return all[i].usage;
+  }
+  *summary = "";
+  return name;
+}
+
+static int show_help(const char *command, const cli_option *options, size_t n) {
+  const char *summary, *usage = usage_of(command, &summary);
+  printf("minnow %s: %s\n\nusage: minnow %s\n\n", command, summary, usage);
+  for (size_t i = 0; i < n; i++) {
+    char left[48];
+    (void)base_format(left, sizeof left, "%s%s%s", options[i].name, options[i].meta != NULL ? " " : "",
+                      options[i].meta != NULL ? options[i].meta : "");
+    printf("  %-22s %s\n", left, options[i].help);
+  }
+  return CLI_DONE;
+}
+
+int cli_usage(const char *command, const char *text, const char *what) {
+  fprintf(stderr, "minnow: %s: %s%s%.80s%s; minnow %s --help says more\n", command, text, what != NULL ? " \"" : "",
+          what != NULL ? what : "", what != NULL ? "\"" : "", command);
+  return CLI_USAGE;
+}
+
+static bool is_option(const char *word) {
+  return word[0] == '-' && word[1] != '\0' && !(word[1] >= '0' && word[1] <= '9') && word[1] != ' ';
+}
+
+static const cli_option *find(const cli_option *options, size_t n, base_slice name) {
+  for (size_t i = 0; i < n; i++)
+    if (base_slice_equal(base_slice_of(options[i].name), name)) return &options[i];
+  return NULL;
+}
+
+static bool list_add(cli_list *list, const char *item) {
+  if (list->n == CLI_MAX_LIST) return false;
+  list->item[list->n++] = item;
+  return true;
+}
+
+/* Stores an option's value; false when it is not one. */
+static bool store(const cli_option *o, const char *value) {
+  int64_t number;
+  switch (o->kind) {
+    case CLI_TEXT: *(const char **)o->out = value; return true;
+    case CLI_LIST: return list_add(o->out, value);
+    case CLI_NUMBER:
+      if (!base_parse_int(base_slice_of(value), &number) || number < 0) return false;
+      *(uint64_t *)o->out = (uint64_t)number;
+      return true;
+    default: return false;
+  }
+}
+
+int cli_parse(const char *command, const cli_option *options, size_t n_options, int argc, char **argv, cli_list *rest) {
+  bool words_only = false;
+  rest->n = 0;
+  for (int i = 0; i < argc; i++) {
+    const char *word = argv[i], *value = NULL;
+    if (words_only || !is_option(word)) {
+      if (!list_add(rest, word)) return cli_usage(command, "too many words; put the text in quotes", NULL);
+      continue;
+    }
+    if (strcmp(word, "--") == 0) {
+      words_only = true;
+      continue;
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) return show_help(command, options, n_options);
+    base_slice name = base_slice_of(word);
+    const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
+    if (equals != NULL) {
+      name.len = (size_t)(equals - word);
+      value = equals + 1;
+    }
+    const cli_option *o = find(options, n_options, name);
+    if (o == NULL) return cli_usage(command, "there is no option", word);
+    if (o->kind == CLI_SWITCH) {
+      if (value != NULL) return cli_usage(command, "this option takes no value:", word);
+      *(bool *)o->out = true;
+      continue;
+    }
+    if (value == NULL && i + 1 < argc) value = argv[++i];
+    if (value == NULL) return cli_usage(command, "a value is missing after", word);
+    if (!store(o, value)) return cli_usage(command, "this is not a value for the option:", value);
+  }
+  return CLI_GO;
+}

@@ -1,0 +1,126 @@
+/* One request to one decision: the pack's brain reads it, the draft is checked, confidence and risk decide. The order
+ * of the questions is the order below; the first one that holds decides:
+ *
+ *   brain_says_none ----------------> not covered (the caller says which way)
+ *   truncated ----------------------> handoff / too_long
+ *   confidence < half the threshold -> handoff / low_confidence
+ *   a needed slot is missing --------> ask / missing_slot
+ *   words could not be read ---------> ask / unclear_value
+ *   arguments do not fit, not even
+ *   without one optional (repair) ---> handoff / invalid_arguments
+ *   money, irreversible, safety -----> confirm / risk
+ *   confidence >= threshold ---------> act / confident          (confirm / unsure when something was left out)
+ *   >= three quarters of it ---------> confirm / unsure
+ *   otherwise -----------------------> handoff / low_confidence */
+#include <math.h>
+
+#include "handoff/internal.h"
+
+/* Shares of the pack's act threshold. Under ASKING nothing is put to the user, under CONFIRMING nothing unasked-for. */
+static const float asking_share = 0.5f, confirming_share = 0.75f;
+
+static void note_used(handoff_outcome *out, const pack *p) {
+  for (size_t i = 0; i < out->n_used; i++)
+    if (out->used[i] == p) return;
+  if (out->n_used < HANDOFF_MAX_ACTIONS + 1) out->used[out->n_used++] = p;
+}
+
+static bool brain_says_none(const pack *p, const head_result *r) {
+  const head_brain *b = pack_brain(p);
+  return r->probability < head_brain_calibration(b)->oos_threshold ||
+         base_slice_equal(head_brain_label(b, r->label), BASE_LITERAL(PACK_LABEL_NONE));
+}
+
+/* Drops the spans of one slot. */
+static void without_slot(const head_result *r, size_t slot, head_result *out) {
+  *out = *r;
+  out->n_spans = 0;
+  for (size_t i = 0; i < r->n_spans; i++)
+    if (r->spans[i].slot != slot) out->spans[out->n_spans++] = r->spans[i];
+}
+
+/* The fallback for arguments that do not fit: leaves out the first optional one without which they do. */
+static bool repair(handoff_loop *l, const handoff_part *part, const pack *p) {
+  const pack_manifest *m = pack_manifest_of(p);
+  const pack_action *action = &m->action[l->draft.action];
+  for (size_t slot = 0; slot < m->n_slots; slot++) {
+    if ((action->required >> slot & 1) != 0) continue;
+    without_slot(&l->result, slot, &l->repaired_result);
+    if (l->repaired_result.n_spans == l->result.n_spans) continue;
+    pack_draft_action(p, part->text, &l->repaired_result, &l->context, &l->draft);
+    if (l->draft.valid && l->draft.missing < 0 && l->draft.unclear < 0) {
+      l->result = l->repaired_result;
+      return true;
+    }
+  }
+  pack_draft_action(p, part->text, &l->result, &l->context, &l->draft);
+  return false;
+}
+
+static void settle(handoff_part *part, handoff_decision d, handoff_reason r) {
+  part->decision = d;
+  part->reason = r;
+  part->has_action = d == HANDOFF_ACT || d == HANDOFF_CONFIRM || d == HANDOFF_ASK;
+}
+
+static void judge(handoff_loop *l, handoff_part *part, const pack *p) {
+  const pack_manifest *m = pack_manifest_of(p);
+  float threshold = head_brain_calibration(pack_brain(p))->act_threshold;
+  float reachable = fminf(threshold, 1.0f);
+  if (l->result.truncated) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_TOO_LONG);
+  if (part->confidence < asking_share * reachable) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
+  if (l->draft.missing >= 0) return settle(part, HANDOFF_ASK, HANDOFF_REASON_MISSING_SLOT);
+  if (l->draft.unclear >= 0) return settle(part, HANDOFF_ASK, HANDOFF_REASON_UNCLEAR_VALUE);
+  bool repaired = !l->draft.valid && repair(l, part, p);
+  if (!l->draft.valid) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_INVALID_ARGUMENTS);
+  if (m->action[l->draft.action].risk >= PACK_MONEY) return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_RISK);
+  if (part->confidence >= threshold && !repaired) return settle(part, HANDOFF_ACT, HANDOFF_REASON_CONFIDENT);
+  if (part->confidence >= confirming_share * reachable) return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_UNSURE);
+  settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
+}
+
+/* Writes the action down, with what a person reads of it. */
+static void fill_action(handoff_loop *l, handoff_part *part, const pack *p) {
+  handoff_action *a = &part->action;
+  const pack_manifest *m = pack_manifest_of(p);
+  handoff_said said = {m, &m->action[l->draft.action], part->text, &l->result, l->draft.arguments, &l->context};
+  a->pack = p;
+  a->action = l->draft.action;
+  a->confidence = part->confidence;
+  a->decision = part->decision;
+  a->missing = a->unclear = -1;
+  a->prompt[0] = '\0';
+  (void)base_format(a->arguments, sizeof a->arguments, "%s", l->draft.arguments);
+  handoff_say_summary(&said, a->summary, sizeof a->summary);
+  if (part->decision == HANDOFF_CONFIRM) {
+    handoff_say_confirm(&said, a->prompt, sizeof a->prompt);
+  } else if (part->reason == HANDOFF_REASON_MISSING_SLOT) {
+    a->missing = l->draft.missing;
+    handoff_say_ask(&said, a->missing, a->prompt, sizeof a->prompt);
+  } else if (part->reason == HANDOFF_REASON_UNCLEAR_VALUE) {
+    a->unclear = l->draft.unclear;
+    handoff_say_unclear(&said, a->unclear, a->prompt, sizeof a->prompt);
+  }
+}
+
+bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, float prior) {
+  uint64_t start = os_monotonic_ns();
+  part->has_action = false;
+  note_used(l->out, p);
+  head_brain_run(pack_brain(p), l->kernels, part->text, l->scratch, &l->result);
+  uint64_t read = os_monotonic_ns();
+  l->out->ns_pack += read - start;
+  part->confidence = l->result.confidence;
+  bool covered = !brain_says_none(p, &l->result);
+  if (covered) {
+    pack_draft_action(p, part->text, &l->result, &l->context, &l->draft);
+    covered = l->draft.action >= 0;
+  }
+  if (covered) {
+    part->confidence = prior * l->result.confidence;
+    judge(l, part, p);
+    if (part->has_action) fill_action(l, part, p);
+  }
+  l->out->ns_valid += os_monotonic_ns() - read;
+  return covered;
+}

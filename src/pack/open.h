@@ -1,0 +1,17 @@
+/* pack, private: a built pack opened. */
+#ifndef PACK_OPEN_H
+#define PACK_OPEN_H
+
+#include "constrain/constrain.h"
+#include "pack/pack.h"
+
+struct pack {
+  base_allocator allocator;
+  gguf_file *file;
+  pack_manifest *manifest;
+  head_brain *brain;
+  constrain_schema *schema[PACK_MAX_ACTIONS];
+  constrain_schema *loose[PACK_MAX_ACTIONS]; /* without what is required: for drafts with something missing */
+};
+
+#endif

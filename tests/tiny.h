@@ -1,0 +1,101 @@
+/* Packs small enough to be trained inside a test: the sources of tests/tiny, a trunk of a few thousand weights. What
+ * they learn is little, so tests that need a certain decision set the thresholds themselves. */
+#ifndef TESTS_TINY_H
+#define TESTS_TINY_H
+
+#include "minnow.h"
+#include "os/os.h"
+#include "pack/pack.h"
+#include "tok/tok.h"
+#include "train/train.h"
+
+#include "tap.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const tiny_names[] = {"gate", "clock", "messages", "money", "home"};
+enum { TINY_PACKS = 5 };
+
+typedef struct tiny {
+  char dir[64]; /* holds NAME.gguf of every pack; empty when it failed */
+} tiny;
+
+/* Every line of every source file, for the vocabulary. */
+static void tiny_lines(base_buf *all) {
+  static const char *const files[] = {"sentences.txt", "values.txt", "negatives.txt"};
+  for (size_t p = 0; p < TINY_PACKS; p++)
+    for (size_t f = 0; f < 3; f++) {
+      char path[128];
+      base_buf text = {0};
+      (void)base_format(path, sizeof path, "tests/tiny/%s/%s", tiny_names[p], files[f]);
+      if (os_exists(path) && os_read_file(path, 1 << 20, &text, NULL) == BASE_OK) base_buf_add(all, text.ptr, text.len);
+      base_buf_free(&text);
+    }
+}
+
+static bool tiny_trunk(const char *path) {
+  model_shape shape = {.vocab = 600, .d = 64, .layers = 2, .heads = 2, .kv_heads = 1, .head_dim = 32, .ff = 96,
+                       .max_tokens = 64, .cases = TOK_CASE_COUNT, .rope_base = 10000.0f, .eps = 1e-6f};
+  base_buf all = {0};
+  base_slice *lines = calloc(4096, sizeof *lines), rest, line;
+  size_t n = 0;
+  tok_bpe *tok = NULL;
+  train_net *net = NULL;
+  base_error err = {0};
+  gguf_writer *w = gguf_writer_new(NULL);
+  tiny_lines(&all);
+  rest = (base_slice){all.ptr, all.len};
+  while (n < 4096 && base_slice_split(&rest, '\n', &line)) lines[n++] = line;
+  base_status st = tok_bpe_train(&tok, lines, n, shape.vocab, NULL, &err);
+  if (!st) shape.vocab = (uint32_t)tok_bpe_vocab(tok);
+  if (!st) st = train_net_new(&net, &shape, 5, NULL, &err);
+  if (!st) st = train_net_put(net, tok, w, &err);
+  if (!st) st = gguf_writer_save(w, path, &err);
+  TAP_OK(st == BASE_OK, "tiny trunk: %s: %s", err.where, err.text);
+  gguf_writer_free(w);
+  train_net_free(net);
+  tok_bpe_close(tok);
+  free(lines);
+  base_buf_free(&all);
+  return st == BASE_OK;
+}
+
+/* A fresh folder of packs. */
+static void tiny_make(tiny *t) {
+  char trunk[128], source[128], out[128];
+  (void)base_format(t->dir, sizeof t->dir, "/tmp/minnow-tiny-XXXXXX");
+  bool fine = mkdtemp(t->dir) != NULL;
+  (void)base_format(trunk, sizeof trunk, "%s/trunk.gguf", t->dir);
+  fine = fine && tiny_trunk(trunk);
+  for (size_t i = 0; i < TINY_PACKS && fine; i++) {
+    mn_train_options o;
+    mn_error err = {0};
+    mn_train_options_init(&o);
+    (void)base_format(source, sizeof source, "tests/tiny/%s", tiny_names[i]);
+    (void)base_format(out, sizeof out, "%s/%s.gguf", t->dir, tiny_names[i]);
+    o.pack_dir = source;
+    o.trunk = trunk;
+    o.out = out;
+    o.threads = 1;
+    o.epochs = 60;
+    fine = mn_train(&o, NULL, &err) == MN_OK;
+    TAP_OK(fine, "train %s: %s: %s", source, err.where, err.text);
+  }
+  if (!fine) t->dir[0] = '\0';
+}
+
+static base_status tiny_remove_one(void *ctx, const char *name, base_error *err) {
+  char path[512];
+  (void)base_format(path, sizeof path, "%s/%s", (const char *)ctx, name);
+  return os_remove(path, err);
+}
+
+static void tiny_remove(tiny *t) {
+  if (t->dir[0] == '\0') return;
+  (void)os_list_dir(t->dir, tiny_remove_one, t->dir, NULL);
+  (void)remove(t->dir);
+}
+
+#endif
