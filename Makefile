@@ -8,14 +8,17 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 VERSION := 0.1.0
 SOVERSION := 0
 
-WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wvla -Wdouble-promotion $(if $(WERROR),-Werror)
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wvla -Wdouble-promotion \
+  $(if $(WERROR),-Werror)
 OPTIMISE ?= -O3 -g
 # -ffp-contract=off: fused multiply-add only where a kernel says so, for the same bits everywhere
-ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fPIC -fvisibility=hidden -pthread $(OPTIMISE) $(WARNINGS) \
-  -Isrc -Iinclude $(shell $(PKG_CONFIG) --cflags jansson 2>/dev/null) $(SANITIZE) $(CFLAGS)
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fPIC -fvisibility=hidden -pthread \
+  $(OPTIMISE) $(WARNINGS) -Isrc -Iinclude $(shell $(PKG_CONFIG) --cflags jansson 2>/dev/null) $(SANITIZE) $(CFLAGS)
 LIBS := $(shell $(PKG_CONFIG) --libs jansson 2>/dev/null || echo -ljansson) -lm
 LINK = $(CC) -pthread $(OPTIMISE) $(SANITIZE) $(LDFLAGS)
 
+# a sanitizer multiplies the plain-C lanes until the compiler takes minutes: keep them out of line there
+FLAGS_cpu/isa_scalar := $(if $(SANITIZE),-O1 -fno-inline)
 # kernels are compiled once per instruction set; a file for another machine compiles to nothing
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 ifneq (,$(findstring x86_64,$(MACHINE)))
@@ -33,7 +36,8 @@ PROGRAM := $(if $(CLI_OBJECTS),$(BUILD)/minnow)
 
 TEST_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/test_*.c)))
 HELPERS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/*_cases.c)))
-REPLAYS := $(patsubst tests/fuzz_%.c,$(BUILD)/tests/replay_%,$(filter-out tests/fuzz_main.c,$(sort $(wildcard tests/fuzz_*.c))))
+FUZZ_SOURCES := $(filter-out tests/fuzz_main.c,$(sort $(wildcard tests/fuzz_*.c)))
+REPLAYS := $(FUZZ_SOURCES:tests/fuzz_%.c=$(BUILD)/tests/replay_%)
 FUZZERS := $(REPLAYS:$(BUILD)/tests/replay_%=$(BUILD)/tests/fuzz_%)
 BENCHES := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bench_*.c)))
 
@@ -44,7 +48,9 @@ SAY = $(if $(V),@:,@echo "  $(1)	$(2)")
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BUILD)/libminnow.a $(BUILD)/libminnow.so $(PROGRAM) $(if $(and $(PROGRAM),$(filter build,$(BUILD))),minnow)
+# the program at the root is the plain build's
+all: $(BUILD)/libminnow.a $(BUILD)/libminnow.so $(PROGRAM) \
+  $(if $(and $(PROGRAM),$(filter build,$(BUILD))),minnow)
 
 # ---- the library and the program ----
 

@@ -159,6 +159,9 @@ const char *mn_engine_kernels(const mn_engine *mn) { return mn->kernels->name; }
 
 /* ---- one request ---- */
 
+/* Years 1 to 9999 in seconds since 1970. */
+static bool in_calendar(int64_t seconds) { return seconds >= INT64_C(-62135596800) && seconds <= INT64_C(253402300799); }
+
 static value_datetime from_seconds(int64_t seconds) {
   int64_t day = seconds / 86400, rest = seconds % 86400;
   if (rest < 0) {
@@ -182,14 +185,15 @@ static base_status read_now(const mn_engine *mn, const char *iso, value_datetime
     return BASE_OK;
   }
   if (mn->local_seconds != NULL) {
-    *now = from_seconds(mn->local_seconds(mn->clock_ctx));
+    int64_t seconds = mn->local_seconds(mn->clock_ctx);
+    if (!in_calendar(seconds)) return base_fail(err, BASE_EARGUMENT, "clock", "it is in no year from 1 to 9999");
+    *now = from_seconds(seconds);
   } else {
     st = os_local_time_of(os_unix_seconds(), &t, err);
     if (st) return st;
     *now = (value_datetime){{t.year, t.month, t.day}, {t.hour, t.minute, t.second}, true, true};
   }
-  if (value_date_exists(now->date)) return BASE_OK;
-  return base_fail(err, BASE_EARGUMENT, "clock", "the clock gives a year outside 1 to 9999");
+  return BASE_OK;
 }
 
 static base_status find_pack(const mn_engine *mn, const char *name, const pack **out, base_error *err) {
@@ -231,7 +235,7 @@ static base_status answer(mn_engine *mn, const mn_request *given, mn_outcome **o
   st = handoff_run(mn->loop, text, open_pack, &now, &mn->run, err);
   if (st) return st;
   make_id(mn, &r, text, id);
-  return engine_make_outcome(mn, id, out, err);
+  return api_make_outcome(mn, id, out, err);
 }
 
 int mn_do(mn_engine *mn, const mn_request *r, mn_outcome **out, mn_error *error) {

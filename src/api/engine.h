@@ -22,6 +22,6 @@ struct mn_engine {
 };
 
 /* One block with everything of mn->run. `id`: 16 hex digits. */
-base_status engine_make_outcome(mn_engine *mn, const char *id, mn_outcome **out, base_error *err);
+base_status api_make_outcome(mn_engine *mn, const char *id, mn_outcome **out, base_error *err);
 
 #endif

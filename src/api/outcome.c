@@ -125,7 +125,7 @@ static mn_outcome *lay_out(base_arena *arena, const mn_engine *mn, const char *i
   return o;
 }
 
-base_status engine_make_outcome(mn_engine *mn, const char *id, mn_outcome **out, base_error *err) {
+base_status api_make_outcome(mn_engine *mn, const char *id, mn_outcome **out, base_error *err) {
   base_arena arena;
   write_json(mn, id);
   if (mn->json.failed) return base_fail(err, BASE_ENOMEM, "outcome", "no memory for the answer");

@@ -75,11 +75,23 @@ size_t cli_width(base_slice text) {
   return taken;
 }
 
+/* What is no text would steer the terminal: bytes that are not UTF-8 and control characters show as "?". */
+static void put_safely(base_slice text) {
+  for (size_t at = 0, step; at < text.len; at += step) {
+    uint32_t c;
+    step = base_utf8_decode(text.ptr + at, text.len - at, &c);
+    bool bad = step == 0 || c < 0x20 || (c >= 0x7F && c < 0xA0);
+    if (step == 0) step = 1;
+    if (bad) putchar('?');
+    else (void)fwrite(text.ptr + at, 1, step, stdout);
+  }
+}
+
 void cli_cell(base_slice text, size_t columns) {
   size_t taken, n = fitting(text, columns, &taken);
   bool cut = n < text.len;
   if (cut) n = fitting(text, columns - 1, &taken);
-  (void)fwrite(text.ptr, 1, n, stdout);
+  put_safely(base_slice_sub(text, 0, n));
   if (cut) {
     fputs("\xE2\x80\xA6", stdout);
     taken++;

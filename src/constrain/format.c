@@ -1,11 +1,11 @@
-/* The formats of string values: dates and times without a zone, ISO 8601 durations, RFC 5545 recurrence rules,
- * addresses and numbers. Exact shapes; the calendar is checked, whether an address exists is not. */
+/* The formats of string values: dates and times without a zone, ISO 8601 durations, RFC 5545 recurrence
+ * rules, addresses and numbers. Exact shapes; the calendar is checked, whether an address exists is not. */
 #include "constrain/internal.h"
 
 #include <string.h>
 
-const char *const constrain_format_name[CONSTRAIN_FORMATS] = {"", "date", "local-date-time", "local-time", "duration", "rrule",
-                                                              "email", "phone", "currency"};
+const char *const constrain_format_name[CONSTRAIN_FORMATS] = {
+    "", "date", "local-date-time", "local-time", "duration", "rrule", "email", "phone", "currency"};
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -36,8 +36,8 @@ static int days_in(int year, int month) {
 
 static bool take_date(base_slice *s) {
   int year, month, day;
-  return take_number(s, 4, 1, 9999, &year) && take(s, '-') && take_number(s, 2, 1, 12, &month) && take(s, '-') &&
-         take_number(s, 2, 1, 31, &day) && day <= days_in(year, month);
+  return take_number(s, 4, 1, 9999, &year) && take(s, '-') && take_number(s, 2, 1, 12, &month) &&
+         take(s, '-') && take_number(s, 2, 1, 31, &day) && day <= days_in(year, month);
 }
 
 static bool take_time(base_slice *s) {
@@ -47,7 +47,8 @@ static bool take_time(base_slice *s) {
     return false;
   if (!take(s, '.')) return true;
   size_t n = 0;
-  while (n < s->len && is_digit(s->ptr[n])) n++;
+  while (n < s->len && is_digit(s->ptr[n]))
+    n++;
   *s = base_slice_sub(*s, n, s->len);
   return n > 0;
 }
@@ -62,7 +63,8 @@ static bool take_parts(base_slice *s, const char *letters, size_t *count) {
   const char *next = letters;
   while (s->len > 0 && is_digit(s->ptr[0])) {
     size_t n = 0;
-    while (n < s->len && is_digit(s->ptr[n])) n++;
+    while (n < s->len && is_digit(s->ptr[n]))
+      n++;
     if (n == s->len || n > 18 || s->ptr[n] == 0) return false;
     const char *found = strchr(next, s->ptr[n]);
     if (found == NULL) return false;
@@ -88,10 +90,14 @@ static bool is_one_of(base_slice s, const char *const *words, size_t n) {
   return false;
 }
 
+/* base_slice_split does not tell "a,b," from "a,b". */
+static bool ends_with(base_slice s, char c) { return s.len > 0 && s.ptr[s.len - 1] == c; }
+
 /* A list of whole numbers, with a sign where low is negative, zero never then. */
 static bool is_number_list(base_slice s, int64_t low, int64_t high) {
   base_slice piece;
   size_t n = 0;
+  if (ends_with(s, ',')) return false;
   while (base_slice_split(&s, ',', &piece)) {
     int64_t v;
     n++;
@@ -105,6 +111,7 @@ static bool is_day_list(base_slice s) {
   static const char *const days[] = {"MO", "TU", "WE", "TH", "FR", "SA", "SU"};
   base_slice piece;
   size_t n = 0;
+  if (ends_with(s, ',')) return false;
   while (base_slice_split(&s, ',', &piece)) {
     n++;
     if (piece.len < 2 || !is_one_of(base_slice_sub(piece, piece.len - 2, piece.len), days, 7)) return false;
@@ -119,14 +126,15 @@ static bool is_until(base_slice s) {
       v % 100 > days_in(v / 10000, v / 100 % 100))
     return false;
   if (s.len == 0) return true;
-  return take(&s, 'T') && take_number(&s, 2, 0, 23, &v) && take_number(&s, 2, 0, 59, &v) && take_number(&s, 2, 0, 60, &v) &&
-         (s.len == 0 || (take(&s, 'Z') && s.len == 0));
+  return take(&s, 'T') && take_number(&s, 2, 0, 23, &v) && take_number(&s, 2, 0, 59, &v) &&
+         take_number(&s, 2, 0, 60, &v) && (s.len == 0 || (take(&s, 'Z') && s.len == 0));
 }
 
 enum { RULE_FREQ, RULE_BYDAY, RULE_UNTIL, RULE_WKST, RULE_NUMBERS };
 
 static bool rule_fits(base_slice value, int kind, int64_t low, int64_t high) {
-  static const char *const freqs[] = {"SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY"};
+  static const char *const freqs[] = {"SECONDLY", "MINUTELY", "HOURLY", "DAILY",
+                                      "WEEKLY",   "MONTHLY",  "YEARLY"};
   switch (kind) {
     case RULE_FREQ: return is_one_of(value, freqs, 7);
     case RULE_BYDAY: return is_day_list(value);
@@ -143,23 +151,33 @@ static bool is_rrule(base_slice s) {
     int64_t low, high;
     bool single;
   } rules[] = {
-      {"FREQ", RULE_FREQ, 0, 0, true},           {"INTERVAL", RULE_NUMBERS, 1, 9999, true},
-      {"COUNT", RULE_NUMBERS, 1, 99999, true},   {"UNTIL", RULE_UNTIL, 0, 0, true},
-      {"BYDAY", RULE_BYDAY, 0, 0, false},        {"BYMONTHDAY", RULE_NUMBERS, -31, 31, false},
-      {"BYMONTH", RULE_NUMBERS, 1, 12, false},   {"BYYEARDAY", RULE_NUMBERS, -366, 366, false},
-      {"BYWEEKNO", RULE_NUMBERS, -53, 53, false}, {"BYSETPOS", RULE_NUMBERS, -366, 366, false},
-      {"BYHOUR", RULE_NUMBERS, 0, 23, false},    {"BYMINUTE", RULE_NUMBERS, 0, 59, false},
-      {"BYSECOND", RULE_NUMBERS, 0, 60, false},  {"WKST", RULE_WKST, 0, 0, true},
+      {"FREQ", RULE_FREQ, 0, 0, true},
+      {"INTERVAL", RULE_NUMBERS, 1, 9999, true},
+      {"COUNT", RULE_NUMBERS, 1, 99999, true},
+      {"UNTIL", RULE_UNTIL, 0, 0, true},
+      {"BYDAY", RULE_BYDAY, 0, 0, false},
+      {"BYMONTHDAY", RULE_NUMBERS, -31, 31, false},
+      {"BYMONTH", RULE_NUMBERS, 1, 12, false},
+      {"BYYEARDAY", RULE_NUMBERS, -366, 366, false},
+      {"BYWEEKNO", RULE_NUMBERS, -53, 53, false},
+      {"BYSETPOS", RULE_NUMBERS, -366, 366, false},
+      {"BYHOUR", RULE_NUMBERS, 0, 23, false},
+      {"BYMINUTE", RULE_NUMBERS, 0, 59, false},
+      {"BYSECOND", RULE_NUMBERS, 0, 60, false},
+      {"WKST", RULE_WKST, 0, 0, true},
   };
   enum { COUNT = sizeof rules / sizeof rules[0] };
   unsigned seen = 0;
   base_slice part;
+  if (ends_with(s, ';')) return false;
   while (base_slice_split(&s, ';', &part)) {
     base_slice name;
     size_t i = 0;
     if (!base_slice_split(&part, '=', &name)) return false;
-    while (i < COUNT && !base_slice_equal(name, base_slice_of(rules[i].name))) i++;
-    if (i == COUNT || (seen >> i & 1) || !rule_fits(part, rules[i].kind, rules[i].low, rules[i].high)) return false;
+    while (i < COUNT && !base_slice_equal(name, base_slice_of(rules[i].name)))
+      i++;
+    if (i == COUNT || (seen >> i & 1) || !rule_fits(part, rules[i].kind, rules[i].low, rules[i].high))
+      return false;
     if (rules[i].single && part.len > 0 && memchr(part.ptr, ',', part.len) != NULL) return false;
     seen |= 1U << i;
   }
@@ -185,7 +203,9 @@ static bool is_dotted(base_slice s, bool (*fits)(char c), size_t longest, size_t
   return run > 0;
 }
 
-static bool is_local_char(char c) { return is_letter(c) || is_digit(c) || (c != 0 && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL); }
+static bool is_local_char(char c) {
+  return is_letter(c) || is_digit(c) || (c != 0 && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+}
 static bool is_host_char(char c) { return is_letter(c) || is_digit(c) || c == '-'; }
 
 static bool is_email(base_slice s) {

@@ -1,11 +1,16 @@
 /* Every kernel once, in terms of the 16-lane vector that the including file chose (vec_*.h). That file also
  * defines CPU_TABLE and CPU_TABLE_NAME; all functions are static, so several instruction sets link side by
  * side. */
+#if defined(VEC_PLAIN) /* nothing to keep in registers: expanding would only make it slow to compile */
+#define BODY_INLINE static inline
+#define BODY_UNROLL
+#else
 #define BODY_INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
 #define BODY_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define BODY_UNROLL _Pragma("GCC unroll 32")
+#endif
 #endif
 
 /* A row is handled in steps of 16; the last step may be shorter and counts as padded with zeros. */

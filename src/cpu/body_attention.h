@@ -28,8 +28,7 @@ static void body_turn_keys(const float *k, size_t ld, size_t t, size_t hd, size_
   }
 }
 
-/* scores [rows][width], columns first..end (multiples of 16) = scale q . k; minus infinity from column t on.
- */
+/* scores [rows][width], columns first..end (multiples of 16) = scale q . k; minus infinity from t on. */
 BODY_INLINE void body_scores(size_t rows, const body_heads *h, const float *q, size_t first, size_t end) {
   for (size_t j = first; j < end; j += 16) {
     vf acc[BODY_QUERIES];

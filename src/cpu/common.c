@@ -115,8 +115,7 @@ float cpu_logf(float x) {
     x *= 0x1p24f;
     e = -24.0f;
   }
-  /* Exponent of x / sqrt(1/2): adding the difference of the bit patterns of 1 and sqrt(1/2) carries into it.
-   */
+  /* Exponent of x / sqrt(1/2): adding the difference of the bit patterns of 1 and sqrt(1/2) carries. */
   uint32_t bits = cpu_bits(x) + (UINT32_C(0x3f800000) - UINT32_C(0x3f3504f3));
   e += (float)((int32_t)(bits >> 23) - 127);
   float f = cpu_float((bits & UINT32_C(0x007fffff)) + UINT32_C(0x3f3504f3)) - 1.0f;

@@ -1,6 +1,5 @@
 /* The vector of 16 floats as two AVX registers. int8 products: |w| times the activation with w's sign, so
- * that pairs stay within 16 bits (128 * 127 * 2 = 32512) and nothing saturates; activations are never -128.
- */
+ * that pairs stay within 16 bits (128 * 127 * 2 = 32512) and nothing saturates; q is never -128. */
 #ifndef CPU_VEC_AVX2_H
 #define CPU_VEC_AVX2_H
 

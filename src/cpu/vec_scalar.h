@@ -21,6 +21,7 @@ typedef struct va {
   int32_t b[4];
 } va;
 
+#define VEC_PLAIN
 #define VEC_GEMM_MR 4
 #define VEC_GEMM_NV 1
 #define VEC_I8_G 1

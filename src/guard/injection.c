@@ -41,7 +41,7 @@ static const char *const carriers[] = {"text",  "txt",     "send",   "message", 
 static const char *const openers[] = {"please", "hey", "hi", "ok", "okay", "so", "um", "can", "could", "would", "you",
                                       "will",   "just", "now", "minnow", "i", "want", "to", "d", "like", "need"};
 /* What ends a body and starts a new order. */
-static const char *const breaks[] = {"and", "then", "also", "but", ".", "!", "?", ";", ":", "now"};
+static const char *const breaks[] = {"and", "then", "also", "but", ".", "!", "?", ";", "now"};
 
 #define ONE_OF(word, list) one_of(word, list, sizeof(list) / sizeof(list)[0])
 

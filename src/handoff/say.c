@@ -247,15 +247,32 @@ static const char *preposition(const char *title, const char *slot) {
 /* The title; an amount stands in for a last word "money": "Send $20". Returns the slot used up, or -1. */
 static int put_title(line *l, const handoff_said *s) {
   base_slice title = base_slice_of(s->action->title), money = BASE_LITERAL(" money"), value;
-  bool about_money = title.len > money.len && base_slice_equal_nocase(base_slice_sub(title, title.len - money.len, title.len), money);
+  size_t stem = title.len > money.len ? title.len - money.len : 0;
+  bool about_money = stem > 0 && base_slice_equal_nocase(base_slice_sub(title, stem, title.len), money);
   for (size_t at = 1, slot; about_money && next_argument(s, &at, &slot, &value);) {
     if (s->manifest->slot[slot].type != PACK_MONEY_AMOUNT) continue;
-    put(l, base_slice_sub(title, 0, title.len - money.len + 1));
+    put(l, base_slice_sub(title, 0, stem + 1));
     put_value(l, s, slot, value);
     return (int)slot;
   }
   put(l, title);
   return -1;
+}
+
+/* ": front door" for one argument that is left, ": time tomorrow at 7:00, label gym" for several. */
+static void put_rest(line *l, const handoff_said *s, uint64_t joined) {
+  base_slice value;
+  size_t left = 0, put_so_far = 0;
+  for (size_t at = 1, slot; next_argument(s, &at, &slot, &value);) left += (joined >> slot & 1) == 0;
+  for (size_t at = 1, slot; next_argument(s, &at, &slot, &value);) {
+    if ((joined >> slot & 1) != 0) continue;
+    puts_to(l, put_so_far++ == 0 ? ": " : ", ");
+    if (left > 1) {
+      put_name(l, s->manifest->slot[slot].name);
+      puts_to(l, " ");
+    }
+    put_value(l, s, slot, value);
+  }
 }
 
 void handoff_say_confirm(const handoff_said *s, char *out, size_t out_size) {
@@ -270,15 +287,7 @@ void handoff_say_confirm(const handoff_said *s, char *out, size_t out_size) {
     puts_to(&l, word);
     put_value(&l, s, slot, value);
   }
-  bool first = true;
-  for (size_t at = 1, slot; next_argument(s, &at, &slot, &value);) {
-    if ((joined >> slot & 1) != 0) continue;
-    puts_to(&l, first ? ": " : ", ");
-    first = false;
-    put_name(&l, s->manifest->slot[slot].name);
-    puts_to(&l, " ");
-    put_value(&l, s, slot, value);
-  }
+  put_rest(&l, s, joined);
   puts_to(&l, "?");
 }
 

@@ -2,6 +2,7 @@
  * 2016, and vowpal wabbit's hashing trick). It knows exact words and spellings, which a small trunk blurs, and it
  * tells how much of a text was never seen in training. */
 #include <math.h>
+#include <string.h>
 
 #include "head/internal.h"
 
@@ -13,8 +14,13 @@ static uint32_t bucket_of(uint64_t h, uint32_t buckets) {
   return (uint32_t)((h >> 32) % buckets);
 }
 
+/* Each bucket counts once a text. */
 static void put(head_bag_features *f, uint64_t h, uint32_t buckets) {
-  if (f->n < HEAD_MAX_FEATURES) f->bucket[f->n++] = bucket_of(h, buckets);
+  uint32_t at = bucket_of(h, buckets);
+  uint8_t bit = (uint8_t)(1u << (at % 8));
+  if (f->n == HEAD_MAX_FEATURES || (f->seen[at / 8] & bit)) return;
+  f->seen[at / 8] |= bit;
+  f->bucket[f->n++] = at;
 }
 
 /* The word between marks, ASCII lower-cased: "<wake>". Long words are cut. */
@@ -33,6 +39,7 @@ void head_bag_read(base_slice text, const tok_word *words, size_t n_words, uint3
   uint64_t before = 0, before2 = 0;
   char word[MAX_WORD_BYTES + 2];
   f->n = 0;
+  memset(f->seen, 0, sizeof f->seen);
   for (size_t i = 0; i < n_words; i++) { /* words first: the share of unseen ones looks at these alone */
     size_t n = marked(text, &words[i], word);
     put(f, base_hash(BASE_HASH_START, word, n), buckets);

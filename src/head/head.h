@@ -101,7 +101,8 @@ void head_calibration_init(head_calibration *c);
 
 typedef struct head_bag_features {
   size_t n, n_words; /* the first n_words are single words */
-  uint32_t bucket[HEAD_MAX_FEATURES];
+  uint32_t bucket[HEAD_MAX_FEATURES];      /* distinct */
+  uint8_t seen[(HEAD_BAG_BUCKETS + 7) / 8]; /* a bit a bucket, while reading */
 } head_bag_features;
 
 /* Buckets of words, word pairs and triples, and of 3 to 5 letters within words. */

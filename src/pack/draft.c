@@ -1,5 +1,5 @@
-/* Spans to arguments. The model says where a value is; what it is, code reads: exactly, or it is called unclear. The
- * arguments are written into the draft's own array, so that nothing is allocated. */
+/* Spans to arguments. The model says where a value is; what it is, code reads: exactly, or it is called
+ * unclear. The arguments are written into the draft's own array, so that nothing is allocated. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -57,18 +57,20 @@ static void put_quoted(writer *w, const char *terminated) { put_string(w, base_s
 /* ---- texts ---- */
 
 static bool is_edge(uint32_t c) {
-  return c <= ' ' || (c < 0x80 && strchr("\"'`.,;:!?", (int)c) != NULL) || (c >= 0x2018 && c <= 0x201f) || c == 0xab ||
-         c == 0xbb || c == 0x2026 || base_utf8_is_space(c);
+  return c <= ' ' || (c < 0x80 && strchr("\"'`.,;:!?", (int)c) != NULL) || (c >= 0x2018 && c <= 0x201f) ||
+         c == 0xab || c == 0xbb || c == 0x2026 || base_utf8_is_space(c);
 }
 
 /* Without surrounding quotes, punctuation and spaces. */
 static base_slice trim_text(base_slice s) {
   uint32_t c;
   size_t n;
-  while (s.len > 0 && (n = base_utf8_decode(s.ptr, s.len, &c)) > 0 && is_edge(c)) s = base_slice_sub(s, n, s.len);
+  while (s.len > 0 && (n = base_utf8_decode(s.ptr, s.len, &c)) > 0 && is_edge(c))
+    s = base_slice_sub(s, n, s.len);
   while (s.len > 0) {
     size_t start = s.len - 1;
-    while (start > 0 && ((unsigned char)s.ptr[start] & 0xc0) == 0x80) start--;
+    while (start > 0 && ((unsigned char)s.ptr[start] & 0xc0) == 0x80)
+      start--;
     n = base_utf8_decode(s.ptr + start, s.len - start, &c);
     if (n != s.len - start || !is_edge(c)) break;
     s.len = start;
@@ -78,8 +80,9 @@ static base_slice trim_text(base_slice s) {
 
 /* Slots that name people: "Anna's" there is Anna. Elsewhere the ending may belong to the name ("Levi's"). */
 static bool names_people(const pack_slot *slot) {
-  return strstr(slot->name, "person") != NULL || strstr(slot->name, "people") != NULL || strstr(slot->name, "name") != NULL ||
-         strcmp(slot->name, "to") == 0 || strcmp(slot->name, "artist") == 0;
+  return strstr(slot->name, "person") != NULL || strstr(slot->name, "people") != NULL ||
+         strstr(slot->name, "name") != NULL || strcmp(slot->name, "to") == 0 ||
+         strcmp(slot->name, "artist") == 0;
 }
 
 static base_slice drop_possessive(base_slice s) {
@@ -116,7 +119,9 @@ static bool span_words(const drafting *d, size_t i, size_t slot, base_slice *wor
   return true;
 }
 
-static size_t span_count(const drafting *d) { return d->r->n_spans < HEAD_MAX_SPANS ? d->r->n_spans : HEAD_MAX_SPANS; }
+static size_t span_count(const drafting *d) {
+  return d->r->n_spans < HEAD_MAX_SPANS ? d->r->n_spans : HEAD_MAX_SPANS;
+}
 
 /* The most probable span of a slot that is not in `tried`; -1 when there is none. */
 static int best_span(const drafting *d, size_t slot, uint32_t tried) {
@@ -129,7 +134,8 @@ static int best_span(const drafting *d, size_t slot, uint32_t tried) {
   return best;
 }
 
-/* All spans of a slot, in order, with spaces between; what does not fit is cut, which no reader will take for a value. */
+/* All spans of a slot, in order, with spaces between and without a last "'s" ("yesterday's"); what does not
+ * fit is cut, which no reader will take for a value. */
 static base_slice join_spans(const drafting *d, size_t slot, char buffer[MAX_JOINED_BYTES]) {
   base_slice words;
   size_t len = 0;
@@ -140,14 +146,15 @@ static base_slice join_spans(const drafting *d, size_t slot, char buffer[MAX_JOI
     memcpy(buffer + len, words.ptr, n);
     len += n;
   }
-  return (base_slice){buffer, len};
+  return drop_possessive((base_slice){buffer, len});
 }
 
 /* ---- one value each: to JSON, or a failure ---- */
 
 static base_status put_interval(writer *w, const value_interval *v, base_error *err) {
   char text[VALUE_TEXT_BOUND];
-  if (!v->has_start && !v->has_end) return base_fail(err, BASE_EFORMAT, "interval", "neither a start nor an end was said");
+  if (!v->has_start && !v->has_end)
+    return base_fail(err, BASE_EFORMAT, "interval", "neither a start nor an end was said");
   puts_text(w, "{");
   if (v->has_start) {
     value_write_datetime(&v->start, text);
@@ -182,7 +189,8 @@ static void put_temperature(writer *w, const value_quantity *v) {
 }
 
 /* Values that are dates, times or lengths of time. */
-static base_status read_time_value(drafting *d, size_t slot, base_slice words, const value_context *cx, base_error *err) {
+static base_status read_time_value(drafting *d, size_t slot, base_slice words, const value_context *cx,
+                                   base_error *err) {
   char text[VALUE_TEXT_BOUND];
   union {
     value_datetime datetime;
@@ -233,14 +241,15 @@ static base_status read_count(drafting *d, const pack_slot *slot, base_slice wor
   else if (slot->type == PACK_PERCENT) st = value_read_percent(words, &decimal, err);
   else st = value_read_number(words, &decimal, err);
   if (st) return st;
-  if (slot->type == PACK_INTEGER || slot->type == PACK_ORDINAL) base_format(text, sizeof text, "%" PRId64, whole);
+  if (slot->type == PACK_INTEGER || slot->type == PACK_ORDINAL)
+    base_format(text, sizeof text, "%" PRId64, whole);
   else value_write_decimal(decimal, text);
   puts_text(&d->w, text);
   return BASE_OK;
 }
 
-static base_status read_quantity(drafting *d, const pack_slot *slot, base_slice words, const value_context *cx,
-                                 base_error *err) {
+static base_status read_quantity(drafting *d, const pack_slot *slot, base_slice words,
+                                 const value_context *cx, base_error *err) {
   value_money money = {{0}, 0};
   value_quantity quantity = {{0, 0}, {0}};
   base_status st;
@@ -265,8 +274,8 @@ static base_status read_address(drafting *d, const pack_slot *slot, base_slice w
 static base_status read_enum(drafting *d, const pack_slot *slot, base_slice words, base_error *err) {
   int i = pack_enum_find(slot, words);
   if (i < 0)
-    return base_fail(err, BASE_EFORMAT, slot->name, "'%.*s' is none of its values", (int)(words.len < 80 ? words.len : 80),
-                     words.ptr);
+    return base_fail(err, BASE_EFORMAT, slot->name, "'%.*s' is none of its values",
+                     (int)(words.len < 80 ? words.len : 80), words.ptr);
   put_quoted(&d->w, slot->value[i]);
   return BASE_OK;
 }
@@ -303,7 +312,9 @@ static base_status read_value(drafting *d, size_t index, base_slice words, base_
 static size_t find_and(base_slice s, size_t *behind) {
   for (size_t i = s.len; i-- > 0;) {
     base_slice rest = base_slice_sub(s, i, s.len);
-    *behind = base_slice_starts(rest, BASE_LITERAL(" and ")) ? 5 : base_slice_starts(rest, BASE_LITERAL(" & ")) ? 3 : 0;
+    *behind = base_slice_starts(rest, BASE_LITERAL(" and ")) ? 5
+              : base_slice_starts(rest, BASE_LITERAL(" & ")) ? 3
+                                                             : 0;
     if (*behind > 0) return i;
   }
   return s.len;
@@ -318,14 +329,15 @@ static void put_item(drafting *d, const pack_slot *slot, base_slice item, size_t
   ++*count;
 }
 
-/* One span is one item, as the training sentences have it, so "mac and cheese" stays whole; but a span with commas is
- * a list of its own, whose last piece may be two items ("milk, eggs and bread"). */
+/* One span is one item, as the training sentences have it, so "mac and cheese" stays whole; but a span with
+ * commas is a list of its own, whose last piece may be two items ("milk, eggs and bread"). */
 static void put_items(drafting *d, const pack_slot *slot, base_slice words, size_t *count) {
   bool listed = false;
   size_t behind;
   while (words.len > 0) {
     size_t at = 0;
-    while (at + 1 < words.len && !(words.ptr[at] == ',' && words.ptr[at + 1] == ' ')) at++;
+    while (at + 1 < words.len && !(words.ptr[at] == ',' && words.ptr[at + 1] == ' '))
+      at++;
     if (at + 1 >= words.len) break;
     put_item(d, slot, base_slice_sub(words, 0, at), count);
     words = base_slice_sub(words, at + 2, words.len);
@@ -385,9 +397,10 @@ static bool read_from_recurrence(drafting *d, size_t slot) {
   value_recurrence v = {0};
   if (d->m->slot[slot].type != PACK_DATETIME || !(d->action->required >> slot & 1)) return false;
   for (size_t i = 0; i < d->m->n_slots; i++) {
-    if (d->m->slot[i].type != PACK_RECURRENCE || !(d->action->slots >> i & 1) || best_span(d, i, 0) < 0) continue;
-    if (value_read_recurrence(join_spans(d, i, buffer), d->cx, &v, NULL) || !v.has_at || v.week_of_month != 0 ||
-        v.month_day != 0 || (v.freq != VALUE_DAILY && v.freq != VALUE_WEEKLY))
+    if (d->m->slot[i].type != PACK_RECURRENCE || !(d->action->slots >> i & 1) || best_span(d, i, 0) < 0)
+      continue;
+    if (value_read_recurrence(join_spans(d, i, buffer), d->cx, &v, NULL) || !v.has_at ||
+        v.week_of_month != 0 || v.month_day != 0 || (v.freq != VALUE_DAILY && v.freq != VALUE_WEEKLY))
       continue;
     value_datetime t = first_occurrence(&v, &d->cx->now);
     value_write_datetime(&t, text);
@@ -426,14 +439,16 @@ static int find_missing(const drafting *d) {
   return d->action->any_of != 0 && !(d->action->any_of & said) ? d->action->any_of_first : -1;
 }
 
-void pack_draft_action(const pack *p, base_slice text, const head_result *r, const value_context *cx, pack_draft *out) {
+void pack_draft_action(const pack *p, base_slice text, const head_result *r, const value_context *cx,
+                       pack_draft *out) {
   const pack_manifest *m = p->manifest;
   out->action = out->missing = out->unclear = -1;
   out->valid = false;
   out->problem = (base_error){0};
   base_format(out->arguments, sizeof out->arguments, "{");
   drafting d = {.m = m, .text = text, .r = r, .cx = cx, .out = out};
-  d.w = (writer){out->arguments, 1, sizeof out->arguments - 1, false}; /* room for the closing brace is kept */
+  d.w =
+      (writer){out->arguments, 1, sizeof out->arguments - 1, false}; /* room for the closing brace is kept */
   if (!m->is_gate && r->label < m->n_actions) {
     out->action = r->label;
     d.action = &m->action[r->label];
@@ -447,7 +462,8 @@ void pack_draft_action(const pack *p, base_slice text, const head_result *r, con
   if (d.w.full) {
     base_format(out->arguments, sizeof out->arguments, "{}");
     out->problem = (base_error){0};
-    (void)base_fail(&out->problem, BASE_ELIMIT, d.action->name, "the arguments are longer than %d bytes", PACK_MAX_ARGUMENTS);
+    (void)base_fail(&out->problem, BASE_ELIMIT, d.action->name, "the arguments are longer than %d bytes",
+                    PACK_MAX_ARGUMENTS);
     return;
   }
   bool whole = out->missing < 0 && out->unclear < 0;

@@ -9,7 +9,8 @@
 
 /* ---- manifest ---- */
 
-/* A manifest and what its pointers lead to. `m` is first: a pack_manifest pointer is a pack_document pointer. */
+/* A manifest and what its pointers lead to. `m` is first: a pack_manifest pointer is a pack_document pointer.
+ */
 typedef struct pack_document {
   pack_manifest m;
   base_allocator allocator;
@@ -37,29 +38,34 @@ typedef struct pack_sentence {
   pack_sentence_span span[DATA_MAX_SPANS];
 } pack_sentence;
 
-/* One trimmed, non-empty line with inline slots to text and spans. The slots have to be the action's. The error has no place. */
-base_status pack_sentence_parse(base_slice line, const pack_manifest *m, const pack_action *action, pack_sentence *out,
-                                base_error *err);
+/* One trimmed, non-empty line with inline slots to text and spans. The slots have to be the action's. The
+ * error has no place. */
+base_status pack_sentence_parse(base_slice line, const pack_manifest *m, const pack_action *action,
+                                pack_sentence *out, base_error *err);
 
-/* Steps through the lines of a source file: comments and blank lines are skipped, "[name]" lines set `section`. */
+/* Steps through the lines of a source file: comments and blank lines are skipped, "[name]" lines set
+ * `section`. */
 typedef struct pack_lines {
   base_slice rest, line, section;
   size_t number;
   const char *path;
-  bool heading; /* `line` is a section's heading */
-  int action;   /* of sentences.txt: what the section is about */
+  bool heading;  /* `line` is a section's heading */
+  int action;    /* of sentences.txt: what the section is about */
   uint64_t seen; /* actions that had a section */
 } pack_lines;
 
 /* False at the end and on a failure, which `status` tells apart. */
 bool pack_lines_next(pack_lines *l, base_status *status, base_error *err);
 
-/* The next sentence of a sentences.txt, with its action in l->action. Refuses unknown and repeated sections. */
-bool pack_sentences_next(pack_lines *l, const pack_manifest *m, pack_sentence *out, base_status *status, base_error *err);
+/* The next sentence of a sentences.txt, with its action in l->action. Refuses unknown and repeated sections.
+ */
+bool pack_sentences_next(pack_lines *l, const pack_manifest *m, pack_sentence *out, base_status *status,
+                         base_error *err);
 
 /* ---- arguments ---- */
 
-/* The way to say an enum value that words are, or -1: exact, then the longest contained, then with a typing error. */
+/* The way to say an enum value that words are, or -1: exact, then the longest contained, then with a typing
+ * error. */
 int pack_enum_find(const pack_slot *slot, base_slice words);
 
 #endif

@@ -7,12 +7,18 @@
 #include "pack/internal.h"
 
 static const char *const risks[] = {"none", "reversible", "discloses", "money", "irreversible", "safety"};
-static const char *const types[] = {"text", "list", "enum", "integer", "number", "percent", "ordinal", "datetime", "date",
-                                    "time", "interval", "duration", "recurrence", "money", "temperature", "phone",
-                                    "email"};
+static const char *const types[] = {
+    "text", "list",     "enum",     "integer",    "number", "percent",     "ordinal", "datetime", "date",
+    "time", "interval", "duration", "recurrence", "money",  "temperature", "phone",   "email"};
 static const char *const resolves[] = {"nearest", "future", "past"};
 
-enum { NAME_MAX_BYTES = 40, COUNT_OF_RISKS = 6, COUNT_OF_TYPES = 17, COUNT_OF_RESOLVES = 3, MAX_SAYINGS = 1000 };
+enum {
+  NAME_MAX_BYTES = 40,
+  COUNT_OF_RISKS = 6,
+  COUNT_OF_TYPES = 17,
+  COUNT_OF_RESOLVES = 3,
+  MAX_SAYINGS = 1000
+};
 
 /* What is being read and where problems are told. */
 typedef struct reader {
@@ -45,8 +51,8 @@ static bool is_name(const char *s) {
 
 /* ---- JSON access ---- */
 
-static base_status check_keys(const reader *r, const json_t *object, const char *place, const char *const *known,
-                              size_t n) {
+static base_status check_keys(const reader *r, const json_t *object, const char *place,
+                              const char *const *known, size_t n) {
   const char *key;
   json_t *value;
   if (!json_is_object(object)) return refuse(r, place, "this must be a JSON object");
@@ -58,19 +64,20 @@ static base_status check_keys(const reader *r, const json_t *object, const char 
 }
 
 /* A string member; NULL in *out when absent and not needed. */
-static base_status get_string(const reader *r, const json_t *object, const char *place, const char *key, bool needed,
-                              const char **out) {
+static base_status get_string(const reader *r, const json_t *object, const char *place, const char *key,
+                              bool needed, const char **out) {
   const json_t *v = json_object_get(object, key);
   *out = NULL;
   if (v == NULL && !needed) return BASE_OK;
   if (!json_is_string(v) || json_string_length(v) == 0)
-    return base_fail(r->err, BASE_EFORMAT, r->file, "%s: \"%s\" must be a string that is not empty", place, key);
+    return base_fail(r->err, BASE_EFORMAT, r->file, "%s: \"%s\" must be a string that is not empty", place,
+                     key);
   *out = json_string_value(v);
   return BASE_OK;
 }
 
-static base_status get_word(const reader *r, const json_t *object, const char *place, const char *key, bool needed,
-                            const char *const *table, size_t n, int *out) {
+static base_status get_word(const reader *r, const json_t *object, const char *place, const char *key,
+                            bool needed, const char *const *table, size_t n, int *out) {
   const char *word;
   base_status st = get_string(r, object, place, key, needed, &word);
   if (st || word == NULL) return st;
@@ -107,36 +114,40 @@ static bool is_lower(const char *s) {
 }
 
 /* Flattens {"on": ["on", "enabled"]} into `flat`; counts only when `flat` is NULL. */
-static base_status list_sayings(const reader *r, const json_t *values, const char *place, saying *flat, size_t *count) {
+static base_status list_sayings(const reader *r, const json_t *values, const char *place, saying *flat,
+                                size_t *count) {
   const char *key;
   json_t *ways, *way;
   size_t i, n = 0;
   json_object_foreach((json_t *)(uintptr_t)values, key, ways) {
     if (!json_is_array(ways) || json_array_size(ways) == 0 || !is_lower(key))
-      return base_fail(r->err, BASE_EFORMAT, r->file, "%s: value \"%.40s\" must be lower-case with a list of ways to say it",
-                       place, key);
+      return base_fail(r->err, BASE_EFORMAT, r->file,
+                       "%s: value \"%.40s\" must be lower-case with a list of ways to say it", place, key);
     json_array_foreach(ways, i, way) {
       if (!json_is_string(way) || !is_lower(json_string_value(way)))
-        return base_fail(r->err, BASE_EFORMAT, r->file, "%s: a way to say \"%.40s\" is not lower-case text", place, key);
+        return base_fail(r->err, BASE_EFORMAT, r->file, "%s: a way to say \"%.40s\" is not lower-case text",
+                         place, key);
       if (flat != NULL) flat[n] = (saying){key, json_string_value(way)};
       n++;
     }
   }
   *count = n;
-  return n >= 1 && n <= MAX_SAYINGS ? BASE_OK : refuse(r, place, "\"values\" must name 1 to 1000 ways to say a value");
+  return n >= 1 && n <= MAX_SAYINGS ? BASE_OK
+                                    : refuse(r, place, "\"values\" must name 1 to 1000 ways to say a value");
 }
 
 static base_status keep_sayings(reader *r, pack_slot *slot, const saying *flat, size_t n, const char *place) {
   slot->value = base_calloc(&r->d->allocator, 2 * n, sizeof *slot->value);
-  if (slot->value == NULL) return base_fail(r->err, BASE_ENOMEM, r->file, "no memory for the values of %s", place);
+  if (slot->value == NULL)
+    return base_fail(r->err, BASE_ENOMEM, r->file, "no memory for the values of %s", place);
   slot->saying = slot->value + n;
   slot->n_sayings = n;
   for (size_t i = 0; i < n; i++) {
     slot->value[i] = flat[i].value;
     slot->saying[i] = flat[i].words;
     if (i > 0 && strcmp(flat[i].words, flat[i - 1].words) == 0)
-      return base_fail(r->err, BASE_EFORMAT, r->file, "%s: \"%.60s\" is given twice as a way to say a value", place,
-                       flat[i].words);
+      return base_fail(r->err, BASE_EFORMAT, r->file, "%s: \"%.60s\" is given twice as a way to say a value",
+                       place, flat[i].words);
   }
   return BASE_OK;
 }
@@ -180,7 +191,8 @@ static base_status dump(const reader *r, const json_t *value, base_buf *out) {
 static base_status check_schema(const reader *r, const base_buf *text, const char *place) {
   constrain_schema *compiled = NULL;
   base_error detail = {0};
-  base_status st = constrain_schema_open(&compiled, (base_slice){text->ptr, text->len}, place, &r->d->allocator, &detail);
+  base_status st =
+      constrain_schema_open(&compiled, (base_slice){text->ptr, text->len}, place, &r->d->allocator, &detail);
   constrain_schema_close(compiled);
   return st ? base_fail(r->err, st, r->file, "%s: %s", detail.where, detail.text) : BASE_OK;
 }
@@ -206,7 +218,8 @@ static base_status read_slot(reader *r, const char *name, const json_t *object) 
   int type = 0, resolve = VALUE_NEAREST;
   base_format(place, sizeof place, "slot %.40s", name);
   if (!is_name(name)) return refuse(r, place, "a name is lower-case letters, digits and underscores");
-  if (m->n_slots == PACK_MAX_SLOTS) return base_fail(r->err, BASE_ELIMIT, r->file, "more than %d slots", PACK_MAX_SLOTS);
+  if (m->n_slots == PACK_MAX_SLOTS)
+    return base_fail(r->err, BASE_ELIMIT, r->file, "more than %d slots", PACK_MAX_SLOTS);
   pack_slot *slot = &m->slot[m->n_slots++];
   slot->name = name;
   base_status st = check_keys(r, object, place, keys, sizeof keys / sizeof keys[0]);
@@ -241,19 +254,22 @@ static base_status read_slots(reader *r) {
 /* ---- actions ---- */
 
 /* An array of slot names to a bit set; the names have to be in `among`. */
-static base_status read_slot_set(const reader *r, const json_t *object, const char *place, const char *key, uint64_t among,
-                                 uint64_t *out, int *first) {
+static base_status read_slot_set(const reader *r, const json_t *object, const char *place, const char *key,
+                                 uint64_t among, uint64_t *out, int *first) {
   const json_t *list = json_object_get(object, key), *item;
   size_t i;
   *out = 0;
   *first = -1;
-  if (!json_is_array(list)) return base_fail(r->err, BASE_EFORMAT, r->file, "%s: \"%s\" must be an array", place, key);
+  if (!json_is_array(list))
+    return base_fail(r->err, BASE_EFORMAT, r->file, "%s: \"%s\" must be an array", place, key);
   json_array_foreach(list, i, item) {
     int slot = json_is_string(item) ? pack_find_slot(&r->d->m, base_slice_of(json_string_value(item))) : -1;
     if (slot < 0 || !(among >> slot & 1))
-      return base_fail(r->err, BASE_EFORMAT, r->file, "%s: \"%s\" names \"%.40s\", which is not among its slots", place,
-                       key, json_is_string(item) ? json_string_value(item) : "?");
-    if (*out >> slot & 1) return base_fail(r->err, BASE_EFORMAT, r->file, "%s: \"%s\" names a slot twice", place, key);
+      return base_fail(r->err, BASE_EFORMAT, r->file,
+                       "%s: \"%s\" names \"%.40s\", which is not among its slots", place, key,
+                       json_is_string(item) ? json_string_value(item) : "?");
+    if (*out >> slot & 1)
+      return base_fail(r->err, BASE_EFORMAT, r->file, "%s: \"%s\" names a slot twice", place, key);
     *out |= UINT64_C(1) << slot;
     if (i == 0) *first = slot;
   }
@@ -268,8 +284,8 @@ static base_status read_questions(reader *r, pack_action *a, const json_t *ask, 
   json_object_foreach((json_t *)(uintptr_t)ask, name, text) {
     int slot = pack_find_slot(&r->d->m, base_slice_of(name));
     if (slot < 0 || !(a->slots >> slot & 1) || !json_is_string(text) || json_string_length(text) == 0)
-      return base_fail(r->err, BASE_EFORMAT, r->file, "%s: \"ask\" for \"%.40s\" is no question for one of its slots", place,
-                       name);
+      return base_fail(r->err, BASE_EFORMAT, r->file,
+                       "%s: \"ask\" for \"%.40s\" is no question for one of its slots", place, name);
     a->ask[slot] = json_string_value(text);
   }
   return BASE_OK;
@@ -288,14 +304,17 @@ static base_status read_action_sets(reader *r, pack_action *a, const json_t *obj
 }
 
 /* The derived schema, which is also put into the document; one that is there has to be the same. */
-static base_status derive_schema(reader *r, pack_action *a, json_t *object, const json_t *slot_schemas, const char *place) {
+static base_status derive_schema(reader *r, pack_action *a, json_t *object, const json_t *slot_schemas,
+                                 const char *place) {
   base_buf *text = &r->d->action_schema[a - r->d->m.action];
   const json_t *given = json_object_get(object, "schema");
   json_t *schema = pack_schema_of_action(&r->d->m, a, slot_schemas);
   base_status st = dump(r, schema, text);
   if (!st && given != NULL && !json_equal(given, schema))
-    st = base_fail(r->err, BASE_EMISMATCH, r->file, "%s: its \"schema\" is not the one its slots give", place);
-  if (!st && json_object_set(object, "schema", schema) != 0) st = base_fail(r->err, BASE_ENOMEM, r->file, "no memory");
+    st =
+        base_fail(r->err, BASE_EMISMATCH, r->file, "%s: its \"schema\" is not the one its slots give", place);
+  if (!st && json_object_set(object, "schema", schema) != 0)
+    st = base_fail(r->err, BASE_ENOMEM, r->file, "no memory");
   json_decref(schema);
   a->schema = text->ptr;
   return st;
@@ -315,7 +334,8 @@ static base_status read_action(reader *r, json_t *object, size_t index, const js
   if (st) return st;
   if (!is_name(a->name) || strcmp(a->name, PACK_LABEL_NONE) == 0)
     return refuse(r, place, "its name must be lower-case letters, digits and underscores, and not \"none\"");
-  if (pack_find_action(m, base_slice_of(a->name)) >= 0) return refuse(r, a->name, "two actions have this name");
+  if (pack_find_action(m, base_slice_of(a->name)) >= 0)
+    return refuse(r, a->name, "two actions have this name");
   m->n_actions++;
   base_format(place, sizeof place, "action %s", a->name);
   st = get_string(r, object, place, "title", true, &a->title);
@@ -370,14 +390,17 @@ static base_status read_gate(reader *r) {
   json_array_foreach(packs, i, item) {
     const char *name = json_is_string(item) ? json_string_value(item) : "";
     if (!is_name(name) || strcmp(name, PACK_LABEL_NONE) == 0 || index_of(name, m->packs, m->n_packs) >= 0)
-      return base_fail(r->err, BASE_EFORMAT, r->file, "packs: \"%.40s\" is no pack name or occurs twice", name);
+      return base_fail(r->err, BASE_EFORMAT, r->file, "packs: \"%.40s\" is no pack name or occurs twice",
+                       name);
     m->packs[m->n_packs++] = name;
   }
   return BASE_OK;
 }
 
 static base_status read_pack(reader *r) {
-  static const char *const keys[] = {"name", "version", "title", "app", "slots", "actions"}, *const app[] = {"id", "versions"};
+  static const char *const keys[] = {"name", "version", "title", "app", "slots", "actions"}, *const app[] = {
+                                                                                                 "id",
+                                                                                                 "versions"};
   pack_manifest *m = &r->d->m;
   const json_t *about = json_object_get(r->d->root, "app");
   base_status st = check_keys(r, r->d->root, "pack", keys, sizeof keys / sizeof keys[0]);
@@ -398,7 +421,8 @@ static base_status read_version(const reader *r, const char *version) {
     digit = *c >= '0' && *c <= '9';
     if (!digit && *c != '.') dots = 9;
   }
-  return dots == 2 && digit && strlen(version) < 40 ? BASE_OK : refuse(r, "version", "this is not MAJOR.MINOR.PATCH");
+  return dots == 2 && digit && strlen(version) < 40 ? BASE_OK
+                                                    : refuse(r, "version", "this is not MAJOR.MINOR.PATCH");
 }
 
 static base_status read_manifest(reader *r) {
@@ -420,8 +444,8 @@ static base_status read_manifest(reader *r) {
   return st;
 }
 
-base_status pack_manifest_open(pack_manifest **out, base_slice json, const char *where, const base_allocator *a,
-                               base_error *err) {
+base_status pack_manifest_open(pack_manifest **out, base_slice json, const char *where,
+                               const base_allocator *a, base_error *err) {
   json_error_t problem;
   *out = NULL;
   if (a == NULL) a = base_allocator_libc();
@@ -429,8 +453,10 @@ base_status pack_manifest_open(pack_manifest **out, base_slice json, const char 
   if (d == NULL) return base_fail(err, BASE_ENOMEM, where, "no memory for the manifest");
   d->allocator = *a;
   d->canonical.allocator = &d->allocator;
-  for (size_t i = 0; i < PACK_MAX_SLOTS; i++) d->slot_schema[i].allocator = &d->allocator;
-  for (size_t i = 0; i < PACK_MAX_ACTIONS; i++) d->action_schema[i].allocator = &d->allocator;
+  for (size_t i = 0; i < PACK_MAX_SLOTS; i++)
+    d->slot_schema[i].allocator = &d->allocator;
+  for (size_t i = 0; i < PACK_MAX_ACTIONS; i++)
+    d->action_schema[i].allocator = &d->allocator;
   reader r = {d, where, err};
   base_status st = BASE_OK;
   d->root = json_loadb(json.ptr != NULL ? json.ptr : "", json.len, JSON_REJECT_DUPLICATES, &problem);
@@ -446,9 +472,12 @@ void pack_manifest_close(pack_manifest *m) {
   if (m == NULL) return;
   pack_document *d = (pack_document *)m;
   base_allocator a = d->allocator;
-  for (size_t i = 0; i < m->n_slots; i++) base_free(&a, m->slot[i].value, 2 * m->slot[i].n_sayings * sizeof *m->slot[i].value);
-  for (size_t i = 0; i < PACK_MAX_SLOTS; i++) base_buf_free(&d->slot_schema[i]);
-  for (size_t i = 0; i < PACK_MAX_ACTIONS; i++) base_buf_free(&d->action_schema[i]);
+  for (size_t i = 0; i < m->n_slots; i++)
+    base_free(&a, m->slot[i].value, 2 * m->slot[i].n_sayings * sizeof *m->slot[i].value);
+  for (size_t i = 0; i < PACK_MAX_SLOTS; i++)
+    base_buf_free(&d->slot_schema[i]);
+  for (size_t i = 0; i < PACK_MAX_ACTIONS; i++)
+    base_buf_free(&d->action_schema[i]);
   base_buf_free(&d->canonical);
   json_decref(d->root);
   base_free(&a, d, sizeof *d);

@@ -1,5 +1,5 @@
-/* A built pack: its file, manifest and brain, held against each other, so that a file whose parts were not made for
- * each other is refused here and not noticed later. */
+/* A built pack: its file, manifest and brain, held against each other, so that a file whose parts were not
+ * made for each other is refused here and not noticed later. */
 #include <string.h>
 
 #include "pack/internal.h"
@@ -29,11 +29,12 @@ static base_status bind_manifest(pack *p, base_error *err) {
 
 /* ---- heads and manifest ---- */
 
-static base_status check_name(const pack *p, const char *what, size_t index, base_slice got, const char *expected,
-                              base_error *err) {
+static base_status check_name(const pack *p, const char *what, size_t index, base_slice got,
+                              const char *expected, base_error *err) {
   if (base_slice_equal(got, base_slice_of(expected))) return BASE_OK;
-  return base_fail(err, BASE_EMISMATCH, gguf_path(p->file), "%s %zu of the model is '%.*s' and of the manifest '%s'", what,
-                   index, (int)(got.len < 60 ? got.len : 60), got.ptr, expected);
+  return base_fail(err, BASE_EMISMATCH, gguf_path(p->file),
+                   "%s %zu of the model is '%.*s' and of the manifest '%s'", what, index,
+                   (int)(got.len < 60 ? got.len : 60), got.ptr, expected);
 }
 
 static const char *label_name(const pack_manifest *m, size_t i) {
@@ -49,8 +50,9 @@ static base_status check_mask(const pack *p, base_error *err) {
     for (size_t k = 0; k < w->n_slots; k++) {
       bool has = i < m->n_actions && (m->action[i].slots >> k & 1);
       if (w->allowed[i * w->n_slots + k] == 0 || has) continue;
-      return base_fail(err, BASE_EMISMATCH, gguf_path(p->file), "the model gives %s the slot %s, the manifest does not",
-                       label_name(m, i), m->slot[k].name);
+      return base_fail(err, BASE_EMISMATCH, gguf_path(p->file),
+                       "the model gives %s the slot %s, the manifest does not", label_name(m, i),
+                       m->slot[k].name);
     }
   return BASE_OK;
 }
@@ -62,12 +64,13 @@ static base_status check_heads(const pack *p, base_error *err) {
   base_status st = BASE_OK;
   if (w->n_labels != labels || w->n_slots != slots)
     return base_fail(err, BASE_EMISMATCH, gguf_path(p->file),
-                     "the model has %u labels and %u slots; the manifest needs %zu and %zu", w->n_labels, w->n_slots, labels,
-                     slots);
+                     "the model has %u labels and %u slots; the manifest needs %zu and %zu", w->n_labels,
+                     w->n_slots, labels, slots);
   for (size_t i = 0; i < labels && !st; i++)
     st = check_name(p, "label", i, head_brain_label(p->brain, i), label_name(m, i), err);
   for (size_t i = 0; i < slots && !st; i++)
-    st = check_name(p, "slot", i, head_brain_slot(p->brain, i), m->is_gate ? PACK_SLOT_PART : m->slot[i].name, err);
+    st = check_name(p, "slot", i, head_brain_slot(p->brain, i), m->is_gate ? PACK_SLOT_PART : m->slot[i].name,
+                    err);
   return st ? st : check_mask(p, err);
 }
 
@@ -77,9 +80,11 @@ static base_status check_heads(const pack *p, base_error *err) {
 static base_status compile_action(pack *p, size_t i, base_error *err) {
   const pack_action *a = &p->manifest->action[i];
   base_buf text = {.allocator = &p->allocator};
-  base_status st = constrain_schema_open(&p->schema[i], base_slice_of(a->schema), a->name, &p->allocator, err);
+  base_status st =
+      constrain_schema_open(&p->schema[i], base_slice_of(a->schema), a->name, &p->allocator, err);
   if (!st) st = pack_schema_loosen(a->schema, &text, err);
-  if (!st) st = constrain_schema_open(&p->loose[i], (base_slice){text.ptr, text.len}, a->name, &p->allocator, err);
+  if (!st)
+    st = constrain_schema_open(&p->loose[i], (base_slice){text.ptr, text.len}, a->name, &p->allocator, err);
   base_buf_free(&text);
   return st;
 }
@@ -88,7 +93,8 @@ static base_status open_parts(pack *p, const tok_bpe *shared, base_error *err) {
   base_status st = bind_manifest(p, err);
   if (!st) st = head_brain_open(&p->brain, p->file, shared, &p->allocator, err);
   if (!st) st = check_heads(p, err);
-  for (size_t i = 0; !st && i < p->manifest->n_actions; i++) st = compile_action(p, i, err);
+  for (size_t i = 0; !st && i < p->manifest->n_actions; i++)
+    st = compile_action(p, i, err);
   return st;
 }
 
@@ -109,15 +115,16 @@ static base_status finish(pack *p, base_status st, pack **out, const tok_bpe *sh
   return st;
 }
 
-base_status pack_open(pack **out, const char *path, const tok_bpe *shared, const base_allocator *a, base_error *err) {
+base_status pack_open(pack **out, const char *path, const tok_bpe *shared, const base_allocator *a,
+                      base_error *err) {
   *out = NULL;
   pack *p = new_pack(a, path, err);
   if (p == NULL) return BASE_ENOMEM;
   return finish(p, gguf_open(&p->file, path, &p->allocator, err), out, shared, err);
 }
 
-base_status pack_open_bytes(pack **out, const void *bytes, size_t len, const char *name, const tok_bpe *shared,
-                            const base_allocator *a, base_error *err) {
+base_status pack_open_bytes(pack **out, const void *bytes, size_t len, const char *name,
+                            const tok_bpe *shared, const base_allocator *a, base_error *err) {
   *out = NULL;
   pack *p = new_pack(a, name, err);
   if (p == NULL) return BASE_ENOMEM;

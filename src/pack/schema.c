@@ -1,8 +1,10 @@
-/* From slot types to the JSON Schema of an action's arguments: what constrain/ checks a draft against, and what a
- * cloud model is told when a request is handed off. */
+/* From slot types to the JSON Schema of an action's arguments: what constrain/ checks a draft against, and
+ * what a cloud model is told when a request is handed off. */
 #include "pack/internal.h"
 
-static json_t *of_format(const char *format) { return json_pack("{s:s, s:s}", "type", "string", "format", format); }
+static json_t *of_format(const char *format) {
+  return json_pack("{s:s, s:s}", "type", "string", "format", format);
+}
 
 /* The canonical values of an enum, in the manifest's order. */
 static json_t *of_enum(const json_t *values) {
@@ -19,26 +21,29 @@ static json_t *of_enum(const json_t *values) {
 }
 
 static json_t *of_interval(void) {
-  return json_pack("{s:s, s:{s:o, s:o}, s:b, s:i}", "type", "object", "properties", "start", of_format("local-date-time"),
-                   "end", of_format("local-date-time"), "additionalProperties", 0, "minProperties", 1);
+  return json_pack("{s:s, s:{s:o, s:o}, s:b, s:i}", "type", "object", "properties", "start",
+                   of_format("local-date-time"), "end", of_format("local-date-time"), "additionalProperties",
+                   0, "minProperties", 1);
 }
 
 static json_t *of_money(void) {
   return json_pack("{s:s, s:{s:o, s:{s:s, s:i}}, s:[s, s], s:b}", "type", "object", "properties", "currency",
-                   of_format("currency"), "minor", "type", "integer", "minimum", 0, "required", "currency", "minor",
-                   "additionalProperties", 0);
+                   of_format("currency"), "minor", "type", "integer", "minimum", 0, "required", "currency",
+                   "minor", "additionalProperties", 0);
 }
 
 static json_t *of_temperature(void) {
-  return json_pack("{s:s, s:{s:{s:s}, s:{s:[s, s]}}, s:[s], s:b}", "type", "object", "properties", "value", "type", "number",
-                   "unit", "enum", "C", "F", "required", "value", "additionalProperties", 0);
+  return json_pack("{s:s, s:{s:{s:s}, s:{s:[s, s]}}, s:[s], s:b}", "type", "object", "properties", "value",
+                   "type", "number", "unit", "enum", "C", "F", "required", "value", "additionalProperties",
+                   0);
 }
 
 static json_t *of_type(const pack_slot *slot, const json_t *values) {
   switch (slot->type) {
     case PACK_TEXT: return json_pack("{s:s, s:i}", "type", "string", "minLength", 1);
     case PACK_LIST:
-      return json_pack("{s:s, s:{s:s, s:i}, s:i}", "type", "array", "items", "type", "string", "minLength", 1, "minItems", 1);
+      return json_pack("{s:s, s:{s:s, s:i}, s:i}", "type", "array", "items", "type", "string", "minLength", 1,
+                       "minItems", 1);
     case PACK_ENUM: return of_enum(values);
     case PACK_INTEGER: return json_pack("{s:s}", "type", "integer");
     case PACK_NUMBER: return json_pack("{s:s}", "type", "number");
@@ -79,7 +84,9 @@ static json_t *names_of(const pack_manifest *m, uint64_t set) {
 static json_t *one_of_each(const pack_manifest *m, uint64_t set) {
   json_t *list = json_array();
   for (size_t i = 0; i < m->n_slots && list != NULL; i++) {
-    if (!(set >> i & 1) || json_array_append_new(list, json_pack("{s:[s]}", "required", m->slot[i].name)) == 0) continue;
+    if (!(set >> i & 1) ||
+        json_array_append_new(list, json_pack("{s:[s]}", "required", m->slot[i].name)) == 0)
+      continue;
     json_decref(list);
     list = NULL;
   }
@@ -90,7 +97,8 @@ json_t *pack_schema_of_action(const pack_manifest *m, const pack_action *a, cons
   json_t *properties = json_object();
   for (size_t i = 0; i < m->n_slots && properties != NULL; i++) {
     const char *name = m->slot[i].name;
-    if (!(a->slots >> i & 1) || json_object_set(properties, name, json_object_get(slot_schemas, name)) == 0) continue;
+    if (!(a->slots >> i & 1) || json_object_set(properties, name, json_object_get(slot_schemas, name)) == 0)
+      continue;
     json_decref(properties);
     properties = NULL;
   }

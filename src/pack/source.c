@@ -1,5 +1,5 @@
-/* A pack's source folder to training rows: its own sentences and near misses, and what the packs beside it do, which
- * this one does not. A gate's rows are the sentences of the packs it chooses between. */
+/* A pack's source folder to training rows: its own sentences and near misses, and what the packs beside it
+ * do, which this one does not. A gate's rows are the sentences of the packs it chooses between. */
 #include <string.h>
 
 #include "os/os.h"
@@ -7,8 +7,9 @@
 
 enum { MAX_SOURCE_BYTES = 16 << 20, MAX_PATH_BYTES = 1024 };
 
-/* Sentences seen, by a hash of their words. One that a pack acts on is never also a row of "none"; in a gate it is the
- * other way round: what its negatives name ("stop", "go back") only means something with an app open. */
+/* Sentences seen, by a hash of their words. One that a pack acts on is never also a row of "none"; in a gate
+ * it is the other way round: what its negatives name ("stop", "go back") only means something with an app
+ * open. */
 typedef struct seen_set {
   uint64_t *hash; /* open addressing; 0 is free */
   size_t n, cap;  /* cap is a power of two */
@@ -50,7 +51,8 @@ static bool seen_has(const seen_set *s, uint64_t h) {
 
 static void seen_put(seen_set *s, uint64_t h) {
   size_t i = (size_t)h & (s->cap - 1);
-  while (s->hash[i] != 0 && s->hash[i] != h) i = (i + 1) & (s->cap - 1);
+  while (s->hash[i] != 0 && s->hash[i] != h)
+    i = (i + 1) & (s->cap - 1);
   s->n += s->hash[i] == 0;
   s->hash[i] = h;
 }
@@ -73,12 +75,13 @@ static base_status seen_add(source *s, base_slice text) {
 
 static base_status path_of(const source *s, const char *beside, const char *file, char path[MAX_PATH_BYTES]) {
   bool fits = beside == NULL ? base_format(path, MAX_PATH_BYTES, "%s/%s", s->folder, file)
-                           : base_format(path, MAX_PATH_BYTES, "%s/../%s/%s", s->folder, beside, file);
+                             : base_format(path, MAX_PATH_BYTES, "%s/../%s/%s", s->folder, beside, file);
   return fits ? BASE_OK : base_fail(s->err, BASE_ELIMIT, file, "the path is too long");
 }
 
 /* A file of this folder (pack NULL) or of the one beside it. */
-static base_status read_file(const source *s, const char *beside, const char *file, char path[MAX_PATH_BYTES], base_buf *out) {
+static base_status read_file(const source *s, const char *beside, const char *file, char path[MAX_PATH_BYTES],
+                             base_buf *out) {
   base_status st = path_of(s, beside, file, path);
   return st ? st : os_read_file(path, MAX_SOURCE_BYTES, out, s->err);
 }
@@ -98,8 +101,8 @@ static base_status read_manifest(const source *s, const char *beside, pack_manif
 /* Lists of several packs lie in one set: "music/song". */
 static int list_of(const source *s, const char *prefix, base_slice name) {
   char full[160];
-  if (!base_format(full, sizeof full, "%s%s%.*s", prefix != NULL ? prefix : "", prefix != NULL ? "/" : "", (int)name.len,
-                   name.ptr))
+  if (!base_format(full, sizeof full, "%s%s%.*s", prefix != NULL ? prefix : "", prefix != NULL ? "/" : "",
+                   (int)name.len, name.ptr))
     return -1;
   return data_list_of(s->set, base_slice_of(full));
 }
@@ -122,7 +125,8 @@ static base_status read_values(source *s, const char *beside, const char *prefix
   pack_lines l = {.rest = {file.ptr, file.len}, .path = path};
   while (!st && pack_lines_next(&l, &st, s->err)) {
     if (!l.heading) st = read_value_line(s, &l, prefix);
-    else if (list_of(s, prefix, l.section) < 0) st = base_fail(s->err, BASE_ELIMIT, path, "line %zu: bad list", l.number);
+    else if (list_of(s, prefix, l.section) < 0)
+      st = base_fail(s->err, BASE_ELIMIT, path, "line %zu: bad list", l.number);
   }
   base_buf_free(&file);
   return st;
@@ -134,15 +138,16 @@ static base_status read_values(source *s, const char *beside, const char *prefix
 typedef enum use { USE_OWN, USE_NONE, USE_GATE } use;
 
 /* The list of a span, joined by its value. {slot:value} makes the slot's list when values.txt has none. */
-static base_status span_list(source *s, const char *prefix, const pack_lines *l, const pack_sentence_span *span,
-                             const char *slot, int *list) {
+static base_status span_list(source *s, const char *prefix, const pack_lines *l,
+                             const pack_sentence_span *span, const char *slot, int *list) {
   size_t before = s->set->n_lists;
   base_slice value = {s->sentence.text + span->start, span->end - span->start};
   *list = list_of(s, prefix, span->list);
-  if (*list < 0) return base_fail(s->err, BASE_ELIMIT, l->path, "line %zu: no room for a value list", l->number);
+  if (*list < 0)
+    return base_fail(s->err, BASE_ELIMIT, l->path, "line %zu: no room for a value list", l->number);
   if (s->set->n_lists != before && !base_slice_equal(span->list, base_slice_of(slot)))
-    return base_fail(s->err, BASE_EFORMAT, l->path, "line %zu: there is no list [%.*s] in values.txt", l->number,
-                     (int)span->list.len, span->list.ptr);
+    return base_fail(s->err, BASE_EFORMAT, l->path, "line %zu: there is no list [%.*s] in values.txt",
+                     l->number, (int)span->list.len, span->list.ptr);
   return data_list_add(s->set, *list, value, s->err);
 }
 
@@ -160,7 +165,8 @@ static base_status add_row(source *s, const pack_manifest *m, use how, int label
     if (span->list.ptr != NULL)
       st = span_list(s, how == USE_GATE ? m->name : NULL, l, span, m->slot[span->slot].name, &list);
     if (st) return st;
-    spans[i] = (data_span){span->start, span->end, (uint16_t)(how == USE_GATE ? 0 : span->slot), (uint16_t)list};
+    spans[i] =
+        (data_span){span->start, span->end, (uint16_t)(how == USE_GATE ? 0 : span->slot), (uint16_t)list};
   }
   base_status st = data_add(s->set, text, label, spans, n, &detail);
   if (st) return base_fail(s->err, st, l->path, "line %zu: %s", l->number, detail.text);
@@ -177,7 +183,8 @@ static base_status read_sentences(source *s, const char *beside, const pack_mani
   while (!st && pack_sentences_next(&l, m, &s->sentence, &st, s->err))
     st = add_row(s, m, how, label >= 0 ? label : l.action, &l);
   for (size_t i = 0; i < m->n_actions && !st; i++)
-    if (!(l.seen >> i & 1)) st = base_fail(s->err, BASE_EFORMAT, path, "there is no section [%s]", m->action[i].name);
+    if (!(l.seen >> i & 1))
+      st = base_fail(s->err, BASE_EFORMAT, path, "there is no section [%s]", m->action[i].name);
   base_buf_free(&file);
   return st;
 }
@@ -186,7 +193,8 @@ static base_status read_sentences(source *s, const char *beside, const pack_mani
 
 static base_status add_negative(source *s, const pack_lines *l, int label, bool sibling) {
   base_error detail = {0};
-  if (l->heading) return base_fail(s->err, BASE_EFORMAT, l->path, "line %zu: there are no sections here", l->number);
+  if (l->heading)
+    return base_fail(s->err, BASE_EFORMAT, l->path, "line %zu: there are no sections here", l->number);
   if (seen_has(&s->seen, hash_of(l->line))) {
     if (sibling || s->own->is_gate) return BASE_OK;
     return base_fail(s->err, BASE_EFORMAT, l->path, "line %zu: '%.*s' is also a training sentence", l->number,
@@ -203,14 +211,16 @@ static base_status read_negatives(source *s, const char *beside, int label) {
   base_buf file = {.allocator = s->allocator};
   base_status st = read_file(s, beside, "negatives.txt", path, &file);
   pack_lines l = {.rest = {file.ptr, file.len}, .path = path};
-  while (!st && pack_lines_next(&l, &st, s->err)) st = add_negative(s, &l, label, beside != NULL);
+  while (!st && pack_lines_next(&l, &st, s->err))
+    st = add_negative(s, &l, label, beside != NULL);
   base_buf_free(&file);
   return st;
 }
 
 /* ---- a pack and the packs beside it ---- */
 
-/* What a sibling does is "none" here. A gate does nothing, and what it names as nobody's business is not this pack's. */
+/* What a sibling does is "none" here. A gate does nothing, and what it names as nobody's business is not this
+ * pack's. */
 static base_status read_sibling(void *ctx, const char *name, base_error *err) {
   source *s = ctx;
   char path[MAX_PATH_BYTES];
@@ -229,10 +239,13 @@ static base_status read_sibling(void *ctx, const char *name, base_error *err) {
 static base_status name_all(source *s) {
   const pack_manifest *m = s->own;
   bool ok = true;
-  for (size_t i = 0; i < m->n_actions; i++) ok = ok && data_name(s->set, &s->set->labels, base_slice_of(m->action[i].name)) >= 0;
-  for (size_t i = 0; i < m->n_packs; i++) ok = ok && data_name(s->set, &s->set->labels, base_slice_of(m->packs[i])) >= 0;
+  for (size_t i = 0; i < m->n_actions; i++)
+    ok = ok && data_name(s->set, &s->set->labels, base_slice_of(m->action[i].name)) >= 0;
+  for (size_t i = 0; i < m->n_packs; i++)
+    ok = ok && data_name(s->set, &s->set->labels, base_slice_of(m->packs[i])) >= 0;
   ok = ok && data_name(s->set, &s->set->labels, BASE_LITERAL(PACK_LABEL_NONE)) >= 0;
-  for (size_t i = 0; i < m->n_slots; i++) ok = ok && data_name(s->set, &s->set->slots, base_slice_of(m->slot[i].name)) >= 0;
+  for (size_t i = 0; i < m->n_slots; i++)
+    ok = ok && data_name(s->set, &s->set->slots, base_slice_of(m->slot[i].name)) >= 0;
   if (m->is_gate) ok = ok && data_name(s->set, &s->set->slots, BASE_LITERAL(PACK_SLOT_PART)) >= 0;
   return ok ? BASE_OK : base_fail(s->err, BASE_ENOMEM, s->folder, "no memory for the names");
 }
@@ -241,7 +254,8 @@ static base_status name_all(source *s) {
 static base_status check_lists(const source *s) {
   for (size_t i = 0; i < s->set->n_lists; i++) {
     bool used = pack_find_slot(s->own, s->set->lists[i].name) >= 0;
-    for (size_t k = 0; k < s->set->n_spans && !used; k++) used = s->set->spans[k].list == i;
+    for (size_t k = 0; k < s->set->n_spans && !used; k++)
+      used = s->set->spans[k].list == i;
     if (!used)
       return base_fail(s->err, BASE_EFORMAT, s->folder, "values.txt: no sentence uses the list [%.*s]",
                        (int)s->set->lists[i].name.len, s->set->lists[i].name.ptr);
@@ -266,7 +280,8 @@ static base_status read_gate_rows(source *s) {
     pack_manifest *m = NULL;
     st = read_manifest(s, s->own->packs[i], &m);
     if (!st && (m->is_gate || strcmp(m->name, s->own->packs[i]) != 0))
-      st = base_fail(s->err, BASE_EMISMATCH, s->folder, "the pack in folder %s is called %s", s->own->packs[i], m->name);
+      st = base_fail(s->err, BASE_EMISMATCH, s->folder, "the pack in folder %s is called %s",
+                     s->own->packs[i], m->name);
     if (!st) st = read_values(s, m->name, m->name);
     if (!st) st = read_sentences(s, m->name, m, USE_GATE, (int)i);
     pack_manifest_close(m);
@@ -274,8 +289,8 @@ static base_status read_gate_rows(source *s) {
   return st;
 }
 
-base_status pack_source_read(const char *folder, pack_manifest **manifest, data_set *set, const base_allocator *a,
-                             base_error *err) {
+base_status pack_source_read(const char *folder, pack_manifest **manifest, data_set *set,
+                             const base_allocator *a, base_error *err) {
   if (a == NULL) a = base_allocator_libc();
   *manifest = NULL;
   source *s = base_calloc(a, 1, sizeof *s);
@@ -295,14 +310,16 @@ base_status pack_source_read(const char *folder, pack_manifest **manifest, data_
 
 /* ---- what training needs besides rows ---- */
 
-base_status pack_allowed_slots(const pack_manifest *m, const data_set *set, uint8_t **allowed, const base_allocator *a,
-                               base_error *err) {
+base_status pack_allowed_slots(const pack_manifest *m, const data_set *set, uint8_t **allowed,
+                               const base_allocator *a, base_error *err) {
   size_t labels = set->labels.n, slots = set->slots.n > 0 ? set->slots.n : 1;
   *allowed = base_calloc(a != NULL ? a : base_allocator_libc(), labels, slots);
   if (*allowed == NULL) return base_fail(err, BASE_ENOMEM, m->name, "no memory for the labels' slots");
-  for (size_t i = 0; i < labels && m->is_gate; i++) (*allowed)[i * slots] = 1;
+  for (size_t i = 0; i < labels && m->is_gate; i++)
+    (*allowed)[i * slots] = 1;
   for (size_t i = 0; i < m->n_actions; i++)
-    for (size_t k = 0; k < m->n_slots; k++) (*allowed)[i * slots + k] = (uint8_t)(m->action[i].slots >> k & 1);
+    for (size_t k = 0; k < m->n_slots; k++)
+      (*allowed)[i * slots + k] = (uint8_t)(m->action[i].slots >> k & 1);
   return BASE_OK;
 }
 
@@ -330,7 +347,8 @@ base_status pack_source_hash(const char *folder, uint64_t *hash, base_error *err
   *hash = BASE_HASH_START;
   base_status st = read_manifest(&s, NULL, &m);
   if (!st) st = hash_files(&s, NULL, hash);
-  for (size_t i = 0; !st && i < m->n_packs; i++) st = hash_files(&s, m->packs[i], hash);
+  for (size_t i = 0; !st && i < m->n_packs; i++)
+    st = hash_files(&s, m->packs[i], hash);
   pack_manifest_close(m);
   return st;
 }

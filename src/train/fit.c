@@ -14,8 +14,8 @@ typedef struct fitting {
   /* one block */
   void *block;
   size_t block_bytes;
-  uint32_t *train_rows, *none_rows, *valid_rows, *order;
-  size_t n_train, n_none, n_valid;
+  uint32_t *train_rows, *spare_rows, *valid_rows, *order; /* spare: generated rows, of which an epoch takes some */
+  size_t n_train, n_spare, n_valid;
   float *best;
   tok_result enc;
   data_sample *sample, *other, *joined;
@@ -36,7 +36,7 @@ static void choose_rows(fitting *f) {
   for (size_t i = 0; i < f->set->n_rows; i++) {
     const data_row *row = &f->set->rows[i];
     if (held_out(f, row)) f->valid_rows[f->n_valid++] = (uint32_t)i;
-    else if (row->label == f->spec->none_label) f->none_rows[f->n_none++] = (uint32_t)i;
+    else if (row->generated) f->spare_rows[f->n_spare++] = (uint32_t)i;
     else f->train_rows[f->n_train++] = (uint32_t)i;
   }
   if (f->valid != f->set)
@@ -52,19 +52,19 @@ static void shuffle(uint32_t *order, size_t n, base_rng *rng) {
   }
 }
 
-static size_t none_an_epoch(const fitting *f) {
-  size_t limit = f->o.limit_negatives;
-  return limit && f->n_none > limit ? limit : f->n_none;
+static size_t spare_an_epoch(const fitting *f) {
+  size_t limit = f->o.limit_generated;
+  return limit && f->n_spare > limit ? limit : f->n_spare;
 }
 
-/* This epoch's rows, shuffled; of the rows out of scope a fresh choice. Returns how many. */
+/* This epoch's rows, shuffled; of the generated rows a fresh choice. Returns how many. */
 static size_t epoch_rows(fitting *f, base_rng *rng) {
-  size_t none = none_an_epoch(f);
-  shuffle(f->none_rows, f->n_none, rng);
+  size_t spare = spare_an_epoch(f);
+  shuffle(f->spare_rows, f->n_spare, rng);
   memcpy(f->order, f->train_rows, f->n_train * sizeof *f->order);
-  memcpy(f->order + f->n_train, f->none_rows, none * sizeof *f->order);
-  shuffle(f->order, f->n_train + none, rng);
-  return f->n_train + none;
+  memcpy(f->order + f->n_train, f->spare_rows, spare * sizeof *f->order);
+  shuffle(f->order, f->n_train + spare, rng);
+  return f->n_train + spare;
 }
 
 /* ---- one training example ---- */
@@ -87,6 +87,16 @@ static base_slice connective(base_rng *rng) {
   return base_slice_of(words[base_rng_below(rng, sizeof words / sizeof words[0])]);
 }
 
+/* A training row that is in scope, at random; after a few vain tries any row. */
+static uint32_t partner(const fitting *f, base_rng *rng) {
+  uint32_t row = 0;
+  for (int i = 0; i < 16; i++) {
+    row = f->train_rows[base_rng_below(rng, (uint32_t)f->n_train)];
+    if (f->set->rows[row].label != f->spec->none_label) break;
+  }
+  return row;
+}
+
 /* Draws row `index`; for a gate the whole text is one part, or two rows are joined. Returns the sample to use. */
 static data_sample *draw(fitting *f, uint32_t index, base_rng *rng) {
   data_sample *s = f->sample;
@@ -99,7 +109,7 @@ static data_sample *draw(fitting *f, uint32_t index, base_rng *rng) {
     s->spans[0] = (data_span){0, (uint32_t)s->len, (uint16_t)f->spec->part_slot, DATA_NO_LIST};
     return s;
   }
-  data_draw(f->set, f->train_rows[base_rng_below(rng, (uint32_t)f->n_train)], f->o.swap_rate, rng, f->other);
+  data_draw(f->set, partner(f, rng), f->o.swap_rate, rng, f->other);
   add_noise(f, f->other, rng);
   while (s->len > 0 && strchr(".,!?;", s->text[s->len - 1])) s->len--;
   data_join(s, f->other, connective(rng), (uint16_t)f->spec->part_slot, f->joined);
@@ -230,7 +240,7 @@ static base_status run_epochs(fitting *f, train_report *report, base_error *err)
   train_run run = {.epochs = f->o.epochs, .best = -1.0f};
   train_clock clock;
   uint64_t fingerprint = train_fingerprint(f->n, f->set, &f->o);
-  size_t rows = f->n_train + none_an_epoch(f);
+  size_t rows = f->n_train + spare_an_epoch(f);
   bool stop = false;
   double loss;
   base_status st = BASE_OK;
@@ -368,7 +378,7 @@ static base_status finish(fitting *f, gguf_writer *w, train_report *report, base
 static void carve(fitting *f, base_arena *a) {
   size_t rows = f->set->n_rows, valid = f->valid == f->set ? 0 : f->valid->n_rows, len = f->o.max_tokens;
   f->train_rows = base_arena_take(a, rows, sizeof(uint32_t));
-  f->none_rows = base_arena_take(a, rows, sizeof(uint32_t));
+  f->spare_rows = base_arena_take(a, rows, sizeof(uint32_t));
   f->order = base_arena_take(a, rows, sizeof(uint32_t));
   f->valid_rows = base_arena_take(a, rows + valid, sizeof(uint32_t));
   f->best = base_arena_take(a, f->n->size, sizeof(float));
@@ -443,7 +453,7 @@ base_status train_fit(train_net *n, const tok_bpe *tok, const data_set *set, con
   if (seen != NULL) base_free(n->allocator, seen, set->labels.n * (set->slots.n ? set->slots.n : 1));
   if (st) return st;
   st = set_up(&f, err);
-  report->train_rows = f.n_train + none_an_epoch(&f);
+  report->train_rows = f.n_train + spare_an_epoch(&f);
   report->valid_rows = f.n_valid;
   if (!st) st = run_epochs(&f, report, err);
   if (!st) st = finish(&f, w, report, err);

@@ -95,7 +95,7 @@ uint64_t train_fingerprint(const train_net *n, const data_set *set, const train_
   h = base_hash(h, &n->size, sizeof n->size);
   h = base_hash(h, &set->n_rows, sizeof set->n_rows);
   for (size_t i = 0; i < set->n_rows; i += 1 + set->n_rows / 512) h = base_hash(h, set->rows[i].text.ptr, set->rows[i].text.len);
-  const uint32_t counts[] = {recipe.epochs, recipe.batch_rows, recipe.max_tokens, recipe.limit_negatives};
+  const uint32_t counts[] = {recipe.epochs, recipe.batch_rows, recipe.max_tokens, recipe.limit_generated};
   const float rates[] = {recipe.learning_rate, recipe.trunk_rate, recipe.dropout, recipe.swap_rate, recipe.join_rate};
   h = base_hash(h, counts, sizeof counts);
   h = base_hash(h, rates, sizeof rates);

@@ -51,7 +51,7 @@ typedef struct train_options {
   float mask_rate;             /* pretraining: share of words masked */
   float consistency;           /* R-Drop (Wu et al. 2021): weight of the divergence between two dropout passes; 0 off */
   uint32_t patience;           /* validations without a better score before stopping; 0 never stops early */
-  uint32_t limit_negatives;    /* at most so many rows of the label `none` an epoch (drawn anew each); 0 all */
+  uint32_t limit_generated;    /* at most so many generated rows an epoch, drawn anew each; 0 all */
   float valid_share;           /* of phrasings held out when no validation set is given */
   float target;                /* share of acted-on answers that may be wrong, for the threshold */
 } train_options;

@@ -1,0 +1,671 @@
+/* The heads: the CRF against every path there is, spans as the tags say, the bag by hand, whole brains on hostile
+ * texts and from hostile files. With an argument it writes a tiny brain there, as the fuzz corpus has one:
+ * build/tests/test_head tests/corpus/brain/tiny */
+#include <math.h>
+
+#include "counting.h"
+#include "failing.h"
+#include "head/internal.h"
+#include "tiny_brain.h"
+
+/* ---- random heads ---- */
+
+enum { D = 16, LABELS = 4, SLOTS = 6, TAGS = 1 + 2 * SLOTS };
+
+typedef struct heads {
+  float pool[D], classify[LABELS * 3 * D], classify_bias[LABELS], tag[TAGS * 2 * D], tag_bias[TAGS];
+  float transition[TAGS * TAGS], start[TAGS], label_tag[LABELS * TAGS];
+  uint8_t allowed[LABELS * SLOTS];
+  head_weights w;
+} heads;
+
+static void fill(float *x, size_t n, float by, base_rng *rng) {
+  for (size_t i = 0; i < n; i++) x[i] = by * base_rng_normal(rng);
+}
+
+static void random_heads(heads *h, uint32_t labels, uint32_t slots, base_rng *rng) {
+  size_t tags = 1 + 2 * (size_t)slots;
+  fill(h->pool, D, 0.3f, rng);
+  fill(h->classify, labels * 3 * D, 0.3f, rng);
+  fill(h->classify_bias, labels, 0.3f, rng);
+  fill(h->tag, tags * 2 * D, 0.3f, rng);
+  fill(h->tag_bias, tags, 0.5f, rng);
+  fill(h->transition, tags * tags, 1.0f, rng);
+  fill(h->start, tags, 1.0f, rng);
+  fill(h->label_tag, labels * tags, 0.5f, rng);
+  for (size_t i = 0; i < labels * slots; i++) h->allowed[i] = (uint8_t)base_rng_below(rng, 2);
+  h->w = (head_weights){.d = D, .n_labels = labels, .n_slots = slots, .pool_query = h->pool, .classify = h->classify,
+                        .classify_bias = h->classify_bias, .tag = h->tag, .tag_bias = h->tag_bias,
+                        .transition = h->transition, .start = h->start, .label_tag = h->label_tag,
+                        .allowed = h->allowed};
+}
+
+/* ---- the CRF against all paths ---- */
+
+/* BIO written down a second time: an I needs a B or I of its slot before it. */
+static bool legal(int before, int tag) {
+  if (tag == 0 || tag % 2 == 1) return true;
+  return before == tag || before == tag - 1;
+}
+
+static void test_moves(void) {
+  for (int a = -1; a < TAGS; a++)
+    for (int b = 0; b < TAGS; b++) TAP_OK(head_tag_may_follow(a, b) == legal(a, b), "%d then %d", a, b);
+}
+
+typedef struct all_paths {
+  double sum, best;     /* of exp(score); the best score */
+  double marginal[5][TAGS];
+  int path[5];          /* the best */
+} all_paths;
+
+/* Score of a path in original tags; -inf for an illegal one. */
+static double path_score(const head_weights *w, const head_crf *c, const int *at) {
+  size_t n_tags = 1 + 2 * (size_t)w->n_slots;
+  double score = 0.0;
+  for (size_t t = 0; t < c->n; t++) {
+    int tag = c->tags[at[t]], before = t ? c->tags[at[t - 1]] : -1;
+    if (!legal(before, tag)) return (double)-INFINITY;
+    score += (double)c->emit[t * c->k + (size_t)at[t]];
+    score += (double)(t ? w->transition[(size_t)before * n_tags + (size_t)tag] : w->start[tag]);
+  }
+  return score;
+}
+
+static void try_all(const head_weights *w, const head_crf *c, all_paths *all) {
+  int at[5] = {0};
+  *all = (all_paths){.best = (double)-INFINITY};
+  for (;;) {
+    double score = path_score(w, c, at);
+    all->sum += exp(score);
+    for (size_t t = 0; t < c->n; t++) all->marginal[t][at[t]] += exp(score);
+    if (score > all->best) {
+      all->best = score;
+      memcpy(all->path, at, sizeof at);
+    }
+    size_t t = 0;
+    while (t < c->n && (size_t)++at[t] == c->k) at[t++] = 0;
+    if (t == c->n) return;
+  }
+}
+
+static void check_crf(head_crf *c, const heads *h, uint32_t label, const cpu_kernels *k) {
+  all_paths all;
+  try_all(&h->w, c, &all);
+  head_crf_viterbi(c);
+  bool same = true;
+  for (size_t t = 0; t < c->n; t++) same = same && c->path[t] == all.path[t];
+  TAP_OK(same && fabs((double)c->best - all.best) < 1e-4, "best path: %g, found %g", all.best, (double)c->best);
+  head_crf_forward(k, c);
+  head_crf_backward(k, c);
+  TAP_OK(fabs((double)c->log_z - log(all.sum)) < 1e-4, "log Z: %g, found %g", log(all.sum), (double)c->log_z);
+  for (size_t t = 0; t < c->n; t++)
+    for (size_t j = 0; j < c->k; j++) {
+      double p = exp((double)(c->alpha[t * c->k + j] + c->beta[t * c->k + j] - c->log_z));
+      double want = all.marginal[t][j] / all.sum;
+      if (fabs(p - want) > 1e-4) TAP_OK(false, "label %u, word %zu, tag %zu: %g, found %g", label, t, j, want, p);
+    }
+}
+
+static void test_crf(void) {
+  static float emit[5 * TAGS], move[TAGS * TAGS], start[TAGS], alpha[5 * TAGS], beta[5 * TAGS], row[TAGS];
+  static uint8_t back[5 * TAGS], path[5];
+  base_rng rng;
+  heads *h = malloc(sizeof *h);
+  head_crf *c = calloc(1, sizeof *c);
+  base_rng_seed(&rng, 31);
+  for (int round = 0; round < 120; round++) {
+    uint32_t slots = 1 + base_rng_below(&rng, 3), labels = 1 + base_rng_below(&rng, LABELS);
+    uint32_t label = base_rng_below(&rng, labels);
+    random_heads(h, labels, slots, &rng);
+    *c = (head_crf){.emit = emit, .move = move, .start = start, .alpha = alpha, .beta = beta, .row = row, .back = back,
+                    .path = path};
+    head_crf_moves(&h->w, label, c);
+    size_t expected = 1;
+    bool good = c->tags[0] == 0;
+    for (uint32_t s = 0; s < slots; s++) {
+      if (!h->allowed[label * slots + s]) continue;
+      good = good && c->tags[expected] == 1 + 2 * s && c->tags[expected + 1] == 2 + 2 * s;
+      expected += 2;
+    }
+    TAP_OK(good && c->k == expected, "the tags that label %u allows", label);
+    c->n = 1 + base_rng_below(&rng, 5);
+    fill(emit, c->n * c->k, 2.0f, &rng);
+    check_crf(c, h, label, cpu_available(0));
+  }
+  free(c);
+  free(h);
+}
+
+/* ---- decoding ---- */
+
+typedef struct sentence {
+  char text[HEAD_MAX_WORDS * 4 + 1];
+  tok_word words[HEAD_MAX_WORDS];
+  uint16_t ids[512];
+  uint8_t cases[512];
+  tok_result tok;
+  float hidden[512 * D];
+} sentence;
+
+/* Words of three letters; tokens after the class token, one or two a word. */
+static void random_sentence(sentence *s, size_t n_words, base_rng *rng) {
+  s->tok = (tok_result){.ids = s->ids, .cases = s->cases, .words = s->words, .max_tokens = 512,
+                        .max_words = HEAD_MAX_WORDS, .n_words = n_words, .n_tokens = 1};
+  s->text[0] = 0;
+  for (size_t i = 0; i < n_words; i++) {
+    memcpy(s->text + 4 * i, "abc ", 4);
+    s->text[4 * i] = (char)('a' + base_rng_below(rng, 26));
+    s->words[i] = (tok_word){(uint32_t)(4 * i), (uint32_t)(4 * i + 3), (uint32_t)s->tok.n_tokens};
+    s->tok.n_tokens += 1 + base_rng_below(rng, 2);
+  }
+  fill(s->hidden, s->tok.n_tokens * D, 1.0f, rng);
+}
+
+static const model_shape WIDE = {.vocab = 300, .d = D, .layers = 1, .heads = 1, .kv_heads = 1, .head_dim = 16,
+                                 .ff = 16, .max_tokens = 512, .cases = 3, .rope_base = 1e4f, .eps = 1e-5f};
+
+/* What decoding has to say for these tags. */
+static size_t read_spans(const sentence *s, const int *tags, head_span *out) {
+  size_t n = 0;
+  for (size_t t = 0; t < s->tok.n_words; t++) {
+    if (tags[t] == 0) continue;
+    if (tags[t] % 2 == 1) {
+      if (n == HEAD_MAX_SPANS) return n; /* what follows is dropped, its I's as well */
+      out[n++] = (head_span){.start = s->words[t].start, .slot = (uint16_t)((tags[t] - 1) / 2)};
+    }
+    out[n - 1].end = s->words[t].end;
+  }
+  return n;
+}
+
+/* Any legal tags can be forced through: tag j of a word is component j of its tokens' hidden states. */
+static void force(heads *h, sentence *s, const int *tags) {
+  memset(h->tag, 0, sizeof h->tag);
+  memset(h->tag_bias, 0, sizeof h->tag_bias);
+  memset(h->label_tag, 0, sizeof h->label_tag);
+  memset(h->allowed, 1, sizeof h->allowed);
+  memset(s->hidden, 0, sizeof s->hidden);
+  for (size_t j = 0; j < TAGS; j++) h->tag[j * 2 * D + j] = h->tag[j * 2 * D + D + j] = 10.0f;
+  for (size_t t = 0; t < s->tok.n_words; t++) {
+    size_t last = t + 1 < s->tok.n_words ? s->words[t + 1].first_token : s->tok.n_tokens;
+    for (size_t i = s->words[t].first_token; i < last; i++) s->hidden[i * D + (size_t)tags[t]] = 1.0f;
+  }
+}
+
+static void random_tags(int *tags, size_t n, uint32_t begin_of_10, base_rng *rng) {
+  int before = 0;
+  for (size_t t = 0; t < n; t++) {
+    if (before > 0 && base_rng_below(rng, 2)) tags[t] = before % 2 ? before + 1 : before;
+    else tags[t] = base_rng_below(rng, 10) < begin_of_10 ? 1 + 2 * (int)base_rng_below(rng, SLOTS) : 0;
+    before = tags[t];
+  }
+}
+
+static void test_spans(void) {
+  base_rng rng;
+  heads *h = malloc(sizeof *h);
+  sentence *s = malloc(sizeof *s);
+  head_scratch *scratch = head_scratch_new(&WIDE, 512, NULL);
+  head_calibration c;
+  head_calibration_init(&c);
+  base_rng_seed(&rng, 32);
+  size_t full = 0;
+  for (int round = 0; round < 200; round++) {
+    size_t n = round < 100 ? base_rng_below(&rng, 12) : 1 + base_rng_below(&rng, HEAD_MAX_WORDS);
+    int tags[HEAD_MAX_WORDS];
+    head_span want[HEAD_MAX_SPANS];
+    head_result r;
+    random_heads(h, LABELS, SLOTS, &rng);
+    random_sentence(s, n, &rng);
+    random_tags(tags, n, (uint32_t)round % 10, &rng);
+    force(h, s, tags);
+    size_t n_want = read_spans(s, tags, want);
+    head_decode(&h->w, &c, cpu_best(), s->hidden, (base_slice){s->text, 4 * n}, &s->tok, scratch, &r);
+    bool same = r.n_spans == n_want;
+    for (size_t i = 0; i < n_want && same; i++) {
+      same = r.spans[i].start == want[i].start && r.spans[i].end == want[i].end && r.spans[i].slot == want[i].slot;
+      same = same && r.spans[i].probability > 0.5f && r.spans[i].probability <= 1.0f;
+    }
+    TAP_OK(same, "round %d: %zu words, %zu spans, %zu found", round, n, n_want, r.n_spans);
+    full += n_want == HEAD_MAX_SPANS;
+  }
+  TAP_OK(full > 10, "more spans than there is room for");
+  head_scratch_free(scratch);
+  free(s);
+  free(h);
+}
+
+static double plain_logit(const heads *h, const sentence *s, size_t label) {
+  size_t t = s->tok.n_tokens;
+  double sum = (double)h->classify_bias[label], p[512], most = -1e300, all = 0.0;
+  for (size_t i = 0; i < t; i++) {
+    p[i] = 0.0;
+    for (size_t j = 0; j < D; j++) p[i] += (double)(h->pool[j] * s->hidden[i * D + j]);
+    most = p[i] > most ? p[i] : most;
+  }
+  for (size_t i = 0; i < t; i++) all += p[i] = exp(p[i] - most);
+  for (size_t j = 0; j < D; j++) {
+    double pooled = 0.0, mean = 0.0;
+    for (size_t i = 0; i < t; i++) {
+      pooled += p[i] / all * (double)s->hidden[i * D + j];
+      mean += (double)s->hidden[i * D + j] / (double)t;
+    }
+    const float *row = h->classify + label * 3 * D;
+    sum += (double)row[j] * (double)s->hidden[j] + (double)row[D + j] * pooled + (double)row[2 * D + j] * mean;
+  }
+  return sum;
+}
+
+/* Label, probability, path probability and features, all from the definitions. */
+static void test_answers(void) {
+  base_rng rng;
+  heads *h = malloc(sizeof *h);
+  sentence *s = malloc(sizeof *s);
+  head_scratch *scratch = head_scratch_new(&WIDE, 512, NULL);
+  head_calibration c;
+  base_rng_seed(&rng, 33);
+  for (int round = 0; round < 200; round++) {
+    double z[LABELS], sum = 0.0, entropy = 0.0;
+    size_t n = 1 + base_rng_below(&rng, 5), best = 0;
+    head_result r;
+    head_calibration_init(&c);
+    c.temperature = 0.5f + base_rng_unit(&rng);
+    random_heads(h, LABELS, 2, &rng);
+    random_sentence(s, n, &rng);
+    head_decode(&h->w, &c, cpu_best(), s->hidden, (base_slice){s->text, 4 * n}, &s->tok, scratch, &r);
+    for (size_t i = 0; i < LABELS; i++) sum += exp(z[i] = plain_logit(h, s, i) / (double)c.temperature);
+    for (size_t i = 0; i < LABELS; i++) {
+      if (z[i] > z[best]) best = i;
+      entropy -= exp(z[i]) / sum * log(exp(z[i]) / sum);
+      TAP_OK(fabs(exp(z[i]) / sum - (double)head_label_probabilities(scratch)[i]) < 1e-5, "p(label %zu)", i);
+    }
+    TAP_OK(r.label == best && fabs((double)r.probability - exp(z[best]) / sum) < 1e-5, "label %zu", best);
+    TAP_OK(r.runner_up != r.label && r.runner_up_probability <= r.probability, "the second best is another");
+    TAP_OK(fabs((double)r.features[2] - entropy) < 1e-4 && fabsf(r.features[0] - logf(r.probability)) < 1e-4f, "features");
+    float product = expf(r.features[0] + r.log_path);
+    TAP_OK(fabsf(r.confidence - product) < 1e-5f, "without a probe: p(label) p(path)");
+    TAP_OK(r.log_path <= 0.0f && r.features[4] <= 0.0f && r.features[4] + 1e-4f >= r.log_path, "a word is likelier than the path");
+    for (size_t i = 0; i < r.n_spans; i++) TAP_OK(h->allowed[r.label * 2 + r.spans[i].slot] == 1, "only slots the label allows");
+  }
+  head_scratch_free(scratch);
+  free(s);
+  free(h);
+}
+
+static void test_confidence(void) {
+  head_calibration c;
+  float features[HEAD_FEATURES] = {-0.1f, 2.0f, 0.5f, -0.2f};
+  head_calibration_init(&c);
+  TAP_OK(fabsf(head_confidence(&c, features) - expf(-0.3f)) < 1e-6f, "the identity");
+  c.weight[1] = 1.5f;
+  c.mean[1] = 1.0f;
+  c.inv_std[1] = 0.5f;
+  c.bias = -0.25f;
+  TAP_OK(fabsf(head_confidence(&c, features) - 1.0f / (1.0f + expf(-0.5f))) < 1e-6f, "a probe");
+  const float hostile[] = {NAN, INFINITY, -INFINITY, 3e38f, -3e38f};
+  for (size_t i = 0; i < 5; i++) {
+    features[1] = hostile[i];
+    float p = head_confidence(&c, features);
+    TAP_OK(p >= 0.0f && p <= 1.0f && (i > 0 || p == 0.0f), "a feature of %g: %g", (double)hostile[i], (double)p);
+    head_calibration_init(&c);
+    features[0] = hostile[i];
+    p = head_confidence(&c, features);
+    TAP_OK(p >= 0.0f && p <= 1.0f, "without a probe, %g: %g", (double)hostile[i], (double)p);
+    c.weight[1] = 1.5f;
+    features[0] = -0.1f;
+  }
+}
+
+/* ---- the bag ---- */
+
+static size_t read_bag(const char *text, head_bag_features *f) {
+  tok_word words[HEAD_MAX_WORDS];
+  size_t n = tok_split(text, strlen(text), words, HEAD_MAX_WORDS);
+  head_bag_read(base_slice_of(text), words, n, HEAD_BAG_BUCKETS, f);
+  return n;
+}
+
+static void test_bag(void) {
+  head_bag_features *a = malloc(sizeof *a), *b = malloc(sizeof *b);
+  memset(a, 0x11, sizeof *a);
+  memset(b, 0x22, sizeof *b);
+  read_bag("Wake me at 7", a);
+  read_bag("wake  ME at 7", b);
+  bool same = a->n == b->n && memcmp(a->bucket, b->bucket, a->n * sizeof a->bucket[0]) == 0;
+  TAP_OK(same && a->n_words == 4, "case and blanks do not count");
+  /* 4 words, 4 pairs, 3 triples; "<wake>" has 4 + 3 + 2 pieces of 3 to 5 letters, "<me>" 2 + 1, "<at>" 2 + 1 */
+  TAP_OK(a->n == 4 + 4 + 3 + 9 + 3 + 3, "%zu features", a->n);
+  read_bag("7 at me wake", b);
+  TAP_OK(b->n_words == 4 && a->bucket[0] == b->bucket[3], "the same word, the same bucket");
+  TAP_OK(memcmp(a->bucket + 4, b->bucket + 4, sizeof a->bucket[0]) != 0, "another order, other pairs");
+  read_bag("", b);
+  TAP_OK(b->n == 0 && b->n_words == 0, "nothing of nothing");
+  char long_word[5000];
+  memset(long_word, 'x', sizeof long_word - 1);
+  long_word[sizeof long_word - 1] = 0;
+  read_bag(long_word, b);
+  TAP_OK(b->n_words == 1 && b->n < 200, "a long word is cut: %zu features", b->n);
+  for (size_t i = 0; i + 1 < sizeof long_word; i += 5) long_word[i] = ' ';
+  size_t n = read_bag(long_word, b);
+  TAP_OK(n == HEAD_MAX_WORDS && b->n == HEAD_MAX_FEATURES, "no more features than there is room for");
+  bool inside = true;
+  for (size_t i = 0; i < b->n; i++) inside = inside && b->bucket[i] < HEAD_BAG_BUCKETS;
+  TAP_OK(inside, "buckets in range");
+  free(a);
+  free(b);
+}
+
+static void test_bag_score(void) {
+  enum { N = 5 };
+  base_rng rng;
+  head_bag_features *f = malloc(sizeof *f);
+  float *idf = calloc(HEAD_BAG_BUCKETS, sizeof *idf), *scale = calloc(HEAD_BAG_BUCKETS, sizeof *scale), bias[N], got[N];
+  int8_t *weight = calloc(HEAD_BAG_BUCKETS, N);
+  base_rng_seed(&rng, 34);
+  for (size_t i = 0; i < HEAD_BAG_BUCKETS; i++) {
+    idf[i] = base_rng_below(&rng, 3) ? base_rng_unit(&rng) * 6.0f : 0.0f;
+    scale[i] = base_rng_unit(&rng) * 0.02f;
+    for (size_t j = 0; j < N; j++) weight[i * N + j] = (int8_t)((int)base_rng_below(&rng, 256) - 128);
+  }
+  fill(bias, N, 1.0f, &rng);
+  const head_bag bag = {HEAD_BAG_BUCKETS, idf, weight, scale, bias};
+  size_t n_words = read_bag("please set an alarm for half past nine tomorrow morning", f), unseen = 0;
+  double squares = 0.0, want[N];
+  for (size_t i = 0; i < f->n; i++) squares += (double)(idf[f->bucket[i]] * idf[f->bucket[i]]);
+  TAP_OK(fabs((double)head_bag_norm(f, idf) * sqrt(squares) - 10.0) < 1e-4, "length 10");
+  for (size_t j = 0; j < N; j++) {
+    want[j] = (double)bias[j];
+    for (size_t i = 0; i < f->n; i++) {
+      uint32_t at = f->bucket[i];
+      want[j] += (double)idf[at] * 10.0 / sqrt(squares) * (double)scale[at] * (double)weight[at * N + j];
+    }
+  }
+  for (size_t i = 0; i < n_words; i++) unseen += idf[f->bucket[i]] == 0.0f;
+  float share = head_bag_score(&bag, N, f, got);
+  TAP_OK(fabsf(share - (float)unseen / (float)n_words) < 1e-6f, "%zu of %zu words unseen", unseen, n_words);
+  for (size_t j = 0; j < N; j++) TAP_OK(fabs(want[j] - (double)got[j]) < 1e-3, "label %zu: %g, %g", j, want[j], (double)got[j]);
+  f->n = f->n_words = 0;
+  TAP_OK(head_bag_score(&bag, N, f, got) == 1.0f && memcmp(got, bias, sizeof bias) == 0, "an empty text");
+  free(f);
+  free(idf);
+  free(scale);
+  free(weight);
+}
+
+/* ---- whole brains ---- */
+
+typedef struct opened {
+  void *block;
+  gguf_file *file;
+  head_brain *brain;
+  head_scratch *scratch;
+} opened;
+
+static base_status open_brain(opened *o, const base_buf *bytes, base_error *err) {
+  *o = (opened){.block = tiny_aligned(bytes)};
+  base_status st = gguf_open_bytes(&o->file, o->block, bytes->len, "tiny", NULL, err);
+  if (!st) st = head_brain_open(&o->brain, o->file, NULL, NULL, err);
+  if (!st) o->scratch = head_scratch_new(&head_brain_trunk(o->brain)->shape, 48, NULL);
+  return st;
+}
+
+static void close_brain(opened *o) {
+  head_scratch_free(o->scratch);
+  head_brain_close(o->brain);
+  gguf_close(o->file);
+  free(o->block);
+}
+
+static bool is_probability(float p) { return p >= 0.0f && p <= 1.0f; }
+
+/* What must hold of any answer of any brain. */
+static bool sane(const head_brain *b, const head_result *r, base_slice text) {
+  const head_weights *w = head_brain_weights(b);
+  bool good = r->label < w->n_labels && r->runner_up < w->n_labels && r->n_spans <= HEAD_MAX_SPANS;
+  good = good && is_probability(r->probability) && is_probability(r->confidence) && r->log_path <= 0.0f;
+  for (size_t i = 0; i < r->n_spans && good; i++) {
+    const head_span *s = &r->spans[i];
+    good = s->start < s->end && s->end <= text.len && s->slot < w->n_slots && is_probability(s->probability);
+    good = good && (i == 0 || s->start >= r->spans[i - 1].end) && w->allowed[r->label * w->n_slots + s->slot];
+  }
+  return good;
+}
+
+static void run_all_tables(const opened *o, const char *what, base_slice text, bool truncated) {
+  head_result first, r;
+  memset(&first, 0, sizeof first);
+  memset(&r, 0, sizeof r);
+  head_brain_run(o->brain, cpu_named("scalar"), text, o->scratch, &first);
+  TAP_OK(sane(o->brain, &first, text), "%s: a sane answer, confidence %g", what, (double)first.confidence);
+  TAP_OK(first.truncated == truncated, "%s: %s", what, truncated ? "cut" : "whole");
+  for (size_t i = 0; cpu_available(i) != NULL; i++) {
+    head_brain_run(o->brain, cpu_available(i), text, o->scratch, &r);
+    bool same = r.label == first.label && r.n_spans == first.n_spans && r.truncated == first.truncated;
+    same = same && memcmp(&r.confidence, &first.confidence, sizeof r.confidence) == 0;
+    same = same && memcmp(r.features, first.features, sizeof r.features) == 0;
+    same = same && memcmp(r.spans, first.spans, r.n_spans * sizeof r.spans[0]) == 0;
+    TAP_OK(same, "%s: %s gives other bits", what, cpu_available(i)->name);
+  }
+}
+
+/* Texts that nobody types: `unit` again and again. */
+static void long_text(const opened *o, const char *what, const char *unit, size_t unit_len, size_t len, bool truncated) {
+  char *text = malloc(len);
+  for (size_t i = 0; i < len; i++) text[i] = unit[i % unit_len];
+  run_all_tables(o, what, (base_slice){text, len}, truncated);
+  free(text);
+}
+
+static void test_texts(bool bag) {
+  static const char request[] = "Wake me at 7:30, and play \"Caf\xc3\xa9 del Mar\"!";
+  enum { LONG = 65536 };
+  opened o;
+  base_error err = {0};
+  base_buf bytes = tiny_brain(&TINY_SHAPE, 5, 3, bag, 90);
+  TAP_OK(open_brain(&o, &bytes, &err) == BASE_OK, "%s: %s", err.where, err.text);
+  run_all_tables(&o, "nothing", (base_slice){NULL, 0}, false);
+  run_all_tables(&o, "a request", BASE_LITERAL("wake me at seven"), false);
+  run_all_tables(&o, "another", BASE_LITERAL(request), false);
+  long_text(&o, "64 KB of one letter", "a", 1, LONG, true);
+  long_text(&o, "64 KB of short words", "a ", 2, LONG, true);
+  long_text(&o, "64 KB of blanks", " ", 1, LONG, false);
+  long_text(&o, "64 KB of zeros", "\0", 1, LONG, true);
+  long_text(&o, "64 KB of bad UTF-8", "\xff\xc3\xe2\x82 \xf0\x9f", 7, LONG, true);
+  long_text(&o, "64 KB of control bytes", "\x01\x1b[2J\r\n\t\x7f", 9, LONG, true);
+  long_text(&o, "64 KB of requests", request, sizeof request - 1, LONG, true);
+  TAP_OK(head_brain_label(o.brain, 4).len == 6 && head_brain_label(o.brain, 5).len == 0, "names of labels");
+  TAP_OK(head_brain_slot(o.brain, 2).len == 5 && head_brain_slot(o.brain, 3).len == 0, "names of slots");
+  TAP_OK((head_brain_weights(o.brain)->bag.buckets != 0) == bag, "a bag or none");
+  base_rng rng;
+  base_rng_seed(&rng, 35);
+  for (int i = 0; i < 300; i++) { /* random bytes, exactly as long as their block */
+    size_t len = base_rng_below(&rng, 120);
+    char *text = malloc(len ? len : 1);
+    for (size_t k = 0; k < len; k++) text[k] = (char)base_rng_below(&rng, 256);
+    head_result r;
+    head_brain_run(o.brain, cpu_best(), (base_slice){text, len}, o.scratch, &r);
+    TAP_OK(sane(o.brain, &r, (base_slice){text, len}), "random bytes %d", i);
+    free(text);
+  }
+  size_t before = counted_allocations;
+  for (int i = 0; i < 20; i++) {
+    head_result r;
+    head_brain_run(o.brain, cpu_best(), BASE_LITERAL(request), o.scratch, &r);
+  }
+  size_t after = counted_allocations;
+  if (COUNTING) TAP_OK(before > 0 && after == before, "%zu allocations in a request", after - before);
+  close_brain(&o);
+  base_buf_free(&bytes);
+}
+
+/* One label, no slots: intents alone, the least there is. */
+static void test_least_brain(void) {
+  base_buf bytes = tiny_brain(&TINY_SHAPE, 1, 0, false, 93);
+  opened o;
+  base_error err = {0};
+  head_result r;
+  TAP_OK(open_brain(&o, &bytes, &err) == BASE_OK, "%s: %s", err.where, err.text);
+  run_all_tables(&o, "the least brain", BASE_LITERAL("wake me at seven"), false);
+  head_brain_run(o.brain, cpu_best(), BASE_LITERAL("wake me at seven"), o.scratch, &r);
+  TAP_OK(r.label == 0 && r.runner_up == 0 && r.probability == 1.0f && r.n_spans == 0 && r.log_path == 0.0f, "certain");
+  close_brain(&o);
+  base_buf_free(&bytes);
+}
+
+static void test_shared_tokenizer(void) {
+  base_buf bytes = tiny_brain(&TINY_SHAPE, 5, 3, false, 90);
+  opened o;
+  head_brain *shared = NULL;
+  head_result a, b;
+  base_error err = {0};
+  tok_bpe *same = tiny_brain_tok(), *other = NULL;
+  base_slice line = BASE_LITERAL("something else, else something");
+  tok_bpe_train(&other, &line, 1, 280, NULL, NULL);
+  TAP_OK(open_brain(&o, &bytes, &err) == BASE_OK, "%s", err.text);
+  head_brain_run(o.brain, cpu_best(), BASE_LITERAL("wake me at seven"), o.scratch, &a);
+  for (int i = 0; i < 2; i++) {
+    const tok_bpe *given = i == 0 ? same : other;
+    TAP_OK(head_brain_open(&shared, o.file, given, NULL, &err) == BASE_OK, "%s", err.text);
+    TAP_OK((head_brain_tok(shared) == given) == (i == 0), "a tokenizer is shared when it is the same");
+    head_brain_run(shared, cpu_best(), BASE_LITERAL("wake me at seven"), o.scratch, &b);
+    TAP_OK(a.label == b.label && memcmp(&a.confidence, &b.confidence, sizeof a.confidence) == 0, "the same answer");
+    head_brain_close(shared);
+  }
+  tok_bpe_close(same);
+  tok_bpe_close(other);
+  close_brain(&o);
+  base_buf_free(&bytes);
+}
+
+static void test_allocation_failures(void) {
+  base_buf bytes = tiny_brain(&TINY_SHAPE, 5, 3, true, 91);
+  void *block = tiny_aligned(&bytes);
+  gguf_file *f = NULL;
+  TAP_OK(gguf_open_bytes(&f, block, bytes.len, "tiny", NULL, NULL) == BASE_OK, "opened");
+  base_status st = BASE_ENOMEM;
+  int n = 0;
+  for (; n < 50 && st; n++) {
+    failing fail;
+    base_allocator a = failing_allocator(&fail, n);
+    base_error err = {0};
+    head_brain *b = NULL;
+    st = head_brain_open(&b, f, NULL, &a, &err);
+    TAP_OK(st == BASE_OK || (st == BASE_ENOMEM && err.text[0] && b == NULL), "failure %d: %s", n, err.text);
+    head_brain_close(b);
+    TAP_OK(fail.held == 0, "failure %d leaves %zu bytes", n, fail.held);
+  }
+  TAP_OK(st == BASE_OK && n > 2, "opened after %d", n);
+  for (n = 0; n < 3; n++) {
+    failing fail;
+    base_allocator a = failing_allocator(&fail, n);
+    head_scratch *s = head_scratch_new(&TINY_SHAPE, 48, &a);
+    TAP_OK((s != NULL) == (n == 2), "a scratch is two blocks");
+    head_scratch_free(s);
+    TAP_OK(fail.held == 0, "%zu bytes left", fail.held);
+  }
+  gguf_close(f);
+  free(block);
+  base_buf_free(&bytes);
+}
+
+/* ---- files that are wrong ---- */
+
+static void refuse(const base_buf *good, tiny_edit e, const char *needle) {
+  base_buf bytes = tiny_edited(good, &e);
+  opened o;
+  base_error err = {0};
+  base_status st = open_brain(&o, &bytes, &err);
+  TAP_OK(st != BASE_OK && o.brain == NULL && strstr(err.text, needle), "%s changed (%d): '%s' not in '%s: %s'", e.name,
+         (int)e.change, needle, err.where, err.text);
+  close_brain(&o);
+  base_buf_free(&bytes);
+}
+
+static void test_wrong_files(const base_buf *good) {
+  static const char *const tensors[] = {"head.pool.query", "head.classify.weight", "head.classify.bias",
+                                        "head.tag.weight", "head.tag.bias", "head.tag.transition", "head.tag.start",
+                                        "head.label_tag", "head.allowed"};
+  static const char *const bag[] = {"head.bag.weight", "head.bag.scale", "head.bag.idf", "head.bag.bias"};
+  static const char *const keys[] = {"minnow.head.labels", "minnow.head.slots", "minnow.calibration"};
+  for (size_t i = 0; i < sizeof tensors / sizeof tensors[0] + 4; i++) {
+    const char *name = i < 4 ? bag[i] : tensors[i - 4];
+    bool bytes = strcmp(name, "head.allowed") == 0 || i == 0;
+    if (i > 0) refuse(good, (tiny_edit){.name = name, .change = TINY_DROP}, name);
+    refuse(good, (tiny_edit){.name = name, .change = TINY_WIDER}, name);
+    refuse(good, (tiny_edit){.name = name, .change = TINY_LONGER}, name);
+    refuse(good, (tiny_edit){.name = name, .change = TINY_TYPE, .number = bytes ? GGUF_T_F32 : GGUF_T_I8}, name);
+  }
+  for (size_t i = 0; i < 3; i++) {
+    refuse(good, (tiny_edit){.name = keys[i], .change = TINY_DROP}, keys[i]);
+    refuse(good, (tiny_edit){.name = keys[i], .change = TINY_STRING}, keys[i]);
+  }
+  refuse(good, (tiny_edit){.name = keys[0], .change = TINY_NUMBER, .number = 0}, "0 labels");
+  refuse(good, (tiny_edit){.name = keys[0], .change = TINY_NUMBER, .number = 4}, "head.");
+  refuse(good, (tiny_edit){.name = keys[1], .change = TINY_NUMBER, .number = 2}, "head.tag.weight");
+  refuse(good, (tiny_edit){.name = keys[2], .change = TINY_NUMBER, .number = 41}, "41 numbers");
+  refuse(good, (tiny_edit){.name = keys[2], .change = TINY_FILL, .bits = 0x7fc00000}, "not finite");
+  refuse(good, (tiny_edit){.name = keys[2], .change = TINY_FILL, .bits = 0xff800000}, "not finite");
+  refuse(good, (tiny_edit){.name = keys[2], .change = TINY_FILL, .bits = 0}, "temperature");
+  refuse(good, (tiny_edit){.name = "tokenizer.ggml.tokens", .change = TINY_DROP}, "tokenizer.ggml.tokens");
+}
+
+/* Weights of any bits: every answer still has the form of one. */
+static void test_any_bits(const base_buf *good) {
+  static const uint32_t bits[] = {0x7fc00000, 0xffc00000, 0x7f800000, 0xff800000, 0x7f7fffff, 0xff7fffff,
+                                  0x00000001, 0x80808080, 0x7e967699, 0xf149f2ca};
+  static const char *const names[] = {
+      "head.pool.query", "head.classify.weight", "head.classify.bias", "head.tag.weight", "head.tag.bias",
+      "head.tag.transition", "head.tag.start", "head.label_tag", "head.allowed", "head.bag.weight", "head.bag.scale",
+      "head.bag.idf", "head.bag.bias", "token_embd.scale", "output_norm.weight", "blk.0.attn_qkv.scale"};
+  static const char text[] = "wake me at 7:30 and play the music at nine";
+  for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
+    for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
+      base_buf bytes = tiny_edited(good, &(tiny_edit){.name = names[n], .change = TINY_FILL, .bits = bits[i]});
+      opened o;
+      head_result r;
+      base_error err = {0};
+      TAP_OK(open_brain(&o, &bytes, &err) == BASE_OK, "%s of %08x: %s", names[n], (unsigned)bits[i], err.text);
+      for (size_t k = 0; o.brain != NULL && cpu_available(k) != NULL; k++) {
+        head_brain_run(o.brain, cpu_available(k), BASE_LITERAL(text), o.scratch, &r);
+        bool form = is_probability(r.probability) && is_probability(r.confidence) && r.n_spans <= HEAD_MAX_SPANS;
+        for (size_t s = 0; s < r.n_spans; s++)
+          form = form && r.spans[s].start < r.spans[s].end && r.spans[s].end < sizeof text &&
+                 is_probability(r.spans[s].probability) && r.spans[s].slot < 3;
+        TAP_OK(form && r.label < 5, "%s of %08x: p %g, confidence %g", names[n], (unsigned)bits[i],
+               (double)r.probability, (double)r.confidence);
+      }
+      close_brain(&o);
+      base_buf_free(&bytes);
+    }
+}
+
+static int write_tiny(const char *path) {
+  base_buf bytes = tiny_brain(&TINY_SHAPE, 3, 2, false, 1);
+  FILE *f = fopen(path, "wb");
+  bool fine = f != NULL && fwrite(bytes.ptr, 1, bytes.len, f) == bytes.len;
+  if (f != NULL) fine = fclose(f) == 0 && fine;
+  base_buf_free(&bytes);
+  return fine ? 0 : 1;
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1) return write_tiny(argv[1]);
+  test_moves();
+  test_crf();
+  test_spans();
+  test_answers();
+  test_confidence();
+  test_bag();
+  test_bag_score();
+  test_texts(false);
+  test_texts(true);
+  test_least_brain();
+  test_shared_tokenizer();
+  test_allocation_failures();
+  base_buf good = tiny_brain(&TINY_SHAPE, 5, 3, true, 92);
+  test_wrong_files(&good);
+  test_any_bits(&good);
+  base_buf_free(&good);
+  return tap_done("test_head");
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Splits the labelled sets into rows to train on, to calibrate on (valid) and to judge on (test), always the same way.
+
+usage: split_nlu.py DATA_DIR OUT_DIR [snips] [clinc150] [home]
+
+snips      crc32(text) % 20: 0 test, 1 valid, others train
+home       crc32(text) % 10: 0 test, 1 valid, others train
+clinc150   its train file trains; its val and oos_val files are halved by crc32(text) % 2: 0 test, 1 valid
+Writes OUT_DIR/SET.{train,valid,test}.jsonl and, for clinc150, .oos_train and .oos_test; rows out of scope that calibrate
+lie in .valid under their label. Equal texts fall on the same side, so no test text was trained on."""
+import json
+import os
+import sys
+import zlib
+
+
+def read(folder, name):
+    with open(os.path.join(folder, name), encoding="utf-8") as f:
+        return [(line.rstrip("\n"), zlib.crc32(json.loads(line)["text"].encode())) for line in f if line.strip()]
+
+
+def write(folder, name, rows):
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+        f.writelines(line + "\n" for line, _ in rows)
+    print(f"{name}: {len(rows)} rows")
+
+
+def by_remainder(data, out, name, divisor):
+    rows = read(data, f"{name}.train.jsonl")
+    write(out, f"{name}.test.jsonl", [r for r in rows if r[1] % divisor == 0])
+    write(out, f"{name}.valid.jsonl", [r for r in rows if r[1] % divisor == 1])
+    write(out, f"{name}.train.jsonl", [r for r in rows if r[1] % divisor > 1])
+
+
+def clinc(data, out):
+    val, oos = read(data, "clinc150.val.jsonl"), read(data, "clinc150.oos_val.jsonl")
+    write(out, "clinc150.train.jsonl", read(data, "clinc150.train.jsonl"))
+    write(out, "clinc150.oos_train.jsonl", read(data, "clinc150.oos_train.jsonl"))
+    write(out, "clinc150.valid.jsonl", [r for r in val + oos if r[1] % 2 == 1])
+    write(out, "clinc150.test.jsonl", [r for r in val if r[1] % 2 == 0])
+    write(out, "clinc150.oos_test.jsonl", [r for r in oos if r[1] % 2 == 0])
+
+
+def main():
+    if len(sys.argv) < 3:
+        print(__doc__, file=sys.stderr)
+        return 2
+    data, out, names = sys.argv[1], sys.argv[2], sys.argv[3:] or ["snips", "clinc150", "home"]
+    os.makedirs(out, exist_ok=True)
+    for name in names:
+        if name == "clinc150":
+            clinc(data, out)
+        elif name in ("snips", "home"):
+            by_remainder(data, out, name, 20 if name == "snips" else 10)
+        else:
+            print(f"split_nlu.py: unknown set {name}", file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
