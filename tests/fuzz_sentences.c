@@ -8,9 +8,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char manifest[] =
-    "{\"name\":\"desk\",\"version\":\"1.0.0\",\"title\":\"D\",\"app\":{\"id\":\"d\"},\"slots\":{\"time\":{\"type\":\"datetime\"},"
-    "\"label\":{\"type\":\"text\"},\"level\":{\"type\":\"percent\"}},\"actions\":[{\"name\":\"set\",\"title\":\"S\",\"risk\":\"none\","
-    "\"slots\":[\"time\",\"label\"],\"required\":[\"time\"]},{\"name\":\"dim\",\"title\":\"M\",\"risk\":\"none\","
+    "{\"name\":\"desk\",\"version\":\"1.0.0\",\"title\":\"D\",\"app\":{\"id\":\"d\"},\"slots\":{\"time\":{"
+    "\"type\":\"datetime\"},"
+    "\"label\":{\"type\":\"text\"},\"level\":{\"type\":\"percent\"}},\"actions\":[{\"name\":\"set\","
+    "\"title\":\"S\",\"risk\":\"none\","
+    "\"slots\":[\"time\",\"label\"],\"required\":[\"time\"]},{\"name\":\"dim\",\"title\":\"M\",\"risk\":"
+    "\"none\","
     "\"slots\":[\"level\"],\"required\":[]}]}";
 
 static void require(bool condition) {

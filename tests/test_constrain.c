@@ -76,7 +76,8 @@ static void test_keywords(void) {
   judge("{\"not\":{\"const\":0}}", "1~\"0\"", "0~0.0~-0");
   judge("{\"properties\":{\"a\":false}}", "{}", "{\"a\":1}");
   judge(
-      "{\"title\":\"t\",\"description\":\"d\",\"default\":1,\"examples\":[1],\"$schema\":\"s\",\"$id\":\"i\",\"$comment\":\"c\"}",
+      "{\"title\":\"t\",\"description\":\"d\",\"default\":1,\"examples\":[1],\"$schema\":\"s\",\"$id\":\"i\","
+      "\"$comment\":\"c\"}",
       "1", NULL);
 }
 
@@ -96,16 +97,21 @@ static void test_exact_numbers(void) {
 static void test_formats(void) {
   judge("{\"format\":\"date\"}", "\"2026-11-22\"~\"2024-02-29\"~5",
         "\"2026-02-29\"~\"2026-13-01\"~\"2026-1-1\"~\"0000-01-01\"~\"2026-11-22T07:00:00\"~\"1900-02-29\"");
-  judge(
-      "{\"format\":\"local-date-time\"}", "\"2026-11-22T07:00:00\"~\"2026-11-22\"~\"2026-11-22T07:00:00.25\"",
-      "\"2026-11-22T07:00\"~\"2026-11-22T24:00:00\"~\"2026-11-22T07:00:00Z\"~\"2026-11-22 07:00:00\"~\"07:00:00\"~\"2026-11-22T07:00:00.\"");
+  judge("{\"format\":\"local-date-time\"}",
+        "\"2026-11-22T07:00:00\"~\"2026-11-22\"~\"2026-11-22T07:00:00.25\"",
+        "\"2026-11-22T07:00\"~\"2026-11-22T24:00:00\"~\"2026-11-22T07:00:00Z\"~\"2026-11-22 "
+        "07:00:00\"~\"07:00:00\"~\"2026-11-22T07:00:00.\"");
   judge("{\"format\":\"local-time\"}", "\"07:00:00\"~\"23:59:59\"", "\"7:00:00\"~\"07:60:00\"~\"07:00\"");
   judge("{\"format\":\"duration\"}", "\"PT1H30M\"~\"P14D\"~\"P1Y2M3DT4H5M6S\"~\"P2W\"~\"PT0S\"",
         "\"P\"~\"PT\"~\"P1H\"~\"1H\"~\"PT1M1H\"~\"-PT1H\"~\"PT1.5H\"~\"P1D1D\"");
   judge(
       "{\"format\":\"rrule\"}",
-      "\"FREQ=WEEKLY;INTERVAL=2;BYDAY=FR\"~\"FREQ=DAILY\"~\"FREQ=MONTHLY;BYMONTHDAY=-1\"~\"FREQ=MONTHLY;BYDAY=-1FR,2MO\"~\"FREQ=DAILY;BYHOUR=7;BYMINUTE=0\"~\"FREQ=DAILY;UNTIL=20261231T000000Z\"~\"FREQ=DAILY;COUNT=3\"",
-      "\"\"~\"INTERVAL=2\"~\"FREQ=OFTEN\"~\"FREQ=DAILY;\"~\"FREQ=DAILY;FREQ=DAILY\"~\"FREQ=DAILY;BYHOUR=24\"~\"FREQ=WEEKLY;BYDAY=XX\"~\"FREQ=DAILY;COUNT=3;UNTIL=20261231\"~\"FREQ=DAILY;BYMONTHDAY=0\"~\"FREQ=DAILY;INTERVAL=0\"~\"FREQ=DAILY;INTERVAL=1,2\"~\"FREQ=DAILY;UNTIL=20260231\"~\"FREQ=DAILY;X=1\"");
+      "\"FREQ=WEEKLY;INTERVAL=2;BYDAY=FR\"~\"FREQ=DAILY\"~\"FREQ=MONTHLY;BYMONTHDAY=-1\"~\"FREQ=MONTHLY;"
+      "BYDAY=-1FR,2MO\"~\"FREQ=DAILY;BYHOUR=7;BYMINUTE=0\"~\"FREQ=DAILY;UNTIL=20261231T000000Z\"~\"FREQ="
+      "DAILY;COUNT=3\"",
+      "\"\"~\"INTERVAL=2\"~\"FREQ=OFTEN\"~\"FREQ=DAILY;\"~\"FREQ=DAILY;FREQ=DAILY\"~\"FREQ=DAILY;BYHOUR=24\"~"
+      "\"FREQ=WEEKLY;BYDAY=XX\"~\"FREQ=DAILY;COUNT=3;UNTIL=20261231\"~\"FREQ=DAILY;BYMONTHDAY=0\"~\"FREQ="
+      "DAILY;INTERVAL=0\"~\"FREQ=DAILY;INTERVAL=1,2\"~\"FREQ=DAILY;UNTIL=20260231\"~\"FREQ=DAILY;X=1\"");
   judge("{\"format\":\"email\"}", "\"a@b.org\"~\"emma.jones+x@mail.example.co.uk\"",
         "\"a\"~\"a@b\"~\"@b.org\"~\"a@b..org\"~\".a@b.org\"~\"a b@c.org\"~\"a@b@c.org\"");
   judge("{\"format\":\"phone\"}", "\"+15551234567\"~\"911\"",
@@ -237,7 +243,8 @@ static void test_bad_schemas(void) {
 
 static void test_paths(void) {
   static const char schema[] =
-      "{\"properties\":{\"people\":{\"items\":{\"type\":\"string\"}},\"n\":{\"maximum\":3}},\"required\":[\"n\"]}";
+      "{\"properties\":{\"people\":{\"items\":{\"type\":\"string\"}},\"n\":{\"maximum\":3}},\"required\":["
+      "\"n\"]}";
   static const struct {
     const char *instance, *where, *text;
   } cases[] = {{"{}", "/", "\"n\" is required"},
@@ -253,7 +260,8 @@ static void test_paths(void) {
 
 static void test_memory(void) {
   static const char schema[] =
-      "{\"type\":\"object\",\"properties\":{\"a\":{\"anyOf\":[{},{\"type\":\"string\"}]},\"b\":{}},\"not\":{\"const\":1}}";
+      "{\"type\":\"object\",\"properties\":{\"a\":{\"anyOf\":[{},{\"type\":\"string\"}]},\"b\":{}},\"not\":{"
+      "\"const\":1}}";
   failing f;
   base_status st = BASE_ENOMEM;
   constrain_schema *s = NULL;

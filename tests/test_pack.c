@@ -131,7 +131,8 @@ static void test_gate_manifest(void) {
       "{\"name\":\"gate\",\"version\":\"1.0.0\",\"title\":\"G\",\"kind\":\"gate\",\"packs\":[\"a\",\"a\"]}",
       "{\"name\":\"gate\",\"version\":\"1.0.0\",\"title\":\"G\",\"kind\":\"gate\",\"packs\":[\"../a\"]}",
       "{\"name\":\"gate\",\"version\":\"1.0.0\",\"title\":\"G\",\"kind\":\"gate\",\"packs\":[1]}",
-      "{\"name\":\"gate\",\"version\":\"1.0.0\",\"title\":\"G\",\"kind\":\"gate\",\"packs\":[\"a\"],\"slots\":{}}",
+      "{\"name\":\"gate\",\"version\":\"1.0.0\",\"title\":\"G\",\"kind\":\"gate\",\"packs\":[\"a\"],"
+      "\"slots\":{}}",
       "",
       "null",
       "{}",
@@ -207,15 +208,21 @@ static void remove_folder(folder *f) {
   (void)rmdir(f->dir);
 }
 
-#define LAMP_MANIFEST                                                                                                        \
-  "{\"name\":\"lamp\",\"version\":\"1.0.0\",\"title\":\"L\",\"app\":{\"id\":\"l\"},\"slots\":{\"room\":{\"type\":\"text\"}," \
-  "\"level\":{\"type\":\"percent\"}},\"actions\":[{\"name\":\"on\",\"title\":\"On\",\"risk\":\"none\",\"slots\":[\"room\"]," \
-  "\"required\":[]},{\"name\":\"dim\",\"title\":\"Dim\",\"risk\":\"none\",\"slots\":[\"room\",\"level\"],\"required\":[]}]}"
-#define BELL_MANIFEST                                                                                                           \
-  "{\"name\":\"bell\",\"version\":\"1.0.0\",\"title\":\"B\",\"app\":{\"id\":\"b\"},\"slots\":{\"person\":{\"type\":\"text\"}}," \
-  "\"actions\":[{\"name\":\"ring\",\"title\":\"R\",\"risk\":\"none\",\"slots\":[\"person\"],\"required\":[]}]}"
-#define LAMP_SENTENCES \
-  "# two actions\n[on]\nlight the {room:hall}\nLight on\n[dim]\ndim {room@inner:den} to {level=40 percent}, please\n"
+#define LAMP_MANIFEST                                                                                      \
+  "{\"name\":\"lamp\",\"version\":\"1.0.0\",\"title\":\"L\",\"app\":{\"id\":\"l\"},\"slots\":{\"room\":{"  \
+  "\"type\":\"text\"},"                                                                                    \
+  "\"level\":{\"type\":\"percent\"}},\"actions\":[{\"name\":\"on\",\"title\":\"On\",\"risk\":\"none\","    \
+  "\"slots\":[\"room\"],"                                                                                  \
+  "\"required\":[]},{\"name\":\"dim\",\"title\":\"Dim\",\"risk\":\"none\",\"slots\":[\"room\",\"level\"]," \
+  "\"required\":[]}]}"
+#define BELL_MANIFEST                                                                                        \
+  "{\"name\":\"bell\",\"version\":\"1.0.0\",\"title\":\"B\",\"app\":{\"id\":\"b\"},\"slots\":{\"person\":{"  \
+  "\"type\":\"text\"}},"                                                                                     \
+  "\"actions\":[{\"name\":\"ring\",\"title\":\"R\",\"risk\":\"none\",\"slots\":[\"person\"],\"required\":[]" \
+  "}]}"
+#define LAMP_SENTENCES                                                                              \
+  "# two actions\n[on]\nlight the {room:hall}\nLight on\n[dim]\ndim {room@inner:den} to {level=40 " \
+  "percent}, please\n"
 #define LAMP_VALUES "[room]\nkitchen\n\n[inner]\nattic\n"
 
 static void make_source(folder *f, const char *sentences, const char *values, const char *negatives) {
@@ -224,10 +231,10 @@ static void make_source(folder *f, const char *sentences, const char *values, co
   (void)base_format(f->at, sizeof f->at, "%s/lamp", f->dir);
   make_pack(f, "lamp", LAMP_MANIFEST, sentences, values, negatives);
   make_pack(f, "bell", BELL_MANIFEST, "[ring]\nring {person:Ana}\nlight ON!\n", "", "light the lamp\n");
-  make_pack(
-      f, "gate",
-      "{\"name\":\"gate\",\"version\":\"1.0.0\",\"title\":\"G\",\"kind\":\"gate\",\"packs\":[\"bell\",\"lamp\"]}",
-      "", "", "what is new\nlight on\n");
+  make_pack(f, "gate",
+            "{\"name\":\"gate\",\"version\":\"1.0.0\",\"title\":\"G\",\"kind\":\"gate\",\"packs\":[\"bell\","
+            "\"lamp\"]}",
+            "", "", "what is new\nlight on\n");
 }
 
 static bool has_row(const data_set *s, const char *text, const char *label, bool generated, size_t spans) {
@@ -473,10 +480,10 @@ static void test_drafts(void) {
          "{\"time\":\"2026-11-21T07:00:00\",\"person\":\"Ana\"}", NULL, NULL);
   expect(&p, "ring", "wake me", "{}", "time", NULL);
   expect(&p, "ring", "wake me at <time:blue o'clock>", "{}", NULL, "time");
-  expect(
-      &p, "ring", "wake me <repeat:every weekday at 7 am>",
-      "{\"time\":\"2026-11-23T07:00:00\",\"repeat\":\"FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=7;BYMINUTE=0\"}",
-      NULL, NULL);
+  expect(&p, "ring", "wake me <repeat:every weekday at 7 am>",
+         "{\"time\":\"2026-11-23T07:00:00\",\"repeat\":\"FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=7;BYMINUTE="
+         "0\"}",
+         NULL, NULL);
   expect(&p, "ring", "wake me <repeat:every day at 2 pm>",
          "{\"time\":\"2026-11-20T14:00:00\",\"repeat\":\"FREQ=DAILY;BYHOUR=14;BYMINUTE=0\"}", NULL, NULL);
   expect(&p, "ring", "wake me <repeat:every friday>", "{\"repeat\":\"FREQ=WEEKLY;BYDAY=FR\"}", "time", NULL);
@@ -494,18 +501,18 @@ static void test_drafts(void) {
          "{\"items\":[\"milk\",\"two eggs\",\"bread\",\"butter\"]}", NULL, NULL);
   expect(&p, "fill", "<items:x> <count:three> <size:1.50> <level:forty percent> <rank:the second>",
          "{\"items\":[\"x\"],\"count\":3,\"size\":1.5,\"level\":40,\"rank\":2}", NULL, NULL);
-  expect(
-      &p, "fill",
-      "<items:x> <day:tomorrow> <clock:half past six> <period:yesterday's> <length:an hour and a half>",
-      "{\"items\":[\"x\"],\"day\":\"2026-11-21\",\"clock\":\"06:30:00\",\"period\":{\"start\":\"2026-11-19\",\"end\":\"2026-11-20\"},"
-      "\"length\":\"PT1H30M\"}",
-      NULL, NULL);
-  expect(
-      &p, "fill",
-      "<items:x> <amount:1,249.50> <heat:21 degrees celsius> <phone:+1 (555) 123-4567> <email:A@b.org>",
-      "{\"items\":[\"x\"],\"amount\":{\"currency\":\"EUR\",\"minor\":124950},\"heat\":{\"value\":21,\"unit\":\"C\"},"
-      "\"phone\":\"+15551234567\",\"email\":\"A@b.org\"}",
-      NULL, NULL);
+  expect(&p, "fill",
+         "<items:x> <day:tomorrow> <clock:half past six> <period:yesterday's> <length:an hour and a half>",
+         "{\"items\":[\"x\"],\"day\":\"2026-11-21\",\"clock\":\"06:30:00\",\"period\":{\"start\":\"2026-11-"
+         "19\",\"end\":\"2026-11-20\"},"
+         "\"length\":\"PT1H30M\"}",
+         NULL, NULL);
+  expect(&p, "fill",
+         "<items:x> <amount:1,249.50> <heat:21 degrees celsius> <phone:+1 (555) 123-4567> <email:A@b.org>",
+         "{\"items\":[\"x\"],\"amount\":{\"currency\":\"EUR\",\"minor\":124950},\"heat\":{\"value\":21,"
+         "\"unit\":\"C\"},"
+         "\"phone\":\"+15551234567\",\"email\":\"A@b.org\"}",
+         NULL, NULL);
   drop_drafting(&p);
 }
 

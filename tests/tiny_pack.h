@@ -7,7 +7,8 @@
 #include "tiny_brain.h"
 
 static const char tiny_pack_manifest[] =
-    "{\"name\":\"desk\",\"version\":\"1.2.3\",\"title\":\"Desk\",\"app\":{\"id\":\"org.minnow.desk\",\"versions\":\">=1.0\"},"
+    "{\"name\":\"desk\",\"version\":\"1.2.3\",\"title\":\"Desk\",\"app\":{\"id\":\"org.minnow.desk\","
+    "\"versions\":\">=1.0\"},"
     "\"slots\":{"
     "\"time\":{\"type\":\"datetime\",\"resolve\":\"future\",\"ask\":\"When?\"},"
     "\"repeat\":{\"type\":\"recurrence\"},"
@@ -28,12 +29,16 @@ static const char tiny_pack_manifest[] =
     "\"phone\":{\"type\":\"phone\"},"
     "\"email\":{\"type\":\"email\"}},"
     "\"actions\":["
-    "{\"name\":\"ring\",\"title\":\"Ring\",\"risk\":\"reversible\",\"slots\":[\"time\",\"repeat\",\"person\"],"
+    "{\"name\":\"ring\",\"title\":\"Ring\",\"risk\":\"reversible\",\"slots\":[\"time\",\"repeat\",\"person\"]"
+    ","
     "\"required\":[\"time\"],\"ask\":{\"time\":\"When should it ring?\"}},"
-    "{\"name\":\"call\",\"title\":\"Call\",\"risk\":\"discloses\",\"slots\":[\"phone\",\"person\",\"mode\"],\"required\":[],"
+    "{\"name\":\"call\",\"title\":\"Call\",\"risk\":\"discloses\",\"slots\":[\"phone\",\"person\",\"mode\"],"
+    "\"required\":[],"
     "\"any_of\":[\"phone\",\"person\"],\"ask\":{\"phone\":\"Which number?\"}},"
-    "{\"name\":\"fill\",\"title\":\"Fill in\",\"risk\":\"money\",\"slots\":[\"items\",\"count\",\"size\",\"level\",\"rank\","
-    "\"day\",\"clock\",\"period\",\"length\",\"amount\",\"heat\",\"phone\",\"email\"],\"required\":[\"items\"]},"
+    "{\"name\":\"fill\",\"title\":\"Fill "
+    "in\",\"risk\":\"money\",\"slots\":[\"items\",\"count\",\"size\",\"level\",\"rank\","
+    "\"day\",\"clock\",\"period\",\"length\",\"amount\",\"heat\",\"phone\",\"email\"],\"required\":["
+    "\"items\"]},"
     "{\"name\":\"stop\",\"title\":\"Stop\",\"risk\":\"none\",\"slots\":[],\"required\":[]}]}";
 
 /* The file's bytes. `heads` gives the labels and slots; NULL: the manifest's own. */

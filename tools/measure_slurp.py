@@ -34,7 +34,7 @@ def ask(options, text):
 def answer_of(outcome):
     if outcome["decision"] == "error":
         return ["error"]
-    if outcome["decision"] in ("handoff", "refuse") and outcome["reason"] != "partly_covered":
+    if outcome["decision"] in ("handoff", "refuse"):  # also when a part of it is covered
         return ["handoff"]
     return sorted({action["pack"] for action in outcome["actions"]}) or ["handoff"]
 
