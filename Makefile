@@ -44,7 +44,7 @@ BENCHES := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bench_*
 Q := $(if $(V),,@)
 SAY = $(if $(V),@:,@echo "  $(1)	$(2)")
 
-.PHONY: all tests run test asan tsan fuzz fuzzers bench install test-arm clean
+.PHONY: all tests run test asan tsan fuzz fuzzers bench measure install test-arm clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -143,6 +143,13 @@ bench:
 	@tools/deps.sh bench
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCHES)
 	@tools/bench.sh $(BUILD)
+
+# needs data sets that are not part of the repository (README, "Measuring"): DATA is the folder that holds them
+measure: all $(BUILD)/tests/value_cases
+	@test -d "$(DATA)/nlu" || { echo 'make measure: set DATA to the folder of the data sets; README.md says which' >&2; exit 2; }
+	DATA=$(DATA)/nlu tools/measure_nlu.sh
+	tools/measure_slurp.py $(DATA)/nlu/slurp.devel.jsonl
+	tools/recognizers.py $(BUILD)/tests/value_cases $(DATA)/value/recognizers --record
 
 ARM := aarch64-linux-gnu
 test-arm:

@@ -1,4 +1,5 @@
-/* Minnow: an on-device-first AI runtime. A sentence in, typed and validated actions out, or an honest "not here".
+/* Minnow: an on-device-first AI runtime. A sentence in, typed and validated actions out, or an honest
+ * "not here".
  *
  *   mn_error err = {0};
  *   mn_engine *mn = NULL;
@@ -13,8 +14,9 @@
  *   mn_engine_close(mn);
  *
  * Every call returns MN_OK or a status and describes failures in a caller-owned mn_error, which may be NULL.
- * Nothing here exits, prints, or reads the environment. Two engines never share state; one engine serves one thread
- * at a time. All text is UTF-8. Structs that callers fill start with `size`; their _init function sets it. */
+ * Nothing here exits, prints, or reads the environment. Two engines never share state; one engine serves one
+ * thread at a time. All text is UTF-8. Structs that callers fill start with `size`; their _init function sets
+ * it. */
 #ifndef MINNOW_H
 #define MINNOW_H
 
@@ -65,11 +67,11 @@ typedef struct mn_engine mn_engine;
 typedef struct mn_engine_options {
   size_t size;
   const char *packs_dir; /* folder of built packs and gate.gguf; NULL: the shipped ones */
-  const char *kernels;   /* a kernel table by name ("scalar", "avx2", "avx512vnni", "neondot"); NULL: the best */
+  const char *kernels;   /* a kernel table: "scalar", "avx2", "avx512vnni", "neondot"; NULL: the best */
   /* All memory comes from here; NULL: malloc. `resize` is realloc told the old size; size 0 frees. */
   void *(*resize)(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes);
   void *resize_ctx;
-  /* Local wall time as seconds since 1970-01-01 00:00 on that clock; NULL: the system's clock and time zone. */
+  /* Local wall time as seconds since 1970-01-01 00:00 on that clock; NULL: the system's clock and zone. */
   int64_t (*local_seconds)(void *ctx);
   void *clock_ctx;
 } mn_engine_options;
@@ -105,7 +107,7 @@ typedef struct mn_action {
   const char *arguments; /* JSON object that fits the action's schema */
   const char *risk;      /* none, reversible, discloses, money, irreversible, safety */
   const char *decision;  /* what was decided for this one: act, confirm, ask */
-  const char *summary;   /* the arguments as a person reads them: "time tomorrow at 7:00, label gym"; may be "" */
+  const char *summary;   /* the arguments for a person: "time tomorrow at 7:00, label gym"; may be "" */
   const char *prompt;    /* the question or confirmation to put to the user; "" for act */
   float confidence;
 } mn_action;
@@ -114,11 +116,13 @@ typedef struct mn_timings {
   uint32_t guard_us, gate_us, pack_us, valid_us, total_us;
 } mn_timings;
 
-/* Text that is empty, too long, not UTF-8 or has control characters is an error; whatever else was said gives an outcome. */
+/* Text that is empty, too long, not UTF-8 or has control characters is an error; whatever else was said gives
+ * an outcome. */
 MN_API int mn_do(mn_engine *mn, const mn_request *r, mn_outcome **out, mn_error *err);
 MN_API void mn_outcome_free(mn_outcome *o); /* NULL is harmless */
 MN_API const char *mn_outcome_id(const mn_outcome *o);
-MN_API const char *mn_outcome_decision(const mn_outcome *o); /* act, answer, confirm, ask, handoff, defer, refuse */
+/* act, answer, confirm, ask, handoff, defer, refuse */
+MN_API const char *mn_outcome_decision(const mn_outcome *o);
 MN_API const char *mn_outcome_source(const mn_outcome *o);   /* device, rule, cloud */
 MN_API const char *mn_outcome_reason(const mn_outcome *o);   /* a code; docs/do.md lists them */
 MN_API const char *mn_outcome_why(const mn_outcome *o);      /* the reason in plain words */
@@ -149,9 +153,9 @@ typedef struct mn_train_options {
   const char *const *unlabelled; /* text files, one text a line: masked-token pretraining */
   size_t n_unlabelled;
   const char *valid_file;      /* held-out rows for nlu_file; NULL: a share of the rows */
-  const char *oos_file;        /* rows of another kind for nlu_file, all out of scope, whatever their intent says */
+  const char *oos_file;        /* more rows for nlu_file, all out of scope, whatever their intent says */
   const char *out;             /* NULL for a pack: beside its folder, NAME.gguf */
-  const char *trunk;           /* a trunk to start from; NULL: the shipped one for packs and rows, a fresh one for text */
+  const char *trunk;           /* where to start from; NULL: the shipped trunk, or for text a fresh one */
   const char *checkpoint;      /* NULL: OUT.checkpoint, removed when done */
   uint64_t seed;               /* 0: 1 */
   uint32_t threads;            /* 0: one a core */

@@ -42,23 +42,28 @@ static uint64_t thread_ns(void) {
 
 #define PEAK_ROUNDS 20000u
 #if defined(__x86_64__)
-#define PEAK(name, flags, type, zero, lanes_ops, chains, step)                 \
-  __attribute__((target(flags), noinline)) static double name(void) {          \
-    type acc[chains], x = zero;                                                \
-    for (int i = 0; i < chains; i++) acc[i] = zero;                            \
-    for (unsigned r = 0; r < PEAK_ROUNDS; r++) {                               \
-      __asm__ volatile("" : "+x"(x));                                          \
-      _Pragma("GCC unroll 16") for (int i = 0; i < chains; i++) acc[i] = step; \
-    }                                                                          \
-    for (int i = 0; i < chains; i++) __asm__ volatile("" : : "x"(acc[i]));     \
-    return (double)(lanes_ops) * (chains)*PEAK_ROUNDS;                         \
+/* The step sees x and a copy y that the compiler must take for another value each time. */
+#define PEAK(name, flags, type, zero, lanes_ops, chains, step)             \
+  __attribute__((target(flags), noinline)) static double name(void) {      \
+    type acc[chains], x = zero;                                            \
+    for (int i = 0; i < chains; i++) acc[i] = zero;                        \
+    for (unsigned r = 0; r < PEAK_ROUNDS; r++) {                           \
+      __asm__ volatile("" : "+x"(x));                                      \
+      _Pragma("GCC unroll 16") for (int i = 0; i < chains; i++) {          \
+        type y = x;                                                        \
+        __asm__ volatile("" : "+x"(y));                                    \
+        acc[i] = step;                                                     \
+      }                                                                    \
+    }                                                                      \
+    for (int i = 0; i < chains; i++) __asm__ volatile("" : : "x"(acc[i])); \
+    return (double)(lanes_ops) * (chains)*PEAK_ROUNDS;                     \
   }
 #define AVX512 "avx512f,avx512bw,avx512vl,avx512vnni,fma"
-PEAK(peak_f32_avx512, AVX512, __m512, _mm512_setzero_ps(), 32, 12, _mm512_fmadd_ps(x, x, acc[i]))
-PEAK(peak_f32_avx2, "avx2,fma", __m256, _mm256_setzero_ps(), 16, 12, _mm256_fmadd_ps(x, x, acc[i]))
-PEAK(peak_i8_avx512, AVX512, __m512i, _mm512_setzero_si512(), 128, 12, _mm512_dpbusd_epi32(acc[i], x, x))
-PEAK(peak_i8_avx2, "avx2", __m256i, _mm256_setzero_si256(), 64, 12,
-     _mm256_add_epi32(acc[i], _mm256_madd_epi16(_mm256_maddubs_epi16(x, _mm256_sign_epi8(x, acc[i])), x)))
+PEAK(peak_f32_avx512, AVX512, __m512, _mm512_setzero_ps(), 32, 12, _mm512_fmadd_ps(x, y, acc[i]))
+PEAK(peak_f32_avx2, "avx2,fma", __m256, _mm256_setzero_ps(), 16, 12, _mm256_fmadd_ps(x, y, acc[i]))
+PEAK(peak_i8_avx512, AVX512, __m512i, _mm512_setzero_si512(), 128, 12, _mm512_dpbusd_epi32(acc[i], x, y))
+PEAK(peak_i8_avx2, "avx2", __m256i, _mm256_setzero_si256(), 64, 8,
+     _mm256_add_epi32(acc[i], _mm256_madd_epi16(_mm256_maddubs_epi16(x, _mm256_sign_epi8(x, y)), x)))
 #elif defined(__aarch64__)
 static double peak_f32_neon(void) {
   float32x4_t acc[16], x = vdupq_n_f32(0.0f);

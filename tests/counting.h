@@ -1,5 +1,6 @@
-/* Counts every malloc, calloc and realloc of the program, by standing in for the C library's: for tests of code that
- * must not allocate. Where that is not possible (sanitizers bring their own, static programs) COUNTING is 0. */
+/* Counts every malloc, calloc and realloc of the program, by standing in for the C library's: for tests of
+ * code that must not allocate. Where that is not possible (sanitizers bring their own, static programs)
+ * COUNTING is 0. */
 #ifndef TESTS_COUNTING_H
 #define TESTS_COUNTING_H
 

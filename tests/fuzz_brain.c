@@ -1,5 +1,5 @@
-/* Fuzz target: any bytes as a brain's file. What opens as a brain answers a few texts: it must end, stay inside its
- * memory, and give probabilities that are ones and spans that lie inside the text. */
+/* Fuzz target: any bytes as a brain's file. What opens as a brain answers a few texts: it must end, stay
+ * inside its memory, and give probabilities that are ones and spans that lie inside the text. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +16,8 @@ static bool is_probability(float p) { return p >= 0.0f && p <= 1.0f; }
 static void check(const head_brain *b, const head_result *r, size_t len) {
   const head_weights *w = head_brain_weights(b);
   require(r->label < w->n_labels && r->runner_up < w->n_labels && r->n_spans <= HEAD_MAX_SPANS);
-  require(is_probability(r->probability) && is_probability(r->runner_up_probability) && is_probability(r->confidence));
+  require(is_probability(r->probability) && is_probability(r->runner_up_probability) &&
+          is_probability(r->confidence));
   for (size_t i = 0; i < r->n_spans; i++) {
     const head_span *s = &r->spans[i];
     require(s->start < s->end && s->end <= len && s->slot < w->n_slots && is_probability(s->probability));
@@ -25,8 +26,9 @@ static void check(const head_brain *b, const head_result *r, size_t len) {
 }
 
 static void run(const head_brain *b) {
-  static const char *const texts[] = {"", "wake me at 7:30", "Play \"caf\xc3\xa9\" by A\xff\x01\xf0\x9f now, at once",
-                                      "a b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e f g h i j k l m"};
+  static const char *const texts[] = {
+      "", "wake me at 7:30", "Play \"caf\xc3\xa9\" by A\xff\x01\xf0\x9f now, at once",
+      "a b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e f g h i j k l m"};
   const model_shape *shape = &head_brain_trunk(b)->shape;
   head_scratch *s = head_scratch_new(shape, shape->max_tokens, NULL);
   if (s == NULL) return;

@@ -16,7 +16,8 @@ static void require(bool condition) {
  * jansson limits: numbers that its types do not hold, and keys with a NUL. */
 static void compare(base_slice text, bool accepted) {
   json_error_t problem;
-  if (text.len > 64) return;
+  if (text.len > 64 || memchr(text.ptr, 0, text.len) != NULL)
+    return; /* jansson skips a NUL behind a number */
   json_t *value = json_loadb(text.len > 0 ? text.ptr : "", text.len,
                              JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &problem);
   enum json_error_code code = value == NULL ? json_error_code(&problem) : json_error_unknown;

@@ -1,5 +1,6 @@
-/* Fuzz target: any bytes as a request, through guard, gate, pack, values and JSON, with packs trained at the start.
- * The first byte chooses the open pack. Whatever comes out has to be consistent and its JSON has to parse. */
+/* Fuzz target: any bytes as a request, through guard, gate, pack, values and JSON, with packs trained at the
+ * start. The first byte chooses the open pack. Whatever comes out has to be consistent and its JSON has to
+ * parse. */
 #include <jansson.h>
 
 #include "tiny.h"
@@ -33,7 +34,8 @@ static void check(const mn_outcome *o) {
   require(base_utf8_valid(mn_outcome_text(o), strlen(mn_outcome_text(o))));
   for (size_t i = 0; i < mn_outcome_actions(o); i++) {
     mn_action a = mn_outcome_action(o, i);
-    bool dangerous = strcmp(a.risk, "money") == 0 || strcmp(a.risk, "safety") == 0 || strcmp(a.risk, "irreversible") == 0;
+    bool dangerous =
+        strcmp(a.risk, "money") == 0 || strcmp(a.risk, "safety") == 0 || strcmp(a.risk, "irreversible") == 0;
     require(!dangerous || strcmp(a.decision, "act") != 0);
     require(base_utf8_valid(a.summary, strlen(a.summary)) && base_utf8_valid(a.prompt, strlen(a.prompt)));
     j = json_loads(a.arguments, JSON_REJECT_DUPLICATES, NULL);

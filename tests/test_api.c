@@ -1,5 +1,5 @@
-/* minnow.h from outside: options and structs, errors, outcomes that outlive the engine, reproducible JSON, every
- * allocation made to fail, two engines side by side, no allocation before the outcome. */
+/* minnow.h from outside: options and structs, errors, outcomes that outlive the engine, reproducible JSON,
+ * every allocation made to fail, two engines side by side, no allocation before the outcome. */
 #include <jansson.h>
 #include <math.h>
 
@@ -31,7 +31,8 @@ static mn_outcome *ask(mn_engine *mn, const char *text, const char *open_pack, c
   return out;
 }
 
-static void expect_failure(mn_engine *mn, const char *text, size_t len, const char *open_pack, const char *now, int status) {
+static void expect_failure(mn_engine *mn, const char *text, size_t len, const char *open_pack,
+                           const char *now, int status) {
   mn_request r;
   mn_outcome *out = NULL;
   mn_error err = {0};
@@ -41,7 +42,8 @@ static void expect_failure(mn_engine *mn, const char *text, size_t len, const ch
   r.pack = open_pack;
   r.now = now;
   int st = mn_do(mn, &r, &out, &err);
-  TAP_OK(st == status && out == NULL && err.code == status && err.text[0] != '\0', "status %d: %s: %s", st, err.where, err.text);
+  TAP_OK(st == status && out == NULL && err.code == status && err.text[0] != '\0', "status %d: %s: %s", st,
+         err.where, err.text);
 }
 
 static void test_engine(const tiny *files) {
@@ -50,7 +52,8 @@ static void test_engine(const tiny *files) {
   TAP_OK(strcmp(mn_engine_pack_name(mn, 0), "clock") == 0, "sorted by name: %s", mn_engine_pack_name(mn, 0));
   TAP_OK(strcmp(mn_engine_pack_version(mn, 0), "0.0.1") == 0, "its version");
   TAP_OK(strstr(mn_engine_pack_manifest(mn, 0), "set_alarm") != NULL, "its manifest");
-  TAP_OK(mn_engine_pack_name(mn, 99) == NULL && mn_engine_pack_manifest(mn, 99) == NULL && mn_engine_pack_version(mn, 99) == NULL,
+  TAP_OK(mn_engine_pack_name(mn, 99) == NULL && mn_engine_pack_manifest(mn, 99) == NULL &&
+             mn_engine_pack_version(mn, 99) == NULL,
          "nothing past the end");
   TAP_OK(mn_engine_kernels(mn)[0] != '\0', "kernels %s", mn_engine_kernels(mn));
   mn_engine_close(mn);
@@ -78,8 +81,10 @@ static void test_open_failures(const tiny *files) {
     o.kernels = cases[i].kernels;
     o.size = cases[i].size;
     int st = mn_engine_open(&mn, &o, &err);
-    TAP_OK(st == cases[i].status && mn == NULL && err.text[0] != '\0', "case %zu: %d, %s: %s", i, st, err.where, err.text);
-    TAP_OK(mn_engine_open(&mn, &o, &kept) == cases[i].status && kept.code == MN_EIO && strcmp(kept.text, "first") == 0,
+    TAP_OK(st == cases[i].status && mn == NULL && err.text[0] != '\0', "case %zu: %d, %s: %s", i, st,
+           err.where, err.text);
+    TAP_OK(mn_engine_open(&mn, &o, &kept) == cases[i].status && kept.code == MN_EIO &&
+               strcmp(kept.text, "first") == 0,
            "case %zu: the first failure sticks", i);
     TAP_OK(mn_engine_open(&mn, &o, NULL) == cases[i].status, "case %zu: no error is asked for", i);
   }
@@ -105,8 +110,10 @@ static void test_bad_pack(const tiny *files) {
     mn_error err = {0};
     mn_engine_options_init(&o);
     o.packs_dir = dir;
-    TAP_OK(os_writer_open(&w, out, NULL) == BASE_OK && os_writer_add(w, bytes.ptr, bytes.len * step / 24, NULL) == BASE_OK &&
-               os_writer_commit(w, NULL) == BASE_OK, "written");
+    TAP_OK(os_writer_open(&w, out, NULL) == BASE_OK &&
+               os_writer_add(w, bytes.ptr, bytes.len * step / 24, NULL) == BASE_OK &&
+               os_writer_commit(w, NULL) == BASE_OK,
+           "written");
     int st = mn_engine_open(&mn, &o, &err);
     TAP_OK(st != MN_OK && mn == NULL && err.text[0] != '\0', "%zu of 24 parts: %s", step, err.text);
   }
@@ -118,7 +125,9 @@ static void test_do(mn_engine *mn) {
   mn_outcome *o = ask(mn, "set an alarm for 7:30 and text Emma good night", NULL, NOW);
   TAP_OK(mn_outcome_actions(o) == 2, "two actions");
   mn_action a = mn_outcome_action(o, 0), none = mn_outcome_action(o, 2);
-  TAP_OK(strcmp(a.pack, "clock") == 0 && strcmp(a.name, "set_alarm") == 0 && strcmp(a.title, "Set an alarm") == 0, "%s %s", a.pack, a.name);
+  TAP_OK(strcmp(a.pack, "clock") == 0 && strcmp(a.name, "set_alarm") == 0 &&
+             strcmp(a.title, "Set an alarm") == 0,
+         "%s %s", a.pack, a.name);
   TAP_OK(strcmp(a.arguments, "{\"time\":\"2026-03-03T07:30:00\"}") == 0, "%s", a.arguments);
   TAP_OK(strcmp(a.summary, "time tomorrow at 7:30") == 0, "%s", a.summary);
   TAP_OK(strcmp(a.risk, "reversible") == 0 && a.confidence > 0.0f && a.confidence <= 1.0f, "%s", a.risk);
@@ -126,12 +135,15 @@ static void test_do(mn_engine *mn) {
   TAP_OK(strcmp(mn_outcome_source(o), "device") == 0 && mn_outcome_why(o)[0] != '\0', "on the device");
   TAP_OK(strlen(mn_outcome_id(o)) == 16, "an id");
   mn_timings t = mn_outcome_timings(o);
-  TAP_OK(t.total_us + 5 >= t.guard_us + t.gate_us + t.pack_us + t.valid_us, "the stages are within the whole");
+  TAP_OK(t.total_us + 5 >= t.guard_us + t.gate_us + t.pack_us + t.valid_us,
+         "the stages are within the whole");
   mn_outcome_free(o);
   o = ask(mn, "unlock the front door", "home", NOW);
   a = mn_outcome_action(o, 0);
-  TAP_OK(strcmp(mn_outcome_decision(o), "confirm") == 0 && strcmp(a.decision, "confirm") == 0, "safety is confirmed");
-  TAP_OK(strcmp(a.prompt, "Unlock a door: front door?") == 0 && strcmp(mn_outcome_text(o), a.prompt) == 0, "%s", a.prompt);
+  TAP_OK(strcmp(mn_outcome_decision(o), "confirm") == 0 && strcmp(a.decision, "confirm") == 0,
+         "safety is confirmed");
+  TAP_OK(strcmp(a.prompt, "Unlock a door: front door?") == 0 && strcmp(mn_outcome_text(o), a.prompt) == 0,
+         "%s", a.prompt);
   mn_outcome_free(o);
 }
 
@@ -162,12 +174,14 @@ static void test_bad_requests(mn_engine *mn) {
 
 static bool has_keys(const json_t *object, const char *const *keys, size_t n) {
   bool fine = json_object_size(object) == n;
-  for (size_t i = 0; i < n; i++) fine = fine && json_object_get(object, keys[i]) != NULL;
+  for (size_t i = 0; i < n; i++)
+    fine = fine && json_object_get(object, keys[i]) != NULL;
   return fine;
 }
 
 static void test_json(mn_engine *mn) {
-  static const char *const top[] = {"request_id", "decision", "source", "reason", "confidence", "actions", "text", "timings_us", "versions"};
+  static const char *const top[] = {"request_id", "decision", "source",     "reason",  "confidence",
+                                    "actions",    "text",     "timings_us", "versions"};
   static const char *const action[] = {"pack", "name", "arguments", "confidence", "risk"};
   static const char *const timings[] = {"guard", "gate", "pack", "valid", "total"};
   static const char *const versions[] = {"minnow", "gate", "packs"};
@@ -178,7 +192,8 @@ static void test_json(mn_engine *mn) {
   TAP_OK(has_keys(json_array_get(json_object_get(j, "actions"), 1), action, 5), "an action's keys");
   TAP_OK(has_keys(json_object_get(j, "timings_us"), timings, 5), "the stages");
   TAP_OK(has_keys(json_object_get(j, "versions"), versions, 3), "the versions");
-  TAP_OK(json_object_size(json_object_get(json_object_get(j, "versions"), "packs")) == 2, "the two packs that were asked");
+  TAP_OK(json_object_size(json_object_get(json_object_get(j, "versions"), "packs")) == 2,
+         "the two packs that were asked");
   TAP_OK(strcmp(json_string_value(json_object_get(j, "request_id")), mn_outcome_id(o)) == 0, "the same id");
   json_decref(j);
   mn_outcome_free(o);
@@ -258,19 +273,23 @@ static void test_allocations(const tiny *files) {
     st = mn_engine_open(&mn, &o, &err);
     if (st != MN_OK && (st != MN_ENOMEM || f.held != 0 || mn != NULL)) break;
   }
-  TAP_OK(st == MN_OK, "opens after %d allocations; every failure before is out of memory with nothing held (%d, %zu)", n, st, f.held);
+  TAP_OK(st == MN_OK,
+         "opens after %d allocations; every failure before is out of memory with nothing held (%d, %zu)", n,
+         st, f.held);
   if (st != MN_OK) return;
   f.left = 1000;
   TAP_OK(mn_do(mn, &r, &out, NULL) == MN_OK, "a first request");
   mn_outcome_free(out);
   size_t held = f.held;
   f.left = 1;
-  TAP_OK(mn_do(mn, &r, &out, NULL) == MN_OK && f.left == 0, "a later one allocates its outcome and nothing else");
+  TAP_OK(mn_do(mn, &r, &out, NULL) == MN_OK && f.left == 0,
+         "a later one allocates its outcome and nothing else");
   mn_outcome_free(out);
   TAP_OK(f.held == held, "and leaves nothing behind");
   f.left = 0;
   mn_error err = {0};
-  TAP_OK(mn_do(mn, &r, &out, &err) == MN_ENOMEM && out == NULL && err.code == MN_ENOMEM, "no memory for the outcome");
+  TAP_OK(mn_do(mn, &r, &out, &err) == MN_ENOMEM && out == NULL && err.code == MN_ENOMEM,
+         "no memory for the outcome");
   mn_engine_close(mn);
   TAP_OK(f.held == 0, "the engine gives all back");
 }

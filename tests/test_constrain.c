@@ -119,6 +119,22 @@ static void test_formats(void) {
   judge("{\"format\":\"currency\"}", "\"USD\"~\"EUR\"", "\"usd\"~\"US\"~\"EURO\"");
 }
 
+/* What the outermost object requires is not asked of a part; everything else is. */
+static void test_parts(void) {
+  static const char schema[] =
+      "{\"required\":[\"a\"],\"anyOf\":[{\"required\":[\"b\"]}],\"properties\":{\"c\":{\"required\":[\"d\"]}}"
+      "}";
+  constrain_schema *s = NULL;
+  TAP_OK(constrain_schema_open(&s, base_slice_of(schema), "t", NULL, NULL) == BASE_OK, "a schema");
+  TAP_OK(constrain_check(s, BASE_LITERAL("{}"), NULL) == BASE_EMISMATCH, "the whole requires");
+  TAP_OK(constrain_check_part(s, BASE_LITERAL("{}"), NULL) == BASE_OK, "a part does not");
+  TAP_OK(constrain_check(s, BASE_LITERAL("{\"a\":1}"), NULL) == BASE_EMISMATCH, "an alternative is required");
+  TAP_OK(constrain_check_part(s, BASE_LITERAL("{\"c\":{}}"), NULL) == BASE_EMISMATCH,
+         "objects inside are whole");
+  TAP_OK(constrain_check_part(s, BASE_LITERAL("{"), NULL) == BASE_EFORMAT, "a part is JSON too");
+  constrain_schema_close(s);
+}
+
 /* ---- refused ---- */
 
 static void test_bad_json(void) {
@@ -286,6 +302,7 @@ int main(void) {
   test_keywords();
   test_exact_numbers();
   test_formats();
+  test_parts();
   test_bad_json();
   test_limits();
   test_bad_schemas();

@@ -1,5 +1,6 @@
-/* Labelled rows: the JSONL reader on good and bad lines, the set under every failing allocation, and the drawing and
- * noises by what must hold of them: a span's text stays the span's text, whatever happens around it. */
+/* Labelled rows: the JSONL reader on good and bad lines, the set under every failing allocation, and the
+ * drawing and noises by what must hold of them: a span's text stays the span's text, whatever happens around
+ * it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,23 +33,28 @@ static bool is(base_slice s, const char *text) { return base_slice_equal(s, base
 
 static void test_good_rows(void) {
   static const char rows[] =
-      "\xef\xbb\xbf{\"text\": \"Add it to Cita Rom\xc3\xa1ntica \xe2\x98\x95 now\", \"intent\": \"add\", \"spans\": [[27, 30, \"when\"], "
+      "\xef\xbb\xbf{\"text\": \"Add it to Cita Rom\xc3\xa1ntica \xe2\x98\x95 now\", \"intent\": \"add\", "
+      "\"spans\": [[27, 30, \"when\"], "
       "[10, 24, \"playlist\"]]}\r\n"
       "\r\n"
       "   \n"
-      "{\"intent\": \"caf\xc3\xa9\", \"text\": \"\\u65e5\\u672c no\", \"more\": [1, {\"a\": 2}], \"spans\": [[0,1,\"when\"],[1,2,\"when\"]]}\n"
+      "{\"intent\": \"caf\xc3\xa9\", \"text\": \"\\u65e5\\u672c no\", \"more\": [1, {\"a\": 2}], \"spans\": "
+      "[[0,1,\"when\"],[1,2,\"when\"]]}\n"
       "{\"text\": \"\", \"intent\": \"add\"}\n"
       "{\"text\": \"the end\", \"intent\": \"add\", \"spans\": []}";
   data_set s;
   base_error err = {0};
   data_init(&s, NULL);
   TAP_OK(read_text(&s, rows, sizeof rows - 1, &err) == BASE_OK, "good rows: %s: %s", err.where, err.text);
-  TAP_OK(s.n_rows == 4 && s.labels.n == 2 && s.slots.n == 2, "%zu rows, %zu labels, %zu slots", s.n_rows, s.labels.n, s.slots.n);
+  TAP_OK(s.n_rows == 4 && s.labels.n == 2 && s.slots.n == 2, "%zu rows, %zu labels, %zu slots", s.n_rows,
+         s.labels.n, s.slots.n);
   if (s.n_rows == 4) {
     TAP_OK(is(span_text(&s, 0, 0), "Cita Rom\xc3\xa1ntica"), "a span over a character of two bytes");
     TAP_OK(is(span_text(&s, 0, 1), "now"), "the span after it, given first");
-    TAP_OK(is(s.slots.name[s.spans[0].slot], "playlist") && is(s.slots.name[s.spans[1].slot], "when"), "their slots");
-    TAP_OK(is(span_text(&s, 1, 0), "\xe6\x97\xa5") && is(span_text(&s, 1, 1), "\xe6\x9c\xac"), "neighbours without a gap");
+    TAP_OK(is(s.slots.name[s.spans[0].slot], "playlist") && is(s.slots.name[s.spans[1].slot], "when"),
+           "their slots");
+    TAP_OK(is(span_text(&s, 1, 0), "\xe6\x97\xa5") && is(span_text(&s, 1, 1), "\xe6\x9c\xac"),
+           "neighbours without a gap");
     TAP_OK(s.rows[2].text.len == 0 && s.rows[2].n_spans == 0 && s.rows[3].n_spans == 0, "no text, no spans");
     TAP_OK(is(s.labels.name[s.rows[1].label], "caf\xc3\xa9") && s.rows[3].label == s.rows[0].label, "labels");
     TAP_OK(s.spans[0].list == DATA_NO_LIST, "no list before one is made");
@@ -100,7 +106,8 @@ static void test_bad_rows(void) {
     data_init(&s, NULL);
     base_format(file, sizeof file, "{\"text\":\"fine\",\"intent\":\"x\"}\n%s\n", bad[i].line);
     TAP_OK(read_text(&s, file, strlen(file), &err) == BASE_EFORMAT, "refused: %s", bad[i].line);
-    TAP_OK(strstr(err.where, TEMPORARY) && strstr(err.text, "line 2") && strstr(err.text, bad[i].needle), "%s: %s: %s", bad[i].line, err.where, err.text);
+    TAP_OK(strstr(err.where, TEMPORARY) && strstr(err.text, "line 2") && strstr(err.text, bad[i].needle),
+           "%s: %s: %s", bad[i].line, err.where, err.text);
     TAP_OK(s.n_rows == 1, "the row before stays");
     data_free(&s);
   }
@@ -126,7 +133,8 @@ static void test_limits(void) {
   base_buf_puts(&b, "\"}\n");
   refuse(b.ptr, b.len, BASE_ELIMIT, "102400 bytes");
   base_buf_clear(&b);
-  base_buf_puts(&b, "{\"intent\":\"x\",\"text\":\"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz\",\"spans\":[");
+  base_buf_puts(
+      &b, "{\"intent\":\"x\",\"text\":\"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz\",\"spans\":[");
   for (int i = 0; i < 33; i++) base_buf_printf(&b, "%s[%d,%d,\"s\"]", i ? "," : "", i, i + 1);
   base_buf_puts(&b, "]}\n");
   refuse(b.ptr, b.len, BASE_EFORMAT, "too many spans");
@@ -137,7 +145,9 @@ static void test_limits(void) {
   data_set s;
   base_error err = {0};
   data_init(&s, NULL);
-  TAP_OK(data_read_jsonl(&s, "build/no such file", &err) == BASE_ENOTFOUND && strstr(err.where, "no such file"), "a missing file: %s", err.text);
+  TAP_OK(
+      data_read_jsonl(&s, "build/no such file", &err) == BASE_ENOTFOUND && strstr(err.where, "no such file"),
+      "a missing file: %s", err.text);
   TAP_OK(data_read_jsonl(&s, "tests", NULL) != BASE_OK, "a folder");
   data_free(&s);
 }
@@ -149,16 +159,22 @@ static void test_lines(void) {
   base_buf b = {0};
   data_init(&s, NULL);
   write_file(text, sizeof text - 1);
-  TAP_OK(data_read_lines(&s, TEMPORARY, &err) == BASE_OK && s.n_rows == 3, "%zu lines: %s", s.n_rows, err.text);
-  TAP_OK(s.n_rows == 3 && is(s.rows[0].text, "one") && is(s.rows[1].text, "two words") && is(s.rows[2].text, "\xe6\x97\xa5\xe6\x9c\xac"), "trimmed");
+  TAP_OK(data_read_lines(&s, TEMPORARY, &err) == BASE_OK && s.n_rows == 3, "%zu lines: %s", s.n_rows,
+         err.text);
+  TAP_OK(s.n_rows == 3 && is(s.rows[0].text, "one") && is(s.rows[1].text, "two words") &&
+             is(s.rows[2].text, "\xe6\x97\xa5\xe6\x9c\xac"),
+         "trimmed");
   TAP_OK(s.n_rows == 3 && s.rows[0].label == DATA_NO_LABEL, "no label");
   write_file("fine\nbad \xc3\n", 11);
-  TAP_OK(data_read_lines(&s, TEMPORARY, &err) == BASE_EFORMAT && strstr(err.text, "line 2") && strstr(err.text, "UTF-8"), "%s", err.text);
+  TAP_OK(data_read_lines(&s, TEMPORARY, &err) == BASE_EFORMAT && strstr(err.text, "line 2") &&
+             strstr(err.text, "UTF-8"),
+         "%s", err.text);
   for (int i = 0; i < 1000; i++) base_buf_puts(&b, "\xe6\x97\xa5"); /* 2047 lies within a character */
   write_file(b.ptr, b.len);
   TAP_OK(data_read_lines(&s, TEMPORARY, NULL) == BASE_OK, "a long line is cut");
   const data_row *last = &s.rows[s.n_rows - 1];
-  TAP_OK(last->text.len == 2046 && base_utf8_valid(last->text.ptr, last->text.len), "between characters: %zu", last->text.len);
+  TAP_OK(last->text.len == 2046 && base_utf8_valid(last->text.ptr, last->text.len), "between characters: %zu",
+         last->text.len);
   write_file("\n \n", 3);
   TAP_OK(data_read_lines(&s, TEMPORARY, NULL) == BASE_EFORMAT, "a file without text");
   base_buf_free(&b);
@@ -169,14 +185,17 @@ static void test_lines(void) {
 
 static void test_checks(void) {
   static const data_span bad[][2] = {
-      {{2, 2, 0, 0}, {3, 4, 0, 0}}, {{3, 2, 0, 0}, {3, 4, 0, 0}}, {{0, 2, 0, 0}, {1, 3, 0, 0}}, {{3, 4, 0, 0}, {0, 1, 0, 0}},
-      {{0, 1, 0, 0}, {5, 9, 0, 0}}, {{0, 4, 0, 0}, {6, 7, 0, 0}}, {{0, 5, 0, 0}, {6, 7, 0, 0}}, {{8, 9, 0, 0}, {9, 10, 0, 0}},
+      {{2, 2, 0, 0}, {3, 4, 0, 0}}, {{3, 2, 0, 0}, {3, 4, 0, 0}},  {{0, 2, 0, 0}, {1, 3, 0, 0}},
+      {{3, 4, 0, 0}, {0, 1, 0, 0}}, {{0, 1, 0, 0}, {5, 9, 0, 0}},  {{0, 4, 0, 0}, {6, 7, 0, 0}},
+      {{0, 5, 0, 0}, {6, 7, 0, 0}}, {{8, 9, 0, 0}, {9, 10, 0, 0}},
   };
   base_slice text = BASE_LITERAL("abc\xc3\xa9ghi"); /* 8 bytes; byte 4 is within a character */
   data_set s;
   data_init(&s, NULL);
   int slot = data_name(&s, &s.slots, BASE_LITERAL("slot"));
-  TAP_OK(slot == 0 && data_name(&s, &s.slots, BASE_LITERAL("slot")) == 0 && data_find_name(&s.slots, BASE_LITERAL("other")) < 0, "names");
+  TAP_OK(slot == 0 && data_name(&s, &s.slots, BASE_LITERAL("slot")) == 0 &&
+             data_find_name(&s.slots, BASE_LITERAL("other")) < 0,
+         "names");
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     base_error err = {0};
     base_status st = data_add(&s, text, 0, bad[i], 2, &err);
@@ -191,7 +210,8 @@ static void test_checks(void) {
 static uint32_t phrasing_of(data_set *s, const char *text, const char *value, const char *slot) {
   const char *at = strstr(text, value);
   uint32_t start = (uint32_t)(at - text);
-  data_span span = {start, start + (uint32_t)strlen(value), (uint16_t)data_name(s, &s->slots, base_slice_of(slot)), DATA_NO_LIST};
+  data_span span = {start, start + (uint32_t)strlen(value),
+                    (uint16_t)data_name(s, &s->slots, base_slice_of(slot)), DATA_NO_LIST};
   TAP_OK(data_add(s, base_slice_of(text), 0, &span, value[0] ? 1 : 0, NULL) == BASE_OK, "row");
   return s->rows[s->n_rows - 1].phrasing;
 }
@@ -200,7 +220,8 @@ static void test_phrasing(void) {
   data_set s;
   data_init(&s, NULL);
   uint32_t one = phrasing_of(&s, "Play Abba, please!", "Abba", "artist");
-  TAP_OK(phrasing_of(&s, "play the rolling stones please", "the rolling stones", "artist") == one, "differs only in the value, case and punctuation");
+  TAP_OK(phrasing_of(&s, "play the rolling stones please", "the rolling stones", "artist") == one,
+         "differs only in the value, case and punctuation");
   TAP_OK(phrasing_of(&s, "play Abba please", "Abba", "song") != one, "another slot");
   TAP_OK(phrasing_of(&s, "play Abba now please", "Abba", "artist") != one, "a word more");
   TAP_OK(phrasing_of(&s, "please play Abba", "Abba", "artist") != one, "another order");
@@ -227,7 +248,8 @@ static void test_growth(void) {
     base_format(text, sizeof text, "row number %u of a set that grows", i);
     if (!is(s.rows[i].text, text) || s.rows[i].label != i % 7 || !is(span_text(&s, i, 0), "number")) wrong++;
   }
-  TAP_OK(wrong == 0 && kept.len == 1 << 20 && memcmp(kept.ptr, big, 1 << 20) == 0, "%zu wrong after growing", wrong);
+  TAP_OK(wrong == 0 && kept.len == 1 << 20 && memcmp(kept.ptr, big, 1 << 20) == 0, "%zu wrong after growing",
+         wrong);
   free(big);
   data_free(&s);
 }
@@ -263,7 +285,8 @@ static bool in_list(const data_set *s, uint16_t list, base_slice value) {
 static bool spans_good(const data_sample *s) {
   uint32_t before = 0;
   for (size_t i = 0; i < s->n_spans; i++) {
-    if (s->spans[i].start < before || s->spans[i].start >= s->spans[i].end || s->spans[i].end > s->len) return false;
+    if (s->spans[i].start < before || s->spans[i].start >= s->spans[i].end || s->spans[i].end > s->len)
+      return false;
     before = s->spans[i].end;
   }
   return s->len <= sizeof s->text;
@@ -290,14 +313,19 @@ static void test_draw(void) {
   TAP_OK(s.lists[0].values.n == 4, "values once each");
   data_add(&s, text, 3, spans, 3, NULL);
   data_draw(&s, 0, 0.0f, &rng, &out);
-  TAP_OK(base_slice_equal(text, (base_slice){out.text, out.len}) && out.n_spans == 3 && out.label == 3, "no swap: the row itself");
+  TAP_OK(base_slice_equal(text, (base_slice){out.text, out.len}) && out.n_spans == 3 && out.label == 3,
+         "no swap: the row itself");
   for (int i = 0; i < 200; i++) {
     data_draw(&s, 0, 1.0f, &rng, &out);
     base_slice first = sample_span(&out, 0), last = sample_span(&out, 2);
     char expected[200];
-    base_format(expected, sizeof expected, "play %.*s in the kitchen, %.*s!", (int)first.len, first.ptr, (int)last.len, last.ptr);
-    bool same = out.n_spans == 3 && base_slice_equal(base_slice_of(expected), (base_slice){out.text, out.len});
-    TAP_OK(same && spans_good(&out) && in_list(&s, 0, first) && in_list(&s, 0, last) && is(sample_span(&out, 1), "kitchen"), "draw %d: %s", i, expected);
+    base_format(expected, sizeof expected, "play %.*s in the kitchen, %.*s!", (int)first.len, first.ptr,
+                (int)last.len, last.ptr);
+    bool same =
+        out.n_spans == 3 && base_slice_equal(base_slice_of(expected), (base_slice){out.text, out.len});
+    TAP_OK(same && spans_good(&out) && in_list(&s, 0, first) && in_list(&s, 0, last) &&
+               is(sample_span(&out, 1), "kitchen"),
+           "draw %d: %s", i, expected);
     different += !base_slice_equal(first, last);
   }
   TAP_OK(different > 100, "drawn one by one");
@@ -323,7 +351,8 @@ static void test_draw_over_long(void) {
   for (int i = 0; i < 200; i++) {
     data_draw(&s, 0, 0.8f, &rng, out);
     bool good = spans_good(out);
-    for (size_t k = 0; k < out->n_spans; k++) good = good && (sample_span(out, k).len == 1 || in_list(&s, 0, sample_span(out, k)));
+    for (size_t k = 0; k < out->n_spans; k++)
+      good = good && (sample_span(out, k).len == 1 || in_list(&s, 0, sample_span(out, k)));
     TAP_OK(good, "over-long draw %d: %zu bytes, %zu spans", i, out->len, out->n_spans);
     cut += out->n_spans < 3;
   }
@@ -341,10 +370,12 @@ static void put(data_sample *s, const char *piece) {
   s->len += n;
 }
 
-/* Words of letters with punctuation between; spans over one or two words, each in brackets that no noise touches. */
+/* Words of letters with punctuation between; spans over one or two words, each in brackets that no noise
+ * touches. */
 static void random_sample(data_sample *s, base_rng *rng) {
   static const char *const gaps[] = {" ", ", ", ". ", "? ", " - ", "! ", ": ", "; ", "  "};
-  static const char *const words[] = {"wake", "Me", "a", "B'z", "caf\xc3\xa9", "o'clock", "Mr.", "7:30", "what?", "YES!", "\xe6\x97\xa5"};
+  static const char *const words[] = {"wake", "Me",   "a",     "B'z",  "caf\xc3\xa9", "o'clock",
+                                      "Mr.",  "7:30", "what?", "YES!", "\xe6\x97\xa5"};
   uint32_t n = base_rng_below(rng, 12);
   s->len = s->n_spans = 0;
   for (uint32_t i = 0; i < n; i++) {
@@ -356,7 +387,8 @@ static void random_sample(data_sample *s, base_rng *rng) {
       if (k) put(s, gaps[base_rng_below(rng, 9)]);
       put(s, words[base_rng_below(rng, 11)]);
     }
-    if (span) s->spans[s->n_spans++] = (data_span){(uint32_t)start, (uint32_t)s->len, (uint16_t)i, DATA_NO_LIST};
+    if (span)
+      s->spans[s->n_spans++] = (data_span){(uint32_t)start, (uint32_t)s->len, (uint16_t)i, DATA_NO_LIST};
     if (span) put(s, ")");
     put(s, gaps[base_rng_below(rng, 9)]);
   }
@@ -368,8 +400,11 @@ static bool bracketed(const data_sample *s) {
   if (open != s->n_spans) return false;
   for (size_t i = 0; i < s->n_spans; i++) {
     const data_span *p = &s->spans[i];
-    if (p->start == 0 || s->text[p->start - 1] != '(' || p->end >= s->len || s->text[p->end] != ')') return false;
-    if (memchr(s->text + p->start, '(', p->end - p->start) || memchr(s->text + p->start, ')', p->end - p->start)) return false;
+    if (p->start == 0 || s->text[p->start - 1] != '(' || p->end >= s->len || s->text[p->end] != ')')
+      return false;
+    if (memchr(s->text + p->start, '(', p->end - p->start) ||
+        memchr(s->text + p->start, ')', p->end - p->start))
+      return false;
   }
   return true;
 }
@@ -379,7 +414,8 @@ static size_t without_punctuation(const data_sample *s, char *out) {
   size_t n = 0;
   for (size_t i = 0; i < s->len; i++) {
     bool inside = false, drop = false;
-    for (size_t k = 0; k < s->n_spans; k++) inside = inside || (i >= s->spans[k].start && i < s->spans[k].end);
+    for (size_t k = 0; k < s->n_spans; k++)
+      inside = inside || (i >= s->spans[k].start && i < s->spans[k].end);
     if (!inside && strchr(".,?!;:", s->text[i])) {
       size_t next = i + 1; /* a run of them goes as one when it ends a word */
       while (next < s->len && strchr(".,?!;:", s->text[next])) next++;
@@ -400,13 +436,17 @@ static void test_quiet_noises(void) {
     before = s;
     data_noise_punctuation(&s);
     size_t n = without_punctuation(&before, expected);
-    TAP_OK(n == s.len && memcmp(expected, s.text, n) == 0, "punctuation: '%.*s' became '%.*s'", (int)before.len, before.text, (int)s.len, s.text);
+    TAP_OK(n == s.len && memcmp(expected, s.text, n) == 0, "punctuation: '%.*s' became '%.*s'",
+           (int)before.len, before.text, (int)s.len, s.text);
     TAP_OK(spans_good(&s) && bracketed(&s), "spans after punctuation");
-    for (size_t k = 0; k < s.n_spans; k++) TAP_OK(base_slice_equal(sample_span(&s, k), sample_span(&before, k)), "span %zu untouched", k);
+    for (size_t k = 0; k < s.n_spans; k++)
+      TAP_OK(base_slice_equal(sample_span(&s, k), sample_span(&before, k)), "span %zu untouched", k);
     before = s;
     data_noise_case(&s);
     bool same = s.len == before.len && memcmp(s.spans, before.spans, s.n_spans * sizeof s.spans[0]) == 0;
-    for (size_t k = 0; k < s.len && same; k++) same = s.text[k] == (before.text[k] >= 'A' && before.text[k] <= 'Z' ? before.text[k] + 32 : before.text[k]);
+    for (size_t k = 0; k < s.len && same; k++)
+      same = s.text[k] ==
+             (before.text[k] >= 'A' && before.text[k] <= 'Z' ? before.text[k] + 32 : before.text[k]);
     TAP_OK(same, "lower case");
   }
 }
@@ -421,7 +461,8 @@ static void test_typos(void) {
     before = s;
     data_noise_typo(&s, i % 4 == 0 ? 1.0f : 0.2f, &rng);
     changed += s.len != before.len || memcmp(s.text, before.text, s.len) != 0;
-    TAP_OK(s.n_spans == before.n_spans && spans_good(&s) && bracketed(&s), "typos: '%.*s' became '%.*s'", (int)before.len, before.text, (int)s.len, s.text);
+    TAP_OK(s.n_spans == before.n_spans && spans_good(&s) && bracketed(&s), "typos: '%.*s' became '%.*s'",
+           (int)before.len, before.text, (int)s.len, s.text);
     TAP_OK(base_utf8_valid(s.text, s.len), "still UTF-8");
   }
   TAP_OK(changed > 1000, "typos happen");
@@ -436,7 +477,8 @@ static void test_typos_within_words(void) {
   base_rng rng;
   base_rng_seed(&rng, 9);
   for (int i = 0; i < 500; i++) {
-    data_sample s = {.len = 12, .n_spans = 4, .spans = {{1, 2, 0, 0}, {2, 3, 1, 0}, {5, 7, 2, 0}, {11, 12, 3, 0}}};
+    data_sample s = {
+        .len = 12, .n_spans = 4, .spans = {{1, 2, 0, 0}, {2, 3, 1, 0}, {5, 7, 2, 0}, {11, 12, 3, 0}}};
     memcpy(s.text, "abcdefghijkl", 12);
     data_noise_typo(&s, 1.0f, &rng);
     TAP_OK(s.n_spans == 4 && spans_good(&s), "single letters: '%.*s'", (int)s.len, s.text);
@@ -461,15 +503,20 @@ static void test_join(void) {
   put(&b, "text Emma");
   b.spans[b.n_spans++] = (data_span){5, 9, 3, 1};
   data_join(&a, &b, BASE_LITERAL(" and "), 9, out);
-  TAP_OK(base_slice_equal((base_slice){out->text, out->len}, BASE_LITERAL("wake me at 7 and text Emma")), "joined text");
-  TAP_OK(out->n_spans == 2 && is(sample_span(out, 0), "wake me at 7") && is(sample_span(out, 1), "text Emma") && out->label == 4, "a span each");
-  TAP_OK(out->spans[0].slot == 9 && out->spans[1].slot == 9 && out->spans[1].list == DATA_NO_LIST, "of the slot for parts");
+  TAP_OK(base_slice_equal((base_slice){out->text, out->len}, BASE_LITERAL("wake me at 7 and text Emma")),
+         "joined text");
+  TAP_OK(out->n_spans == 2 && is(sample_span(out, 0), "wake me at 7") &&
+             is(sample_span(out, 1), "text Emma") && out->label == 4,
+         "a span each");
+  TAP_OK(out->spans[0].slot == 9 && out->spans[1].slot == 9 && out->spans[1].list == DATA_NO_LIST,
+         "of the slot for parts");
   for (size_t len = 2020; len <= 2048; len++) { /* as the room for the second runs out */
     memset(a.text, 'x', len);
     a.len = len;
     data_join(&a, &b, BASE_LITERAL(" and "), 0, out);
     bool both = len + 14 <= 2048;
-    TAP_OK(spans_good(out) && out->n_spans == (both ? 2u : 1u) && out->len == (both ? len + 14 : len), "joined at %zu", len);
+    TAP_OK(spans_good(out) && out->n_spans == (both ? 2u : 1u) && out->len == (both ? len + 14 : len),
+           "joined at %zu", len);
   }
   free(out);
 }

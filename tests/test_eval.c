@@ -23,7 +23,8 @@ static void test_spans(void) {
   const data_span gold[] = {{0, 4, 1, 0}, {5, 9, 2, 0}, {10, 12, 1, 0}};
   eval_tally t = {0};
   head_result r = answer(3, 0.9f, 0.8f);
-  TAP_OK(eval_slot_f1(&t) == 1.0 && eval_label_accuracy(&t) == 0.0 && eval_exact(&t) == 0.0, "nothing judged yet");
+  TAP_OK(eval_slot_f1(&t) == 1.0 && eval_label_accuracy(&t) == 0.0 && eval_exact(&t) == 0.0,
+         "nothing judged yet");
   add_span(&r, 0, 4, 1);   /* right */
   add_span(&r, 5, 9, 1);   /* wrong slot */
   add_span(&r, 10, 13, 1); /* wrong end */
@@ -31,17 +32,21 @@ static void test_spans(void) {
   TAP_OK(eval_add(&t, 3, gold, 3, &r, -1, 0.0f, NULL) == BASE_OK, "judged");
   TAP_OK(t.span_tp == 1 && t.span_fp == 3 && t.span_fn == 2, "%zu %zu %zu", t.span_tp, t.span_fp, t.span_fn);
   TAP_OK(near(eval_slot_f1(&t), 2.0 / 7.0), "F1 %g", eval_slot_f1(&t)); /* precision 1/4, recall 1/3 */
-  TAP_OK(eval_label_accuracy(&t) == 1.0 && eval_exact(&t) == 0.0 && !t.item[0].right, "the label alone is right");
+  TAP_OK(eval_label_accuracy(&t) == 1.0 && eval_exact(&t) == 0.0 && !t.item[0].right,
+         "the label alone is right");
   r.n_spans = 0;
   for (size_t i = 0; i < 3; i++) add_span(&r, gold[2 - i].start, gold[2 - i].end, gold[2 - i].slot);
   eval_add(&t, 3, gold, 3, &r, -1, 0.0f, NULL); /* in another order */
   TAP_OK(t.exact == 1 && t.item[1].right && near(eval_exact(&t), 0.5), "all right");
   r.label = 4;
-  eval_add(&t, 3, gold, 3, &r, -1, 0.0f, NULL); /* spans count although the label is wrong, as CoNLL counts them */
-  TAP_OK(t.span_tp == 7 && t.exact == 1 && !t.item[2].right && near(eval_label_accuracy(&t), 2.0 / 3.0), "wrong label");
+  eval_add(&t, 3, gold, 3, &r, -1, 0.0f,
+           NULL); /* spans count although the label is wrong, as CoNLL counts them */
+  TAP_OK(t.span_tp == 7 && t.exact == 1 && !t.item[2].right && near(eval_label_accuracy(&t), 2.0 / 3.0),
+         "wrong label");
   r = answer(3, 0.9f, 0.8f);
   eval_add(&t, 3, gold, 2, &r, -1, 0.0f, NULL); /* spans missed */
-  TAP_OK(t.span_fn == 4 && !t.item[3].right && near(eval_slot_f1(&t), 14.0 / (14.0 + 7.0)), "F1 %g", eval_slot_f1(&t));
+  TAP_OK(t.span_fn == 4 && !t.item[3].right && near(eval_slot_f1(&t), 14.0 / (14.0 + 7.0)), "F1 %g",
+         eval_slot_f1(&t));
   eval_add(&t, 3, NULL, 0, &r, -1, 0.0f, NULL); /* none wanted, none given */
   TAP_OK(t.item[4].right && t.rows == 5 && t.in_scope == 5, "no spans");
   eval_free(&t);
@@ -53,13 +58,15 @@ static void test_scope(void) {
   eval_tally t = {0};
   head_result sure = answer(2, 0.9f, 0.9f), unsure = answer(2, 0.3f, 0.2f), none = answer(NONE, 0.9f, 0.9f);
   add_span(&unsure, 5, 6, 0);
-  eval_add(&t, 2, NULL, 0, &sure, NONE, 0.5f, NULL);              /* answered, right */
-  eval_add(&t, 2, NULL, 0, &unsure, NONE, 0.5f, NULL);            /* in scope, called out of scope */
-  eval_add(&t, 2, &gold, 1, &none, NONE, 0.5f, NULL);             /* the same by its label */
-  eval_add(&t, NONE, NULL, 0, &none, NONE, 0.5f, NULL);           /* found */
-  eval_add(&t, DATA_NO_LABEL, &gold, 1, &unsure, NONE, 0.5f, NULL); /* found by the threshold; its spans do not count */
-  eval_add(&t, DATA_NO_LABEL, NULL, 0, &sure, NONE, 0.5f, NULL);  /* missed */
-  static const bool right[] = {true, false, false, true, true, false}, answered[] = {true, false, false, false, false, true};
+  eval_add(&t, 2, NULL, 0, &sure, NONE, 0.5f, NULL);    /* answered, right */
+  eval_add(&t, 2, NULL, 0, &unsure, NONE, 0.5f, NULL);  /* in scope, called out of scope */
+  eval_add(&t, 2, &gold, 1, &none, NONE, 0.5f, NULL);   /* the same by its label */
+  eval_add(&t, NONE, NULL, 0, &none, NONE, 0.5f, NULL); /* found */
+  eval_add(&t, DATA_NO_LABEL, &gold, 1, &unsure, NONE, 0.5f,
+           NULL); /* found by the threshold; its spans do not count */
+  eval_add(&t, DATA_NO_LABEL, NULL, 0, &sure, NONE, 0.5f, NULL); /* missed */
+  static const bool right[] = {true, false, false, true, true, false},
+                    answered[] = {true, false, false, false, false, true};
   for (size_t i = 0; i < 6; i++) {
     TAP_OK(t.item[i].right == right[i] && t.item[i].answered == answered[i], "row %zu", i);
     TAP_OK(t.item[i].in_scope == (i < 3), "scope of row %zu", i);
@@ -114,12 +121,14 @@ static void test_by_hand(void) {
   TAP_OK(near(eval_auroc(ties, 4), (1.0 + 0.5 + 0.5) / 3.0), "ties count half: %g", eval_auroc(ties, 4));
   eval_item all_right[] = {item(0.5f, true), item(0.6f, true)};
   TAP_OK(eval_auroc(all_right, 2) == 0.5 && eval_auroc(all_right, 0) == 0.5, "one class alone");
-  eval_item risk[] = {item(0.9f, true), item(0.8f, true), item(0.7f, false), item(0.6f, true), item(0.5f, false)};
+  eval_item risk[] = {item(0.9f, true), item(0.8f, true), item(0.7f, false), item(0.6f, true),
+                      item(0.5f, false)};
   TAP_OK(eval_risk_at(risk, 5, 0.4) == 0.0 && near(eval_risk_at(risk, 5, 0.6), 1.0 / 3.0), "risk");
   TAP_OK(near(eval_risk_at(risk, 5, 0.8), 0.25) && near(eval_risk_at(risk, 5, 1.0), 0.4), "risk at all");
   TAP_OK(eval_risk_at(risk, 0, 1.0) == 0.0 && eval_risk_at(risk, 5, 0.0) == 0.0, "of nothing");
   TAP_OK(eval_threshold(risk, 5, 0.0, &acted, &wrong) == 0.8f && acted == 2 && wrong == 0, "nothing wrong");
-  TAP_OK(eval_threshold(risk, 5, 0.25, &acted, &wrong) == 0.6f && acted == 4 && wrong == 1, "over a wrong one");
+  TAP_OK(eval_threshold(risk, 5, 0.25, &acted, &wrong) == 0.6f && acted == 4 && wrong == 1,
+         "over a wrong one");
   TAP_OK(eval_threshold(risk, 5, 0.4, &acted, &wrong) == 0.5f && acted == 5 && wrong == 2, "all");
   TAP_OK(eval_threshold(risk + 2, 1, 0.1, &acted, &wrong) > 1.0f && acted == 0 && wrong == 0, "none");
   TAP_OK(eval_threshold(risk, 0, 0.1, &acted, &wrong) > 1.0f && acted == 0, "of nothing");
@@ -128,7 +137,8 @@ static void test_by_hand(void) {
   TAP_OK(eval_threshold(risk, 5, 0.2, &acted, &wrong) == 0.8f && acted == 2, "equals together");
   eval_item last[] = {item(0.9f, true), item(0.9f, true)};
   last[1].answered = false; /* not answered, at the end of its equals */
-  TAP_OK(eval_threshold(last, 2, 0.0, &acted, &wrong) == 0.9f && acted == 1, "one that is not answered counts nothing");
+  TAP_OK(eval_threshold(last, 2, 0.0, &acted, &wrong) == 0.9f && acted == 1,
+         "one that is not answered counts nothing");
 }
 
 /* ---- the same by the plainest code ---- */

@@ -1,6 +1,6 @@
-/* The heads: the CRF against every path there is, spans as the tags say, the bag by hand, whole brains on hostile
- * texts and from hostile files. With an argument it writes a tiny brain there, as the fuzz corpus has one:
- * build/tests/test_head tests/corpus/brain/tiny */
+/* The heads: the CRF against every path there is, spans as the tags say, the bag by hand, whole brains on
+ * hostile texts and from hostile files. With an argument it writes a tiny brain there, as the fuzz corpus has
+ * one: build/tests/test_head tests/corpus/brain/tiny */
 #include <math.h>
 
 #include "counting.h"
@@ -34,9 +34,17 @@ static void random_heads(heads *h, uint32_t labels, uint32_t slots, base_rng *rn
   fill(h->start, tags, 1.0f, rng);
   fill(h->label_tag, labels * tags, 0.5f, rng);
   for (size_t i = 0; i < labels * slots; i++) h->allowed[i] = (uint8_t)base_rng_below(rng, 2);
-  h->w = (head_weights){.d = D, .n_labels = labels, .n_slots = slots, .pool_query = h->pool, .classify = h->classify,
-                        .classify_bias = h->classify_bias, .tag = h->tag, .tag_bias = h->tag_bias,
-                        .transition = h->transition, .start = h->start, .label_tag = h->label_tag,
+  h->w = (head_weights){.d = D,
+                        .n_labels = labels,
+                        .n_slots = slots,
+                        .pool_query = h->pool,
+                        .classify = h->classify,
+                        .classify_bias = h->classify_bias,
+                        .tag = h->tag,
+                        .tag_bias = h->tag_bias,
+                        .transition = h->transition,
+                        .start = h->start,
+                        .label_tag = h->label_tag,
                         .allowed = h->allowed};
 }
 
@@ -54,9 +62,9 @@ static void test_moves(void) {
 }
 
 typedef struct all_paths {
-  double sum, best;     /* of exp(score); the best score */
+  double sum, best; /* of exp(score); the best score */
   double marginal[5][TAGS];
-  int path[5];          /* the best */
+  int path[5]; /* the best */
 } all_paths;
 
 /* Score of a path in original tags; -inf for an illegal one. */
@@ -95,7 +103,8 @@ static void check_crf(head_crf *c, const heads *h, uint32_t label, const cpu_ker
   head_crf_viterbi(c);
   bool same = true;
   for (size_t t = 0; t < c->n; t++) same = same && c->path[t] == all.path[t];
-  TAP_OK(same && fabs((double)c->best - all.best) < 1e-4, "best path: %g, found %g", all.best, (double)c->best);
+  TAP_OK(same && fabs((double)c->best - all.best) < 1e-4, "best path: %g, found %g", all.best,
+         (double)c->best);
   head_crf_forward(k, c);
   head_crf_backward(k, c);
   TAP_OK(fabs((double)c->log_z - log(all.sum)) < 1e-4, "log Z: %g, found %g", log(all.sum), (double)c->log_z);
@@ -103,7 +112,8 @@ static void check_crf(head_crf *c, const heads *h, uint32_t label, const cpu_ker
     for (size_t j = 0; j < c->k; j++) {
       double p = exp((double)(c->alpha[t * c->k + j] + c->beta[t * c->k + j] - c->log_z));
       double want = all.marginal[t][j] / all.sum;
-      if (fabs(p - want) > 1e-4) TAP_OK(false, "label %u, word %zu, tag %zu: %g, found %g", label, t, j, want, p);
+      if (fabs(p - want) > 1e-4)
+        TAP_OK(false, "label %u, word %zu, tag %zu: %g, found %g", label, t, j, want, p);
     }
 }
 
@@ -118,7 +128,13 @@ static void test_crf(void) {
     uint32_t slots = 1 + base_rng_below(&rng, 3), labels = 1 + base_rng_below(&rng, LABELS);
     uint32_t label = base_rng_below(&rng, labels);
     random_heads(h, labels, slots, &rng);
-    *c = (head_crf){.emit = emit, .move = move, .start = start, .alpha = alpha, .beta = beta, .row = row, .back = back,
+    *c = (head_crf){.emit = emit,
+                    .move = move,
+                    .start = start,
+                    .alpha = alpha,
+                    .beta = beta,
+                    .row = row,
+                    .back = back,
                     .path = path};
     head_crf_moves(&h->w, label, c);
     size_t expected = 1;
@@ -150,8 +166,13 @@ typedef struct sentence {
 
 /* Words of three letters; tokens after the class token, one or two a word. */
 static void random_sentence(sentence *s, size_t n_words, base_rng *rng) {
-  s->tok = (tok_result){.ids = s->ids, .cases = s->cases, .words = s->words, .max_tokens = 512,
-                        .max_words = HEAD_MAX_WORDS, .n_words = n_words, .n_tokens = 1};
+  s->tok = (tok_result){.ids = s->ids,
+                        .cases = s->cases,
+                        .words = s->words,
+                        .max_tokens = 512,
+                        .max_words = HEAD_MAX_WORDS,
+                        .n_words = n_words,
+                        .n_tokens = 1};
   s->text[0] = 0;
   for (size_t i = 0; i < n_words; i++) {
     memcpy(s->text + 4 * i, "abc ", 4);
@@ -162,8 +183,17 @@ static void random_sentence(sentence *s, size_t n_words, base_rng *rng) {
   fill(s->hidden, s->tok.n_tokens * D, 1.0f, rng);
 }
 
-static const model_shape WIDE = {.vocab = 300, .d = D, .layers = 1, .heads = 1, .kv_heads = 1, .head_dim = 16,
-                                 .ff = 16, .max_tokens = 512, .cases = 3, .rope_base = 1e4f, .eps = 1e-5f};
+static const model_shape WIDE = {.vocab = 300,
+                                 .d = D,
+                                 .layers = 1,
+                                 .heads = 1,
+                                 .kv_heads = 1,
+                                 .head_dim = 16,
+                                 .ff = 16,
+                                 .max_tokens = 512,
+                                 .cases = 3,
+                                 .rope_base = 1e4f,
+                                 .eps = 1e-5f};
 
 /* What decoding has to say for these tags. */
 static size_t read_spans(const sentence *s, const int *tags, head_span *out) {
@@ -224,7 +254,8 @@ static void test_spans(void) {
     head_decode(&h->w, &c, cpu_best(), s->hidden, (base_slice){s->text, 4 * n}, &s->tok, scratch, &r);
     bool same = r.n_spans == n_want;
     for (size_t i = 0; i < n_want && same; i++) {
-      same = r.spans[i].start == want[i].start && r.spans[i].end == want[i].end && r.spans[i].slot == want[i].slot;
+      same = r.spans[i].start == want[i].start && r.spans[i].end == want[i].end &&
+             r.spans[i].slot == want[i].slot;
       same = same && r.spans[i].probability > 0.5f && r.spans[i].probability <= 1.0f;
     }
     TAP_OK(same, "round %d: %zu words, %zu spans, %zu found", round, n, n_want, r.n_spans);
@@ -252,7 +283,8 @@ static double plain_logit(const heads *h, const sentence *s, size_t label) {
       mean += (double)s->hidden[i * D + j] / (double)t;
     }
     const float *row = h->classify + label * 3 * D;
-    sum += (double)row[j] * (double)s->hidden[j] + (double)row[D + j] * pooled + (double)row[2 * D + j] * mean;
+    sum +=
+        (double)row[j] * (double)s->hidden[j] + (double)row[D + j] * pooled + (double)row[2 * D + j] * mean;
   }
   return sum;
 }
@@ -282,11 +314,14 @@ static void test_answers(void) {
     }
     TAP_OK(r.label == best && fabs((double)r.probability - exp(z[best]) / sum) < 1e-5, "label %zu", best);
     TAP_OK(r.runner_up != r.label && r.runner_up_probability <= r.probability, "the second best is another");
-    TAP_OK(fabs((double)r.features[2] - entropy) < 1e-4 && fabsf(r.features[0] - logf(r.probability)) < 1e-4f, "features");
+    TAP_OK(fabs((double)r.features[2] - entropy) < 1e-4 && fabsf(r.features[0] - logf(r.probability)) < 1e-4f,
+           "features");
     float product = expf(r.features[0] + r.log_path);
     TAP_OK(fabsf(r.confidence - product) < 1e-5f, "without a probe: p(label) p(path)");
-    TAP_OK(r.log_path <= 0.0f && r.features[4] <= 0.0f && r.features[4] + 1e-4f >= r.log_path, "a word is likelier than the path");
-    for (size_t i = 0; i < r.n_spans; i++) TAP_OK(h->allowed[r.label * 2 + r.spans[i].slot] == 1, "only slots the label allows");
+    TAP_OK(r.log_path <= 0.0f && r.features[4] <= 0.0f && r.features[4] + 1e-4f >= r.log_path,
+           "a word is likelier than the path");
+    for (size_t i = 0; i < r.n_spans; i++)
+      TAP_OK(h->allowed[r.label * 2 + r.spans[i].slot] == 1, "only slots the label allows");
   }
   head_scratch_free(scratch);
   free(s);
@@ -307,7 +342,8 @@ static void test_confidence(void) {
   for (size_t i = 0; i < 5; i++) {
     features[1] = hostile[i];
     float p = head_confidence(&c, features);
-    TAP_OK(p >= 0.0f && p <= 1.0f && (i > 0 || p == 0.0f), "a feature of %g: %g", (double)hostile[i], (double)p);
+    TAP_OK(p >= 0.0f && p <= 1.0f && (i > 0 || p == 0.0f), "a feature of %g: %g", (double)hostile[i],
+           (double)p);
     head_calibration_init(&c);
     features[0] = hostile[i];
     p = head_confidence(&c, features);
@@ -334,7 +370,8 @@ static void test_bag(void) {
   read_bag("wake  ME at 7", b);
   bool same = a->n == b->n && memcmp(a->bucket, b->bucket, a->n * sizeof a->bucket[0]) == 0;
   TAP_OK(same && a->n_words == 4, "case and blanks do not count");
-  /* 4 words, 4 pairs, 3 triples; "<wake>" has 4 + 3 + 2 pieces of 3 to 5 letters, "<me>" 2 + 1, "<at>" 2 + 1 */
+  /* 4 words, 4 pairs, 3 triples; "<wake>" has 4 + 3 + 2 pieces of 3 to 5 letters, "<me>" 2 + 1, "<at>" 2 + 1
+   */
   TAP_OK(a->n == 4 + 4 + 3 + 9 + 3 + 3, "%zu features", a->n);
   read_bag("7 at me wake", b);
   TAP_OK(b->n_words == 4 && a->bucket[0] == b->bucket[3], "the same word, the same bucket");
@@ -366,7 +403,8 @@ static void test_bag_score(void) {
   enum { N = 5 };
   base_rng rng;
   head_bag_features *f = malloc(sizeof *f);
-  float *idf = calloc(HEAD_BAG_BUCKETS, sizeof *idf), *scale = calloc(HEAD_BAG_BUCKETS, sizeof *scale), bias[N], got[N];
+  float *idf = calloc(HEAD_BAG_BUCKETS, sizeof *idf), *scale = calloc(HEAD_BAG_BUCKETS, sizeof *scale),
+        bias[N], got[N];
   int8_t *weight = calloc(HEAD_BAG_BUCKETS, N);
   base_rng_seed(&rng, 34);
   for (size_t i = 0; i < HEAD_BAG_BUCKETS; i++) {
@@ -390,7 +428,8 @@ static void test_bag_score(void) {
   for (size_t i = 0; i < n_words; i++) unseen += idf[f->bucket[i]] == 0.0f;
   float share = head_bag_score(&bag, N, f, got);
   TAP_OK(fabsf(share - (float)unseen / (float)n_words) < 1e-6f, "%zu of %zu words unseen", unseen, n_words);
-  for (size_t j = 0; j < N; j++) TAP_OK(fabs(want[j] - (double)got[j]) < 1e-3, "label %zu: %g, %g", j, want[j], (double)got[j]);
+  for (size_t j = 0; j < N; j++)
+    TAP_OK(fabs(want[j] - (double)got[j]) < 1e-3, "label %zu: %g, %g", j, want[j], (double)got[j]);
   f->n = f->n_words = 0;
   TAP_OK(head_bag_score(&bag, N, f, got) == 1.0f && memcmp(got, bias, sizeof bias) == 0, "an empty text");
   free(f);
@@ -456,7 +495,8 @@ static void run_all_tables(const opened *o, const char *what, base_slice text, b
 }
 
 /* Texts that nobody types: `unit` again and again. */
-static void long_text(const opened *o, const char *what, const char *unit, size_t unit_len, size_t len, bool truncated) {
+static void long_text(const opened *o, const char *what, const char *unit, size_t unit_len, size_t len,
+                      bool truncated) {
   char *text = malloc(len);
   for (size_t i = 0; i < len; i++) text[i] = unit[i % unit_len];
   run_all_tables(o, what, (base_slice){text, len}, truncated);
@@ -514,7 +554,8 @@ static void test_least_brain(void) {
   TAP_OK(open_brain(&o, &bytes, &err) == BASE_OK, "%s: %s", err.where, err.text);
   run_all_tables(&o, "the least brain", BASE_LITERAL("wake me at seven"), false);
   head_brain_run(o.brain, cpu_best(), BASE_LITERAL("wake me at seven"), o.scratch, &r);
-  TAP_OK(r.label == 0 && r.runner_up == 0 && r.probability == 1.0f && r.n_spans == 0 && r.log_path == 0.0f, "certain");
+  TAP_OK(r.label == 0 && r.runner_up == 0 && r.probability == 1.0f && r.n_spans == 0 && r.log_path == 0.0f,
+         "certain");
   close_brain(&o);
   base_buf_free(&bytes);
 }
@@ -535,7 +576,8 @@ static void test_shared_tokenizer(void) {
     TAP_OK(head_brain_open(&shared, o.file, given, NULL, &err) == BASE_OK, "%s", err.text);
     TAP_OK((head_brain_tok(shared) == given) == (i == 0), "a tokenizer is shared when it is the same");
     head_brain_run(shared, cpu_best(), BASE_LITERAL("wake me at seven"), o.scratch, &b);
-    TAP_OK(a.label == b.label && memcmp(&a.confidence, &b.confidence, sizeof a.confidence) == 0, "the same answer");
+    TAP_OK(a.label == b.label && memcmp(&a.confidence, &b.confidence, sizeof a.confidence) == 0,
+           "the same answer");
     head_brain_close(shared);
   }
   tok_bpe_close(same);
@@ -582,16 +624,16 @@ static void refuse(const base_buf *good, tiny_edit e, const char *needle) {
   opened o;
   base_error err = {0};
   base_status st = open_brain(&o, &bytes, &err);
-  TAP_OK(st != BASE_OK && o.brain == NULL && strstr(err.text, needle), "%s changed (%d): '%s' not in '%s: %s'", e.name,
-         (int)e.change, needle, err.where, err.text);
+  TAP_OK(st != BASE_OK && o.brain == NULL && strstr(err.text, needle),
+         "%s changed (%d): '%s' not in '%s: %s'", e.name, (int)e.change, needle, err.where, err.text);
   close_brain(&o);
   base_buf_free(&bytes);
 }
 
 static void test_wrong_files(const base_buf *good) {
   static const char *const tensors[] = {"head.pool.query", "head.classify.weight", "head.classify.bias",
-                                        "head.tag.weight", "head.tag.bias", "head.tag.transition", "head.tag.start",
-                                        "head.label_tag", "head.allowed"};
+                                        "head.tag.weight", "head.tag.bias",        "head.tag.transition",
+                                        "head.tag.start",  "head.label_tag",       "head.allowed"};
   static const char *const bag[] = {"head.bag.weight", "head.bag.scale", "head.bag.idf", "head.bag.bias"};
   static const char *const keys[] = {"minnow.head.labels", "minnow.head.slots", "minnow.calibration"};
   for (size_t i = 0; i < sizeof tensors / sizeof tensors[0] + 4; i++) {
@@ -600,7 +642,8 @@ static void test_wrong_files(const base_buf *good) {
     if (i > 0) refuse(good, (tiny_edit){.name = name, .change = TINY_DROP}, name);
     refuse(good, (tiny_edit){.name = name, .change = TINY_WIDER}, name);
     refuse(good, (tiny_edit){.name = name, .change = TINY_LONGER}, name);
-    refuse(good, (tiny_edit){.name = name, .change = TINY_TYPE, .number = bytes ? GGUF_T_F32 : GGUF_T_I8}, name);
+    refuse(good, (tiny_edit){.name = name, .change = TINY_TYPE, .number = bytes ? GGUF_T_F32 : GGUF_T_I8},
+           name);
   }
   for (size_t i = 0; i < 3; i++) {
     refuse(good, (tiny_edit){.name = keys[i], .change = TINY_DROP}, keys[i]);
@@ -618,23 +661,27 @@ static void test_wrong_files(const base_buf *good) {
 
 /* Weights of any bits: every answer still has the form of one. */
 static void test_any_bits(const base_buf *good) {
-  static const uint32_t bits[] = {0x7fc00000, 0xffc00000, 0x7f800000, 0xff800000, 0x7f7fffff, 0xff7fffff,
-                                  0x00000001, 0x80808080, 0x7e967699, 0xf149f2ca};
+  static const uint32_t bits[] = {0x7fc00000, 0xffc00000, 0x7f800000, 0xff800000, 0x7f7fffff,
+                                  0xff7fffff, 0x00000001, 0x80808080, 0x7e967699, 0xf149f2ca};
   static const char *const names[] = {
-      "head.pool.query", "head.classify.weight", "head.classify.bias", "head.tag.weight", "head.tag.bias",
-      "head.tag.transition", "head.tag.start", "head.label_tag", "head.allowed", "head.bag.weight", "head.bag.scale",
-      "head.bag.idf", "head.bag.bias", "token_embd.scale", "output_norm.weight", "blk.0.attn_qkv.scale"};
+      "head.pool.query", "head.classify.weight", "head.classify.bias", "head.tag.weight",
+      "head.tag.bias",   "head.tag.transition",  "head.tag.start",     "head.label_tag",
+      "head.allowed",    "head.bag.weight",      "head.bag.scale",     "head.bag.idf",
+      "head.bag.bias",   "token_embd.scale",     "output_norm.weight", "blk.0.attn_qkv.scale"};
   static const char text[] = "wake me at 7:30 and play the music at nine";
   for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
     for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
-      base_buf bytes = tiny_edited(good, &(tiny_edit){.name = names[n], .change = TINY_FILL, .bits = bits[i]});
+      base_buf bytes =
+          tiny_edited(good, &(tiny_edit){.name = names[n], .change = TINY_FILL, .bits = bits[i]});
       opened o;
       head_result r;
       base_error err = {0};
-      TAP_OK(open_brain(&o, &bytes, &err) == BASE_OK, "%s of %08x: %s", names[n], (unsigned)bits[i], err.text);
+      TAP_OK(open_brain(&o, &bytes, &err) == BASE_OK, "%s of %08x: %s", names[n], (unsigned)bits[i],
+             err.text);
       for (size_t k = 0; o.brain != NULL && cpu_available(k) != NULL; k++) {
         head_brain_run(o.brain, cpu_available(k), BASE_LITERAL(text), o.scratch, &r);
-        bool form = is_probability(r.probability) && is_probability(r.confidence) && r.n_spans <= HEAD_MAX_SPANS;
+        bool form =
+            is_probability(r.probability) && is_probability(r.confidence) && r.n_spans <= HEAD_MAX_SPANS;
         for (size_t s = 0; s < r.n_spans; s++)
           form = form && r.spans[s].start < r.spans[s].end && r.spans[s].end < sizeof text &&
                  is_probability(r.spans[s].probability) && r.spans[s].slot < 3;

@@ -1,5 +1,5 @@
-/* The trunk against its formula written a second time, in double precision and the plainest loops; the same bits from
- * every kernel table; files that are wrong in one place; no allocation in a pass. */
+/* The trunk against its formula written a second time, in double precision and the plainest loops; the same
+ * bits from every kernel table; files that are wrong in one place; no allocation in a pass. */
 #include <math.h>
 
 #include "counting.h"
@@ -9,12 +9,39 @@
 enum { MOST_TOKENS = 64 };
 
 static const model_shape SHAPES[] = {
-    {.vocab = 0, .d = 16, .layers = 1, .heads = 1, .kv_heads = 1, .head_dim = 16, .ff = 16, .max_tokens = 48,
-     .cases = 3, .rope_base = 10000.0f, .eps = 1e-5f},
-    {.vocab = 0, .d = 48, .layers = 3, .heads = 4, .kv_heads = 2, .head_dim = 16, .ff = 80, .max_tokens = 64,
-     .cases = 3, .rope_base = 500.0f, .eps = 1e-6f},
-    {.vocab = 0, .d = 64, .layers = 2, .heads = 6, .kv_heads = 1, .head_dim = 32, .ff = 144, .max_tokens = 64,
-     .cases = 3, .rope_base = 10000.0f, .eps = 1e-3f},
+    {.vocab = 0,
+     .d = 16,
+     .layers = 1,
+     .heads = 1,
+     .kv_heads = 1,
+     .head_dim = 16,
+     .ff = 16,
+     .max_tokens = 48,
+     .cases = 3,
+     .rope_base = 10000.0f,
+     .eps = 1e-5f},
+    {.vocab = 0,
+     .d = 48,
+     .layers = 3,
+     .heads = 4,
+     .kv_heads = 2,
+     .head_dim = 16,
+     .ff = 80,
+     .max_tokens = 64,
+     .cases = 3,
+     .rope_base = 500.0f,
+     .eps = 1e-6f},
+    {.vocab = 0,
+     .d = 64,
+     .layers = 2,
+     .heads = 6,
+     .kv_heads = 1,
+     .head_dim = 32,
+     .ff = 144,
+     .max_tokens = 64,
+     .cases = 3,
+     .rope_base = 10000.0f,
+     .eps = 1e-3f},
 };
 
 typedef struct opened {
@@ -58,13 +85,15 @@ typedef struct reference {
 /* The byte of row n, column k, from the description of the packed layout in cpu.h. */
 static double weight_at(const cpu_weights_i8 *w, size_t n, size_t k) {
   size_t columns = (w->k + 3) / 4 * 4;
-  return (double)w->packed[((n / 16) * (columns / 4) + k / 4) * 64 + (n % 16) * 4 + k % 4] * (double)w->scale[n];
+  return (double)w->packed[((n / 16) * (columns / 4) + k / 4) * 64 + (n % 16) * 4 + k % 4] *
+         (double)w->scale[n];
 }
 
 static void multiply(const reference *r, const cpu_weights_i8 *w, const double *x, double *y, bool add) {
   double *in = calloc(w->k, sizeof *in), most = 0.0;
   for (size_t k = 0; k < w->k; k++) most = fabs(x[k]) > most ? fabs(x[k]) : most;
-  for (size_t k = 0; k < w->k; k++) in[k] = r->quantised && most > 0.0 ? rint(x[k] * 127.0 / most) * most / 127.0 : x[k];
+  for (size_t k = 0; k < w->k; k++)
+    in[k] = r->quantised && most > 0.0 ? rint(x[k] * 127.0 / most) * most / 127.0 : x[k];
   for (size_t n = 0; n < w->n; n++) {
     double sum = 0.0;
     for (size_t k = 0; k < w->k; k++) sum += weight_at(w, n, k) * in[k];
@@ -91,7 +120,8 @@ static void rotate(const reference *r, double *x, size_t position) {
 }
 
 /* One head of one query: out [hd] = softmax(q . k / sqrt(hd)) v over all tokens. */
-static void attend(const double *q, const double *k, const double *v, size_t t, size_t ld, size_t hd, double *out) {
+static void attend(const double *q, const double *k, const double *v, size_t t, size_t ld, size_t hd,
+                   double *out) {
   double p[MOST_TOKENS], most = -1e300, sum = 0.0;
   for (size_t i = 0; i < t; i++) {
     p[i] = 0.0;
@@ -108,7 +138,8 @@ static void attend(const double *q, const double *k, const double *v, size_t t, 
 
 static void reference_layer(const reference *r, const model_layer *l, double *h, size_t t) {
   const model_shape *s = &r->m->shape;
-  size_t d = s->d, hd = s->head_dim, rows = model_qkv_rows(s), nq = s->heads * hd, group = s->heads / s->kv_heads;
+  size_t d = s->d, hd = s->head_dim, rows = model_qkv_rows(s), nq = s->heads * hd,
+         group = s->heads / s->kv_heads;
   double *n = calloc(d, sizeof *n), *qkv = calloc(t * rows, sizeof *qkv), *mixed = calloc(nq, sizeof *mixed);
   double *both = calloc(2 * (size_t)s->ff, sizeof *both);
   for (size_t i = 0; i < t; i++) {
@@ -135,7 +166,8 @@ static void reference_layer(const reference *r, const model_layer *l, double *h,
   free(both);
 }
 
-static void reference_forward(const reference *r, const uint16_t *ids, const uint8_t *cases, size_t t, double *out) {
+static void reference_forward(const reference *r, const uint16_t *ids, const uint8_t *cases, size_t t,
+                              double *out) {
   const model_trunk *m = r->m;
   size_t d = m->shape.d;
   double *h = calloc(t * d, sizeof *h);
@@ -180,11 +212,13 @@ static void test_formula(void) {
       reference_forward(&(reference){.m = &o.trunk, .quantised = true}, ids, cases, t, want);
       double quantised = difference(want, got, t * s->d);
       TAP_OK(exact < 0.06, "shape %zu, %zu tokens: %.4f from the formula", k, t, exact);
-      TAP_OK(quantised < 0.002, "shape %zu, %zu tokens: %.5f from the formula with int8 activations", k, t, quantised);
+      TAP_OK(quantised < 0.002, "shape %zu, %zu tokens: %.5f from the formula with int8 activations", k, t,
+             quantised);
       worst_exact = exact > worst_exact ? exact : worst_exact;
       worst_quantised = quantised > worst_quantised ? quantised : worst_quantised;
       if (t < 3) continue;
-      reference_forward(&(reference){.m = &o.trunk, .quantised = true, .no_rotation = true}, ids, cases, t, want);
+      reference_forward(&(reference){.m = &o.trunk, .quantised = true, .no_rotation = true}, ids, cases, t,
+                        want);
       double wrong = difference(want, got, t * s->d);
       least_wrong = wrong < least_wrong ? wrong : least_wrong;
     }
@@ -194,7 +228,8 @@ static void test_formula(void) {
   }
   printf("# worst difference %.4f, with int8 activations %.1e; without rotation at least %.4f\n", worst_exact,
          worst_quantised, least_wrong);
-  TAP_OK(least_wrong > 2.0 * worst_quantised, "a formula without rotation would be noticed: %.4f", least_wrong);
+  TAP_OK(least_wrong > 2.0 * worst_quantised, "a formula without rotation would be noticed: %.4f",
+         least_wrong);
 }
 
 /* ---- the same bits ---- */
@@ -207,8 +242,17 @@ static void test_same_bits(void) {
     open_trunk(&o, &SHAPES[k], 50 + k);
     const model_shape *s = &o.trunk.shape;
     size_t most = s->max_tokens;
-    model_shape larger = {.vocab = s->vocab, .d = 128, .layers = 4, .heads = 8, .kv_heads = 8, .head_dim = 32,
-                          .ff = 256, .max_tokens = 128, .cases = 3, .rope_base = 1e6f, .eps = 1e-5f};
+    model_shape larger = {.vocab = s->vocab,
+                          .d = 128,
+                          .layers = 4,
+                          .heads = 8,
+                          .kv_heads = 8,
+                          .head_dim = 32,
+                          .ff = 256,
+                          .max_tokens = 128,
+                          .cases = 3,
+                          .rope_base = 1e6f,
+                          .eps = 1e-5f};
     model_scratch *scratch = model_scratch_new(s, most, NULL), *roomy = model_scratch_new(&larger, 128, NULL);
     float *first = calloc(most * s->d, sizeof *first);
     uint16_t ids[MOST_TOKENS];
@@ -220,7 +264,8 @@ static void test_same_bits(void) {
       for (size_t i = 0; cpu_available(i) != NULL; i++) {
         const cpu_kernels *table = cpu_available(i);
         const float *got = model_trunk_forward(&o.trunk, table, ids, cases, t, i % 2 ? scratch : roomy);
-        TAP_OK(memcmp(first, got, bytes) == 0, "shape %zu, %zu tokens: %s gives other bits", k, t, table->name);
+        TAP_OK(memcmp(first, got, bytes) == 0, "shape %zu, %zu tokens: %s gives other bits", k, t,
+               table->name);
       }
     }
     free(first);
@@ -238,13 +283,15 @@ static void test_shared_scratch(void) {
   open_trunk(&a, &SHAPES[1], 60);
   open_trunk(&b, &SHAPES[2], 61);
   model_shape both = SHAPES[2];
-  model_scratch *own = model_scratch_new(&a.trunk.shape, 64, NULL), *shared = model_scratch_new(&both, 64, NULL);
+  model_scratch *own = model_scratch_new(&a.trunk.shape, 64, NULL),
+                *shared = model_scratch_new(&both, 64, NULL);
   size_t bytes = 8 * a.trunk.shape.d * sizeof(float);
   float *want = calloc(1, bytes);
   memcpy(want, model_trunk_forward(&a.trunk, cpu_best(), ids, cases, 8, own), bytes);
   for (int i = 0; i < 3; i++) {
     model_trunk_forward(&b.trunk, cpu_best(), ids, cases, 8, shared);
-    TAP_OK(memcmp(want, model_trunk_forward(&a.trunk, cpu_best(), ids, cases, 8, shared), bytes) == 0, "turn %d", i);
+    TAP_OK(memcmp(want, model_trunk_forward(&a.trunk, cpu_best(), ids, cases, 8, shared), bytes) == 0,
+           "turn %d", i);
   }
   free(want);
   model_scratch_free(own);
@@ -291,8 +338,10 @@ static void refuse(const base_buf *good, const tiny_edit *e, const char *needle)
   base_status st = gguf_open_bytes(&f, block, bytes.len, "tiny", NULL, &err);
   TAP_OK(st == BASE_OK, "still a GGUF file: %s", err.text);
   if (!st) st = model_trunk_bind(m, f, &err);
-  TAP_OK(st != BASE_OK && strstr(err.text, needle) && (strcmp(err.where, "tiny") == 0 || strstr(err.where, "model")),
-         "%s changed (%d, %g): '%s' not in '%s: %s'", e->name, (int)e->change, e->number, needle, err.where, err.text);
+  TAP_OK(st != BASE_OK && strstr(err.text, needle) &&
+             (strcmp(err.where, "tiny") == 0 || strstr(err.where, "model")),
+         "%s changed (%d, %g): '%s' not in '%s: %s'", e->name, (int)e->change, e->number, needle, err.where,
+         err.text);
   gguf_close(f);
   free(m);
   free(block);
@@ -342,13 +391,16 @@ static void test_keys(const base_buf *good) {
       {"minnow.attention.layer_norm_rms_epsilon", 0.5, "eps"},
       {"minnow.attention.layer_norm_rms_epsilon", (double)NAN, "eps"},
   };
-  static const char *const keys[] = {"general.architecture", "minnow.vocab_size", "minnow.embedding_length",
-                                     "minnow.block_count", "minnow.attention.head_count",
-                                     "minnow.attention.head_count_kv", "minnow.attention.key_length",
-                                     "minnow.feed_forward_length", "minnow.context_length", "minnow.case_count",
-                                     "minnow.rope.freq_base", "minnow.attention.layer_norm_rms_epsilon"};
+  static const char *const keys[] = {
+      "general.architecture",        "minnow.vocab_size",
+      "minnow.embedding_length",     "minnow.block_count",
+      "minnow.attention.head_count", "minnow.attention.head_count_kv",
+      "minnow.attention.key_length", "minnow.feed_forward_length",
+      "minnow.context_length",       "minnow.case_count",
+      "minnow.rope.freq_base",       "minnow.attention.layer_norm_rms_epsilon"};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-    refuse(good, &(tiny_edit){.name = wrong[i].key, .change = TINY_NUMBER, .number = wrong[i].number}, wrong[i].needle);
+    refuse(good, &(tiny_edit){.name = wrong[i].key, .change = TINY_NUMBER, .number = wrong[i].number},
+           wrong[i].needle);
   for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
     refuse(good, &(tiny_edit){.name = keys[i], .change = TINY_DROP}, keys[i]);
     const char *needle = i == 0 ? "not a Minnow trunk" : keys[i];
@@ -376,20 +428,24 @@ static void test_tensors(const base_buf *good) {
 
 /* Weights of any bits: nothing to be right about but that the pass ends and stays inside its memory. */
 static void test_any_bits(const base_buf *good) {
-  static const uint32_t bits[] = {0x7fc00000, 0x7f800000, 0xff7fffff, 0x80808080, 0x80000000, 0x00000001, 0x7f7fffff};
-  static const char *const names[] = {"token_embd.weight", "token_embd.scale", "case_embd.weight", "output_norm.weight",
-                                      "blk.0.attn_norm.weight", "blk.1.attn_qkv.weight", "blk.1.attn_qkv.scale",
-                                      "blk.0.attn_output.row_sum", "blk.0.ffn_gate_up.scale", "blk.2.ffn_down.weight"};
+  static const uint32_t bits[] = {0x7fc00000, 0x7f800000, 0xff7fffff, 0x80808080,
+                                  0x80000000, 0x00000001, 0x7f7fffff};
+  static const char *const names[] = {
+      "token_embd.weight",       "token_embd.scale",      "case_embd.weight",     "output_norm.weight",
+      "blk.0.attn_norm.weight",  "blk.1.attn_qkv.weight", "blk.1.attn_qkv.scale", "blk.0.attn_output.row_sum",
+      "blk.0.ffn_gate_up.scale", "blk.2.ffn_down.weight"};
   uint16_t ids[12] = {TOK_CLS, 9, 8, 200, 260, 4, 5, 6, 7, 100, 101, 102};
   uint8_t cases[12] = {0, 1, 2, 0, 1, 2, 0, 0, 0, 2, 1, 0};
   for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
     for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
-      base_buf bytes = tiny_edited(good, &(tiny_edit){.name = names[n], .change = TINY_FILL, .bits = bits[i]});
+      base_buf bytes =
+          tiny_edited(good, &(tiny_edit){.name = names[n], .change = TINY_FILL, .bits = bits[i]});
       void *block = tiny_aligned(&bytes);
       gguf_file *f = NULL;
       model_trunk m;
       gguf_open_bytes(&f, block, bytes.len, "tiny", NULL, NULL);
-      TAP_OK(f != NULL && model_trunk_bind(&m, f, NULL) == BASE_OK, "%s of %08x binds", names[n], (unsigned)bits[i]);
+      TAP_OK(f != NULL && model_trunk_bind(&m, f, NULL) == BASE_OK, "%s of %08x binds", names[n],
+             (unsigned)bits[i]);
       model_scratch *scratch = model_scratch_new(&m.shape, 12, NULL);
       for (size_t k = 0; cpu_available(k) != NULL; k++)
         model_trunk_forward(&m, cpu_available(k), ids, cases, 12, scratch);
@@ -407,8 +463,8 @@ static void test_parameters(void) {
   TAP_OK(train_net_new(&n, &s, 1, NULL, NULL) == BASE_OK, "a net");
   uint64_t sum = 0;
   for (size_t i = 0; i < n->n_params; i++) sum += n->param[i].rows * n->param[i].cols;
-  TAP_OK(model_parameters(&s) == sum, "%llu parameters, %llu in the trainer", (unsigned long long)model_parameters(&s),
-         (unsigned long long)sum);
+  TAP_OK(model_parameters(&s) == sum, "%llu parameters, %llu in the trainer",
+         (unsigned long long)model_parameters(&s), (unsigned long long)sum);
   train_net_free(n);
 }
 

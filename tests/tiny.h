@@ -1,5 +1,5 @@
-/* Packs small enough to be trained inside a test: the sources of tests/tiny, a trunk of a few thousand weights. What
- * they learn is little, so tests that need a certain decision set the thresholds themselves. */
+/* Packs small enough to be trained inside a test: the sources of tests/tiny, a trunk of a few thousand
+ * weights. What they learn is little, so tests that need a certain decision set the thresholds themselves. */
 #ifndef TESTS_TINY_H
 #define TESTS_TINY_H
 
@@ -30,14 +30,24 @@ static void tiny_lines(base_buf *all) {
       char path[128];
       base_buf text = {0};
       (void)base_format(path, sizeof path, "tests/tiny/%s/%s", tiny_names[p], files[f]);
-      if (os_exists(path) && os_read_file(path, 1 << 20, &text, NULL) == BASE_OK) base_buf_add(all, text.ptr, text.len);
+      if (os_exists(path) && os_read_file(path, 1 << 20, &text, NULL) == BASE_OK)
+        base_buf_add(all, text.ptr, text.len);
       base_buf_free(&text);
     }
 }
 
 static bool tiny_trunk(const char *path) {
-  model_shape shape = {.vocab = 600, .d = 64, .layers = 2, .heads = 2, .kv_heads = 1, .head_dim = 32, .ff = 96,
-                       .max_tokens = 64, .cases = TOK_CASE_COUNT, .rope_base = 10000.0f, .eps = 1e-6f};
+  model_shape shape = {.vocab = 600,
+                       .d = 64,
+                       .layers = 2,
+                       .heads = 2,
+                       .kv_heads = 1,
+                       .head_dim = 32,
+                       .ff = 96,
+                       .max_tokens = 64,
+                       .cases = TOK_CASE_COUNT,
+                       .rope_base = 10000.0f,
+                       .eps = 1e-6f};
   base_buf all = {0};
   base_slice *lines = calloc(4096, sizeof *lines), rest, line;
   size_t n = 0;
@@ -47,7 +57,8 @@ static bool tiny_trunk(const char *path) {
   gguf_writer *w = gguf_writer_new(NULL);
   tiny_lines(&all);
   rest = (base_slice){all.ptr, all.len};
-  while (n < 4096 && base_slice_split(&rest, '\n', &line)) lines[n++] = line;
+  while (n < 4096 && base_slice_split(&rest, '\n', &line))
+    lines[n++] = line;
   base_status st = tok_bpe_train(&tok, lines, n, shape.vocab, NULL, &err);
   if (!st) shape.vocab = (uint32_t)tok_bpe_vocab(tok);
   if (!st) st = train_net_new(&net, &shape, 5, NULL, &err);
@@ -89,12 +100,13 @@ static base_status tiny_pack(const tiny *t, const char *name, base_error *err) {
   if (!st) st = train_net_load(&net, f, NULL, err);
   train_options_init(&o);
   o.seed = 7;
-  o.epochs = 40;
+  o.epochs = 24;
   o.patience = 0;
   o.batch_rows = 16;
   o.join_rate = m != NULL && m->is_gate ? 0.3f : 0.0f;
   if (!st) {
-    train_spec spec = {.allowed = allowed, .none_label = (int)rows.labels.n - 1, .part_slot = m->is_gate ? 0 : -1};
+    train_spec spec = {
+        .allowed = allowed, .none_label = (int)rows.labels.n - 1, .part_slot = m->is_gate ? 0 : -1};
     st = train_fit(net, tok, &rows, &again, &spec, &o, w, &report, err);
   }
   if (!st) pack_put(m, 1, w);

@@ -1,5 +1,5 @@
-/* Whole brains in a few kilobytes, with random weights, for tests of model/ and head/; and copies of a file with
- * one thing wrong in it. */
+/* Whole brains in a few kilobytes, with random weights, for tests of model/ and head/; and copies of a file
+ * with one thing wrong in it. */
 #ifndef TESTS_TINY_BRAIN_H
 #define TESTS_TINY_BRAIN_H
 
@@ -22,7 +22,8 @@ static const model_shape TINY_SHAPE = {.vocab = 0, /* what the tokenizer has */
                                        .eps = 1e-5f};
 
 static tok_bpe *tiny_brain_tok(void) {
-  static const char *const text[] = {"wake me at seven", "wake me at nine", "play the music", "the alarm at seven"};
+  static const char *const text[] = {"wake me at seven", "wake me at nine", "play the music",
+                                     "the alarm at seven"};
   base_slice lines[4];
   tok_bpe *t = NULL;
   for (size_t i = 0; i < 4; i++) lines[i] = base_slice_of(text[i]);
@@ -49,7 +50,8 @@ static void tiny_bag(train_net *n, base_rng *rng) {
   n->bag_block = base_calloc(n->allocator, 1, n->bag_bytes);
   int8_t *weight = n->bag_block;
   float *idf = (float *)(void *)(weight + weights), *scale = idf + buckets, *bias = scale + buckets;
-  for (size_t i = 0; i < buckets * n->n_labels; i++) weight[i] = (int8_t)((int)base_rng_below(rng, 255) - 127);
+  for (size_t i = 0; i < buckets * n->n_labels; i++)
+    weight[i] = (int8_t)((int)base_rng_below(rng, 255) - 127);
   for (size_t i = 0; i < buckets; i++) {
     idf[i] = base_rng_below(rng, 4) ? base_rng_unit(rng) * 5.0f : 0.0f;
     scale[i] = base_rng_unit(rng) * 0.01f;
@@ -59,7 +61,8 @@ static void tiny_bag(train_net *n, base_rng *rng) {
 }
 
 /* A GGUF file in memory. labels 0: a trunk alone. Half of the slots are allowed for each label. */
-static base_buf tiny_brain(const model_shape *shape, uint32_t labels, uint32_t slots, bool bag, uint64_t seed) {
+static base_buf tiny_brain(const model_shape *shape, uint32_t labels, uint32_t slots, bool bag,
+                           uint64_t seed) {
   base_buf out = {0};
   base_error err = {0};
   base_rng rng;
@@ -78,7 +81,8 @@ static base_buf tiny_brain(const model_shape *shape, uint32_t labels, uint32_t s
   base_status st = train_net_new(&n, &s, seed, NULL, &err);
   for (uint32_t i = 0; i < labels * slots; i++) allowed[i] = (uint8_t)base_rng_below(&rng, 2);
   if (!st && labels) st = train_net_add_heads(n, labels, slots, allowed, seed, &err);
-  for (size_t i = 0; !st && i < n->n_params; i++) /* norms, biases, transitions and pooling start out too tame */
+  for (size_t i = 0; !st && i < n->n_params;
+       i++) /* norms, biases, transitions and pooling start out too tame */
     if (n->param[i].head || n->param[i].rows == 1)
       for (size_t k = 0; k < n->param[i].rows * n->param[i].cols; k++)
         train_w(n, (int)i)[k] += 0.4f * base_rng_normal(&rng);
@@ -106,13 +110,13 @@ static void *tiny_aligned(const base_buf *b) {
 /* ---- a copy with one thing wrong ---- */
 
 typedef enum tiny_change {
-  TINY_DROP,    /* the key or tensor is not there */
-  TINY_NUMBER,  /* the key has this number */
-  TINY_STRING,  /* the key is a string */
-  TINY_TYPE,    /* the tensor has this element type */
-  TINY_WIDER,   /* the tensor's first dim is one larger */
-  TINY_LONGER,  /* the tensor's second dim is one larger */
-  TINY_FILL     /* every four bytes of the tensor or array of floats are these */
+  TINY_DROP,   /* the key or tensor is not there */
+  TINY_NUMBER, /* the key has this number */
+  TINY_STRING, /* the key is a string */
+  TINY_TYPE,   /* the tensor has this element type */
+  TINY_WIDER,  /* the tensor's first dim is one larger */
+  TINY_LONGER, /* the tensor's second dim is one larger */
+  TINY_FILL    /* every four bytes of the tensor or array of floats are these */
 } tiny_change;
 
 typedef struct tiny_edit {
@@ -169,7 +173,8 @@ static void *tiny_copy_tensor(gguf_writer *w, const gguf_tensor *t, const char *
   size_t room = (size_t)(dim[0] * dim[1]) * 4; /* as much as the widest element takes */
   unsigned char *data = calloc(1, room > t->bytes ? room : t->bytes);
   memcpy(data, t->data, t->bytes);
-  for (size_t i = 0; here && e->change == TINY_FILL && i + 4 <= t->bytes; i += 4) memcpy(data + i, &e->bits, 4);
+  for (size_t i = 0; here && e->change == TINY_FILL && i + 4 <= t->bytes; i += 4)
+    memcpy(data + i, &e->bits, 4);
   gguf_put_tensor(w, name, type, n_dims, dim, data);
   return data;
 }
@@ -193,7 +198,8 @@ static base_buf tiny_edited(const base_buf *from, const tiny_edit *e) {
     base_format(name, sizeof name, "%.*s", (int)t->name.len, t->name.ptr);
     kept[i] = tiny_copy_tensor(w, t, name, e);
   }
-  TAP_OK(gguf_writer_bytes(w, &out, &err) == BASE_OK, "an edited copy (%s): %s %s", e->name, err.where, err.text);
+  TAP_OK(gguf_writer_bytes(w, &out, &err) == BASE_OK, "an edited copy (%s): %s %s", e->name, err.where,
+         err.text);
   gguf_writer_free(w);
   gguf_close(f);
   for (size_t i = 0; i < MOST; i++) free(kept[i]);

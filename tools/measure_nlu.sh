@@ -1,8 +1,8 @@
 #!/bin/bash
 # Trains on each labelled set and judges on its held-out rows; the figures go to tests/quality.csv.
 #   DATA=DIR tools/measure_nlu.sh [snips] [clinc150] [home]
-# DATA   the folder with snips.train.jsonl, clinc150.{train,val,oos_train,oos_val}.jsonl, home.train.jsonl: rows
-#        {"text","intent","spans":[[start,end,slot],...]} made of sonos/nlu-benchmark (2017-06), clinc/oos-eval and
+# DATA   the folder with snips.train.jsonl, clinc150.{train,val,oos_train,oos_val}.jsonl, home.train.jsonl,
+#        rows as minnow train --nlu takes them, made of sonos/nlu-benchmark (2017-06), clinc/oos-eval and
 #        xliuhw/NLU-Evaluation-Data
 # TRAIN  more options for minnow train ("--trunk FILE --epochs N")
 # A file that was trained already (build/nlu/SET.gguf) is trained again only when FRESH=1.
@@ -38,7 +38,8 @@ for name in "$@"; do
     echo "$figures"
     # paths of this machine say nothing to others
     command="tools/measure_nlu.sh $name$(sed -E 's#/[^ ]*/##g; s#(.+)# (TRAIN=\1)#' <<<"${TRAIN:-}")"
-    printf '{"bytes":%d}' "$(stat -c %s "$out/$name.gguf")" | python3 tools/quality.py "$name" "$split" "$command"
+    bytes=$(stat -c %s "$out/$name.gguf")
+    echo "{\"bytes\":$bytes}" | python3 tools/quality.py "$name" "$split" "$command"
     echo "$figures" | python3 tools/quality.py "$name" "$split" "$command" || status=1
   else
     status=1

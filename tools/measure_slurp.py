@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Judges the shipped packs on requests they were not trained on: the right pack, or handed off where none fits.
+"""Judges the shipped packs on requests they were not trained on: the right pack, or handoff where none fits.
 
 usage: measure_slurp.py ROWS.jsonl [--map tests/slurp_map.json] [--minnow ./minnow] [--now TIME] [--jobs N]
                         [--limit N] [--wrong FILE] [--no-record]
 
-ROWS       {"text","intent",...}; made for slurp.devel. The map names the packs (or "handoff") that may take a label.
+ROWS       {"text","intent",...}; made for slurp.devel. The map names the packs (or "handoff") that may take
+           a label
 --wrong    writes the rows that went wrong, one JSON object a line
 --no-record leaves tests/quality.csv alone
 
-A row's answer is the packs of its actions, or "handoff" when it gives none (handoff, refuse, or a question without an
-action). It is right when each of them is among those the map allows. Acted on are rows decided `act` or `answer`;
-`confirm` and `ask` put the matter to the user first. Rows whose label the map does not know are left out and counted."""
+A row's answer is the packs of its actions, or "handoff" when it is handed off or refused. It is right when
+each of them is among those the map allows. Acted on are rows decided `act` or `answer`; `confirm` and `ask`
+put the matter to the user first. Rows whose label the map does not know are left out and counted."""
 import argparse
 import collections
 import concurrent.futures
@@ -25,7 +26,7 @@ import quality  # noqa: E402  (beside this file)
 
 def ask(options, text):
     command = [options.minnow, "do", "--json", "--now", options.now]
-    done = subprocess.run(command, input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
     if done.returncode != 0:
         return {"decision": "error", "reason": done.stderr.decode(errors="replace").strip(), "actions": []}
     return json.loads(done.stdout)
@@ -93,13 +94,14 @@ def show(judged, figures):
     groups = collections.defaultdict(list)
     for row in judged:
         groups[row["scenario"]].append(row)
-    print(f"{'scenario':26} {'rows':>5} {'right':>7} {'acted':>7} {'wrong of acted':>15}  most frequent mistake")
+    print(f"{'scenario':26} {'rows':>5} {'right':>7} {'acted':>7} {'wrong of it':>12}  most frequent mistake")
     for name, rows in sorted(groups.items(), key=lambda g: -len(g[1])):
         moved = acted(rows)
         mistakes = collections.Counter("+".join(r["answer"]) for r in rows if not r["right"]).most_common(1)
         worst = f"{mistakes[0][0]} ({mistakes[0][1]})" if mistakes else ""
-        print(f"{name:26} {len(rows):5} {100 * (1 - wrong_share(rows)):6.1f}% {100 * share(len(moved), len(rows)):6.1f}% "
-              f"{100 * wrong_share(moved):14.1f}%  {worst}")
+        right, moving = 100 * (1 - wrong_share(rows)), 100 * share(len(moved), len(rows))
+        wrong = 100 * wrong_share(moved)
+        print(f"{name:26} {len(rows):5} {right:6.1f}% {moving:6.1f}% {wrong:11.1f}%  {worst}")
     print()
     for name, value in figures.items():
         print(f"{name:24} {value:.4f}" if isinstance(value, float) else f"{name:24} {value}")
@@ -123,7 +125,7 @@ def main():
     known = [row for row in rows if row["intent"] in allowed]
     if len(known) < len(rows):
         names = sorted({row["intent"] for row in rows} - set(allowed))
-        print(f"{len(rows) - len(known)} rows are left out; not in the map: {', '.join(names)}", file=sys.stderr)
+        print(f"left out: {len(rows) - len(known)} rows, not in the map: {', '.join(names)}", file=sys.stderr)
     if options.limit:
         known = known[:options.limit]
     judged = judge(known, allowed, options)
@@ -131,14 +133,15 @@ def main():
     show(judged, figures)
     errors = [r for r in judged if r["decision"] == "error"]
     if errors:
-        print(f"measure_slurp.py: {len(errors)} requests failed, the first: {errors[0]['reason']}", file=sys.stderr)
+        print(f"measure_slurp.py: {len(errors)} failed, the first: {errors[0]['reason']}", file=sys.stderr)
     if options.wrong:
         with open(options.wrong, "w", encoding="utf-8") as f:
             f.writelines(json.dumps(r, ensure_ascii=False) + "\n" for r in judged if not r["right"])
     whole = not options.limit and not errors
     if whole and not options.no_record:
-        name = os.path.basename(options.rows).removesuffix(".jsonl")
-        quality.record(name.split(".")[0], name.split(".")[-1], f"tools/measure_slurp.py {os.path.basename(options.rows)}", figures)
+        name = os.path.basename(options.rows)
+        parts = name.removesuffix(".jsonl").split(".")
+        quality.record(parts[0], parts[-1], f"tools/measure_slurp.py {name}", figures)
     return 1 if errors else 0
 
 

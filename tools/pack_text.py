@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The packs' sentences as plain lines, for pretraining a trunk: tools/pack_text.py [PACKS_FOLDER] >TEXT
 
-Every training sentence comes three times, as written and with other values of its lists in it, and every near miss
-twice. A gate has no sentences of its own and gives nothing. The same sources give the same lines: the order is the
-files', the values are drawn from a generator with a fixed seed."""
+Every training sentence comes three times, as written and twice with other values of its lists in it, and
+every near miss twice. A gate has no sentences of its own and gives nothing. The same sources give the same
+lines: the order is the files', the values are drawn from a generator with a fixed seed."""
 import os
 import random
 import re

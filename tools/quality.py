@@ -3,8 +3,8 @@
 
 usage: quality.py SET SPLIT COMMAND < FIGURES.json      the numbers of one JSON object become rows
 
-A row for the same machine, command, set, split and metric is replaced where it stands, so that a change shows as a
-diff; others are added at the end."""
+A row for the same machine, command, set, split and metric is replaced where it stands, so that a change
+shows as a diff; others are added at the end."""
 import csv
 import datetime
 import json

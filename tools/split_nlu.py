@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Splits the labelled sets into rows to train on, to calibrate on (valid) and to judge on (test), always the same way.
+"""Splits the labelled sets into rows to train on, to calibrate on (valid) and to judge on (test).
 
 usage: split_nlu.py DATA_DIR OUT_DIR [snips] [clinc150] [home]
 
 snips      crc32(text) % 20: 0 test, 1 valid, others train
 home       crc32(text) % 10: 0 test, 1 valid, others train
 clinc150   its train file trains; its val and oos_val files are halved by crc32(text) % 2: 0 test, 1 valid
-Writes OUT_DIR/SET.{train,valid,test}.jsonl and, for clinc150, .oos_train and .oos_test; rows out of scope that calibrate
-lie in .valid under their label. Equal texts fall on the same side, so no test text was trained on."""
+Writes OUT_DIR/SET.{train,valid,test}.jsonl and, for clinc150, .oos_train and .oos_test; rows out of scope
+that calibrate lie in .valid under their label. The same every time; equal texts fall on the same side."""
 import json
 import os
 import sys
@@ -16,7 +16,8 @@ import zlib
 
 def read(folder, name):
     with open(os.path.join(folder, name), encoding="utf-8") as f:
-        return [(line.rstrip("\n"), zlib.crc32(json.loads(line)["text"].encode())) for line in f if line.strip()]
+        lines = [line.rstrip("\n") for line in f if line.strip()]
+    return [(line, zlib.crc32(json.loads(line)["text"].encode())) for line in lines]
 
 
 def write(folder, name, rows):

@@ -5,18 +5,20 @@
 #include "base/base.h"
 #include "minnow.h"
 
-_Static_assert((int)BASE_OK == MN_OK && (int)BASE_EARGUMENT == MN_EARGUMENT && (int)BASE_ENOMEM == MN_ENOMEM &&
-                   (int)BASE_EIO == MN_EIO && (int)BASE_ENOTFOUND == MN_ENOTFOUND && (int)BASE_EFORMAT == MN_EFORMAT &&
+_Static_assert((int)BASE_OK == MN_OK && (int)BASE_EARGUMENT == MN_EARGUMENT &&
+                   (int)BASE_ENOMEM == MN_ENOMEM && (int)BASE_EIO == MN_EIO &&
+                   (int)BASE_ENOTFOUND == MN_ENOTFOUND && (int)BASE_EFORMAT == MN_EFORMAT &&
                    (int)BASE_ELIMIT == MN_ELIMIT && (int)BASE_EUNSUPPORTED == MN_EUNSUPPORTED &&
                    (int)BASE_EMISMATCH == MN_EMISMATCH && (int)BASE_ECANCELLED == MN_ECANCELLED,
                "the public statuses are base's");
 
-/* Ends a public call: returns the status and hands a failure's details to the caller's error, unless that is NULL
- * or already has a failure. */
+/* Ends a public call: returns the status and hands a failure's details to the caller's error, unless that is
+ * NULL or already has a failure. */
 int api_result(base_status st, const base_error *inner, mn_error *out);
-/* Copies what the caller's struct has of ours; the rest of `ours` stays as it was. Both start with their size. A size
- * that no version ever had is an error. */
-base_status api_take_struct(void *ours, size_t our_size, const void *theirs, const char *what, base_error *err);
+/* Copies what the caller's struct has of ours; the rest of `ours` stays as it was. Both start with their
+ * size. A size that no version ever had is an error. */
+base_status api_take_struct(void *ours, size_t our_size, const void *theirs, const char *what,
+                            base_error *err);
 /* The path of a file that is shipped with the packs ("gate.gguf"): beside the program in packs/, in
  * ../share/minnow/packs from there, or in the prefix that this was built for. */
 base_status api_shipped_file(const char *name, char *out, size_t out_size, base_error *err);

@@ -1,5 +1,5 @@
-/* The engine: finds the packs, maps them, opens the loop, answers requests. Every pack is checked when the engine
- * opens, so that a request cannot fail on a file. */
+/* The engine: finds the packs, maps them, opens the loop, answers requests. Every pack is checked when the
+ * engine opens, so that a request cannot fail on a file. */
 #include <string.h>
 
 #include "api/engine.h"
@@ -35,13 +35,15 @@ typedef struct pack_loader {
 static base_status add_pack(mn_engine *mn, pack *p, const char *path, base_error *err) {
   const char *name = pack_manifest_of(p)->name;
   if (pack_manifest_of(p)->is_gate) {
-    if (mn->gate != NULL) return base_fail(err, BASE_EMISMATCH, path, "this is a second gate; keep one in the folder");
+    if (mn->gate != NULL)
+      return base_fail(err, BASE_EMISMATCH, path, "this is a second gate; keep one in the folder");
     mn->gate = p;
     return BASE_OK;
   }
   for (size_t i = 0; i < mn->n_packs; i++)
     if (strcmp(pack_manifest_of(mn->packs[i])->name, name) == 0)
-      return base_fail(err, BASE_EMISMATCH, path, "there is another pack named \"%s\" in the folder; keep one", name);
+      return base_fail(err, BASE_EMISMATCH, path,
+                       "there is another pack named \"%s\" in the folder; keep one", name);
   if (mn->n_packs == ENGINE_MAX_PACKS)
     return base_fail(err, BASE_ELIMIT, path, "there are more than %d packs in the folder", ENGINE_MAX_PACKS);
   mn->packs[mn->n_packs++] = p;
@@ -64,7 +66,8 @@ static base_status load_pack(pack_loader *l, const char *name, base_error *err) 
 /* Every NAME.gguf but the gate, which is loaded first, and the trunk that packs are trained from. */
 static base_status load_entry(void *ctx, const char *name, base_error *err) {
   base_slice s = base_slice_of(name), suffix = BASE_LITERAL(".gguf");
-  if (s.len <= suffix.len || s.ptr[0] == '.' || !base_slice_equal(base_slice_sub(s, s.len - suffix.len, s.len), suffix))
+  if (s.len <= suffix.len || s.ptr[0] == '.' ||
+      !base_slice_equal(base_slice_sub(s, s.len - suffix.len, s.len), suffix))
     return BASE_OK;
   if (strcmp(name, "gate.gguf") == 0 || strcmp(name, "trunk.gguf") == 0) return BASE_OK;
   return load_pack(ctx, name, err);
@@ -77,7 +80,8 @@ static base_status load_packs(mn_engine *mn, const char *dir, base_error *err) {
   if (has_gate(dir)) st = load_pack(&l, "gate.gguf", err);
   if (!st) st = os_list_dir(dir, load_entry, &l, err);
   if (!st && mn->n_packs == 0)
-    st = base_fail(err, BASE_ENOTFOUND, dir, "no built packs (NAME.gguf) are here; build them with minnow train packs/NAME");
+    st = base_fail(err, BASE_ENOTFOUND, dir,
+                   "no built packs (NAME.gguf) are here; build them with minnow train packs/NAME");
   return st;
 }
 
@@ -93,19 +97,21 @@ static base_status open_parts(mn_engine *mn, const mn_engine_options *o, base_er
   base_status st = BASE_OK;
   mn->kernels = o->kernels != NULL ? cpu_named(o->kernels) : cpu_best();
   if (mn->kernels == NULL)
-    return base_fail(err, BASE_EUNSUPPORTED, "kernels", "this machine has no kernel table named \"%s\"", o->kernels);
+    return base_fail(err, BASE_EUNSUPPORTED, "kernels", "this machine has no kernel table named \"%s\"",
+                     o->kernels);
   if (dir == NULL) {
     st = find_packs_dir(found, sizeof found, err);
     dir = found;
   }
   if (!st) st = load_packs(mn, dir, err);
   if (!st)
-    st = handoff_loop_open(&mn->loop, mn->gate, (const pack *const *)mn->packs, mn->n_packs, mn->kernels, &mn->allocator,
-                           err);
+    st = handoff_loop_open(&mn->loop, mn->gate, (const pack *const *)mn->packs, mn->n_packs, mn->kernels,
+                           &mn->allocator, err);
   if (st) return st;
   mn->versions_hash = base_hash(BASE_HASH_START, MN_VERSION, sizeof MN_VERSION);
   if (mn->gate != NULL) hash_version(&mn->versions_hash, mn->gate);
-  for (size_t i = 0; i < mn->n_packs; i++) hash_version(&mn->versions_hash, mn->packs[i]);
+  for (size_t i = 0; i < mn->n_packs; i++)
+    hash_version(&mn->versions_hash, mn->packs[i]);
   return BASE_OK;
 }
 
@@ -119,7 +125,8 @@ int mn_engine_open(mn_engine **out, const mn_engine_options *options, mn_error *
   if (st) return api_result(st, &err, error);
   base_allocator a = o.resize != NULL ? (base_allocator){o.resize, o.resize_ctx} : *base_allocator_libc();
   mn = base_calloc(&a, 1, sizeof *mn);
-  if (mn == NULL) return api_result(base_fail(&err, BASE_ENOMEM, "engine", "no memory for an engine"), &err, error);
+  if (mn == NULL)
+    return api_result(base_fail(&err, BASE_ENOMEM, "engine", "no memory for an engine"), &err, error);
   mn->allocator = a;
   mn->json.allocator = &mn->allocator;
   mn->local_seconds = o.local_seconds;
@@ -135,7 +142,8 @@ void mn_engine_close(mn_engine *mn) {
   base_allocator a = mn->allocator;
   handoff_loop_close(mn->loop);
   /* the gate goes last: the others may share its tokenizer; without one, the first pack's */
-  for (size_t i = mn->n_packs; i > 0; i--) pack_close(mn->packs[i - 1]);
+  for (size_t i = mn->n_packs; i > 0; i--)
+    pack_close(mn->packs[i - 1]);
   if (mn->gate != NULL) pack_close(mn->gate);
   base_buf_free(&mn->json);
   base_free(&a, mn, sizeof *mn);
@@ -160,7 +168,9 @@ const char *mn_engine_kernels(const mn_engine *mn) { return mn->kernels->name; }
 /* ---- one request ---- */
 
 /* Years 1 to 9999 in seconds since 1970. */
-static bool in_calendar(int64_t seconds) { return seconds >= INT64_C(-62135596800) && seconds <= INT64_C(253402300799); }
+static bool in_calendar(int64_t seconds) {
+  return seconds >= INT64_C(-62135596800) && seconds <= INT64_C(253402300799);
+}
 
 static value_datetime from_seconds(int64_t seconds) {
   int64_t day = seconds / 86400, rest = seconds % 86400;
@@ -180,13 +190,15 @@ static base_status read_now(const mn_engine *mn, const char *iso, value_datetime
   if (iso != NULL) {
     st = value_parse_datetime(base_slice_of(iso), now, NULL);
     if (st || !now->has_date)
-      return base_fail(err, BASE_EARGUMENT, "now", "\"%.60s\" is not a local time like 2026-11-21T09:30:00", iso);
+      return base_fail(err, BASE_EARGUMENT, "now", "\"%.60s\" is not a local time like 2026-11-21T09:30:00",
+                       iso);
     now->has_time = true; /* a day alone begins at midnight */
     return BASE_OK;
   }
   if (mn->local_seconds != NULL) {
     int64_t seconds = mn->local_seconds(mn->clock_ctx);
-    if (!in_calendar(seconds)) return base_fail(err, BASE_EARGUMENT, "clock", "it is in no year from 1 to 9999");
+    if (!in_calendar(seconds))
+      return base_fail(err, BASE_EARGUMENT, "clock", "it is in no year from 1 to 9999");
     *now = from_seconds(seconds);
   } else {
     st = os_local_time_of(os_unix_seconds(), &t, err);
@@ -202,7 +214,8 @@ static base_status find_pack(const mn_engine *mn, const char *name, const pack *
   for (size_t i = 0; i < mn->n_packs; i++)
     if (strcmp(pack_manifest_of(mn->packs[i])->name, name) == 0) *out = mn->packs[i];
   if (*out != NULL) return BASE_OK;
-  return base_fail(err, BASE_ENOTFOUND, "pack", "there is no pack named \"%.60s\"; minnow packs lists them", name);
+  return base_fail(err, BASE_ENOTFOUND, "pack", "there is no pack named \"%.60s\"; minnow packs lists them",
+                   name);
 }
 
 /* With a given time everything is reproducible, the id too; otherwise it is random. */

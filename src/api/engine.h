@@ -12,13 +12,13 @@ struct mn_engine {
   const cpu_kernels *kernels;
   int64_t (*local_seconds)(void *ctx); /* NULL: the system's clock */
   void *clock_ctx;
-  pack *gate;                          /* NULL: none */
+  pack *gate; /* NULL: none */
   pack *packs[ENGINE_MAX_PACKS];
   size_t n_packs;
-  uint64_t versions_hash;              /* of this library and of every pack's name and version */
+  uint64_t versions_hash; /* of this library and of every pack's name and version */
   handoff_loop *loop;
-  handoff_outcome run;                 /* of the last request; outcomes copy out of it */
-  base_buf json;                       /* kept between requests */
+  handoff_outcome run; /* of the last request; outcomes copy out of it */
+  base_buf json;       /* kept between requests */
 };
 
 /* One block with everything of mn->run. `id`: 16 hex digits. */

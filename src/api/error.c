@@ -9,16 +9,19 @@ int api_result(base_status st, const base_error *inner, mn_error *out) {
   if (st == BASE_OK || out == NULL || out->code != MN_OK) return (int)st;
   out->code = (int)st;
   (void)base_format(out->where, sizeof out->where, "%s", inner->where);
-  (void)base_format(out->text, sizeof out->text, "%s", inner->text[0] != '\0' ? inner->text : base_status_text(st));
+  (void)base_format(out->text, sizeof out->text, "%s",
+                    inner->text[0] != '\0' ? inner->text : base_status_text(st));
   return (int)st;
 }
 
-base_status api_take_struct(void *ours, size_t our_size, const void *theirs, const char *what, base_error *err) {
+base_status api_take_struct(void *ours, size_t our_size, const void *theirs, const char *what,
+                            base_error *err) {
   size_t size;
   if (theirs == NULL) return BASE_OK;
   memcpy(&size, theirs, sizeof size);
   if (size <= sizeof size || size > 65536)
-    return base_fail(err, BASE_EARGUMENT, what, "its size field is %zu; fill the struct with its _init function first", size);
+    return base_fail(err, BASE_EARGUMENT, what,
+                     "its size field is %zu; fill the struct with its _init function first", size);
   memcpy(ours, theirs, size < our_size ? size : our_size);
   return BASE_OK;
 }

@@ -20,7 +20,8 @@ typedef struct measuring {
   int none_label;
 } measuring;
 
-/* Labels and slots in the file's order come first, so that the rows' indices are the file's. Names the file does not know get indices behind, which no answer can match. */
+/* Labels and slots in the file's order come first, so that the rows' indices are the file's. Names the file
+ * does not know get indices behind, which no answer can match. */
 static base_status know_names(measuring *m, base_error *err) {
   const head_weights *w = head_brain_weights(m->brain);
   for (size_t i = 0; i < w->n_labels; i++)
@@ -49,7 +50,8 @@ static base_status judge_rows(measuring *m, size_t first, bool oos, base_error *
     uint64_t started = os_monotonic_ns();
     head_brain_run(m->brain, m->k, row->text, m->scratch, &got);
     m->ns[m->n_ns++] = os_monotonic_ns() - started;
-    st = eval_add(&m->tally, gold_of(m, row, oos), m->rows.spans + row->first_span, row->n_spans, &got, m->none_label, threshold, err);
+    st = eval_add(&m->tally, gold_of(m, row, oos), m->rows.spans + row->first_span, row->n_spans, &got,
+                  m->none_label, threshold, err);
   }
   return st;
 }
@@ -63,7 +65,8 @@ static base_status judge(measuring *m, const mn_eval_options *o, base_error *err
   m->ns_cap = m->rows.n_rows;
   m->ns = base_calloc(base_allocator_libc(), m->ns_cap + 1, sizeof *m->ns);
   if (m->ns == NULL) return base_fail(err, BASE_ENOMEM, o->data, "no memory for %zu rows", m->rows.n_rows);
-  for (size_t i = 0; i < in_scope && i < 20; i++) head_brain_run(m->brain, m->k, m->rows.rows[i].text, m->scratch, &warm);
+  for (size_t i = 0; i < in_scope && i < 20; i++)
+    head_brain_run(m->brain, m->k, m->rows.rows[i].text, m->scratch, &warm);
   size_t all = m->rows.n_rows;
   m->rows.n_rows = in_scope;
   st = judge_rows(m, 0, false, err);
@@ -111,7 +114,8 @@ static void fill_report(measuring *m, mn_eval_report *r) {
 }
 
 static base_status run(measuring *m, const mn_eval_options *o, base_error *err) {
-  if (o->model == NULL || o->data == NULL) return base_fail(err, BASE_EARGUMENT, "eval", "a model file and a data file are needed");
+  if (o->model == NULL || o->data == NULL)
+    return base_fail(err, BASE_EARGUMENT, "eval", "a model file and a data file are needed");
   m->k = o->kernels ? cpu_named(o->kernels) : cpu_best();
   if (m->k == NULL) return base_fail(err, BASE_EUNSUPPORTED, o->kernels, "this machine has no such kernels");
   base_status st = gguf_open(&m->file, o->model, NULL, err);

@@ -34,8 +34,8 @@ static void put_actions(base_buf *b, const handoff_outcome *run) {
     base_buf_puts(b, i > 0 ? ",{" : "{");
     put_string(b, "pack", m->name);
     put_string(b, "name", m->action[a->action].name);
-    base_buf_printf(b, "\"arguments\":%s,\"confidence\":%.4f,\"risk\":\"%s\"}", a->arguments, (double)a->confidence,
-                    pack_risk_name(m->action[a->action].risk));
+    base_buf_printf(b, "\"arguments\":%s,\"confidence\":%.4f,\"risk\":\"%s\"}", a->arguments,
+                    (double)a->confidence, pack_risk_name(m->action[a->action].risk));
   }
   base_buf_puts(b, "],");
 }
@@ -119,8 +119,9 @@ static mn_outcome *lay_out(base_arena *arena, const mn_engine *mn, const char *i
   filled.id = keep_text(arena, id);
   filled.text = keep_text(arena, run->text);
   filled.json = keep(arena, mn->json.ptr, mn->json.len);
-  filled.timings = (mn_timings){microseconds(run->ns_guard), microseconds(run->ns_gate), microseconds(run->ns_pack),
-                                microseconds(run->ns_valid), microseconds(run->ns_total)};
+  filled.timings =
+      (mn_timings){microseconds(run->ns_guard), microseconds(run->ns_gate), microseconds(run->ns_pack),
+                   microseconds(run->ns_valid), microseconds(run->ns_total)};
   if (o != NULL) *o = filled;
   return o;
 }

@@ -1,5 +1,5 @@
-/* mn_train: puts a run together out of its parts: where rows come from (a pack's folder, a file, plain text), which
- * trunk it starts from, the recipe, and where the file goes. The learning itself is in train/. */
+/* mn_train: puts a run together out of its parts: where rows come from (a pack's folder, a file, plain text),
+ * which trunk it starts from, the recipe, and where the file goes. The learning itself is in train/. */
 #include <stdio.h>
 #include <string.h>
 
@@ -54,7 +54,7 @@ static bool forward_progress(void *ctx, const train_progress *p) {
 /* ---- recipes: what measured best, docs/experiments.md ---- */
 
 static void recipe_for_pack(train_options *r, bool is_gate) {
-  r->swap_rate = 0.7f;
+  r->swap_rate = r->bag_swap_rate = 0.7f;
   r->typo_rate = 0.15f;
   r->speech_rate = 0.3f;
   r->limit_generated = is_gate ? 0 : 1500;
@@ -107,7 +107,8 @@ static base_status choose_out(training *t, base_error *err) {
   } else {
     return base_fail(err, BASE_EARGUMENT, "out", "say where the trained file goes");
   }
-  if (o->checkpoint != NULL) fits = fits && base_format(t->checkpoint, sizeof t->checkpoint, "%s", o->checkpoint);
+  if (o->checkpoint != NULL)
+    fits = fits && base_format(t->checkpoint, sizeof t->checkpoint, "%s", o->checkpoint);
   else fits = fits && base_format(t->checkpoint, sizeof t->checkpoint, "%s.checkpoint", t->out);
   return fits ? BASE_OK : base_fail(err, BASE_ELIMIT, "out", "the path is too long");
 }
@@ -128,12 +129,15 @@ static base_status choose_trunk(training *t, base_error *err) {
 
 /* ---- rows ---- */
 
-/* Rows of a held-out or out-of-scope file into `set`, which has to know the labels and slots of the training rows already. */
+/* Rows of a held-out or out-of-scope file into `set`, which has to know the labels and slots of the training
+ * rows already. */
 static base_status read_known(data_set *set, const data_set *known, const char *path, base_error *err) {
   for (size_t i = 0; i < known->labels.n; i++)
-    if (data_name(set, &set->labels, known->labels.name[i]) < 0) return base_fail(err, BASE_ENOMEM, path, "no memory");
+    if (data_name(set, &set->labels, known->labels.name[i]) < 0)
+      return base_fail(err, BASE_ENOMEM, path, "no memory");
   for (size_t i = 0; i < known->slots.n; i++)
-    if (data_name(set, &set->slots, known->slots.name[i]) < 0) return base_fail(err, BASE_ENOMEM, path, "no memory");
+    if (data_name(set, &set->slots, known->slots.name[i]) < 0)
+      return base_fail(err, BASE_ENOMEM, path, "no memory");
   base_status st = data_read_jsonl(set, path, err);
   if (st) return st;
   if (set->labels.n > known->labels.n || set->slots.n > known->slots.n)
@@ -174,8 +178,17 @@ static base_status read_rows(training *t, base_error *err) {
 /* ---- trunks ---- */
 
 /* The shape that ships: deep enough for phrases, small enough for four megabytes with heads. */
-static const model_shape SHIPPED_SHAPE = {.vocab = 4096, .d = 192, .layers = 4, .heads = 6, .kv_heads = 2, .head_dim = 32, .ff = 512,
-                                          .max_tokens = 128, .cases = TOK_CASE_COUNT, .rope_base = 10000.0f, .eps = 1e-6f};
+static const model_shape SHIPPED_SHAPE = {.vocab = 4096,
+                                          .d = 192,
+                                          .layers = 4,
+                                          .heads = 6,
+                                          .kv_heads = 2,
+                                          .head_dim = 32,
+                                          .ff = 512,
+                                          .max_tokens = 128,
+                                          .cases = TOK_CASE_COUNT,
+                                          .rope_base = 10000.0f,
+                                          .eps = 1e-6f};
 
 static base_status fresh_trunk(training *t, base_error *err) {
   model_shape shape = SHIPPED_SHAPE;
@@ -213,7 +226,8 @@ static base_status adapt_trunk(training *t, base_error *err) {
   r.learning_rate = 2e-3f;
   r.progress = t->recipe.progress;
   r.progress_ctx = t->recipe.progress_ctx;
-  for (size_t i = 0; i < t->o->n_unlabelled && !st; i++) st = data_read_lines(&text, t->o->unlabelled[i], err);
+  for (size_t i = 0; i < t->o->n_unlabelled && !st; i++)
+    st = data_read_lines(&text, t->o->unlabelled[i], err);
   if (!st) st = train_pretrain(t->net, t->tok, &text, &r, err);
   data_free(&text);
   return st;
@@ -227,15 +241,29 @@ static base_status learn(training *t, base_error *err) {
   const char *none = t->manifest ? PACK_LABEL_NONE : DATA_OOS_LABEL;
   train_spec spec = {.allowed = t->allowed, .part_slot = gate ? 0 : -1};
   if (!is_pack_folder(o) && o->nlu_file == NULL) {
+    uint64_t started = os_monotonic_ns();
     base_status st = train_pretrain(t->net, t->tok, &t->rows, &t->recipe, err);
     t->report.train_rows = t->rows.n_rows;
+    t->report.epochs_run = t->recipe.epochs;
+    t->report.seconds = (double)(os_monotonic_ns() - started) * 1e-9;
     return st ? st : train_net_put(t->net, t->tok, t->writer, err);
   }
   spec.none_label = data_find_name(&t->rows.labels, base_slice_of(none));
   base_status st = adapt_trunk(t, err);
-  if (!st) st = train_fit(t->net, t->tok, &t->rows, o->valid_file ? &t->valid : NULL, &spec, &t->recipe, t->writer, &t->report, err);
+  if (!st)
+    st = train_fit(t->net, t->tok, &t->rows, o->valid_file ? &t->valid : NULL, &spec, &t->recipe, t->writer,
+                   &t->report, err);
   if (!st && t->manifest != NULL) pack_put(t->manifest, t->source_hash, t->writer);
   return st;
+}
+
+/* The size of the file as it was written, with everything in it. */
+static uint64_t written_bytes(const char *path) {
+  os_map map = {0};
+  if (os_map_open(&map, path, NULL) != BASE_OK) return 0;
+  uint64_t bytes = map.len;
+  os_map_close(&map);
+  return bytes;
 }
 
 static base_status run(training *t, base_error *err) {
@@ -243,7 +271,8 @@ static base_status run(training *t, base_error *err) {
   uint32_t threads = o->threads ? o->threads : (uint32_t)os_cpu_count();
   bool text_only = !is_pack_folder(o) && o->nlu_file == NULL;
   if (is_pack_folder(o) + (o->nlu_file != NULL) + (text_only && o->n_unlabelled > 0) != 1)
-    return base_fail(err, BASE_EARGUMENT, "train", "say one thing to train: a pack's folder, labelled rows, or unlabelled text");
+    return base_fail(err, BASE_EARGUMENT, "train",
+                     "say one thing to train: a pack's folder, labelled rows, or unlabelled text");
   base_status st = choose_out(t, err);
   if (!st) st = read_rows(t, err);
   if (st) return st;
@@ -254,6 +283,7 @@ static base_status run(training *t, base_error *err) {
   if (!st && t->writer == NULL) st = base_fail(err, BASE_ENOMEM, "training", "no memory for the file");
   if (!st) st = learn(t, err);
   if (!st) st = gguf_writer_save(t->writer, t->out, err);
+  if (!st) t->report.bytes = written_bytes(t->out);
   if (!st && o->checkpoint == NULL && os_exists(t->checkpoint)) st = os_remove(t->checkpoint, err);
   return st;
 }

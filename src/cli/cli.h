@@ -33,9 +33,11 @@ typedef struct cli_option {
   const char *help;
 } cli_option;
 
-/* Reads options; the other words go to `rest`. CLI_GO to go on; else the exit status (help was shown, or the usage
+/* Reads options; the other words go to `rest`. CLI_GO to go on; else the exit status (help was shown, or the
+ * usage
  * is wrong and that was said). "--" ends the options; -5 is a word. */
-int cli_parse(const char *command, const cli_option *options, size_t n_options, int argc, char **argv, cli_list *rest);
+int cli_parse(const char *command, const cli_option *options, size_t n_options, int argc, char **argv,
+              cli_list *rest);
 
 /* ---- diagnosis ---- */
 

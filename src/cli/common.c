@@ -35,8 +35,8 @@ static void show_action(const mn_action *a) {
   char percent[16];
   printf("action      %s%s%s%s%s\n", cli_decision_colour(a->decision), a->title, cli_plain(),
          a->summary[0] != '\0' ? ": " : "", a->summary);
-  printf("            %s%s %s %s  %s, %s, %s%s\n", cli_dim(), a->pack, a->name, a->arguments, a->decision, a->risk,
-         cli_percent((double)a->confidence, percent), cli_plain());
+  printf("            %s%s %s %s  %s, %s, %s%s\n", cli_dim(), a->pack, a->name, a->arguments, a->decision,
+         a->risk, cli_percent((double)a->confidence, percent), cli_plain());
 }
 
 void cli_show_outcome(const mn_outcome *o) {
@@ -52,6 +52,6 @@ void cli_show_outcome(const mn_outcome *o) {
   printf("confidence  %s\n", cli_percent((double)mn_outcome_confidence(o), percent));
   printf("where       %s\n", where_of(o));
   printf("why         %s (%s)\n", mn_outcome_why(o), mn_outcome_reason(o));
-  printf("time        %.2f ms: guard %.2f, gate %.2f, pack %.2f, valid %.2f\n", t.total_us / 1000.0, t.guard_us / 1000.0,
-         t.gate_us / 1000.0, t.pack_us / 1000.0, t.valid_us / 1000.0);
+  printf("time        %.2f ms: guard %.2f, gate %.2f, pack %.2f, valid %.2f\n", t.total_us / 1000.0,
+         t.guard_us / 1000.0, t.gate_us / 1000.0, t.pack_us / 1000.0, t.valid_us / 1000.0);
 }

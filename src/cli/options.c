@@ -34,8 +34,8 @@ static int show_help(const char *command, const cli_option *options, size_t n) {
 }
 
 int cli_usage(const char *command, const char *text, const char *what) {
-  fprintf(stderr, "minnow: %s: %s%s%.80s%s; minnow %s --help says more\n", command, text, what != NULL ? " \"" : "",
-          what != NULL ? what : "", what != NULL ? "\"" : "", command);
+  fprintf(stderr, "minnow: %s: %s%s%.80s%s; minnow %s --help says more\n", command, text,
+          what != NULL ? " \"" : "", what != NULL ? what : "", what != NULL ? "\"" : "", command);
   return CLI_USAGE;
 }
 
@@ -69,7 +69,8 @@ static bool store(const cli_option *o, const char *value) {
   }
 }
 
-int cli_parse(const char *command, const cli_option *options, size_t n_options, int argc, char **argv, cli_list *rest) {
+int cli_parse(const char *command, const cli_option *options, size_t n_options, int argc, char **argv,
+              cli_list *rest) {
   bool words_only = false;
   rest->n = 0;
   for (int i = 0; i < argc; i++) {

@@ -16,8 +16,8 @@ static void put_slots(const json_t *action) {
   size_t i, k;
   json_array_foreach(json_object_get(action, "slots"), i, slot) {
     bool required = false;
-    json_array_foreach(json_object_get(action, "required"), k, needed)
-      required = required || json_equal(slot, needed) == 1;
+    json_array_foreach(json_object_get(action, "required"), k, needed) required =
+        required || json_equal(slot, needed) == 1;
     printf("%s%s%s", i > 0 ? ", " : "", json_string_value(slot), required ? "*" : "");
   }
 }
@@ -30,8 +30,8 @@ static int show_pack(const mn_engine *mn, size_t index) {
     return cli_fail(&err);
   }
   json_t *actions = json_object_get(manifest, "actions");
-  printf("%s %s: %s, %zu actions\n", text_of(manifest, "name"), text_of(manifest, "version"), text_of(manifest, "title"),
-         json_array_size(actions));
+  printf("%s %s: %s, %zu actions\n", text_of(manifest, "name"), text_of(manifest, "version"),
+         text_of(manifest, "title"), json_array_size(actions));
   json_array_foreach(actions, i, action) {
     printf("  %-20s %-12s ", text_of(action, "name"), text_of(action, "risk"));
     put_slots(action);
@@ -51,7 +51,8 @@ int cli_packs(int argc, char **argv) {
       {"--json", CLI_SWITCH, &json, NULL, "the manifests as a JSON array (docs/pack.md)"},
   };
   int status = cli_parse("packs", options, sizeof options / sizeof options[0], argc, argv, &words);
-  if (status == CLI_GO && words.n != 0) status = cli_usage("packs", "this word is not expected:", words.item[0]);
+  if (status == CLI_GO && words.n != 0)
+    status = cli_usage("packs", "this word is not expected:", words.item[0]);
   if (status == CLI_GO) status = cli_open_engine(&mn, packs);
   if (status == CLI_GO) {
     status = CLI_DONE;

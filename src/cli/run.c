@@ -6,10 +6,18 @@
 
 #include "cli/cli.h"
 
-enum { MAX_FILE = 16 << 20, DECISIONS = 8, DECISION_COLUMNS = 8, SURE_COLUMNS = 5, TIME_COLUMNS = 8, GAPS = 8 };
+enum {
+  MAX_FILE = 16 << 20,
+  DECISIONS = 8,
+  DECISION_COLUMNS = 8,
+  SURE_COLUMNS = 5,
+  TIME_COLUMNS = 8,
+  GAPS = 8
+};
 
 /* The last one counts requests that were refused as input. */
-static const char *const decisions[DECISIONS] = {"act", "answer", "confirm", "ask", "handoff", "defer", "refuse", "error"};
+static const char *const decisions[DECISIONS] = {"act",     "answer", "confirm", "ask",
+                                                 "handoff", "defer",  "refuse",  "error"};
 
 typedef struct running {
   mn_engine *mn;
@@ -21,14 +29,16 @@ typedef struct running {
 
 /* ---- one row ---- */
 
-static size_t request_columns(const running *r) { return (r->columns - DECISION_COLUMNS - SURE_COLUMNS - TIME_COLUMNS - GAPS) * 2 / 5; }
+static size_t request_columns(const running *r) {
+  return (r->columns - DECISION_COLUMNS - SURE_COLUMNS - TIME_COLUMNS - GAPS) * 2 / 5;
+}
 
 static size_t action_columns(const running *r) {
   return r->columns - DECISION_COLUMNS - SURE_COLUMNS - TIME_COLUMNS - GAPS - request_columns(r);
 }
 
-static void put_row(const running *r, base_slice request, const char *decision, const char *actions, const char *sure,
-                    const char *time) {
+static void put_row(const running *r, base_slice request, const char *decision, const char *actions,
+                    const char *sure, const char *time) {
   cli_cell(request, request_columns(r));
   fputs("  ", stdout);
   fputs(cli_decision_colour(decision), stdout);
@@ -86,7 +96,8 @@ static bool run_one(running *r, base_slice text, bool table) {
   describe(o, &actions);
   (void)base_format(time, sizeof time, "%.2f ms", us / 1000.0);
   if (table)
-    put_row(r, text, mn_outcome_decision(o), actions.len > 0 ? actions.ptr : "", cli_percent((double)mn_outcome_confidence(o), sure), time);
+    put_row(r, text, mn_outcome_decision(o), actions.len > 0 ? actions.ptr : "",
+            cli_percent((double)mn_outcome_confidence(o), sure), time);
   else cli_show_outcome(o);
   base_buf_free(&actions);
   mn_outcome_free(o);
@@ -117,15 +128,15 @@ static void summarise(running *r) {
   const char *separator = " ";
   for (size_t i = 0; i < DECISIONS; i++) {
     if (r->count[i] == 0) continue;
-    printf("%s%s%s%s %zu (%.1f %%)", separator, cli_decision_colour(decisions[i]), decisions[i], cli_plain(), r->count[i],
-           100.0 * (double)r->count[i] / (double)all);
+    printf("%s%s%s%s %zu (%.1f %%)", separator, cli_decision_colour(decisions[i]), decisions[i], cli_plain(),
+           r->count[i], 100.0 * (double)r->count[i] / (double)all);
     separator = ", ";
   }
   putchar('\n');
   if (r->n == 0) return;
   qsort(r->us, r->n, sizeof *r->us, compare_us);
-  printf("time of a request: p50 %.2f ms, p95 %.2f ms, p99 %.2f ms (one thread, %s kernels)\n", percentile_ms(r, 0.50),
-         percentile_ms(r, 0.95), percentile_ms(r, 0.99), mn_engine_kernels(r->mn));
+  printf("time of a request: p50 %.2f ms, p95 %.2f ms, p99 %.2f ms (one thread, %s kernels)\n",
+         percentile_ms(r, 0.50), percentile_ms(r, 0.95), percentile_ms(r, 0.99), mn_engine_kernels(r->mn));
 }
 
 /* ---- the file and the prompt ---- */
@@ -155,7 +166,9 @@ static bool prompt(running *r) {
     if (n < 0) break;
     base_slice text = base_slice_trim((base_slice){line, (size_t)n});
     if (text.len == 0) continue;
-    if (base_slice_equal_nocase(text, BASE_LITERAL("quit")) || base_slice_equal_nocase(text, BASE_LITERAL("exit"))) break;
+    if (base_slice_equal_nocase(text, BASE_LITERAL("quit")) ||
+        base_slice_equal_nocase(text, BASE_LITERAL("exit")))
+      break;
     fine = run_one(r, text, false);
   }
   free(line);

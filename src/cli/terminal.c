@@ -18,8 +18,9 @@ bool cli_colour(void) {
 const char *cli_decision_colour(const char *decision) {
   static const struct {
     const char *decision, *code;
-  } table[] = {{"act", "\033[32m"},     {"answer", "\033[32m"}, {"confirm", "\033[33m"}, {"ask", "\033[33m"},
-               {"handoff", "\033[36m"}, {"defer", "\033[36m"},  {"refuse", "\033[31m"},  {"error", "\033[31m"}};
+  } table[] = {{"act", "\033[32m"},    {"answer", "\033[32m"},  {"confirm", "\033[33m"},
+               {"ask", "\033[33m"},    {"handoff", "\033[36m"}, {"defer", "\033[36m"},
+               {"refuse", "\033[31m"}, {"error", "\033[31m"}};
   for (size_t i = 0; cli_colour() && i < sizeof table / sizeof table[0]; i++)
     if (strcmp(table[i].decision, decision) == 0) return table[i].code;
   return "";
@@ -96,5 +97,6 @@ void cli_cell(base_slice text, size_t columns) {
     fputs("\xE2\x80\xA6", stdout);
     taken++;
   }
-  for (; taken < columns; taken++) putchar(' ');
+  for (; taken < columns; taken++)
+    putchar(' ');
 }

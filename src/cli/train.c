@@ -1,5 +1,5 @@
-/* minnow train: a pack's folder, labelled rows or plain text to a file, with a progress bar. Ctrl-C keeps what was
- * learnt; the same command goes on from there. */
+/* minnow train: a pack's folder, labelled rows or plain text to a file, with a progress bar. Ctrl-C keeps
+ * what was learnt; the same command goes on from there. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,7 +26,8 @@ static void draw(const bar *b, const mn_progress *p) {
   int full = (int)(share * BAR_COLUMNS);
   if (b->terminal) fputs("\r\033[K", stderr);
   fprintf(stderr, "%-9s [", p->phase);
-  for (int i = 0; i < BAR_COLUMNS; i++) fputc(i < full ? '#' : '-', stderr);
+  for (int i = 0; i < BAR_COLUMNS; i++)
+    fputc(i < full ? '#' : '-', stderr);
   fprintf(stderr, "] %3.0f %%", share * 100.0);
   if (p->epochs > 0) fprintf(stderr, "  epoch %u/%u", p->epoch, p->epochs);
   if (p->loss > 0.0f) fprintf(stderr, "  loss %.3f", (double)p->loss);
@@ -41,11 +42,12 @@ static void draw(const bar *b, const mn_progress *p) {
 static void put_metrics(const bar *b, const mn_progress *p) {
   if (b->terminal) fputs("\r\033[K", stderr);
   if (strcmp(p->phase, "pretrain") == 0)
-    fprintf(stderr, "%-9s held-out words guessed %.1f %%, best %.1f %%\n", p->phase, 100.0 * (double)p->label_accuracy,
-            100.0 * (double)p->best);
+    fprintf(stderr, "%-9s held-out words guessed %.1f %%, best %.1f %%\n", p->phase,
+            100.0 * (double)p->label_accuracy, 100.0 * (double)p->best);
   else
-    fprintf(stderr, "%-9s epoch %u: intent %.1f %%, slot F1 %.1f %%, exact %.1f %% of held-out rows\n", p->phase, p->epoch,
-            100.0 * (double)p->label_accuracy, 100.0 * (double)p->slot_f1, 100.0 * (double)p->exact_match);
+    fprintf(stderr, "%-9s epoch %u: intent %.1f %%, slot F1 %.1f %%, exact %.1f %% of held-out rows\n",
+            p->phase, p->epoch, 100.0 * (double)p->label_accuracy, 100.0 * (double)p->slot_f1,
+            100.0 * (double)p->exact_match);
 }
 
 static bool on_progress(void *ctx, const mn_progress *p) {
@@ -61,17 +63,20 @@ static bool on_progress(void *ctx, const mn_progress *p) {
 }
 
 static void put_accuracy(const char *name, float label, float f1, float exact) {
-  printf("%-12s intent %.2f %%, slot F1 %.2f %%, exact %.2f %%\n", name, 100.0 * (double)label, 100.0 * (double)f1,
-         100.0 * (double)exact);
+  printf("%-12s intent %.2f %%, slot F1 %.2f %%, exact %.2f %%\n", name, 100.0 * (double)label,
+         100.0 * (double)f1, 100.0 * (double)exact);
 }
 
 static void report(const mn_train_report *r) {
-  printf("%-12s %zu to learn, %zu held out, %u epochs, %.0f s\n", "rows", r->train_rows, r->valid_rows, r->epochs_run, r->seconds);
+  printf("%-12s %zu to learn, %zu held out, %u epochs, %.0f s\n", "rows", r->train_rows, r->valid_rows,
+         r->epochs_run, r->seconds);
   if (r->valid_rows > 0) {
     put_accuracy("float", r->label_accuracy, r->slot_f1, r->exact_match);
     put_accuracy("int8", r->label_accuracy_i8, r->slot_f1_i8, r->exact_match_i8);
-    printf("%-12s ECE %.3f; acts from confidence %.3f on: on %.1f %% of held-out rows, %.1f %% of those wrong\n",
-           "calibration", (double)r->ece, (double)r->act_threshold, 100.0 * (double)r->acted_share, 100.0 * (double)r->acted_wrong);
+    printf(
+        "%-12s ECE %.3f; acts from confidence %.3f on: on %.1f %% of held-out rows, %.1f %% of those wrong\n",
+        "calibration", (double)r->ece, (double)r->act_threshold, 100.0 * (double)r->acted_share,
+        100.0 * (double)r->acted_wrong);
   }
   printf("%-12s %s, %.2f MB\n", "file", r->out, (double)r->bytes / 1e6);
 }
@@ -86,7 +91,8 @@ static int train(mn_train_options *o) {
   int st = mn_train(o, &r, &err);
   if (b.terminal && b.phase != NULL) fputs("\r\033[K", stderr);
   if (st == MN_ECANCELLED) {
-    fputs("minnow: stopped; what was learnt is kept, run the same command again to go on from there\n", stderr);
+    fputs("minnow: stopped; what was learnt is kept, run the same command again to go on from there\n",
+          stderr);
     return CLI_FAILED;
   }
   if (st != MN_OK) return cli_fail(&err);
@@ -97,7 +103,8 @@ static int train(mn_train_options *o) {
 /* Words that are no options are a pack's folder, or more text files after --unlabelled. */
 static int choose_input(mn_train_options *o, const cli_list *words, cli_list *texts) {
   if (texts->n == 0 && o->nlu_file == NULL) {
-    if (words->n != 1) return cli_usage("train", "one pack folder, --nlu FILE or --unlabelled TEXT is needed", NULL);
+    if (words->n != 1)
+      return cli_usage("train", "one pack folder, --nlu FILE or --unlabelled TEXT is needed", NULL);
     o->pack_dir = words->item[0];
     return CLI_GO;
   }
@@ -118,9 +125,11 @@ int cli_train(int argc, char **argv) {
   cli_list words, texts = {.n = 0};
   mn_train_options_init(&o);
   const cli_option options[] = {
-      {"--nlu", CLI_TEXT, &o.nlu_file, "FILE", "labelled rows {\"text\",\"intent\",\"spans\":[[start,end,slot],...]}"},
+      {"--nlu", CLI_TEXT, &o.nlu_file, "FILE",
+       "labelled rows {\"text\",\"intent\",\"spans\":[[start,end,slot],...]}"},
       {"--unlabelled", CLI_LIST, &texts, "TEXT", "plain text, one a line, to learn the language from first"},
-      {"--valid", CLI_TEXT, &o.valid_file, "FILE", "held-out rows; otherwise a share of the rows is held out"},
+      {"--valid", CLI_TEXT, &o.valid_file, "FILE",
+       "held-out rows; otherwise a share of the rows is held out"},
       {"--oos", CLI_TEXT, &o.oos_file, "FILE", "rows that are out of scope"},
       {"-o", CLI_TEXT, &o.out, "OUT", "the file to make; a pack's goes beside its folder"},
       {"--trunk", CLI_TEXT, &o.trunk, "FILE", "the trunk to start from"},
@@ -130,7 +139,8 @@ int cli_train(int argc, char **argv) {
       {"--epochs", CLI_NUMBER, &epochs, "N", "times to go over the rows"},
   };
   int status = cli_parse("train", options, sizeof options / sizeof options[0], argc, argv, &words);
-  if (status == CLI_GO && (threads > 1024 || epochs > 1000000)) status = cli_usage("train", "this number is too large", NULL);
+  if (status == CLI_GO && (threads > 1024 || epochs > 1000000))
+    status = cli_usage("train", "this number is too large", NULL);
   if (status == CLI_GO) status = choose_input(&o, &words, &texts);
   if (status != CLI_GO) return status;
   o.threads = (uint32_t)threads;

@@ -14,6 +14,7 @@ typedef struct instance {
   base_error *err; /* NULL while alternatives are tried */
   char path[96];   /* JSON Pointer of the value at hand, cut when too long */
   size_t path_len;
+  bool part; /* the root's required and anyOf are not asked for */
 } instance;
 
 static bool fail(instance *in, const char *fmt, const char *what) {
@@ -116,13 +117,17 @@ static int find_property(const instance *in, const constrain_node *n, base_slice
   return i;
 }
 
+static bool is_part(const instance *in, const constrain_node *n) {
+  return in->part && n == &in->s->node[in->s->root];
+}
+
 static bool check_object(instance *in, const constrain_node *n, base_slice v) {
   base_slice rest, key, value;
   char step[64];
   size_t count = constrain_json_count(v);
   if (count < n->min_properties) return fail(in, "this object has too few members%s", "");
   if (count > n->max_properties) return fail(in, "this object has too many members%s", "");
-  if (n->required.ptr != NULL) {
+  if (n->required.ptr != NULL && !is_part(in, n)) {
     rest = constrain_json_inside(n->required);
     while (constrain_json_next_item(&rest, &key))
       if (!constrain_json_find_member(v, key, &value)) return fail_slice(in, "%s is required", key);
@@ -169,10 +174,11 @@ static bool check_combined(instance *in, const constrain_node *n, base_slice v) 
   size_t fits = 0;
   for (int i = n->all_of; i != NODE_NONE; i = nodes[i].next)
     if (!check(in, i, v)) return false;
-  int i = n->any_of;
+  int i = is_part(in, n) ? NODE_NONE : n->any_of;
+  bool alternatives = i != NODE_NONE;
   while (i != NODE_NONE && !check_quietly(in, i, v))
     i = nodes[i].next;
-  if (n->any_of != NODE_NONE && i == NODE_NONE) return fail(in, "this fits none of the alternatives%s", "");
+  if (alternatives && i == NODE_NONE) return fail(in, "this fits none of the alternatives%s", "");
   for (i = n->one_of; i != NODE_NONE; i = nodes[i].next)
     fits += check_quietly(in, i, v);
   if (n->one_of != NODE_NONE && fits != 1)
@@ -203,9 +209,17 @@ static bool check(instance *in, int index, base_slice v) {
   return check_combined(in, n, v);
 }
 
-base_status constrain_check(const constrain_schema *s, base_slice json, base_error *err) {
+static base_status check_text(const constrain_schema *s, base_slice json, bool part, base_error *err) {
   base_status st = constrain_json_text_check(json, CONSTRAIN_MAX_BYTES, "arguments", err);
   if (st) return st;
-  instance in = {.s = s, .err = err};
+  instance in = {.s = s, .err = err, .part = part};
   return check(&in, s->root, constrain_json_document(json)) ? BASE_OK : BASE_EMISMATCH;
+}
+
+base_status constrain_check(const constrain_schema *s, base_slice json, base_error *err) {
+  return check_text(s, json, false, err);
+}
+
+base_status constrain_check_part(const constrain_schema *s, base_slice json, base_error *err) {
+  return check_text(s, json, true, err);
 }

@@ -25,5 +25,7 @@ void constrain_schema_close(constrain_schema *s); /* NULL is harmless */
  * no duplicate keys, at most 64 deep, 64 KiB long, 1,024 keys in an object and those around it). Allocates
  * nothing. */
 base_status constrain_check(const constrain_schema *s, base_slice instance, base_error *err);
+/* The same for an object that is not complete yet: the outermost `required` and `anyOf` are not asked for. */
+base_status constrain_check_part(const constrain_schema *s, base_slice instance, base_error *err);
 
 #endif

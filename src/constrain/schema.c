@@ -287,6 +287,14 @@ static base_status set_keyword(compiler *c, int n, keyword is, base_slice key, b
   return BASE_OK;
 }
 
+static int find_keyword(base_slice key) {
+  char name[32];
+  if (!constrain_json_string_copy(key, name, sizeof name)) return -1;
+  for (size_t i = 0; i < sizeof keywords / sizeof keywords[0]; i++)
+    if (strcmp(name, keywords[i].name) == 0) return (int)i;
+  return -1;
+}
+
 static base_status compile(compiler *c, base_slice schema, int *out) {
   base_slice rest, key, value;
   constrain_kind kind = constrain_json_kind_of(schema);
@@ -298,10 +306,8 @@ static base_status compile(compiler *c, base_slice schema, int *out) {
     return base_fail(c->err, BASE_EFORMAT, c->where, "a schema must be an object, true or false");
   rest = constrain_json_inside(schema);
   while (constrain_json_next_member(&rest, &key, &value)) {
-    size_t i = 0;
-    while (i < sizeof keywords / sizeof keywords[0] && !constrain_json_string_is(key, keywords[i].name))
-      i++;
-    if (i == sizeof keywords / sizeof keywords[0]) return refuse(c, key, "this is not supported");
+    int i = find_keyword(key);
+    if (i < 0) return refuse(c, key, "this is not supported");
     base_status st = set_keyword(c, n, keywords[i].is, key, value);
     if (st) return st;
   }

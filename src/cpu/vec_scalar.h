@@ -21,6 +21,13 @@ typedef struct va {
   int32_t b[4];
 } va;
 
+/* Inlined, the many small arrays cost the address sanitizer a minute of compiling. */
+#if defined(__SANITIZE_ADDRESS__)
+#define VEC_FN static __attribute__((noinline, unused))
+#else
+#define VEC_FN static inline
+#endif
+
 #define VEC_PLAIN
 #define VEC_GEMM_MR 4
 #define VEC_GEMM_NV 1
@@ -32,43 +39,43 @@ typedef struct va {
   for (int i = 0; i < 16; i++) r.l[i] = (expr); \
   return r
 
-static inline vf vf_set1(float x) { VEC_EACH(x); }
-static inline vf vf_load(const float *p) { VEC_EACH(p[i]); }
-static inline vf vf_add(vf a, vf b) { VEC_EACH(a.l[i] + b.l[i]); }
-static inline vf vf_sub(vf a, vf b) { VEC_EACH(a.l[i] - b.l[i]); }
-static inline vf vf_mul(vf a, vf b) { VEC_EACH(a.l[i] * b.l[i]); }
-static inline vf vf_div(vf a, vf b) { VEC_EACH(a.l[i] / b.l[i]); }
-static inline vf vf_sqrt(vf a) { VEC_EACH(sqrtf(a.l[i])); }
-static inline vf vf_fma(vf a, vf b, vf c) { VEC_EACH(fmaf(a.l[i], b.l[i], c.l[i])); }
-static inline vf vf_max(vf a, vf b) { VEC_EACH(a.l[i] > b.l[i] ? a.l[i] : b.l[i]); }
-static inline vf vf_min(vf a, vf b) { VEC_EACH(a.l[i] < b.l[i] ? a.l[i] : b.l[i]); }
-static inline vf vf_abs(vf a) { VEC_EACH(fabsf(a.l[i])); }
-static inline vf vf_neg(vf a) { VEC_EACH(-a.l[i]); }
+VEC_FN vf vf_set1(float x) { VEC_EACH(x); }
+VEC_FN vf vf_load(const float *p) { VEC_EACH(p[i]); }
+VEC_FN vf vf_add(vf a, vf b) { VEC_EACH(a.l[i] + b.l[i]); }
+VEC_FN vf vf_sub(vf a, vf b) { VEC_EACH(a.l[i] - b.l[i]); }
+VEC_FN vf vf_mul(vf a, vf b) { VEC_EACH(a.l[i] * b.l[i]); }
+VEC_FN vf vf_div(vf a, vf b) { VEC_EACH(a.l[i] / b.l[i]); }
+VEC_FN vf vf_sqrt(vf a) { VEC_EACH(sqrtf(a.l[i])); }
+VEC_FN vf vf_fma(vf a, vf b, vf c) { VEC_EACH(fmaf(a.l[i], b.l[i], c.l[i])); }
+VEC_FN vf vf_max(vf a, vf b) { VEC_EACH(a.l[i] > b.l[i] ? a.l[i] : b.l[i]); }
+VEC_FN vf vf_min(vf a, vf b) { VEC_EACH(a.l[i] < b.l[i] ? a.l[i] : b.l[i]); }
+VEC_FN vf vf_abs(vf a) { VEC_EACH(fabsf(a.l[i])); }
+VEC_FN vf vf_neg(vf a) { VEC_EACH(-a.l[i]); }
 
-static inline void vf_store(float *p, vf v) { memcpy(p, v.l, sizeof(v.l)); }
-static inline void vf_store_n(float *p, vf v, size_t n) { memcpy(p, v.l, n * sizeof(float)); }
-static inline vf vf_load_or(const float *p, size_t n, float fill) {
+VEC_FN void vf_store(float *p, vf v) { memcpy(p, v.l, sizeof(v.l)); }
+VEC_FN void vf_store_n(float *p, vf v, size_t n) { memcpy(p, v.l, n * sizeof(float)); }
+VEC_FN vf vf_load_or(const float *p, size_t n, float fill) {
   vf r = vf_set1(fill);
   memcpy(r.l, p, n * sizeof(float));
   return r;
 }
 
 /* The first n lanes of v, then `fill`. */
-static inline vf vf_first(vf v, size_t n, float fill) { VEC_EACH((size_t)i < n ? v.l[i] : fill); }
+VEC_FN vf vf_first(vf v, size_t n, float fill) { VEC_EACH((size_t)i < n ? v.l[i] : fill); }
 
-static inline float vf_sum(vf v) {
+VEC_FN float vf_sum(vf v) {
   for (int half = 8; half; half /= 2)
     for (int i = 0; i < half; i++) v.l[i] += v.l[i + half];
   return v.l[0];
 }
-static inline float vf_max_fold(vf v) {
+VEC_FN float vf_max_fold(vf v) {
   for (int half = 8; half; half /= 2)
     for (int i = 0; i < half; i++) v.l[i] = v.l[i] > v.l[i + half] ? v.l[i] : v.l[i + half];
   return v.l[0];
 }
 
 /* With t = n + CPU_EXP_MAGIC: 2^(n/2 rounded down) and 2^(n - that). */
-static inline void vf_pow2_halves(vf t, vf *first, vf *second) {
+VEC_FN void vf_pow2_halves(vf t, vf *first, vf *second) {
   for (int i = 0; i < 16; i++) {
     uint32_t bits, base, f, s;
     float magic = CPU_EXP_MAGIC;
@@ -83,37 +90,37 @@ static inline void vf_pow2_halves(vf t, vf *first, vf *second) {
 }
 
 /* Nearest even integer of values in [-127, 127], as bytes; writes n of them. */
-static inline void vf_store_i8(int8_t *p, vf v, size_t n) {
+VEC_FN void vf_store_i8(int8_t *p, vf v, size_t n) {
   for (size_t i = 0; i < n; i++) p[i] = (int8_t)lrintf(v.l[i]);
 }
 
-static inline vi vi_zero(void) {
+VEC_FN vi vi_zero(void) {
   vi r = {{0}};
   return r;
 }
-static inline vw vw_load(const int8_t *p) {
+VEC_FN vw vw_load(const int8_t *p) {
   vw r = {p};
   return r;
 }
-static inline va va_set4(const int8_t *p) {
+VEC_FN va va_set4(const int8_t *p) {
   va r = {{p[0], p[1], p[2], p[3]}};
   return r;
 }
 /* acc[row] += sum over 4 k of w[row][k] * (a[k] + VEC_I8_BIAS) */
-static inline vi vi_dot(vi acc, vw w, va a) {
+VEC_FN vi vi_dot(vi acc, vw w, va a) {
   for (int i = 0; i < 16; i++)
     acc.l[i] +=
         w.p[i * 4] * a.b[0] + w.p[i * 4 + 1] * a.b[1] + w.p[i * 4 + 2] * a.b[2] + w.p[i * 4 + 3] * a.b[3];
   return acc;
 }
 /* acc - VEC_I8_BIAS * row_sum, as floats */
-static inline vf vi_unbias(vi acc, const int32_t *row_sum) {
+VEC_FN vf vi_unbias(vi acc, const int32_t *row_sum) {
   (void)row_sum;
   VEC_EACH((float)acc.l[i]);
 }
 
 /* dst[c * dst_ld + r] = src[r * src_ld + c] for a 4 x 4 block */
-static inline void vec_transpose4(const float *src, size_t src_ld, float *dst, size_t dst_ld) {
+VEC_FN void vec_transpose4(const float *src, size_t src_ld, float *dst, size_t dst_ld) {
   for (size_t r = 0; r < 4; r++)
     for (size_t c = 0; c < 4; c++) dst[c * dst_ld + r] = src[r * src_ld + c];
 }

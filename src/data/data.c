@@ -71,7 +71,8 @@ int data_find_name(const data_names *names, base_slice name) {
 }
 
 static int add_name(data_set *s, data_names *names, base_slice name) {
-  if (names->n >= MAX_NAMES || !grow(s, (void **)&names->name, names->n, &names->cap, sizeof *names->name)) return -1;
+  if (names->n >= MAX_NAMES || !grow(s, (void **)&names->name, names->n, &names->cap, sizeof *names->name))
+    return -1;
   base_slice kept = data_keep(s, name);
   if (kept.ptr == NULL) return -1;
   names->name[names->n] = kept;
@@ -86,7 +87,8 @@ int data_name(data_set *s, data_names *names, base_slice name) {
 int data_list_of(data_set *s, base_slice name) {
   for (size_t i = 0; i < s->n_lists; i++)
     if (base_slice_equal(s->lists[i].name, name)) return (int)i;
-  if (s->n_lists >= DATA_NO_LIST || !grow(s, (void **)&s->lists, s->n_lists, &s->lists_cap, sizeof *s->lists)) return -1;
+  if (s->n_lists >= DATA_NO_LIST || !grow(s, (void **)&s->lists, s->n_lists, &s->lists_cap, sizeof *s->lists))
+    return -1;
   base_slice kept = data_keep(s, name);
   if (kept.ptr == NULL) return -1;
   s->lists[s->n_lists] = (data_list){.name = kept};
@@ -95,8 +97,8 @@ int data_list_of(data_set *s, base_slice name) {
 
 base_status data_list_add(data_set *s, int list, base_slice value, base_error *err) {
   if (data_name(s, &s->lists[list].values, value) >= 0) return BASE_OK;
-  return base_fail(err, BASE_ENOMEM, "value list", "no room for '%.*s'", (int)(value.len < 60 ? value.len : 60),
-                   value.ptr);
+  return base_fail(err, BASE_ENOMEM, "value list", "no room for '%.*s'",
+                   (int)(value.len < 60 ? value.len : 60), value.ptr);
 }
 
 base_status data_lists_from_spans(data_set *s, base_error *err) {
@@ -119,8 +121,9 @@ static base_status check_spans(base_slice text, const data_span *spans, size_t n
   for (size_t i = 0; i < n; i++) {
     const data_span *p = &spans[i];
     if (p->start < before || p->start >= p->end || p->end > text.len)
-      return base_fail(err, BASE_EFORMAT, "span", "span %zu (%u to %u) is empty, overlaps or lies outside the text", i + 1,
-                       p->start, p->end);
+      return base_fail(err, BASE_EFORMAT, "span",
+                       "span %zu (%u to %u) is empty, overlaps or lies outside the text", i + 1, p->start,
+                       p->end);
     if (((unsigned char)text.ptr[p->start] & 0xc0) == 0x80 ||
         (p->end < text.len && ((unsigned char)text.ptr[p->end] & 0xc0) == 0x80))
       return base_fail(err, BASE_EFORMAT, "span", "span %zu cuts a character in two", i + 1);
@@ -156,12 +159,14 @@ static uint32_t phrasing(base_slice text, const data_span *spans, size_t n) {
   return (uint32_t)(h ^ (h >> 32));
 }
 
-base_status data_add(data_set *s, base_slice text, int label, const data_span *spans, size_t n_spans, base_error *err) {
+base_status data_add(data_set *s, base_slice text, int label, const data_span *spans, size_t n_spans,
+                     base_error *err) {
   base_status st = check_spans(text, spans, n_spans, err);
   if (st) return st;
   if (text.len >= DATA_MAX_TEXT || n_spans > DATA_MAX_SPANS)
-    return base_fail(err, BASE_ELIMIT, "row", "a text of %zu bytes and %zu spans; at most %d and %d are supported",
-                     text.len, n_spans, DATA_MAX_TEXT - 1, DATA_MAX_SPANS);
+    return base_fail(err, BASE_ELIMIT, "row",
+                     "a text of %zu bytes and %zu spans; at most %d and %d are supported", text.len, n_spans,
+                     DATA_MAX_TEXT - 1, DATA_MAX_SPANS);
   bool room = grow(s, (void **)&s->rows, s->n_rows, &s->rows_cap, sizeof *s->rows);
   for (size_t i = 0; i < n_spans && room; i++) {
     room = grow(s, (void **)&s->spans, s->n_spans + i, &s->spans_cap, sizeof *s->spans);

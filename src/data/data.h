@@ -1,5 +1,5 @@
-/* data: labelled sentences in memory, as training and measuring need them. Rows come from JSONL files here and
- * from pack folders in pack/. A span's value can be swapped for another of its value list. */
+/* data: labelled sentences in memory, as training and measuring need them. Rows come from JSONL files here
+ * and from pack folders in pack/. A span's value can be swapped for another of its value list. */
 #ifndef DATA_DATA_H
 #define DATA_DATA_H
 
@@ -51,26 +51,30 @@ void data_init(data_set *s, const base_allocator *a); /* a may be NULL */
 void data_free(data_set *s);
 /* Copies text into the set; a slice with ptr NULL when out of memory. */
 base_slice data_keep(data_set *s, base_slice text);
-/* Index of a name, added when new; -1 when out of memory or over 65,000. data_find_name never adds: -1 when absent. */
+/* Index of a name, added when new; -1 when out of memory or over 65,000. data_find_name never adds: -1 when
+ * absent. */
 int data_name(data_set *s, data_names *names, base_slice name);
 int data_find_name(const data_names *names, base_slice name);
 /* Index of a list by name, added when new; -1 when out of memory. */
 int data_list_of(data_set *s, base_slice name);
 base_status data_list_add(data_set *s, int list, base_slice value, base_error *err);
-/* Spans are checked: in order, inside, not overlapping, on character boundaries. Fills phrasing from the text with spans replaced by their slot,
- * lower-cased, punctuation dropped. */
-base_status data_add(data_set *s, base_slice text, int label, const data_span *spans, size_t n_spans, base_error *err);
+/* Spans are checked: in order, inside, not overlapping, on character boundaries. Fills phrasing from the text
+ * with spans replaced by their slot, lower-cased, punctuation dropped. */
+base_status data_add(data_set *s, base_slice text, int label, const data_span *spans, size_t n_spans,
+                     base_error *err);
 
-/* Rows {"text","intent","spans":[[start,end,slot],...]}, offsets in characters; "spans" may be missing and in any
- * order; a key given twice is refused. A bad line, and a file without rows, is refused with file:line and the reason;
- * rows before it stay in the set. */
+/* Rows {"text","intent","spans":[[start,end,slot],...]}, offsets in characters; "spans" may be missing and in
+ * any order; a key given twice is refused. A bad line, and a file without rows, is refused with file:line and
+ * the reason; rows before it stay in the set. */
 base_status data_read_jsonl(data_set *s, const char *path, base_error *err);
 /* One text a line, no labels; blank lines are skipped; what is too long is cut between characters. */
 base_status data_read_lines(data_set *s, const char *path, base_error *err);
-/* Gives every slot a list with the values its spans have in rows [0, n_rows), and sets the spans' lists. For data without value lists of its own. */
+/* Gives every slot a list with the values its spans have in rows [0, n_rows), and sets the spans' lists. For
+ * data without value lists of its own. */
 base_status data_lists_from_spans(data_set *s, base_error *err);
 
-/* One drawing of a row: each span with a list is, with probability swap, given another value of that list. Written to the caller's arrays. */
+/* One drawing of a row: each span with a list is, with probability swap, given another value of that list.
+ * Written to the caller's arrays. */
 typedef struct data_sample {
   char text[DATA_MAX_TEXT];
   size_t len;
@@ -81,11 +85,14 @@ typedef struct data_sample {
 void data_draw(const data_set *s, size_t row, float swap, base_rng *rng, data_sample *out);
 
 /* In-place augmentations of a sample, keeping its spans right. */
-void data_noise_case(data_sample *s);                               /* all lower case */
-void data_noise_punctuation(data_sample *s);                        /* sentence punctuation outside spans dropped, as a recogniser of speech would give it */
-void data_noise_typo(data_sample *s, float rate, base_rng *rng);    /* per letter: drop, double, swap, neighbouring key */
-/* Joins two samples with words between (" and ", " then "...); spans become one each of slot `part` over either half. The
- * first alone when both do not fit. The label is the first's. */
-void data_join(const data_sample *a, const data_sample *b, base_slice between, uint16_t part_slot, data_sample *out);
+void data_noise_case(data_sample *s); /* all lower case */
+/* Sentence punctuation outside spans dropped, as a recogniser of speech would give it. */
+void data_noise_punctuation(data_sample *s);
+/* Letters at this rate: left out, doubled, swapped with the next, or the neighbouring key. */
+void data_noise_typo(data_sample *s, float rate, base_rng *rng);
+/* Joins two samples with words between (" and ", " then "...); spans become one each of slot `part` over
+ * either half. The first alone when both do not fit. The label is the first's. */
+void data_join(const data_sample *a, const data_sample *b, base_slice between, uint16_t part_slot,
+               data_sample *out);
 
 #endif

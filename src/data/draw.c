@@ -13,7 +13,8 @@ static bool append(data_sample *out, base_slice piece) {
   return true;
 }
 
-static base_slice value_of(const data_set *s, const data_row *row, const data_span *span, float swap, base_rng *rng) {
+static base_slice value_of(const data_set *s, const data_row *row, const data_span *span, float swap,
+                           base_rng *rng) {
   base_slice own = base_slice_sub(row->text, span->start, span->end);
   if (span->list == DATA_NO_LIST || base_rng_unit(rng) >= swap) return own;
   const data_names *values = &s->lists[span->list].values;
@@ -64,7 +65,8 @@ void data_noise_punctuation(data_sample *s) {
   for (size_t i = s->len; i-- > 0;) {
     char c = s->text[i];
     bool ends = i + 1 == s->len || s->text[i + 1] == ' ';
-    if ((c == '.' || c == ',' || c == '?' || c == '!' || c == ';' || c == ':') && ends && !inside_span(s, i)) cut(s, i, 1);
+    if ((c == '.' || c == ',' || c == '?' || c == '!' || c == ';' || c == ':') && ends && !inside_span(s, i))
+      cut(s, i, 1);
   }
 }
 
@@ -131,7 +133,8 @@ static bool join_part(const data_sample *from, uint16_t slot, data_sample *out) 
   return true;
 }
 
-void data_join(const data_sample *a, const data_sample *b, base_slice between, uint16_t part_slot, data_sample *out) {
+void data_join(const data_sample *a, const data_sample *b, base_slice between, uint16_t part_slot,
+               data_sample *out) {
   out->len = out->n_spans = 0;
   out->label = a->label;
   join_part(a, part_slot, out);

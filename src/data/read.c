@@ -13,10 +13,13 @@ static base_status bad_line(base_error *err, const char *path, size_t line, cons
 
 /* One [start, end, slot] in characters to bytes. */
 static const char *read_span(data_set *s, const json_t *item, base_slice text, data_span *out) {
-  const json_t *start = json_array_get(item, 0), *end = json_array_get(item, 1), *slot = json_array_get(item, 2);
-  if (!json_is_integer(start) || !json_is_integer(end) || !json_is_string(slot)) return "a span is not [start, end, \"slot\"]";
+  const json_t *start = json_array_get(item, 0), *end = json_array_get(item, 1),
+               *slot = json_array_get(item, 2);
+  if (!json_is_integer(start) || !json_is_integer(end) || !json_is_string(slot))
+    return "a span is not [start, end, \"slot\"]";
   json_int_t from = json_integer_value(start), to = json_integer_value(end);
-  if (from < 0 || to <= from || (size_t)to > base_utf8_count(text.ptr, text.len)) return "a span lies outside the text";
+  if (from < 0 || to <= from || (size_t)to > base_utf8_count(text.ptr, text.len))
+    return "a span lies outside the text";
   base_slice name = {json_string_value(slot), json_string_length(slot)};
   int index = data_name(s, &s->slots, name);
   if (index < 0) return "no room for another slot name";
@@ -44,7 +47,8 @@ static base_status read_row(data_set *s, const json_t *row, const char *path, si
   data_span list[DATA_MAX_SPANS];
   size_t n = 0, index;
   base_error detail = {0};
-  if (!json_is_string(text) || !json_is_string(intent)) return bad_line(err, path, line, "\"text\" and \"intent\" must be strings");
+  if (!json_is_string(text) || !json_is_string(intent))
+    return bad_line(err, path, line, "\"text\" and \"intent\" must be strings");
   base_slice body = {json_string_value(text), json_string_length(text)};
   if (spans != NULL && !json_is_array(spans)) return bad_line(err, path, line, "\"spans\" must be an array");
   json_array_foreach(spans, index, item) {

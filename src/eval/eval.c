@@ -26,8 +26,8 @@ static bool has_span(const data_span *gold, size_t n, const head_span *span) {
   return false;
 }
 
-base_status eval_add(eval_tally *t, uint16_t gold_label, const data_span *gold, size_t n_gold, const head_result *got,
-                     int none_label, float oos_threshold, base_error *err) {
+base_status eval_add(eval_tally *t, uint16_t gold_label, const data_span *gold, size_t n_gold,
+                     const head_result *got, int none_label, float oos_threshold, base_error *err) {
   bool in_scope = gold_label != DATA_NO_LABEL && gold_label != none_label;
   bool called_oos = got->label == none_label || got->probability < oos_threshold;
   bool label_right = !called_oos && got->label == gold_label;

@@ -1,6 +1,6 @@
 /* Rules against steering by input. A request is cut into words; each phrase of injection.def is tried at each
- * word. Nothing downstream obeys text, so a miss costs little; a false alarm refuses an honest request, which is why a
- * message's body may say what it likes.
+ * word. Nothing downstream obeys text, so a miss costs little; a false alarm refuses an honest request, which
+ * is why a message's body may say what it likes.
  *
  *   request -> tags? --yes--> GUARD_INJECTION                                   (has_tag)
  *              |no
@@ -33,13 +33,14 @@ static const char *const phrases[] = {
 };
 
 /* Words that open a request whose rest is somebody's words: a message, a note, a title. */
-static const char *const carriers[] = {"text",  "txt",     "send",   "message", "msg",    "tell",  "email", "mail",  "reply",
-                                       "write", "say",     "remind", "note",    "add",    "play",  "search", "find",
-                                       "call",  "forward", "answer", "ask",     "create", "make",  "put",   "listen",
-                                       "let",   "take",    "jot",    "record"};
+static const char *const carriers[] = {
+    "text", "txt",    "send", "message", "msg",    "tell",   "email", "mail", "reply",   "write",
+    "say",  "remind", "note", "add",     "play",   "search", "find",  "call", "forward", "answer",
+    "ask",  "create", "make", "put",     "listen", "let",    "take",  "jot",  "record"};
 /* Words before the carrier that mean nothing. */
-static const char *const openers[] = {"please", "hey", "hi", "ok", "okay", "so", "um", "can", "could", "would", "you",
-                                      "will",   "just", "now", "minnow", "i", "want", "to", "d", "like", "need"};
+static const char *const openers[] = {"please", "hey",   "hi",    "ok",  "okay", "so",   "um",
+                                      "can",    "could", "would", "you", "will", "just", "now",
+                                      "minnow", "i",     "want",  "to",  "d",    "like", "need"};
 /* What ends a body and starts a new order. */
 static const char *const breaks[] = {"and", "then", "also", "but", ".", "!", "?", ";", "now"};
 
@@ -61,16 +62,19 @@ static bool has_tag(base_slice text) {
 }
 
 static bool is_word_byte(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (unsigned char)c >= 0x80;
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         (unsigned char)c >= 0x80;
 }
 
-/* Runs of letters and digits; every other visible byte is a word of its own, but quotes and hyphens, which are left out. */
+/* Runs of letters and digits; every other visible byte is a word of its own, but quotes and hyphens, which
+ * are left out. */
 static size_t cut_words(base_slice text, base_slice *words) {
   size_t n = 0;
   for (size_t i = 0, end; i < text.len && n < MAX_WORDS; i = end) {
     end = i + 1;
     if (is_word_byte(text.ptr[i])) {
-      while (end < text.len && is_word_byte(text.ptr[end])) end++;
+      while (end < text.len && is_word_byte(text.ptr[end]))
+        end++;
     } else if (text.ptr[i] == ' ' || text.ptr[i] == '"' || text.ptr[i] == '\'' || text.ptr[i] == '-') {
       continue;
     }
@@ -85,7 +89,8 @@ static bool word_fits(base_slice pattern, base_slice word) {
   while (base_slice_split(&pattern, '|', &option)) {
     if (option.len > 1 && option.ptr[option.len - 1] == '~') {
       size_t stem = option.len - 1;
-      if (word.len >= stem && base_slice_equal_nocase(base_slice_sub(word, 0, stem), base_slice_sub(option, 0, stem)))
+      if (word.len >= stem &&
+          base_slice_equal_nocase(base_slice_sub(word, 0, stem), base_slice_sub(option, 0, stem)))
         return true;
     } else if (base_slice_equal_nocase(option, word)) {
       return true;
@@ -117,10 +122,12 @@ static bool phrase_at(const base_slice *words, size_t n) {
   return false;
 }
 
-/* True when the request opens by sending, noting or playing something and nothing since has begun a new order. */
+/* True when the request opens by sending, noting or playing something and nothing since has begun a new
+ * order. */
 static bool in_body(const base_slice *words, size_t at) {
   size_t first = 0;
-  while (first < at && (ONE_OF(words[first], openers) || words[first].ptr[0] == ',')) first++;
+  while (first < at && (ONE_OF(words[first], openers) || words[first].ptr[0] == ','))
+    first++;
   if (first >= at || !ONE_OF(words[first], carriers)) return false;
   return !ONE_OF(words[at - 1], breaks);
 }

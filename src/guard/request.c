@@ -10,7 +10,8 @@ static bool is_blank(uint32_t c) {
 }
 
 static base_status bad_bytes(base_error *err, size_t at, const char *what) {
-  return base_fail(err, BASE_EFORMAT, "request", "byte %zu is %s; send the request as plain UTF-8 text", at + 1, what);
+  return base_fail(err, BASE_EFORMAT, "request", "byte %zu is %s; send the request as plain UTF-8 text",
+                   at + 1, what);
 }
 
 base_status guard_request(base_slice text, char *out, size_t *out_len, base_error *err) {
@@ -28,11 +29,13 @@ base_status guard_request(base_slice text, char *out, size_t *out_len, base_erro
     }
     if (is_control(c)) return bad_bytes(err, i, "a control character");
     if (n + step + (gap ? 1 : 0) > GUARD_MAX_REQUEST_BYTES)
-      return base_fail(err, BASE_ELIMIT, "request", "the text is too long; at most %d bytes are read, shorten it",
+      return base_fail(err, BASE_ELIMIT, "request",
+                       "the text is too long; at most %d bytes are read, shorten it",
                        GUARD_MAX_REQUEST_BYTES);
     if (gap) out[n++] = ' ';
     gap = false;
-    for (size_t j = 0; j < step; j++) out[n++] = text.ptr[i + j];
+    for (size_t j = 0; j < step; j++)
+      out[n++] = text.ptr[i + j];
   }
   if (n == 0) return base_fail(err, BASE_EARGUMENT, "request", "the text is empty; say what should be done");
   out[n] = '\0';

@@ -1,5 +1,5 @@
-/* handoff: the loop. Guard, gate, pack, validation, decision, for one request that may hold several actions. It only
- * decides; it never does anything itself. The order of steps and the ways out are drawn in loop.c. */
+/* handoff: the loop. Guard, gate, pack, validation, decision, for one request that may hold several actions.
+ * It only decides; it never does anything itself. The order of steps and the ways out are drawn in loop.c. */
 #ifndef HANDOFF_HANDOFF_H
 #define HANDOFF_HANDOFF_H
 
@@ -36,30 +36,31 @@ typedef struct handoff_action {
   const pack *pack;
   int action;
   float confidence;
-  handoff_decision decision;           /* act, confirm or ask */
-  int missing, unclear;                /* the slot that is asked for, or -1 */
-  char arguments[PACK_MAX_ARGUMENTS];  /* JSON object */
-  char summary[HANDOFF_MAX_SUMMARY];   /* the arguments as a person reads them; may be empty */
-  char prompt[HANDOFF_MAX_TEXT];       /* the question or confirmation to put; empty for act */
+  handoff_decision decision;          /* act, confirm or ask */
+  int missing, unclear;               /* the slot that is asked for, or -1 */
+  char arguments[PACK_MAX_ARGUMENTS]; /* JSON object */
+  char summary[HANDOFF_MAX_SUMMARY];  /* the arguments as a person reads them; may be empty */
+  char prompt[HANDOFF_MAX_TEXT];      /* the question or confirmation to put; empty for act */
 } handoff_action;
 
 typedef struct handoff_outcome {
   handoff_decision decision;
   handoff_reason reason;
-  float confidence;       /* of the least certain part */
-  bool by_rule;           /* no model was asked */
+  float confidence; /* of the least certain part */
+  bool by_rule;     /* no model was asked */
   size_t n_actions;
   handoff_action action[HANDOFF_MAX_ACTIONS];
-  size_t n_used;          /* packs whose brains were asked */
+  size_t n_used; /* packs whose brains were asked */
   const pack *used[HANDOFF_MAX_ACTIONS + 1];
-  char text[HANDOFF_MAX_TEXT]; /* the question to put, the thing to confirm, or what was not covered; may be empty */
+  char text[HANDOFF_MAX_TEXT]; /* the question to put, the thing to confirm, or what was not covered; may be
+                                  empty */
   uint64_t ns_guard, ns_gate, ns_pack, ns_valid, ns_total;
 } handoff_outcome;
 
 /* Everything the loop needs, made once. Packs are borrowed. */
 typedef struct handoff_loop handoff_loop;
-/* gate: a pack whose manifest is_gate, or NULL: then every request needs an open pack. packs in any order; a gate
- * label without a pack is BASE_EMISMATCH. */
+/* gate: a pack whose manifest is_gate, or NULL: then every request needs an open pack. packs in any order; a
+ * gate label without a pack is BASE_EMISMATCH. */
 base_status handoff_loop_open(handoff_loop **out, const pack *gate, const pack *const *packs, size_t n_packs,
                               const cpu_kernels *k, const base_allocator *a, base_error *err);
 void handoff_loop_close(handoff_loop *l);

@@ -6,32 +6,32 @@
 
 /* One request of those that a text holds. */
 typedef struct handoff_part {
-  base_slice text;           /* inside the loop's copy of the request */
+  base_slice text; /* inside the loop's copy of the request */
   handoff_decision decision;
   handoff_reason reason;
   float confidence;
-  bool has_action;           /* `action` is something for the app: act, confirm or ask */
+  bool has_action; /* `action` is something for the app: act, confirm or ask */
   handoff_action action;
 } handoff_part;
 
 struct handoff_loop {
   base_allocator allocator;
   const cpu_kernels *kernels;
-  const pack *gate;                          /* NULL: none */
-  const pack *by_label[PACK_MAX_ACTIONS];    /* the gate's labels; NULL for "none" */
-  int part_slot;                             /* of the gate, or -1: it never splits */
+  const pack *gate;                       /* NULL: none */
+  const pack *by_label[PACK_MAX_ACTIONS]; /* the gate's labels; NULL for "none" */
+  int part_slot;                          /* of the gate, or -1: it never splits */
   head_scratch *scratch;
-  handoff_outcome *out;                      /* of the request that is running */
+  handoff_outcome *out; /* of the request that is running */
   value_context context;
-  char text[GUARD_MAX_REQUEST_BYTES + 1];    /* the cleaned request */
+  char text[GUARD_MAX_REQUEST_BYTES + 1]; /* the cleaned request */
   head_result gate_result, part_gate, result;
   pack_draft draft;
   head_result repaired_result;
   handoff_part part[HANDOFF_MAX_ACTIONS], whole;
 };
 
-/* Runs the pack's brain on the part's text, drafts and decides. `prior`: probability that this is the right pack.
- * False when the pack does not cover the text. */
+/* Runs the pack's brain on the part's text, drafts and decides. `prior`: probability that this is the right
+ * pack. False when the pack does not cover the text. */
 bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, float prior);
 
 /* ---- sentences (say.c) ---- */
@@ -40,9 +40,9 @@ bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, flo
 typedef struct handoff_said {
   const pack_manifest *manifest;
   const pack_action *action;
-  base_slice text;         /* the spans are of this */
+  base_slice text; /* the spans are of this */
   const head_result *result;
-  const char *arguments;   /* JSON object */
+  const char *arguments; /* JSON object */
   const value_context *context;
 } handoff_said;
 

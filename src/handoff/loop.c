@@ -1,4 +1,5 @@
-/* The loop, drawn. A request comes in at the top and leaves at one of the decisions; each arrow has its function.
+/* The loop, drawn. A request comes in at the top and leaves at one of the decisions; each arrow has its
+ * function.
  *
  *            text
  *             | guard_request ------- not text, empty, too long ------> error
@@ -39,9 +40,11 @@ static base_status bind_gate(handoff_loop *l, const pack *const *packs, size_t n
   for (size_t label = 0; label < w->n_labels; label++) {
     base_slice name = head_brain_label(b, label);
     for (size_t i = 0; i < n_packs; i++)
-      if (base_slice_equal(name, base_slice_of(pack_manifest_of(packs[i])->name))) l->by_label[label] = packs[i];
+      if (base_slice_equal(name, base_slice_of(pack_manifest_of(packs[i])->name)))
+        l->by_label[label] = packs[i];
     if (l->by_label[label] == NULL && !base_slice_equal(name, BASE_LITERAL(PACK_LABEL_NONE)))
-      return base_fail(err, BASE_EMISMATCH, m->name, "the gate chooses pack \"%.*s\", which is not there; add it or train the gate again",
+      return base_fail(err, BASE_EMISMATCH, m->name,
+                       "the gate chooses pack \"%.*s\", which is not there; add it or train the gate again",
                        (int)name.len, name.ptr);
   }
   for (size_t slot = 0; slot < w->n_slots && l->part_slot < 0; slot++)
@@ -77,10 +80,12 @@ base_status handoff_loop_open(handoff_loop **out, const pack *gate, const pack *
     st = bind_gate(l, packs, n_packs, err);
     cover_shape(&largest, &head_brain_trunk(pack_brain(gate))->shape);
   }
-  for (size_t i = 0; i < n_packs; i++) cover_shape(&largest, &head_brain_trunk(pack_brain(packs[i]))->shape);
+  for (size_t i = 0; i < n_packs; i++)
+    cover_shape(&largest, &head_brain_trunk(pack_brain(packs[i]))->shape);
   if (!st) {
     l->scratch = head_scratch_new(&largest, largest.max_tokens, a);
-    if (l->scratch == NULL) st = base_fail(err, BASE_ENOMEM, "engine", "no memory for the models' working space");
+    if (l->scratch == NULL)
+      st = base_fail(err, BASE_ENOMEM, "engine", "no memory for the models' working space");
   }
   if (st) {
     handoff_loop_close(l);
@@ -108,12 +113,15 @@ static void ask_gate(handoff_loop *l, base_slice text, head_result *r) {
 /* The words of a part without what joins it to the next. */
 static base_slice bare(base_slice s) {
   const char *edge = " ,;.:-";
-  while (s.len > 0 && strchr(edge, s.ptr[0]) != NULL) s = base_slice_sub(s, 1, s.len);
-  while (s.len > 0 && strchr(" ,;:-", s.ptr[s.len - 1]) != NULL) s.len--;
+  while (s.len > 0 && strchr(edge, s.ptr[0]) != NULL)
+    s = base_slice_sub(s, 1, s.len);
+  while (s.len > 0 && strchr(" ,;:-", s.ptr[s.len - 1]) != NULL)
+    s.len--;
   return s;
 }
 
-/* Cuts the request at the gate's spans. Returns how many there are, which may be more than there is room for. */
+/* Cuts the request at the gate's spans. Returns how many there are, which may be more than there is room for.
+ */
 static size_t find_parts(handoff_loop *l, base_slice text) {
   size_t n = 0;
   for (size_t i = 0; i < l->gate_result.n_spans; i++) {
@@ -154,14 +162,16 @@ static void decide_part(handoff_loop *l, handoff_part *part, const head_result *
     gate = &l->part_gate;
   }
   const pack *p = choose_pack(l, gate, &part->confidence);
-  if (p == NULL || !handoff_part_decide(l, part, p, part->confidence)) give_away(part, HANDOFF_REASON_NO_PACK);
+  if (p == NULL || !handoff_part_decide(l, part, p, part->confidence))
+    give_away(part, HANDOFF_REASON_NO_PACK);
 }
 
-/* An "and" inside a message or a list may look like the end of a part. When a part fails although the whole text is
- * one sure action, the text was one request. */
+/* An "and" inside a message or a list may look like the end of a part. When a part fails although the whole
+ * text is one sure action, the text was one request. */
 static bool prefer_whole(handoff_loop *l, base_slice text, size_t n, const pack *open_pack) {
   bool failed = false;
-  for (size_t i = 0; i < n; i++) failed = failed || l->part[i].decision == HANDOFF_HANDOFF;
+  for (size_t i = 0; i < n; i++)
+    failed = failed || l->part[i].decision == HANDOFF_HANDOFF;
   if (!failed) return false;
   l->whole.text = text;
   decide_part(l, &l->whole, &l->gate_result, open_pack);
@@ -178,7 +188,8 @@ static void append(char *text, size_t size, const char *separator, base_slice wo
   if (len > 0) len += (size_t)(base_format(text + len, size - len, "%s", separator) ? strlen(separator) : 0);
   room = size - 1 - len;
   n = words.len < room ? words.len : room;
-  while (n < words.len && n > 0 && ((unsigned char)words.ptr[n] & 0xC0) == 0x80) n--;
+  while (n < words.len && n > 0 && ((unsigned char)words.ptr[n] & 0xC0) == 0x80)
+    n--;
   memcpy(text + len, words.ptr, n);
   text[len + n] = '\0';
 }
@@ -228,7 +239,8 @@ static base_status decide(handoff_loop *l, base_slice text, const pack *open_pac
     combine(l, l->part, 1);
     return BASE_OK;
   }
-  for (size_t i = 0; i < n; i++) decide_part(l, &l->part[i], NULL, open_pack);
+  for (size_t i = 0; i < n; i++)
+    decide_part(l, &l->part[i], NULL, open_pack);
   if (prefer_whole(l, text, n, open_pack)) combine(l, &l->whole, 1);
   else combine(l, l->part, n);
   return BASE_OK;
@@ -249,7 +261,8 @@ base_status handoff_run(handoff_loop *l, base_slice text, const pack *open_pack,
   l->out = out;
   l->context = (value_context){.now = *now, .resolve = VALUE_FUTURE};
   if (l->gate == NULL && open_pack == NULL)
-    return base_fail(err, BASE_ENOTFOUND, "gate.gguf", "there is no gate to choose a pack; name one or train packs/gate");
+    return base_fail(err, BASE_ENOTFOUND, "gate.gguf",
+                     "there is no gate to choose a pack; name one or train packs/gate");
   base_status st = guard_request(text, l->text, &len, err);
   if (st) return st;
   base_slice cleaned = {l->text, len};

@@ -1,5 +1,5 @@
-/* One request to one decision: the pack's brain reads it, the draft is checked, confidence and risk decide. The order
- * of the questions is the order below; the first one that holds decides:
+/* One request to one decision: the pack's brain reads it, the draft is checked, confidence and risk decide.
+ * The order of the questions is the order below; the first one that holds decides:
  *
  *   brain_says_none ----------------> not covered (the caller says which way)
  *   truncated ----------------------> handoff / too_long
@@ -9,14 +9,15 @@
  *   arguments do not fit, not even
  *   without one optional (repair) ---> handoff / invalid_arguments
  *   money, irreversible, safety -----> confirm / risk
- *   confidence >= threshold ---------> act / confident          (confirm / unsure when something was left out)
+ *   confidence >= threshold ---------> act / confident          (confirm / unsure after a repair)
  *   >= three quarters of it ---------> confirm / unsure
  *   otherwise -----------------------> handoff / low_confidence */
 #include <math.h>
 
 #include "handoff/internal.h"
 
-/* Shares of the pack's act threshold. Under ASKING nothing is put to the user, under CONFIRMING nothing unasked-for. */
+/* Shares of the pack's act threshold. Under ASKING nothing is put to the user, under CONFIRMING nothing
+ * unasked-for. */
 static const float asking_share = 0.5f, confirming_share = 0.75f;
 
 static void note_used(handoff_outcome *out, const pack *p) {
@@ -68,14 +69,17 @@ static void judge(handoff_loop *l, handoff_part *part, const pack *p) {
   float threshold = head_brain_calibration(pack_brain(p))->act_threshold;
   float reachable = fminf(threshold, 1.0f);
   if (l->result.truncated) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_TOO_LONG);
-  if (part->confidence < asking_share * reachable) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
+  if (part->confidence < asking_share * reachable)
+    return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
   if (l->draft.missing >= 0) return settle(part, HANDOFF_ASK, HANDOFF_REASON_MISSING_SLOT);
   if (l->draft.unclear >= 0) return settle(part, HANDOFF_ASK, HANDOFF_REASON_UNCLEAR_VALUE);
   bool repaired = !l->draft.valid && repair(l, part, p);
   if (!l->draft.valid) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_INVALID_ARGUMENTS);
-  if (m->action[l->draft.action].risk >= PACK_MONEY) return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_RISK);
+  if (m->action[l->draft.action].risk >= PACK_MONEY)
+    return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_RISK);
   if (part->confidence >= threshold && !repaired) return settle(part, HANDOFF_ACT, HANDOFF_REASON_CONFIDENT);
-  if (part->confidence >= confirming_share * reachable) return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_UNSURE);
+  if (part->confidence >= confirming_share * reachable)
+    return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_UNSURE);
   settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
 }
 
@@ -83,7 +87,8 @@ static void judge(handoff_loop *l, handoff_part *part, const pack *p) {
 static void fill_action(handoff_loop *l, handoff_part *part, const pack *p) {
   handoff_action *a = &part->action;
   const pack_manifest *m = pack_manifest_of(p);
-  handoff_said said = {m, &m->action[l->draft.action], part->text, &l->result, l->draft.arguments, &l->context};
+  handoff_said said = {m,          &m->action[l->draft.action], part->text,
+                       &l->result, l->draft.arguments,          &l->context};
   a->pack = p;
   a->action = l->draft.action;
   a->confidence = part->confidence;

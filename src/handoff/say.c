@@ -1,5 +1,6 @@
-/* Sentences for people: what an action will do with which arguments, and what is asked when something is missing. Values are
- * read back from the drafted JSON, so that what a person confirms is what the app gets. No allocation. */
+/* Sentences for people: what an action will do with which arguments, and what is asked when something is
+ * missing. Values are read back from the drafted JSON, so that what a person confirms is what the app gets.
+ * No allocation. */
 #include "handoff/internal.h"
 
 #include <string.h>
@@ -19,7 +20,8 @@ static void put(line *l, base_slice s) {
   size_t n = s.len, room = l->size - 1 - l->len;
   if (n > room) {
     n = room;
-    while (n > 0 && ((unsigned char)s.ptr[n] & 0xC0) == 0x80) n--;
+    while (n > 0 && ((unsigned char)s.ptr[n] & 0xC0) == 0x80)
+      n--;
   }
   memcpy(l->out + l->len, s.ptr, n);
   l->len += n;
@@ -54,14 +56,17 @@ static size_t skip_value(base_slice json, size_t at) {
 
 /* The next value of an object or array; *at starts behind the bracket. With `key`, also the member's name. */
 static bool next_value(base_slice json, size_t *at, base_slice *key, base_slice *value) {
-  while (*at < json.len && (json.ptr[*at] == ',' || json.ptr[*at] == ' ')) (*at)++;
+  while (*at < json.len && (json.ptr[*at] == ',' || json.ptr[*at] == ' '))
+    (*at)++;
   if (*at >= json.len || json.ptr[*at] == '}' || json.ptr[*at] == ']') return false;
   if (key != NULL) {
     size_t start = *at + 1, end = start;
-    while (end < json.len && json.ptr[end] != '"') end++;
+    while (end < json.len && json.ptr[end] != '"')
+      end++;
     *key = base_slice_sub(json, start, end);
     *at = end + 1;
-    while (*at < json.len && (json.ptr[*at] == ':' || json.ptr[*at] == ' ')) (*at)++;
+    while (*at < json.len && (json.ptr[*at] == ':' || json.ptr[*at] == ' '))
+      (*at)++;
   }
   size_t end = skip_value(json, *at);
   *value = base_slice_trim(base_slice_sub(json, *at, end));
@@ -92,7 +97,8 @@ static void put_string(line *l, base_slice json) {
     char utf8[4];
     if (s.ptr[i] != '\\' || i + 1 >= s.len) {
       size_t end = i + 1;
-      while (end < s.len && s.ptr[end] != '\\') end++;
+      while (end < s.len && s.ptr[end] != '\\')
+        end++;
       put(l, base_slice_sub(s, i, end));
       i = end - 1;
       continue;
@@ -131,7 +137,8 @@ static void put_money(line *l, base_slice json) {
   char text[VALUE_SAY_BOUND];
   value_money m = {{0}, 0};
   base_slice currency, minor;
-  if (!find_member(json, "currency", &currency) || !find_member(json, "minor", &minor) || currency.len != 5) return;
+  if (!find_member(json, "currency", &currency) || !find_member(json, "minor", &minor) || currency.len != 5)
+    return;
   memcpy(m.currency, currency.ptr + 1, 3);
   if (!base_parse_int(minor, &m.minor)) return;
   value_say_money(&m, text);
@@ -201,7 +208,8 @@ static void put_value(line *l, const handoff_said *s, size_t slot, base_slice js
 
 /* Underscores are blanks to a person. */
 static void put_name(line *l, const char *name) {
-  for (; *name != '\0'; name++) put(l, (base_slice){*name == '_' ? " " : name, 1});
+  for (; *name != '\0'; name++)
+    put(l, (base_slice){*name == '_' ? " " : name, 1});
 }
 
 /* The next argument in JSON order with its slot. */
@@ -232,9 +240,9 @@ static const char *preposition(const char *title, const char *slot) {
   static const struct {
     const char *verb, *slot, *word;
   } table[] = {
-      {"send", "person", " to "},  {"send", "people", " to "},    {"pay", "person", " to "},
+      {"send", "person", " to "},      {"send", "people", " to "},     {"pay", "person", " to "},
       {"request", "person", " from "}, {"transfer", "person", " to "}, {"forward", "to", " to "},
-      {"delete", "people", " with "}, {"delete", "period", " from "},
+      {"delete", "people", " with "},  {"delete", "period", " from "},
   };
   base_slice rest = base_slice_of(title), verb;
   if (!base_slice_split(&rest, ' ', &verb)) return NULL;
@@ -263,7 +271,8 @@ static int put_title(line *l, const handoff_said *s) {
 static void put_rest(line *l, const handoff_said *s, uint64_t joined) {
   base_slice value;
   size_t left = 0, put_so_far = 0;
-  for (size_t at = 1, slot; next_argument(s, &at, &slot, &value);) left += (joined >> slot & 1) == 0;
+  for (size_t at = 1, slot; next_argument(s, &at, &slot, &value);)
+    left += (joined >> slot & 1) == 0;
   for (size_t at = 1, slot; next_argument(s, &at, &slot, &value);) {
     if ((joined >> slot & 1) != 0) continue;
     puts_to(l, put_so_far++ == 0 ? ": " : ", ");

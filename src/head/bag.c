@@ -1,6 +1,6 @@
-/* The bag: a linear classifier over hashed n-grams of the text's words and letters (as in fastText, Joulin et al.
- * 2016, and vowpal wabbit's hashing trick). It knows exact words and spellings, which a small trunk blurs, and it
- * tells how much of a text was never seen in training. */
+/* The bag: a linear classifier over hashed n-grams of the text's words and letters (as in fastText, Joulin et
+ * al. 2016, and vowpal wabbit's hashing trick). It knows exact words and spellings, which a small trunk
+ * blurs, and it tells how much of a text was never seen in training. */
 #include <math.h>
 #include <string.h>
 
@@ -35,7 +35,8 @@ static size_t marked(base_slice text, const tok_word *w, char out[MAX_WORD_BYTES
   return n;
 }
 
-void head_bag_read(base_slice text, const tok_word *words, size_t n_words, uint32_t buckets, head_bag_features *f) {
+void head_bag_read(base_slice text, const tok_word *words, size_t n_words, uint32_t buckets,
+                   head_bag_features *f) {
   uint64_t before = 0, before2 = 0;
   char word[MAX_WORD_BYTES + 2];
   f->n = 0;
@@ -48,7 +49,8 @@ void head_bag_read(base_slice text, const tok_word *words, size_t n_words, uint3
   for (size_t i = 0; i < n_words; i++) {
     size_t n = marked(text, &words[i], word);
     uint64_t h = base_hash(BASE_HASH_START, word, n);
-    uint64_t two = base_hash(h ^ 1, &before, sizeof before), three = base_hash(two ^ 2, &before2, sizeof before2);
+    uint64_t two = base_hash(h ^ 1, &before, sizeof before),
+             three = base_hash(two ^ 2, &before2, sizeof before2);
     put(f, two, buckets);
     if (i > 0) put(f, three, buckets);
     before2 = before;

@@ -24,7 +24,8 @@ static base_status bind_names(head_brain *b, const gguf_file *f, base_error *err
   if (!st) st = gguf_get_strings(f, "minnow.head.slots", &slots, &slot_items, err);
   if (st) return st;
   if (labels < 1 || labels > HEAD_MAX_LABELS || slots > HEAD_MAX_SLOTS)
-    return base_fail(err, BASE_ELIMIT, gguf_path(f), "%llu labels and %llu slots; at most %d and %d are supported",
+    return base_fail(err, BASE_ELIMIT, gguf_path(f),
+                     "%llu labels and %llu slots; at most %d and %d are supported",
                      (unsigned long long)labels, (unsigned long long)slots, HEAD_MAX_LABELS, HEAD_MAX_SLOTS);
   b->heads.n_labels = (uint32_t)labels;
   b->heads.n_slots = (uint32_t)slots;
@@ -106,8 +107,8 @@ static base_status bind_calibration(head_calibration *c, const gguf_file *f, bas
   return BASE_OK;
 }
 
-base_status head_brain_open(head_brain **out, const gguf_file *f, const tok_bpe *shared, const base_allocator *a,
-                            base_error *err) {
+base_status head_brain_open(head_brain **out, const gguf_file *f, const tok_bpe *shared,
+                            const base_allocator *a, base_error *err) {
   if (a == NULL) a = base_allocator_libc();
   head_brain *b = base_calloc(a, 1, sizeof *b);
   if (b == NULL) return base_fail(err, BASE_ENOMEM, gguf_path(f), "no memory for the model's tables");
@@ -156,16 +157,18 @@ base_slice head_brain_slot(const head_brain *b, size_t slot) {
 
 /* ---- running ---- */
 
-void head_brain_run(const head_brain *b, const cpu_kernels *k, base_slice text, head_scratch *s, head_result *out) {
+void head_brain_run(const head_brain *b, const cpu_kernels *k, base_slice text, head_scratch *s,
+                    head_result *out) {
   head_brain_run_with(b, &b->calibration, k, text, s, out);
 }
 
-void head_brain_run_with(const head_brain *b, const head_calibration *c, const cpu_kernels *k, base_slice text,
-                         head_scratch *s, head_result *out) {
+void head_brain_run_with(const head_brain *b, const head_calibration *c, const cpu_kernels *k,
+                         base_slice text, head_scratch *s, head_result *out) {
   size_t room = s->tok.max_tokens;
   if (room > b->trunk.shape.max_tokens) s->tok.max_tokens = b->trunk.shape.max_tokens;
   tok_bpe_encode(b->tok, text.ptr, text.len, 0.0f, NULL, &s->tok);
   s->tok.max_tokens = room;
-  const float *hidden = model_trunk_forward(&b->trunk, k, s->tok.ids, s->tok.cases, s->tok.n_tokens, s->model);
+  const float *hidden =
+      model_trunk_forward(&b->trunk, k, s->tok.ids, s->tok.cases, s->tok.n_tokens, s->model);
   head_decode(&b->heads, c, k, hidden, text, &s->tok, s, out);
 }

@@ -27,7 +27,8 @@ void head_crf_moves(const head_weights *w, uint32_t label, head_crf *c) {
     c->start[to] = head_tag_may_follow(-1, b) ? w->start[b] : HEAD_NEVER;
     for (size_t from = 0; from < c->k; from++) {
       int a = c->tags[from];
-      c->move[to * c->k + from] = head_tag_may_follow(a, b) ? w->transition[(size_t)a * n_tags + (size_t)b] : HEAD_NEVER;
+      c->move[to * c->k + from] =
+          head_tag_may_follow(a, b) ? w->transition[(size_t)a * n_tags + (size_t)b] : HEAD_NEVER;
     }
   }
 }

@@ -1,8 +1,8 @@
 /* Hidden states to an answer: pool, classify, tag, confidence. The engine runs this on int8 hidden states,
- * the trainer on float ones, so both measure the same thing. Features of the probe, by index: 0 log p(label), 1 margin
- * of the logits, 2 entropy of the labels, 3 log p(tags), 4 weakest word's log marginal, 5 energy (logsumexp of the
- * trunk's logits), 6 log length, 7 spans, 8 tokens a word, 9 share of words in spans, 10 log p(label) by the bag
- * alone, 11 share of words never seen in training. */
+ * the trainer on float ones, so both measure the same thing. Features of the probe, by index: 0 log p(label),
+ * 1 margin of the logits, 2 entropy of the labels, 3 log p(tags), 4 weakest word's log marginal, 5 energy
+ * (logsumexp of the trunk's logits), 6 log length, 7 spans, 8 tokens a word, 9 share of words in spans, 10
+ * log p(label) by the bag alone, 11 share of words never seen in training. */
 #include <math.h>
 
 #include "head/internal.h"
@@ -65,8 +65,8 @@ const float *head_label_probabilities(const head_scratch *s) { return s->probabi
 const float *head_trunk_logits(const head_scratch *s) { return s->trunk_logits; }
 const float *head_bag_logs(const head_scratch *s) { return s->bag_logs; }
 
-/* What a file's weights may have made of a probability, into 0..1. Not a number counts as no trust at all, so that
- * every comparison with a threshold comes out on the careful side. */
+/* What a file's weights may have made of a probability, into 0..1. Not a number counts as no trust at all, so
+ * that every comparison with a threshold comes out on the careful side. */
 static float as_probability(float p) {
   if (!(p > 0.0f)) return 0.0f;
   return p < 1.0f ? p : 1.0f;
@@ -126,7 +126,8 @@ static void classify(const head_weights *w, const head_calibration *c, const cpu
   size_t n = w->n_labels;
   float entropy = 0.0f;
   for (size_t i = 0; i < n; i++) {
-    s->trunk_logits[i] = k->dot(w->classify + i * 3 * w->d, s->pooled, 3 * (size_t)w->d) + w->classify_bias[i];
+    s->trunk_logits[i] =
+        k->dot(w->classify + i * 3 * w->d, s->pooled, 3 * (size_t)w->d) + w->classify_bias[i];
     s->logits[i] = s->trunk_logits[i] / c->temperature + c->bag_weight * s->bag_logs[i];
     s->probabilities[i] = s->logits[i];
   }
@@ -183,7 +184,8 @@ static size_t collect_spans(const head_crf *c, const tok_result *tok, head_resul
     }
     covered++;
     if (begin || !open) {
-      out->spans[out->n_spans++] = (head_span){.start = tok->words[t].start, .slot = (uint16_t)((tag - 1) / 2), .probability = p};
+      out->spans[out->n_spans++] =
+          (head_span){.start = tok->words[t].start, .slot = (uint16_t)((tag - 1) / 2), .probability = p};
       open = true;
     }
     head_span *span = &out->spans[out->n_spans - 1];
@@ -193,8 +195,8 @@ static size_t collect_spans(const head_crf *c, const tok_result *tok, head_resul
   return covered;
 }
 
-static void tag(const head_weights *w, const cpu_kernels *k, const float *hidden, const tok_result *tok, head_crf *c,
-                head_result *out) {
+static void tag(const head_weights *w, const cpu_kernels *k, const float *hidden, const tok_result *tok,
+                head_crf *c, head_result *out) {
   float weakest = 0.0f;
   size_t covered = 0;
   out->n_spans = 0;

@@ -1,6 +1,7 @@
-/* head: small outputs on the trunk. `classify` gives a label, `tag` gives spans by a linear-chain CRF (Lafferty et
- * al. 2001) whose tags are masked to those the label allows, and a calibrated probe gives the probability that the whole
- * answer is right. A brain is a trunk with its heads and tokenizer, out of one GGUF file. */
+/* head: small outputs on the trunk. `classify` gives a label, `tag` gives spans by a linear-chain CRF
+ * (Lafferty et al. 2001) whose tags are masked to those the label allows, and a calibrated probe gives the
+ * probability that the whole answer is right. A brain is a trunk with its heads and tokenizer, out of one
+ * GGUF file. */
 #ifndef HEAD_HEAD_H
 #define HEAD_HEAD_H
 
@@ -47,10 +48,10 @@ typedef struct head_weights {
 
 /* How raw scores become probabilities. Stored in the file. */
 typedef struct head_calibration {
-  float temperature, bag_weight;   /* label logits = trunk's / temperature + bag_weight * log softmax of the bag's */
+  float temperature, bag_weight; /* logits = trunk's / temperature + bag_weight * log softmax of the bag's */
   float mean[HEAD_FEATURES], inv_std[HEAD_FEATURES];
   float weight[HEAD_FEATURES], bias; /* logistic probe on the standardised features */
-  float act_threshold;             /* confidence from which at most `target` of what is answered is wrong, on held-out rows */
+  float act_threshold;             /* confidence from which at most `target` is wrong of what is answered */
   float target;
   float oos_threshold;             /* label probability under which the text is out of scope; 0 never */
 } head_calibration;
@@ -81,13 +82,15 @@ void head_scratch_free(head_scratch *s);
 /* The tokenizer's arrays inside the scratch. */
 tok_result *head_scratch_tokens(head_scratch *s);
 
-/* The input of the classify head: pooled [3 d] = class token, attention-pooled (weights [t], softmax of pool_query . h) and
- * mean hidden state. */
-void head_pool(const head_weights *w, const cpu_kernels *k, const float *hidden, size_t t, float *attention, float *pooled);
+/* The input of the classify head: pooled [3 d] = class token, attention-pooled (weights [t], softmax of
+ * pool_query . h) and mean hidden state. */
+void head_pool(const head_weights *w, const cpu_kernels *k, const float *hidden, size_t t, float *attention,
+               float *pooled);
 /* Hidden states [t][d] of tokens `tok` of `text` to a result. No allocation. */
-void head_decode(const head_weights *w, const head_calibration *c, const cpu_kernels *k, const float *hidden, base_slice text,
-                 const tok_result *tok, head_scratch *s, head_result *out);
-/* Of the last decode, all [n_labels]: probabilities, the trunk's logits, the log probabilities of the bag alone. */
+void head_decode(const head_weights *w, const head_calibration *c, const cpu_kernels *k, const float *hidden,
+                 base_slice text, const tok_result *tok, head_scratch *s, head_result *out);
+/* Of the last decode, all [n_labels]: probabilities, the trunk's logits, the log probabilities of the bag
+ * alone. */
 const float *head_label_probabilities(const head_scratch *s);
 const float *head_trunk_logits(const head_scratch *s);
 const float *head_bag_logs(const head_scratch *s);
@@ -106,7 +109,8 @@ typedef struct head_bag_features {
 } head_bag_features;
 
 /* Buckets of words, word pairs and triples, and of 3 to 5 letters within words. */
-void head_bag_read(base_slice text, const tok_word *words, size_t n_words, uint32_t buckets, head_bag_features *f);
+void head_bag_read(base_slice text, const tok_word *words, size_t n_words, uint32_t buckets,
+                   head_bag_features *f);
 /* What a feature's idf is multiplied by, so that a text's vector has length 10. */
 float head_bag_norm(const head_bag_features *f, const float *idf);
 /* Scores [n_labels]; returns the share of words never seen in training. */
@@ -122,8 +126,10 @@ bool head_tag_may_follow(int a, int b);
 /* ---- brains ---- */
 
 typedef struct head_brain head_brain;
-/* Binds trunk, heads, calibration, names and tokenizer. `shared` (may be NULL) is used instead of the file's tokenizer when their fingerprints agree. The file must stay open. */
-base_status head_brain_open(head_brain **out, const gguf_file *f, const tok_bpe *shared, const base_allocator *a, base_error *err);
+/* Binds trunk, heads, calibration, names and tokenizer. `shared` (may be NULL) is used instead of the file's
+ * tokenizer when their fingerprints agree. The file must stay open. */
+base_status head_brain_open(head_brain **out, const gguf_file *f, const tok_bpe *shared,
+                            const base_allocator *a, base_error *err);
 void head_brain_close(head_brain *b);
 const model_trunk *head_brain_trunk(const head_brain *b);
 const tok_bpe *head_brain_tok(const head_brain *b);
@@ -131,9 +137,12 @@ const head_weights *head_brain_weights(const head_brain *b);
 const head_calibration *head_brain_calibration(const head_brain *b);
 base_slice head_brain_label(const head_brain *b, size_t label); /* empty past the end */
 base_slice head_brain_slot(const head_brain *b, size_t slot);
-/* Text to result: tokens, trunk, heads. No allocation; text is at most 64 KiB, what is beyond the model's tokens is not read and sets `truncated`. */
-void head_brain_run(const head_brain *b, const cpu_kernels *k, base_slice text, head_scratch *s, head_result *out);
+/* Text to result: tokens, trunk, heads. No allocation; text is at most 64 KiB, what is beyond the model's
+ * tokens is not read and sets `truncated`. */
+void head_brain_run(const head_brain *b, const cpu_kernels *k, base_slice text, head_scratch *s,
+                    head_result *out);
 /* The same under another calibration than the file's: for fitting one. */
-void head_brain_run_with(const head_brain *b, const head_calibration *c, const cpu_kernels *k, base_slice text, head_scratch *s, head_result *out);
+void head_brain_run_with(const head_brain *b, const head_calibration *c, const cpu_kernels *k,
+                         base_slice text, head_scratch *s, head_result *out);
 
 #endif

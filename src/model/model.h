@@ -5,8 +5,8 @@
  * h_(l+1) = a + W_down (silu(W_gate m) * W_up m),                  m = rmsnorm(a)
  * hidden  = rmsnorm(h_last)
  *
- * RMSNorm (Zhang, Sennrich 2019), rotary positions (Su et al. 2021), grouped-query attention (Ainslie et al. 2023),
- * SwiGLU (Shazeer 2020); no biases. The trainer keeps the same tensors in float; see train/. */
+ * RMSNorm (Zhang, Sennrich 2019), rotary positions (Su et al. 2021), grouped-query attention (Ainslie et al.
+ * 2023), SwiGLU (Shazeer 2020); no biases. The trainer keeps the same tensors in float; see train/. */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
@@ -26,7 +26,9 @@ typedef struct model_shape {
 /* Refuses shapes the kernels or the limits of this code cannot take; says which field. */
 base_status model_shape_check(const model_shape *s, base_error *err);
 uint64_t model_parameters(const model_shape *s);
-static inline uint32_t model_qkv_rows(const model_shape *s) { return (s->heads + 2 * s->kv_heads) * s->head_dim; }
+static inline uint32_t model_qkv_rows(const model_shape *s) {
+  return (s->heads + 2 * s->kv_heads) * s->head_dim;
+}
 
 typedef struct model_layer {
   const float *attn_norm;   /* [d] */
@@ -50,18 +52,19 @@ typedef struct model_trunk {
 base_status model_read_shape(model_shape *s, const gguf_file *f, base_error *err);
 base_status model_trunk_bind(model_trunk *m, const gguf_file *f, base_error *err);
 
-/* Everything a forward pass writes, carved from one block; sized for max_tokens. Usable with every trunk whose shape
- * is not larger. One thread at a time. */
+/* Everything a forward pass writes, carved from one block; sized for max_tokens. Usable with every trunk
+ * whose shape is not larger. One thread at a time. */
 typedef struct model_scratch model_scratch;
 model_scratch *model_scratch_new(const model_shape *largest, size_t max_tokens, const base_allocator *a);
 void model_scratch_free(model_scratch *s);
 
-/* ids, cases [t] (ids[0] is the class token) -> hidden [t][d], valid until the next call with this scratch. t <= max_tokens of
- * the scratch. No allocation. */
-const float *model_trunk_forward(const model_trunk *m, const cpu_kernels *k, const uint16_t *ids, const uint8_t *cases,
-                                 size_t t, model_scratch *s);
+/* ids, cases [t] (ids[0] is the class token) -> hidden [t][d], valid until the next call with this scratch. t
+ * <= max_tokens of the scratch. No allocation. */
+const float *model_trunk_forward(const model_trunk *m, const cpu_kernels *k, const uint16_t *ids,
+                                 const uint8_t *cases, size_t t, model_scratch *s);
 
-/* Fills the rotary tables [t][hd/2] for positions 0..t-1; the same bits everywhere. */
+/* Fills the rotary tables [t][hd/2] for positions 0..t-1. Computed in double and rounded to float, so the last bits
+ * of a C library do not show. */
 void model_rope_table(float base, size_t t, size_t head_dim, float *cos_table, float *sin_table);
 
 /* ---- names and keys, shared with the writer in train/ ---- */

@@ -13,7 +13,8 @@ base_status model_shape_check(const model_shape *s, base_error *err) {
   else if (s->layers < 1 || s->layers > MODEL_MAX_LAYERS) bad = "layers (1 to 48)";
   else if (s->heads < 1 || s->heads > 64) bad = "heads (1 to 64)";
   else if (s->kv_heads < 1 || s->heads % s->kv_heads) bad = "kv_heads (a divisor of heads)";
-  else if (s->head_dim < 16 || s->head_dim > 128 || s->head_dim % 16) bad = "head_dim (a multiple of 16, 16 to 128)";
+  else if (s->head_dim < 16 || s->head_dim > 128 || s->head_dim % 16)
+    bad = "head_dim (a multiple of 16, 16 to 128)";
   else if (s->ff < 16 || s->ff > 16384 || s->ff % 16) bad = "ff (a multiple of 16, 16 to 16384)";
   else if (s->max_tokens < 8 || s->max_tokens > MODEL_MAX_TOKENS) bad = "max_tokens (8 to 512)";
   else if (s->cases != 3) bad = "cases (3)";
@@ -63,8 +64,8 @@ base_status model_read_shape(model_shape *s, const gguf_file *f, base_error *err
 /* ---- binding ---- */
 
 /* A tensor of floats with exactly n elements in rows of `dim0`. */
-static base_status bind_floats(const float **out, const gguf_file *f, const char *name, uint64_t dim0, uint64_t dim1,
-                               base_error *err) {
+static base_status bind_floats(const float **out, const gguf_file *f, const char *name, uint64_t dim0,
+                               uint64_t dim1, base_error *err) {
   const gguf_tensor *t;
   base_status st = gguf_need_tensor(f, name, GGUF_T_F32, dim0, dim1, &t, err);
   if (!st) *out = t->data;
@@ -93,7 +94,8 @@ static base_status bind_weights(cpu_weights_i8 *w, const gguf_file *f, const cha
   return st;
 }
 
-static base_status bind_layer(model_layer *l, const gguf_file *f, const model_shape *s, uint32_t index, base_error *err) {
+static base_status bind_layer(model_layer *l, const gguf_file *f, const model_shape *s, uint32_t index,
+                              base_error *err) {
   const struct {
     const char *name;
     cpu_weights_i8 *w;
@@ -229,8 +231,8 @@ static void embed(const model_trunk *m, const uint16_t *ids, const uint8_t *case
 }
 
 /* y (= or +=) W x for every token. */
-static void product(const cpu_kernels *k, const cpu_weights_i8 *w, const float *x, size_t t, float *y, bool add,
-                    model_scratch *s) {
+static void product(const cpu_kernels *k, const cpu_weights_i8 *w, const float *x, size_t t, float *y,
+                    bool add, model_scratch *s) {
   k->quantize_i8(x, t, w->k, s->quantised, s->quantised_scale);
   k->gemm_i8(w, s->quantised, s->quantised_scale, t, y, w->n, add);
 }
@@ -245,7 +247,8 @@ static void split_qkv(const model_shape *m, size_t t, model_scratch *s) {
   }
 }
 
-static void layer_forward(const model_layer *l, const model_shape *m, const cpu_kernels *k, size_t t, model_scratch *s) {
+static void layer_forward(const model_layer *l, const model_shape *m, const cpu_kernels *k, size_t t,
+                          model_scratch *s) {
   /* attention: h += W_o attention(rope(q), rope(k), v) */
   k->rmsnorm(s->hidden, l->attn_norm, t, m->d, m->eps, s->normed, NULL);
   product(k, &l->qkv, s->normed, t, s->qkv, false, s);
@@ -264,8 +267,8 @@ static void layer_forward(const model_layer *l, const model_shape *m, const cpu_
   product(k, &l->ffn_down, s->act, t, s->hidden, true, s);
 }
 
-const float *model_trunk_forward(const model_trunk *m, const cpu_kernels *k, const uint16_t *ids, const uint8_t *cases,
-                                 size_t t, model_scratch *s) {
+const float *model_trunk_forward(const model_trunk *m, const cpu_kernels *k, const uint16_t *ids,
+                                 const uint8_t *cases, size_t t, model_scratch *s) {
   scratch_prepare_rope(s, &m->shape);
   embed(m, ids, cases, t, s->hidden);
   for (uint32_t i = 0; i < m->shape.layers; i++) layer_forward(&m->layer[i], &m->shape, k, t, s);

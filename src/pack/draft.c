@@ -467,8 +467,11 @@ void pack_draft_action(const pack *p, base_slice text, const head_result *r, con
     return;
   }
   bool whole = out->missing < 0 && out->unclear < 0;
-  constrain_schema *schema = whole ? p->schema[out->action] : p->loose[out->action];
   base_error problem = {0};
-  out->valid = constrain_check(schema, base_slice_of(out->arguments), &problem) == BASE_OK;
+  base_slice arguments = base_slice_of(out->arguments);
+  const constrain_schema *schema = p->schema[out->action];
+  base_status st = whole ? constrain_check(schema, arguments, &problem)
+                         : constrain_check_part(schema, arguments, &problem);
+  out->valid = st == BASE_OK;
   if (!out->valid && out->unclear < 0) out->problem = problem;
 }

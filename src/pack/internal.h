@@ -21,8 +21,6 @@ typedef struct pack_document {
 /* The JSON Schema of an action's arguments; NULL when out of memory. New references. */
 json_t *pack_schema_of_slot(const pack_slot *slot, const json_t *declaration);
 json_t *pack_schema_of_action(const pack_manifest *m, const pack_action *a, const json_t *slot_schemas);
-/* The text of an action's schema without what it requires, appended to `out`. */
-base_status pack_schema_loosen(const char *schema, base_buf *out, base_error *err);
 
 /* ---- sentences ---- */
 

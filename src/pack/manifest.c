@@ -459,8 +459,10 @@ base_status pack_manifest_open(pack_manifest **out, base_slice json, const char 
     d->action_schema[i].allocator = &d->allocator;
   reader r = {d, where, err};
   base_status st = BASE_OK;
-  d->root = json_loadb(json.ptr != NULL ? json.ptr : "", json.len, JSON_REJECT_DUPLICATES, &problem);
-  if (d->root == NULL)
+  if (json.len > 0 && memchr(json.ptr, 0, json.len) != NULL) /* jansson would skip some */
+    st = base_fail(err, BASE_EFORMAT, where, "this is not JSON: it has a NUL byte");
+  if (!st) d->root = json_loadb(json.ptr != NULL ? json.ptr : "", json.len, JSON_REJECT_DUPLICATES, &problem);
+  if (!st && d->root == NULL)
     st = base_fail(err, BASE_EFORMAT, where, "line %d: this is not JSON: %.120s", problem.line, problem.text);
   if (!st) st = read_manifest(&r);
   if (st) pack_manifest_close(&d->m);

@@ -74,31 +74,18 @@ static base_status check_heads(const pack *p, base_error *err) {
   return st ? st : check_mask(p, err);
 }
 
-/* ---- schemas ---- */
-
-/* The action's schema as it is, and without what is required. */
-static base_status compile_action(pack *p, size_t i, base_error *err) {
-  const pack_action *a = &p->manifest->action[i];
-  base_buf text = {.allocator = &p->allocator};
-  base_status st =
-      constrain_schema_open(&p->schema[i], base_slice_of(a->schema), a->name, &p->allocator, err);
-  if (!st) st = pack_schema_loosen(a->schema, &text, err);
-  if (!st)
-    st = constrain_schema_open(&p->loose[i], (base_slice){text.ptr, text.len}, a->name, &p->allocator, err);
-  base_buf_free(&text);
-  return st;
-}
+/* ---- opening ---- */
 
 static base_status open_parts(pack *p, const tok_bpe *shared, base_error *err) {
   base_status st = bind_manifest(p, err);
   if (!st) st = head_brain_open(&p->brain, p->file, shared, &p->allocator, err);
   if (!st) st = check_heads(p, err);
-  for (size_t i = 0; !st && i < p->manifest->n_actions; i++)
-    st = compile_action(p, i, err);
+  for (size_t i = 0; !st && i < p->manifest->n_actions; i++) {
+    const pack_action *a = &p->manifest->action[i];
+    st = constrain_schema_open(&p->schema[i], base_slice_of(a->schema), a->name, &p->allocator, err);
+  }
   return st;
 }
-
-/* ---- opening ---- */
 
 static pack *new_pack(const base_allocator *a, const char *where, base_error *err) {
   if (a == NULL) a = base_allocator_libc();
@@ -134,10 +121,8 @@ base_status pack_open_bytes(pack **out, const void *bytes, size_t len, const cha
 void pack_close(pack *p) {
   if (p == NULL) return;
   base_allocator a = p->allocator;
-  for (size_t i = 0; i < PACK_MAX_ACTIONS; i++) {
+  for (size_t i = 0; i < PACK_MAX_ACTIONS; i++)
     constrain_schema_close(p->schema[i]);
-    constrain_schema_close(p->loose[i]);
-  }
   head_brain_close(p->brain);
   pack_manifest_close(p->manifest);
   gguf_close(p->file);

@@ -11,7 +11,6 @@ struct pack {
   pack_manifest *manifest;
   head_brain *brain;
   constrain_schema *schema[PACK_MAX_ACTIONS];
-  constrain_schema *loose[PACK_MAX_ACTIONS]; /* without what is required: for drafts with something missing */
 };
 
 #endif

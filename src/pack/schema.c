@@ -109,20 +109,3 @@ json_t *pack_schema_of_action(const pack_manifest *m, const pack_action *a, cons
   json_decref(schema);
   return NULL;
 }
-
-static int append(const char *bytes, size_t len, void *out) {
-  base_buf_add(out, bytes, len);
-  return 0;
-}
-
-base_status pack_schema_loosen(const char *schema, base_buf *out, base_error *err) {
-  json_t *root = json_loads(schema, 0, NULL);
-  int st = root == NULL ? -1 : 0;
-  if (st == 0) {
-    (void)json_object_del(root, "required");
-    (void)json_object_del(root, "anyOf");
-    st = json_dump_callback(root, append, out, JSON_COMPACT);
-  }
-  json_decref(root);
-  return st == 0 && !out->failed ? BASE_OK : base_fail(err, BASE_ENOMEM, "schema", "no memory for it");
-}

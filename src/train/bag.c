@@ -46,7 +46,7 @@ static void count_idf(bag_training *t, const uint32_t *rows, size_t n_rows, base
   size_t used = 0;
   memset(t->idf, 0, HEAD_BAG_BUCKETS * sizeof *t->idf);
   for (size_t i = 0; i < n_rows; i++) {
-    data_draw(t->set, rows[i], t->o->swap_rate, rng, t->sample);
+    data_draw(t->set, rows[i], t->o->bag_swap_rate, rng, t->sample);
     if (t->sample->label == DATA_NO_LABEL) continue;
     read_text(t, (base_slice){t->sample->text, t->sample->len});
     used++;
@@ -91,7 +91,7 @@ static void run(bag_training *t, const uint32_t *rows, size_t n_rows, size_t lab
       t->order[j] = x;
     }
     for (size_t i = 0; i < n_rows; i++) {
-      data_draw(t->set, t->order[i], t->o->swap_rate, rng, t->sample);
+      data_draw(t->set, t->order[i], t->o->bag_swap_rate, rng, t->sample);
       if (t->sample->label != DATA_NO_LABEL) {
         read_text(t, (base_slice){t->sample->text, t->sample->len});
         learn(t, t->sample->label, labels, k, 1.0f / BATCH, rng);

@@ -1,5 +1,5 @@
-/* train: makes the files that model/ and head/ run. Hand-written forward and backward passes in float, AdamW, masked-token
- * pretraining of a trunk, supervised training of heads with the trunk, calibration, int8 files, checkpoints.
+/* train: makes the files that model/ and head/ run. Hand-written forward and backward passes in float, AdamW, Muon,
+ * masked-token pretraining of a trunk, supervised training of heads with the trunk, calibration, int8 files, checkpoints.
  * The same inputs, options and seed give the same bytes for any number of threads. */
 #ifndef TRAIN_TRAIN_H
 #define TRAIN_TRAIN_H
@@ -33,7 +33,7 @@ typedef struct train_options {
   const base_allocator *allocator;
   uint64_t seed;
   const char *checkpoint;      /* path to save to and resume from, or NULL */
-  bool (*progress)(void *ctx, const train_progress *p); /* false cancels: the checkpoint is written, BASE_ECANCELLED returned */
+  bool (*progress)(void *ctx, const train_progress *p); /* false cancels; the last whole epoch's checkpoint stays */
   void *progress_ctx;
   /* recipe; train_options_init sets what measured best (docs/experiments.md) */
   uint32_t epochs, batch_rows; /* sequences a step */
@@ -47,6 +47,7 @@ typedef struct train_options {
   float average;               /* decay of the moving average of weights that is evaluated and saved; 0 off */
   float bpe_dropout, typo_rate, lower_rate, speech_rate; /* per sample: BPE-dropout; letters mistyped; all lower case; punctuation dropped */
   float swap_rate;             /* a span's value is swapped for another of its list */
+  float bag_swap_rate;         /* the same where the bag learns */
   float join_rate;             /* two rows joined into one request (a gate learns where one ends) */
   float mask_rate;             /* pretraining: share of words masked */
   float consistency;           /* R-Drop (Wu et al. 2021): weight of the divergence between two dropout passes; 0 off */
