@@ -100,13 +100,14 @@ static base_status tiny_pack(const tiny *t, const char *name, base_error *err) {
   if (!st) st = train_net_load(&net, f, NULL, err);
   train_options_init(&o);
   o.seed = 7;
-  o.epochs = 24;
+  bool gate = m != NULL && m->is_gate;
+  o.epochs = gate ? 60 : 40; /* a gate also learns where one request ends */
   o.patience = 0;
   o.batch_rows = 16;
-  o.join_rate = m != NULL && m->is_gate ? 0.3f : 0.0f;
+  o.join_rate = gate ? 0.5f : 0.0f;
   if (!st) {
     train_spec spec = {
-        .allowed = allowed, .none_label = (int)rows.labels.n - 1, .part_slot = m->is_gate ? 0 : -1};
+        .allowed = allowed, .none_label = (int)rows.labels.n - 1, .part_slot = gate ? 0 : -1};
     st = train_fit(net, tok, &rows, &again, &spec, &o, w, &report, err);
   }
   if (!st) pack_put(m, 1, w);

@@ -283,7 +283,6 @@ static base_status run(training *t, base_error *err) {
   if (!st && t->writer == NULL) st = base_fail(err, BASE_ENOMEM, "training", "no memory for the file");
   if (!st) st = learn(t, err);
   if (!st) st = gguf_writer_save(t->writer, t->out, err);
-  if (!st) t->report.bytes = written_bytes(t->out);
   if (!st && o->checkpoint == NULL && os_exists(t->checkpoint)) st = os_remove(t->checkpoint, err);
   return st;
 }
@@ -305,7 +304,7 @@ static void fill_report(const training *t, mn_train_report *out) {
       .act_threshold = r->act_threshold,
       .acted_share = r->acted_share,
       .acted_wrong = r->acted_wrong,
-      .bytes = r->bytes,
+      .bytes = written_bytes(t->out),
   };
   base_format(out->out, sizeof out->out, "%s", t->out);
 }

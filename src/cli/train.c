@@ -91,7 +91,7 @@ static int train(mn_train_options *o) {
   int st = mn_train(o, &r, &err);
   if (b.terminal && b.phase != NULL) fputs("\r\033[K", stderr);
   if (st == MN_ECANCELLED) {
-    fputs("minnow: stopped; what was learnt is kept, run the same command again to go on from there\n",
+    fputs("minnow: stopped; every finished epoch is kept, run the same command again to go on from there\n",
           stderr);
     return CLI_FAILED;
   }

@@ -255,8 +255,10 @@ static base_status run_epochs(fitting *f, train_report *report, base_error *err)
     if (st) break;
     run.epoch++;
     st = validate(f, &run, &clock, loss, &stop, err);
-    if (!st && f->o.checkpoint)
-      st = train_checkpoint_save(f->n, &run, f->best, fingerprint, f->o.checkpoint, err);
+    if ((st == BASE_OK || st == BASE_ECANCELLED) && f->o.checkpoint) { /* a cancelled run keeps the epoch it just finished */
+      base_status saved = train_checkpoint_save(f->n, &run, f->best, fingerprint, f->o.checkpoint, st ? NULL : err);
+      if (!st) st = saved;
+    }
   }
   if (st) return st;
   memcpy(f->n->w, f->best, f->n->size * sizeof(float));
@@ -364,7 +366,6 @@ static base_status finish(fitting *f, gguf_writer *w, train_report *report, base
   if (!st) st = calibrate(f, brain, &c, report, err);
   if (!st) st = judge_float(f, &c, report, err);
   if (!st) st = train_put(f->n, f->tok, f->set, &c, w, err);
-  report->bytes = bytes.len;
   head_brain_close(brain);
   gguf_close(file);
   if (aligned != NULL) base_free(f->n->allocator, aligned, bytes.len + 64);

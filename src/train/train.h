@@ -81,7 +81,6 @@ typedef struct train_report {
   float label_accuracy, slot_f1, exact_match;          /* float weights */
   float label_accuracy_i8, slot_f1_i8, exact_match_i8; /* after quantisation */
   float ece, act_threshold, acted_share, acted_wrong;
-  uint64_t bytes;
 } train_report;
 
 /* Which slots each label may have, [labels][slots] of the data set's names; NULL: those seen together in the rows. */
