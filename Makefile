@@ -1,5 +1,5 @@
 # Minnow's build: no configure step. Everything made lies in $(BUILD), the program also as ./minnow.
-#   make run | test | asan | tsan | fuzz | bench | install | test-arm | clean      V=1 shows the commands
+#   make run | test | asan | tsan | fuzz | bench | packs | measure | install | test-arm | clean      V=1 shows the commands
 BUILD ?= build
 PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
@@ -44,7 +44,7 @@ BENCHES := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bench_*
 Q := $(if $(V),,@)
 SAY = $(if $(V),@:,@echo "  $(1)	$(2)")
 
-.PHONY: all tests run test asan tsan fuzz fuzzers bench measure install test-arm clean
+.PHONY: all tests run test asan tsan fuzz fuzzers bench packs measure install test-arm clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -143,6 +143,10 @@ bench:
 	@tools/deps.sh bench
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCHES)
 	@tools/bench.sh $(BUILD)
+
+# the built packs are in the repository; this makes them again from their sources and packs/trunk.gguf
+packs: all
+	tools/train_packs.sh
 
 # needs data sets that are not part of the repository (README, "Measuring"): DATA is the folder that holds them
 measure: all $(BUILD)/tests/value_cases

@@ -63,7 +63,7 @@ static void recipe_for_pack(train_options *r, bool is_gate) {
 }
 
 static void recipe_for_rows(train_options *r) {
-  r->epochs = 16;
+  r->epochs = 14;
   r->speech_rate = 0.0f;
   r->lower_rate = 0.0f;
 }

@@ -118,7 +118,7 @@ static base_status keep(train_net *n, const bag_training *t, size_t labels, base
     float most = 0.0f;
     for (size_t j = 0; j < labels; j++) most = fabsf(row[j]) > most ? fabsf(row[j]) : most;
     scale[i] = most / 127.0f;
-    for (size_t j = 0; j < labels; j++) weight[i * labels + j] = (int8_t)(most > 0.0f ? lrintf(row[j] / scale[i]) : 0);
+    for (size_t j = 0; j < labels; j++) weight[i * labels + j] = (int8_t)(most > 1e-30f ? lrintf(row[j] / scale[i]) : 0);
   }
   memcpy(idf, t->idf, b * f);
   memcpy(bias, t->w + b * labels, labels * f);

@@ -60,9 +60,10 @@ static size_t spare_an_epoch(const fitting *f) {
 /* This epoch's rows, shuffled; of the generated rows a fresh choice. Returns how many. */
 static size_t epoch_rows(fitting *f, base_rng *rng) {
   size_t spare = spare_an_epoch(f);
-  shuffle(f->spare_rows, f->n_spare, rng);
+  /* the lists themselves stay as they are, so that a resumed run chooses as one that was never stopped */
   memcpy(f->order, f->train_rows, f->n_train * sizeof *f->order);
-  memcpy(f->order + f->n_train, f->spare_rows, spare * sizeof *f->order);
+  memcpy(f->order + f->n_train, f->spare_rows, f->n_spare * sizeof *f->order);
+  shuffle(f->order + f->n_train, f->n_spare, rng);
   shuffle(f->order, f->n_train + spare, rng);
   return f->n_train + spare;
 }
@@ -158,9 +159,12 @@ static void fill(fitting *f, size_t n, size_t *at, base_rng *rng) {
   train_batch *b = &f->batch;
   train_batch_clear(b);
   while (*at < n && b->n_seqs < f->o.batch_rows) {
-    data_sample *s = draw(f, f->order[(*at)++], rng);
+    data_sample *s = draw(f, f->order[*at], rng);
     tok_bpe_encode(f->tok, s->text, s->len, f->o.bpe_dropout, rng, &f->enc);
+    size_t times = f->o.consistency > 0.0f ? 2 : 1; /* what repeat_batch doubles has to fit twice */
+    if (b->n_seqs && (b->n_tokens + f->enc.n_tokens) * times > b->max_tokens) break;
     if (!train_batch_add(b, &f->enc)) break;
+    (*at)++;
     size_t seq = b->n_seqs - 1;
     b->tag_label[seq] = s->label;
     b->label[seq] = s == f->joined ? DATA_NO_LABEL : s->label;
@@ -249,12 +253,14 @@ static base_status run_epochs(fitting *f, train_report *report, base_error *err)
   memcpy(f->n->average, f->n->w, f->n->size * sizeof(float));
   memcpy(f->best, f->n->w, f->n->size * sizeof(float));
   if (f->o.checkpoint) st = train_checkpoint_load(f->n, &run, f->best, fingerprint, f->o.checkpoint, err);
+  double before_s = run.seconds;
   train_clock_start(&clock, "train", &f->o, &run);
   while (!st && run.epoch < run.epochs && !stop) {
     st = epoch(f, &run, &clock, &loss, err);
     if (st) break;
     run.epoch++;
     st = validate(f, &run, &clock, loss, &stop, err);
+    run.seconds = before_s + train_clock_seconds(&clock);
     if ((st == BASE_OK || st == BASE_ECANCELLED) && f->o.checkpoint) { /* a cancelled run keeps the epoch it just finished */
       base_status saved = train_checkpoint_save(f->n, &run, f->best, fingerprint, f->o.checkpoint, st ? NULL : err);
       if (!st) st = saved;
@@ -263,7 +269,7 @@ static base_status run_epochs(fitting *f, train_report *report, base_error *err)
   if (st) return st;
   memcpy(f->n->w, f->best, f->n->size * sizeof(float));
   report->epochs_run = run.epoch;
-  report->seconds = run.seconds + train_clock_seconds(&clock);
+  report->seconds = before_s + train_clock_seconds(&clock);
   return BASE_OK;
 }
 

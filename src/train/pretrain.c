@@ -83,14 +83,14 @@ static float validate(pretraining *p, double *loss) {
   for (size_t i = 0; i < p->text->n_rows && n < 512; i += HELD_OUT_EVERY) rows[n++] = (uint32_t)i;
   base_rng_seed(&rng, 7);
   p->tape.dropout = 0.0f;
-  train_swap_average(p->n);
+  if (p->o->average > 0.0f) train_swap_average(p->n);
   while (fill(p, rows, n, &at, false, &rng)) {
     train_forward(p->n, &p->batch, &p->tape);
     sum += train_mlm_loss(p->n, &p->batch, &p->tape, p->work, false, &correct) * (double)p->batch.n_masked;
     right += correct;
     masked += p->batch.n_masked;
   }
-  train_swap_average(p->n);
+  if (p->o->average > 0.0f) train_swap_average(p->n);
   *loss = masked ? sum / (double)masked : 0.0;
   return masked ? (float)right / (float)masked : 0.0f;
 }
@@ -144,6 +144,7 @@ static base_status run_epochs(pretraining *p, base_error *err) {
   base_rng_seed(&count_rng, 1);
   while (fill(p, p->order, p->n_order, &at, false, &count_rng)) steps++;
   run.steps = steps * run.epochs;
+  double before_s = run.seconds;
   train_clock_start(&clock, "pretrain", p->o, &run);
   while (!st && run.epoch < run.epochs) {
     double loss;
@@ -153,9 +154,10 @@ static base_status run_epochs(pretraining *p, base_error *err) {
     train_progress seen = {.validated = true};
     seen.label_accuracy = validate(p, &loss);
     if (seen.label_accuracy > run.best) run.best = seen.label_accuracy;
-    train_clock_tick(&clock, loss, 0.0f, &seen);
-    run.seconds = train_clock_seconds(&clock);
+    bool go_on = train_clock_tick(&clock, loss, 0.0f, &seen);
+    run.seconds = before_s + train_clock_seconds(&clock);
     if (p->o->checkpoint) st = train_checkpoint_save(p->n, &run, p->best, fingerprint, p->o->checkpoint, err);
+    if (!st && !go_on) st = base_fail(err, BASE_ECANCELLED, "pretraining", "cancelled after epoch %u", run.epoch);
   }
   if (!st && p->o->average > 0.0f) train_swap_average(p->n);
   return st;

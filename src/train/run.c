@@ -83,23 +83,25 @@ bool train_clock_tick(train_clock *c, double loss, float rate, const train_progr
 /* ---- checkpoints ---- */
 
 uint64_t train_fingerprint(const train_net *n, const data_set *set, const train_options *o) {
-  train_options recipe = *o;
-  uint64_t h = BASE_HASH_START;
-  /* what may differ between two sessions of one run */
-  recipe.pool = NULL;
-  recipe.kernels = NULL;
-  recipe.allocator = NULL;
-  recipe.checkpoint = NULL;
-  recipe.progress = NULL;
-  recipe.progress_ctx = NULL;
-  h = base_hash(h, &n->size, sizeof n->size);
-  h = base_hash(h, &set->n_rows, sizeof set->n_rows);
-  for (size_t i = 0; i < set->n_rows; i += 1 + set->n_rows / 512) h = base_hash(h, set->rows[i].text.ptr, set->rows[i].text.len);
-  const uint32_t counts[] = {recipe.epochs, recipe.batch_rows, recipe.max_tokens, recipe.limit_generated};
-  const float rates[] = {recipe.learning_rate, recipe.trunk_rate, recipe.dropout, recipe.swap_rate, recipe.join_rate};
+  uint64_t h = base_hash(BASE_HASH_START, n->w, n->size * sizeof *n->w); /* the trunk that it starts from */
+  for (size_t i = 0; i < set->n_rows; i++) {
+    const data_row *row = &set->rows[i];
+    h = base_hash(h, row->text.ptr, row->text.len);
+    h = base_hash(h, &row->label, sizeof row->label);
+    for (uint32_t k = 0; k < row->n_spans; k++) {
+      const data_span *span = &set->spans[row->first_span + k];
+      const uint32_t parts[] = {span->start, span->end, span->slot, span->list};
+      h = base_hash(h, parts, sizeof parts);
+    }
+  }
+  const uint32_t counts[] = {o->epochs, o->batch_rows, o->max_tokens, o->limit_generated, o->muon};
+  const float rates[] = {o->learning_rate, o->trunk_rate,  o->warmup,     o->decay,          o->beta2,     o->clip,
+                         o->dropout,       o->head_dropout, o->label_smoothing, o->average,  o->bpe_dropout, o->typo_rate,
+                         o->lower_rate,    o->speech_rate, o->swap_rate,  o->bag_swap_rate,  o->join_rate, o->mask_rate,
+                         o->consistency,   o->valid_share};
   h = base_hash(h, counts, sizeof counts);
   h = base_hash(h, rates, sizeof rates);
-  return base_hash(h, &recipe.seed, sizeof recipe.seed);
+  return base_hash(h, &o->seed, sizeof o->seed);
 }
 
 static void put_u64(gguf_writer *w, const char *key, uint64_t v) {

@@ -47,7 +47,7 @@ static void save_embedding(saver *s, const train_param *p) {
     float most = 0.0f;
     for (size_t j = 0; j < p->cols; j++) most = fabsf(row[j]) > most ? fabsf(row[j]) : most;
     scale[r] = most / 127.0f;
-    for (size_t j = 0; j < p->cols; j++) q[r * p->cols + j] = (int8_t)(most > 0.0f ? lrintf(row[j] / scale[r]) : 0);
+    for (size_t j = 0; j < p->cols; j++) q[r * p->cols + j] = (int8_t)(most > 1e-30f ? lrintf(row[j] / scale[r]) : 0);
   }
   gguf_put_tensor(s->w, "token_embd.weight", GGUF_T_I8, 2, dim, q);
   gguf_put_tensor(s->w, "token_embd.scale", GGUF_T_F32, 1, scale_dim, scale);
