@@ -210,6 +210,17 @@ else
   [ $status -eq 0 ] && [ ! -e "$folder/long.gguf.checkpoint" ]; ok $? "goes on"
 fi
 
+# ---- docs/do.md has the reasons of src/handoff/reason.def, word for word ----
+out=$(python3 - <<'PY'
+import re
+rows = re.findall(r'HANDOFF_REASON\(\w+, "(\w+)",\s*"([^"]*)"\)', open("src/handoff/reason.def").read())
+page = open("docs/do.md").read()
+print(len(rows) > 10, [code for code, text in rows if f"| `{code}` | {text} |\n" not in page])
+PY
+)
+status=0 err=''
+[ "$out" = "True []" ]; ok $? "the reasons in docs/do.md"
+
 # ---- a full disk ----
 if [ -w /dev/full ]; then
   "$minnow" --help >/dev/full 2>"$folder/err"

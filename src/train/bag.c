@@ -84,12 +84,7 @@ static void run(bag_training *t, const uint32_t *rows, size_t n_rows, size_t lab
   size_t batches = (n_rows + BATCH - 1) / BATCH, done = 0;
   memcpy(t->order, rows, n_rows * sizeof *rows);
   for (int e = 0; e < EPOCHS; e++) {
-    for (size_t i = n_rows; i > 1; i--) {
-      size_t j = base_rng_below(rng, (uint32_t)i);
-      uint32_t x = t->order[i - 1];
-      t->order[i - 1] = t->order[j];
-      t->order[j] = x;
-    }
+    train_shuffle(t->order, n_rows, rng);
     for (size_t i = 0; i < n_rows; i++) {
       data_draw(t->set, t->order[i], t->o->bag_swap_rate, rng, t->sample);
       if (t->sample->label != DATA_NO_LABEL) {

@@ -43,15 +43,6 @@ static void choose_rows(fitting *f) {
     for (size_t i = 0; i < f->valid->n_rows; i++) f->valid_rows[f->n_valid++] = (uint32_t)i;
 }
 
-static void shuffle(uint32_t *order, size_t n, base_rng *rng) {
-  for (size_t i = n; i > 1; i--) {
-    size_t j = base_rng_below(rng, (uint32_t)i);
-    uint32_t x = order[i - 1];
-    order[i - 1] = order[j];
-    order[j] = x;
-  }
-}
-
 static size_t spare_an_epoch(const fitting *f) {
   size_t limit = f->o.limit_generated;
   return limit && f->n_spare > limit ? limit : f->n_spare;
@@ -63,8 +54,8 @@ static size_t epoch_rows(fitting *f, base_rng *rng) {
   /* the lists themselves stay as they are, so that a resumed run chooses as one that was never stopped */
   memcpy(f->order, f->train_rows, f->n_train * sizeof *f->order);
   memcpy(f->order + f->n_train, f->spare_rows, f->n_spare * sizeof *f->order);
-  shuffle(f->order + f->n_train, f->n_spare, rng);
-  shuffle(f->order, f->n_train + spare, rng);
+  train_shuffle(f->order + f->n_train, f->n_spare, rng);
+  train_shuffle(f->order, f->n_train + spare, rng);
   return f->n_train + spare;
 }
 

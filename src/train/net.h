@@ -136,6 +136,9 @@ train_loss train_head_loss(train_net *n, const train_batch *b, train_tape *tape,
 double train_mlm_loss(train_net *n, const train_batch *b, train_tape *tape, float *work, bool backward, size_t *correct);
 size_t train_mlm_work(const train_net *n, size_t max_masked);
 
+/* Puts n row numbers in random order (Fisher, Yates). */
+void train_shuffle(uint32_t *order, size_t n, base_rng *rng);
+
 /* ---- the bag (bag.c): trained by itself on `rows` of the set, then held in n->bag ---- */
 base_status train_bag_fit(train_net *n, const data_set *set, const uint32_t *rows, size_t n_rows, const train_options *o, base_error *err);
 

@@ -95,21 +95,12 @@ static float validate(pretraining *p, double *loss) {
   return masked ? (float)right / (float)masked : 0.0f;
 }
 
-static void shuffle(uint32_t *order, size_t n, base_rng *rng) {
-  for (size_t i = n; i > 1; i--) {
-    size_t j = base_rng_below(rng, (uint32_t)i);
-    uint32_t x = order[i - 1];
-    order[i - 1] = order[j];
-    order[j] = x;
-  }
-}
-
 /* One pass over the rows. */
 static base_status epoch(pretraining *p, train_run *run, train_clock *clock, base_error *err) {
   size_t at = 0, correct;
   for (size_t i = 0, k = 0; i < p->text->n_rows; i++)
     if (i % HELD_OUT_EVERY != 0) p->order[k++] = (uint32_t)i;
-  shuffle(p->order, p->n_order, &run->rng);
+  train_shuffle(p->order, p->n_order, &run->rng);
   while (fill(p, p->order, p->n_order, &at, true, &run->rng)) {
     p->tape.dropout = p->o->dropout;
     p->tape.dropout_key = base_rng_next(&run->rng);
