@@ -126,18 +126,20 @@ static void test_by_hand(void) {
   TAP_OK(eval_risk_at(risk, 5, 0.4) == 0.0 && near(eval_risk_at(risk, 5, 0.6), 1.0 / 3.0), "risk");
   TAP_OK(near(eval_risk_at(risk, 5, 0.8), 0.25) && near(eval_risk_at(risk, 5, 1.0), 0.4), "risk at all");
   TAP_OK(eval_risk_at(risk, 0, 1.0) == 0.0 && eval_risk_at(risk, 5, 0.0) == 0.0, "of nothing");
-  TAP_OK(eval_threshold(risk, 5, 0.0, &acted, &wrong) == 0.8f && acted == 2 && wrong == 0, "nothing wrong");
-  TAP_OK(eval_threshold(risk, 5, 0.25, &acted, &wrong) == 0.6f && acted == 4 && wrong == 1,
-         "over a wrong one");
-  TAP_OK(eval_threshold(risk, 5, 0.4, &acted, &wrong) == 0.5f && acted == 5 && wrong == 2, "all");
-  TAP_OK(eval_threshold(risk + 2, 1, 0.1, &acted, &wrong) > 1.0f && acted == 0 && wrong == 0, "none");
+  /* expected shares of wrong answers among the first 1, 2, ... 5: 0.1, 0.15, 0.2, 0.25, 0.3 */
+  TAP_OK(eval_threshold(risk, 5, 0.05, &acted, &wrong) > 1.0f && acted == 0 && wrong == 0, "none expects so few");
+  TAP_OK(eval_threshold(risk, 5, 0.12, &acted, &wrong) == 0.9f && acted == 1 && wrong == 0, "the surest");
+  TAP_OK(eval_threshold(risk, 5, 0.22, &acted, &wrong) == 0.7f && acted == 3 && wrong == 1, "with a wrong one");
+  TAP_OK(eval_threshold(risk, 5, 0.31, &acted, &wrong) == 0.5f && acted == 5 && wrong == 2, "all");
   TAP_OK(eval_threshold(risk, 0, 0.1, &acted, &wrong) > 1.0f && acted == 0, "of nothing");
+  eval_item boast[] = {item(1.0f, false), item(1.0f, false), item(1.0f, true), item(0.99f, true)};
+  TAP_OK(eval_threshold(boast, 4, 0.02, &acted, &wrong) > 1.0f, "sure and wrong twice: counting says no");
   risk[3].confidence = 0.7f; /* two equal ones: both or neither */
-  TAP_OK(eval_threshold(risk, 5, 0.3, &acted, &wrong) == 0.7f && acted == 4 && wrong == 1, "equals together");
-  TAP_OK(eval_threshold(risk, 5, 0.2, &acted, &wrong) == 0.8f && acted == 2, "equals together");
+  TAP_OK(eval_threshold(risk, 5, 0.23, &acted, &wrong) == 0.7f && acted == 4 && wrong == 1, "equals together");
+  TAP_OK(eval_threshold(risk, 5, 0.205, &acted, &wrong) == 0.8f && acted == 2, "equals together");
   eval_item last[] = {item(0.9f, true), item(0.9f, true)};
   last[1].answered = false; /* not answered, at the end of its equals */
-  TAP_OK(eval_threshold(last, 2, 0.0, &acted, &wrong) == 0.9f && acted == 1,
+  TAP_OK(eval_threshold(last, 2, 0.11, &acted, &wrong) == 0.9f && acted == 1,
          "one that is not answered counts nothing");
 }
 
@@ -170,26 +172,33 @@ static double plain_ece(const eval_item *e, size_t n) {
   return ece;
 }
 
-/* Acting from c on: how many, and how many of them wrong. */
-static void plain_acting(const eval_item *e, size_t n, float c, size_t *acted, size_t *wrong) {
+/* Acting from c on: how many, how many of them wrong, and how many the confidences expect to be. */
+static void plain_acting(const eval_item *e, size_t n, float c, size_t *acted, size_t *wrong, double *expected) {
   *acted = *wrong = 0;
+  *expected = 0.0;
   for (size_t i = 0; i < n; i++) {
     if (!e[i].answered || e[i].confidence < c) continue;
     ++*acted;
     *wrong += !e[i].right;
+    *expected += 1.0 - (double)e[i].confidence;
   }
+}
+
+static bool plain_allows(size_t acted, size_t wrong, double expected, double target) {
+  return acted > 0 && expected <= target * (double)acted && (double)wrong <= 2.0 * target * (double)acted + 1.0;
 }
 
 static void check_threshold(const eval_item *e, size_t n, double target) {
   size_t acted, wrong, a, w, most = 0;
+  double expected;
   float c = eval_threshold(e, n, target, &acted, &wrong);
   for (size_t i = 0; i < n; i++) { /* every threshold there could be */
-    plain_acting(e, n, e[i].confidence, &a, &w);
-    if ((double)w <= target * (double)a && a > most) most = a;
+    plain_acting(e, n, e[i].confidence, &a, &w, &expected);
+    if (plain_allows(a, w, expected, target) && a > most) most = a;
   }
   TAP_OK(acted == most, "acts on %zu, could on %zu", acted, most);
-  plain_acting(e, n, c, &a, &w);
-  TAP_OK(a == acted && w == wrong && (double)w <= target * (double)a, "its own counts at %g", (double)c);
+  plain_acting(e, n, c, &a, &w, &expected);
+  TAP_OK(a == acted && w == wrong && (a == 0 || plain_allows(a, w, expected, target)), "its own counts at %g", (double)c);
 }
 
 static void test_random(void) {

@@ -213,14 +213,16 @@ static void test_low_confidence(world *w) {
   c->act_threshold = 0.6f;
   expect(ask(w, "wake me at 7", w->packs[0]), "nearly sure", HANDOFF_CONFIRM, HANDOFF_REASON_UNSURE, 1);
   c->act_threshold = 0.8f;
-  expect(ask(w, "wake me at 7", w->packs[0]), "less sure", HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE, 0);
+  expect(ask(w, "wake me at 7", w->packs[0]), "less sure", HANDOFF_CONFIRM, HANDOFF_REASON_UNSURE, 1);
   expect(ask(w, "set an alarm", w->packs[0]), "less sure, but a question is fine", HANDOFF_ASK,
          HANDOFF_REASON_MISSING_SLOT, 1);
   *c = kept;
   set_all(w, 0.0f);
   set_thresholds(w->packs[0], 0.0f, 1.1f);
-  expect(ask(w, "wake me at 7", NULL), "out of scope for the pack", HANDOFF_HANDOFF, HANDOFF_REASON_NO_PACK,
-         0);
+  expect(ask(w, "wake me at 7", w->packs[0]), "unsure of any action, open", HANDOFF_HANDOFF,
+         HANDOFF_REASON_NOT_THIS_APP, 0);
+  expect(ask(w, "wake me at 7", NULL), "the same behind the gate: only unsure which", HANDOFF_ACT,
+         HANDOFF_REASON_CONFIDENT, 1);
   set_all(w, 0.0f);
   set_thresholds(w->gate, 0.0f, 1.1f);
   expect(ask(w, "wake me at 7", NULL), "out of scope for the gate", HANDOFF_HANDOFF, HANDOFF_REASON_NO_PACK,
@@ -247,6 +249,47 @@ static void test_several(world *w) {
   if (o->n_actions == 2)
     TAP_OK(o->action[0].decision == HANDOFF_ACT && o->action[1].decision == HANDOFF_CONFIRM,
            "each has its own");
+}
+
+/* The two rules beside the gate's spans, called as the loop does after its own steps. */
+static size_t joints(world *w, const char *text, handoff_decision d) {
+  handoff_loop *l = w->loop;
+  (void)ask(w, text, NULL);
+  l->part[0].decision = d;
+  l->part[0].reason = d == HANDOFF_HANDOFF ? HANDOFF_REASON_LOW_CONFIDENCE : HANDOFF_REASON_CONFIDENT;
+  return handoff_split_joints(l, base_slice_of(l->text), NULL);
+}
+
+static void test_split_rules(world *w) {
+  handoff_loop *l = w->loop;
+  TAP_OK(joints(w, "set an alarm for 7:30 and text Emma good night", HANDOFF_HANDOFF) == 2,
+         "two sure pieces");
+  TAP_OK(l->part[0].action.pack == w->packs[0] && l->part[1].action.pack == w->packs[1], "in order");
+  TAP_OK(joints(w, "set an alarm for 7:30, turn off the lights and then text Emma good night",
+                HANDOFF_HANDOFF) == 3,
+         "three sure pieces");
+  TAP_OK(joints(w, "set an alarm for 7:30 and text Emma good night", HANDOFF_ACT) == 1,
+         "what is sure stays whole");
+  TAP_OK(joints(w, "wake me at 7", HANDOFF_HANDOFF) == 1, "nothing to part at");
+  TAP_OK(joints(w, "wake me at 7 and tell me a joke", HANDOFF_HANDOFF) == 1, "one piece is nobody's");
+  TAP_OK(l->part[0].decision == HANDOFF_HANDOFF && l->part[0].reason == HANDOFF_REASON_LOW_CONFIDENCE,
+         "unchanged");
+  TAP_OK(joints(w, "a, b, c, d, e and wake me at 7", HANDOFF_HANDOFF) == 1, "too many joints");
+  TAP_OK(joints(w, "and and , and and", HANDOFF_HANDOFF) >= 1, "nothing but joints");
+  (void)ask(w, "text Marek and Eva good morning", NULL);
+  base_slice text = base_slice_of(l->text);
+  l->part[0].text = base_slice_sub(text, 0, 10);
+  l->part[1].text = base_slice_sub(text, 15, text.len);
+  l->part[0].decision = HANDOFF_ASK;
+  l->part[1].decision = HANDOFF_HANDOFF;
+  TAP_OK(handoff_split_was_whole(l, text, 2, NULL), "a part fails and the whole is sure");
+  TAP_OK(l->whole.lists_two && !l->whole.says_twice, "it has a list of two");
+  l->part[0] = l->part[1] = l->whole;
+  l->part[0].n_spans = 1;
+  l->part[1].n_spans = l->whole.n_spans - 1;
+  TAP_OK(handoff_split_was_whole(l, text, 2, NULL), "two of the same action with one list between them");
+  l->part[1].action.pack = w->packs[0];
+  TAP_OK(!handoff_split_was_whole(l, text, 2, NULL), "different actions stay apart");
 }
 
 static void test_open_pack(world *w) {
@@ -321,6 +364,7 @@ int main(void) {
     test_decisions(w);
     test_low_confidence(w);
     test_several(w);
+    test_split_rules(w);
     test_open_pack(w);
     test_too_long(w);
     test_errors(w);

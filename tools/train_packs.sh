@@ -14,12 +14,12 @@ if [ $# -eq 0 ]; then # the gate has by far the most rows: it goes first
     [ "$name" = gate ] || set -- "$@" "$name"
   done
 fi
-mkdir -p build/packs
+mkdir -p build/train
 started=$SECONDS
 printf '%s\n' "$@" | xargs -P "$(nproc)" -I NAME sh -c '
-  if ./minnow train packs/NAME --threads 1 >build/packs/NAME.log 2>&1; then
-    echo "NAME: $(grep -E "^(int8|calibration)" build/packs/NAME.log | tr -s " " | paste -sd";")"
+  if ./minnow train packs/NAME --threads 1 >build/train/NAME.log 2>&1; then
+    echo "NAME: $(grep -E "^(int8|calibration)" build/train/NAME.log | tr -s " " | paste -sd";")"
   else
-    echo "NAME: failed"; tail -n 3 build/packs/NAME.log; exit 255
+    echo "NAME: failed"; tail -n 3 build/train/NAME.log; exit 255
   fi' || exit 1
 echo "$# packs in $(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s"

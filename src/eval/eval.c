@@ -124,13 +124,18 @@ double eval_risk_at(const eval_item *items, size_t n, double coverage) {
 
 float eval_threshold(const eval_item *items, size_t n, double target, size_t *acted, size_t *wrong) {
   size_t answered = 0, bad = 0;
+  double expected = 0.0;
   float threshold = 1.01f;
   *acted = *wrong = 0;
   for (size_t i = 0; i < n; i++) {
-    answered += items[i].answered;
-    bad += items[i].answered && !items[i].right;
+    if (items[i].answered) {
+      answered++;
+      bad += !items[i].right;
+      expected += 1.0 - (double)items[i].confidence;
+    }
     bool last_of_equals = i + 1 == n || items[i + 1].confidence != items[i].confidence;
-    if (!last_of_equals || answered == *acted || (double)bad > target * (double)answered) continue;
+    if (!last_of_equals || answered == 0 || expected > target * (double)answered) continue;
+    if ((double)bad > 2.0 * target * (double)answered + 1.0) continue;
     threshold = items[i].confidence;
     *acted = answered;
     *wrong = bad;

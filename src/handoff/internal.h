@@ -11,6 +11,9 @@ typedef struct handoff_part {
   handoff_reason reason;
   float confidence;
   bool has_action; /* `action` is something for the app: act, confirm or ask */
+  size_t n_spans;  /* values that the pack found */
+  bool lists_two;  /* a list slot has several */
+  bool says_twice; /* a slot for one value has several */
   handoff_action action;
 } handoff_part;
 
@@ -32,7 +35,22 @@ struct handoff_loop {
 
 /* Runs the pack's brain on the part's text, drafts and decides. `prior`: probability that this is the right
  * pack. False when the pack does not cover the text. */
-bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, float prior);
+bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, bool gated, float prior);
+
+/* The same with the pack that the gate names: decides in any case. `gate`: what it said of this very text, or
+ * NULL to ask it. With an open pack the gate is not asked. */
+void handoff_decide_part(handoff_loop *l, handoff_part *part, const head_result *gate, const pack *open_pack);
+
+/* ---- where one request ends (split.c) ---- */
+
+/* Cuts the request at the spans of l->gate_result into l->part. Returns how many there are, which may be more
+ * than there is room for. */
+size_t handoff_split_spans(handoff_loop *l, base_slice text);
+/* True when the decided l->part [n] were never separate requests; l->whole then is the one they are. */
+bool handoff_split_was_whole(handoff_loop *l, base_slice text, size_t n, const pack *open_pack);
+/* For a text taken as one and decided without an action that is sure, in l->part[0]: decides pieces of it
+ * between words that join. Returns how many parts l->part then has: 1 and unchanged when not all are sure. */
+size_t handoff_split_joints(handoff_loop *l, base_slice text, const pack *open_pack);
 
 /* ---- sentences (say.c) ---- */
 

@@ -7,18 +7,19 @@
  *          cleaned
  *             | guard_scan ---------- steers the assistant -----------> refuse / injection
  *             v
- *            gate   (find_parts: the gate's brain over the whole text)
+ *            gate   (handoff_split_spans: the gate's brain over the whole text finds the parts)
  *             | ------------------- more than the models read --------> handoff / too_long
  *             |
  *     one part|many parts
  *             |     \ each part's words, again through the gate
  *             v      v
- *           decide_part
+ *        handoff_decide_part
  *             | choose_pack -------- "none", or too unlikely ---------> handoff / no_pack
  *             | handoff_part_decide - the pack's brain says "none" ---> handoff / no_pack, not_this_app
  *             v
  *         act, confirm, ask, handoff of that part (part.c)
- *             | prefer_whole: parts that fail while the whole text is one sure action were never parts
+ *             | handoff_split_was_whole: many parts that were one request after all
+ *             | handoff_split_joints: one part that fails, but its pieces between "and"s are all sure
  *             v
  *          combine -- the most cautious decision of all parts ---------> act | confirm | ask | handoff
  *                  \- some parts have an action, others are handed off -> handoff / partly_covered
@@ -110,30 +111,6 @@ static void ask_gate(handoff_loop *l, base_slice text, head_result *r) {
   l->out->ns_gate += os_monotonic_ns() - start;
 }
 
-/* The words of a part without what joins it to the next. */
-static base_slice bare(base_slice s) {
-  const char *edge = " ,;.:-";
-  while (s.len > 0 && strchr(edge, s.ptr[0]) != NULL)
-    s = base_slice_sub(s, 1, s.len);
-  while (s.len > 0 && strchr(" ,;:-", s.ptr[s.len - 1]) != NULL)
-    s.len--;
-  return s;
-}
-
-/* Cuts the request at the gate's spans. Returns how many there are, which may be more than there is room for.
- */
-static size_t find_parts(handoff_loop *l, base_slice text) {
-  size_t n = 0;
-  for (size_t i = 0; i < l->gate_result.n_spans; i++) {
-    const head_span *span = &l->gate_result.spans[i];
-    base_slice words = bare(base_slice_sub(text, span->start, span->end));
-    if ((int)span->slot != l->part_slot || words.len == 0) continue;
-    if (n < HANDOFF_MAX_ACTIONS) l->part[n].text = words;
-    n++;
-  }
-  return n;
-}
-
 /* The pack that a gate's answer names, or NULL; how sure the gate is of its choice, whichever it is. */
 static const pack *choose_pack(const handoff_loop *l, const head_result *r, float *probability) {
   const pack *p = l->by_label[r->label];
@@ -151,10 +128,10 @@ static void give_away(handoff_part *part, handoff_reason reason) {
   part->has_action = false;
 }
 
-/* `gate`: what the gate said of this very text, or NULL to ask it. */
-static void decide_part(handoff_loop *l, handoff_part *part, const head_result *gate, const pack *open_pack) {
+void handoff_decide_part(handoff_loop *l, handoff_part *part, const head_result *gate,
+                         const pack *open_pack) {
   if (open_pack != NULL) {
-    if (!handoff_part_decide(l, part, open_pack, 1.0f)) give_away(part, HANDOFF_REASON_NOT_THIS_APP);
+    if (!handoff_part_decide(l, part, open_pack, false, 1.0f)) give_away(part, HANDOFF_REASON_NOT_THIS_APP);
     return;
   }
   if (gate == NULL) {
@@ -162,22 +139,8 @@ static void decide_part(handoff_loop *l, handoff_part *part, const head_result *
     gate = &l->part_gate;
   }
   const pack *p = choose_pack(l, gate, &part->confidence);
-  if (p == NULL || !handoff_part_decide(l, part, p, part->confidence))
+  if (p == NULL || !handoff_part_decide(l, part, p, true, part->confidence))
     give_away(part, HANDOFF_REASON_NO_PACK);
-}
-
-/* An "and" inside a message or a list may look like the end of a part. When a part fails although the whole
- * text is one sure action, the text was one request. */
-static bool prefer_whole(handoff_loop *l, base_slice text, size_t n, const pack *open_pack) {
-  bool failed = false;
-  for (size_t i = 0; i < n; i++)
-    failed = failed || l->part[i].decision == HANDOFF_HANDOFF;
-  if (!failed) return false;
-  l->whole.text = text;
-  decide_part(l, &l->whole, &l->gate_result, open_pack);
-  if (!l->whole.has_action || l->whole.reason == HANDOFF_REASON_UNSURE) return false;
-  const handoff_action *a = &l->whole.action;
-  return a->confidence >= head_brain_calibration(pack_brain(a->pack))->act_threshold;
 }
 
 /* ---- the outcome ---- */
@@ -230,18 +193,18 @@ static base_status decide(handoff_loop *l, base_slice text, const pack *open_pac
   if (l->gate != NULL) {
     ask_gate(l, text, &l->gate_result);
     if (l->gate_result.truncated) return leave(l, HANDOFF_HANDOFF, HANDOFF_REASON_TOO_LONG, 1.0f);
-    n = find_parts(l, text);
+    n = handoff_split_spans(l, text);
     if (n > HANDOFF_MAX_ACTIONS) return leave(l, HANDOFF_HANDOFF, HANDOFF_REASON_TOO_LONG, 1.0f);
   }
   if (n <= 1) {
     l->part[0].text = text;
-    decide_part(l, &l->part[0], &l->gate_result, open_pack);
-    combine(l, l->part, 1);
+    handoff_decide_part(l, &l->part[0], &l->gate_result, open_pack);
+    combine(l, l->part, handoff_split_joints(l, text, open_pack));
     return BASE_OK;
   }
   for (size_t i = 0; i < n; i++)
-    decide_part(l, &l->part[i], NULL, open_pack);
-  if (prefer_whole(l, text, n, open_pack)) combine(l, &l->whole, 1);
+    handoff_decide_part(l, &l->part[i], NULL, open_pack);
+  if (handoff_split_was_whole(l, text, n, open_pack)) combine(l, &l->whole, 1);
   else combine(l, l->part, n);
   return BASE_OK;
 }

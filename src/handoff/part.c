@@ -3,22 +3,22 @@
  *
  *   brain_says_none ----------------> not covered (the caller says which way)
  *   truncated ----------------------> handoff / too_long
- *   confidence < half the threshold -> handoff / low_confidence
+ *   confidence < asking_share of the
+ *   threshold ----------------------> handoff / low_confidence
  *   a needed slot is missing --------> ask / missing_slot
  *   words could not be read ---------> ask / unclear_value
  *   arguments do not fit, not even
  *   without one optional (repair) ---> handoff / invalid_arguments
  *   money, irreversible, safety -----> confirm / risk
  *   confidence >= threshold ---------> act / confident          (confirm / unsure after a repair)
- *   >= three quarters of it ---------> confirm / unsure
- *   otherwise -----------------------> handoff / low_confidence */
+ *   otherwise -----------------------> confirm / unsure */
 #include <math.h>
 
 #include "handoff/internal.h"
 
-/* Shares of the pack's act threshold. Under ASKING nothing is put to the user, under CONFIRMING nothing
- * unasked-for. */
-static const float asking_share = 0.5f, confirming_share = 0.75f;
+/* Share of the pack's act threshold under which nothing is put to the user. A yes or no costs the user little, a
+ * needless handoff costs the answer: docs/experiments.md, 9. */
+static const float asking_share = 0.04f;
 
 static void note_used(handoff_outcome *out, const pack *p) {
   for (size_t i = 0; i < out->n_used; i++)
@@ -26,10 +26,12 @@ static void note_used(handoff_outcome *out, const pack *p) {
   if (out->n_used < HANDOFF_MAX_ACTIONS + 1) out->used[out->n_used++] = p;
 }
 
-static bool brain_says_none(const pack *p, const head_result *r) {
+/* With an open app the brain alone says what is out of scope, by its label or by being too unsure of any. Behind a
+ * gate that chose this pack, unsure means unsure between the pack's actions: the confidence deals with that. */
+static bool brain_says_none(const pack *p, const head_result *r, bool gated) {
   const head_brain *b = pack_brain(p);
-  return r->probability < head_brain_calibration(b)->oos_threshold ||
-         base_slice_equal(head_brain_label(b, r->label), BASE_LITERAL(PACK_LABEL_NONE));
+  if (!gated && r->probability < head_brain_calibration(b)->oos_threshold) return true;
+  return base_slice_equal(head_brain_label(b, r->label), BASE_LITERAL(PACK_LABEL_NONE));
 }
 
 /* Drops the spans of one slot. */
@@ -78,9 +80,7 @@ static void judge(handoff_loop *l, handoff_part *part, const pack *p) {
   if (m->action[l->draft.action].risk >= PACK_MONEY)
     return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_RISK);
   if (part->confidence >= threshold && !repaired) return settle(part, HANDOFF_ACT, HANDOFF_REASON_CONFIDENT);
-  if (part->confidence >= confirming_share * reachable)
-    return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_UNSURE);
-  settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
+  settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_UNSURE);
 }
 
 /* Writes the action down, with what a person reads of it. */
@@ -108,7 +108,21 @@ static void fill_action(handoff_loop *l, handoff_part *part, const pack *p) {
   }
 }
 
-bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, float prior) {
+/* What split.c wants to know about the values found. */
+static void count_spans(const head_result *r, const pack_manifest *m, handoff_part *part) {
+  uint64_t seen = 0;
+  part->n_spans = r->n_spans;
+  part->lists_two = part->says_twice = false;
+  for (size_t i = 0; i < r->n_spans; i++) {
+    size_t slot = r->spans[i].slot;
+    bool again = (seen >> slot & 1) != 0, list = m->slot[slot].type == PACK_LIST;
+    part->lists_two = part->lists_two || (again && list);
+    part->says_twice = part->says_twice || (again && !list);
+    seen |= UINT64_C(1) << slot;
+  }
+}
+
+bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, bool gated, float prior) {
   uint64_t start = os_monotonic_ns();
   part->has_action = false;
   note_used(l->out, p);
@@ -116,7 +130,8 @@ bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, flo
   uint64_t read = os_monotonic_ns();
   l->out->ns_pack += read - start;
   part->confidence = l->result.confidence;
-  bool covered = !brain_says_none(p, &l->result);
+  count_spans(&l->result, pack_manifest_of(p), part);
+  bool covered = !brain_says_none(p, &l->result, gated);
   if (covered) {
     pack_draft_action(p, part->text, &l->result, &l->context, &l->draft);
     covered = l->draft.action >= 0;

@@ -227,7 +227,19 @@ static size_t scan_past(const value_scan *s, size_t at, value_when *w) {
 static size_t scan_military(const value_scan *s, size_t at, value_when *w) {
   int hour = 0, minute = 0;
   if (!s->loose) return 0;
-  if (s->cx != NULL && value_any(s, at, "same|this") && value_word_is(s, at + 1, "time"))
+  int shift = 0;
+  bool same = s->cx != NULL && value_any(s, at, "same|this") && value_word_is(s, at + 1, "time");
+  if (same && value_is(s, at + 2, VALUE_W_SHIFT, &shift) && value_any(s, at + 3, "week|month") &&
+      at + 4 == s->n) { /* "this time next week" */
+    value_time now = s->cx->now.time;
+    int64_t step = shift > 0 ? 1 : shift < 0 ? -1 : 0;
+    bool month = value_word_is(s, at + 3, "month");
+    value_datetime then = value_add(s->cx->now, (value_duration){month ? step : 0, month ? 0 : 7 * step, 0});
+    w->has |= VALUE_H_DATE;
+    w->days = value_days_from_civil(then.date);
+    return set_clock(w, now.hour, now.minute, now.second, 3) ? at + 4 : 0;
+  }
+  if (same)
     return set_clock(w, s->cx->now.time.hour, s->cx->now.time.minute, s->cx->now.time.second, 3) ? at + 2 : 0;
   if (!value_word_is(s, at, "oh") && !value_word_is(s, at, "o") && !value_word_is(s, at, "zero")) return 0;
   if (!value_is(s, at + 1, VALUE_W_UNIT, &hour)) return 0;
@@ -291,6 +303,13 @@ size_t value_scan_part(const value_scan *s, size_t at, value_when *w) {
     w->part = VALUE_P_MORNING;
     return next > 0 ? next : i + 2;
   }
+  if (s->loose && value_any(s, i, "all|throughout") && value_any(s, i + 1, "of|the") && i + 2 < s->n) i += 2;
+  else if (s->loose && value_any(s, i, "all|throughout") && i + 1 < s->n) i++;
+  if (s->loose && value_any(s, i, "early|late") && value_is(s, i + 1, VALUE_W_SHIFT, NULL) &&
+      value_is(s, i + 2, VALUE_W_PART, NULL)) { /* "late last night" */
+    w->part_slice = value_word_is(s, i, "early") ? 1 : 3;
+    i++;
+  }
   bool this_one = value_is(s, i, VALUE_W_SHIFT, &shift) && value_is(s, i + 1, VALUE_W_PART, NULL);
   if (this_one && (shift == 0 || shift == -1 || (shift == 2 && !s->loose))) i++;
   bool early = value_word_is(s, i, "early"), late = value_word_is(s, i, "late");
@@ -316,6 +335,19 @@ size_t value_scan_part(const value_scan *s, size_t at, value_when *w) {
   }
   if (!s->loose && !part_is_meant(s, i, part, opened)) return 0;
   i++;
+  int from = 0;
+  if (s->loose && value_word_is(s, i, "after") && value_is(s, i + 1, VALUE_W_RELDAY, &from)) {
+    w->has |= VALUE_H_PART | VALUE_H_DATE; /* "the morning after tomorrow" */
+    w->part = (value_part)part;
+    w->days = value_today(s) + from + 1;
+    return i + 2;
+  }
+  if (s->loose && part == VALUE_P_NIGHT && value_match(s, i, "before last") > 0) {
+    w->has |= VALUE_H_PART | VALUE_H_DATE;
+    w->part = VALUE_P_NIGHT;
+    w->days = value_today(s) - 2;
+    return i + 2;
+  }
   if ((part == VALUE_P_BREAKFAST || part == VALUE_P_LUNCH || part == VALUE_P_DINNER ||
       part == VALUE_P_NIGHT) && value_word_is(s, i, "time")) i++;
   w->has |= VALUE_H_PART;

@@ -24,8 +24,8 @@ static void phone_put_number(phone *p, int v) {
 /* "double five", "triple two": the next digit again. */
 static size_t phone_repeat(const value_scan *s, size_t i, phone *p) {
   int times = value_word_is(s, i, "double") ? 2 : value_word_is(s, i, "triple") ? 3 : 0, digit = 0;
-  if (times == 0 || !(value_is(s, i + 1, VALUE_W_UNIT, &digit) || value_digits(s, i + 1, 1, 1, &digit)))
-    return 0;
+  if (times == 0 || !(value_is(s, i + 1, VALUE_W_UNIT, &digit) || value_digits(s, i + 1, 1, 1, &digit) ||
+      value_any(s, i + 1, "oh|o"))) return 0;
   for (int k = 0; k < times; k++) phone_put(p, (char)('0' + digit));
   return i + 2;
 }
@@ -123,6 +123,15 @@ static const char *spoken_sign(const value_scan *s, size_t i, bool at_seen) {
   return NULL;
 }
 
+/* A word around an address ("to ann@x.org, please"), not one in it: "the.boss@", "dot it". */
+static bool stands_apart(const value_scan *s, size_t i, bool front) {
+  if (front && i + 1 < s->n && (value_glued(s, i + 1) || spoken_sign(s, i + 1, false) != NULL)) return false;
+  if (!front && i > 0 && spoken_sign(s, i - 1, false) != NULL) return false;
+  bool mark = value_sign_is(s, i, ',') || value_sign_is(s, i, '.') || value_sign_is(s, i, '!') ||
+      value_sign_is(s, i, '?') || value_sign_is(s, i, '"');
+  return mark || (value_is(s, i, VALUE_W_FILLER, NULL) && (front || !value_glued(s, i)));
+}
+
 base_status value_read_email(base_slice text, char *out, size_t out_size, base_error *err) {
   char address[VALUE_READ_LIMIT + 1];
   size_t len = 0;
@@ -130,6 +139,10 @@ base_status value_read_email(base_slice text, char *out, size_t out_size, base_e
   base_status status = value_reading_open(&r, text, NULL, "an e-mail address", err);
   if (status != BASE_OK) return status;
   bool typed = memchr(text.ptr, '@', text.len) != NULL, at_seen = false;
+  r.scan.n = value_scan_text(r.scan.text, true, r.tok, VALUE_READ_LIMIT);
+  r.at = 0;
+  while (r.at + 1 < r.scan.n && stands_apart(&r.scan, r.at, true)) r.at++;
+  while (r.scan.n > r.at + 1 && stands_apart(&r.scan, r.scan.n - 1, false)) r.scan.n--;
   for (size_t i = r.at; i < r.scan.n; i++) {
     const char *sign = typed ? NULL : spoken_sign(&r.scan, i, at_seen);
     int digit = 0;

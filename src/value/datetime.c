@@ -29,6 +29,13 @@ static size_t scan_anchor(const value_scan *s, size_t at, value_when *base, int 
   bool from = value_any(s, at, "from|after|since");
   bool before = value_word_is(s, at, "before");
   bool on = value_word_is(s, at, "on") && s->loose;
+  bool bare = s->loose && at > 0 && value_any(s, at - 1, "week|weeks|fortnight") &&
+      (value_is(s, at, VALUE_W_RELDAY, NULL) || value_is(s, at, VALUE_W_WEEKDAY, NULL)); /* "a week today" */
+  if (bare) {
+    size_t end = value_scan_day(s, at, base);
+    *now = false;
+    return (base->has & VALUE_H_WEEK) == 0 ? end : 0;
+  }
   if (!from && !before && !on) return 0;
   if (before) *sign = -1;
   if (value_word_is(s, at + 1, "now")) return at + 2;
@@ -101,13 +108,14 @@ static size_t scan_offset(const value_scan *s, size_t at, value_when *w) {
 static size_t scan_now(const value_scan *s, size_t at, value_when *w) {
   static const char *const words[] = {"right now", "now", "asap", "as soon as possible", "immediately",
       "straight away", "right away", "at once", "at the minute", "at present", "at this time",
-      "at this moment", "at the moment", "this moment", "this instant"};
+      "at this moment", "at the moment", "this moment", "this instant", "just now", "currently", "presently",
+      "as of now", "as we speak", "immediatly", "this second", "this minute", "this very moment"};
   char first = value_first(s, at);
   if (s->cx == NULL) return 0;
   for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {
     size_t i = words[k][0] == first ? value_match(s, at, words[k]) : 0;
     if (i == 0) continue;
-    if (!s->loose && (k == 4 || k == 5 || k == 6 || k == 7)) return 0;
+    if (!s->loose && ((k >= 4 && k <= 7) || k >= 15)) return 0;
     w->has |= VALUE_H_MOMENT;
     w->moment = s->cx->now;
     return i;
@@ -279,7 +287,7 @@ size_t value_scan_when(const value_scan *s, size_t at, value_when *w) {
   bool at_said = false;
   size_t end = 0, i = at;
   if (value_any(s, at, "at|around|about")) { at_said = true; i = at + 1; }
-  if (s->loose && value_word_is(s, i, "later") && value_is(s, i + 1, VALUE_W_RELDAY, NULL)) i++;
+  if (s->loose && value_any(s, i, "later|earlier") && value_is(s, i + 1, VALUE_W_RELDAY, NULL)) i++;
   if (s->loose && value_word_is(s, i, "early") && value_is(s, i + 1, VALUE_W_RELDAY, NULL) &&
       value_is(s, i + 2, VALUE_W_PART, NULL)) i++;
   if (s->loose && value_word_is(s, i, "early") &&

@@ -105,7 +105,7 @@ static size_t scan_piece(const value_scan *s, size_t at, value_time_unit *unit, 
   }
   if (i == 0) i = value_scan_count(s, at, &amount);
   if (i == 0) return 0;
-  if (value_any(s, i, "full|more|whole")) i++;
+  if (value_any(s, i, "full|more|whole") || (s->loose && value_any(s, i, "extra|additional|solid"))) i++;
   end = scan_unit(s, i, unit);
   if (end == 0 || amount.num < 0) return 0;
   if (value_duration_of(amount, *unit, out)) return end;
@@ -118,7 +118,8 @@ static size_t scan_bare_tail(const value_scan *s, size_t at, value_time_unit uni
   int small = 0;
   size_t i = at;
   if (unit != VALUE_U_HOUR && unit != VALUE_U_MINUTE) return at;
-  bool glued = value_digits(s, i, 1, 2, &small) && s->tok[i].glued;
+  value_time_unit own;
+  bool glued = value_digits(s, i, 1, 2, &small) && s->tok[i].glued && scan_unit(s, i + 1, &own) == 0;
   size_t end = glued ? i + 1 : 0;
   if (!glued && s->loose) {
     if (value_word_is(s, i, "and")) i++;

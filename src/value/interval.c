@@ -265,6 +265,16 @@ static bool settle_days(const value_scan *s, value_side *a, value_side *b, value
   if (!side_day(s, b, true, &to)) return false;
   if (to <= from && (b->w.has & VALUE_H_WEEKDAY) != 0 && (b->w.has & VALUE_H_DATE) == 0)
     to += (from - to + 7) / 7 * 7;
+  if (to <= from && b->w.has == VALUE_H_DAY && !b->is_period && !b->is_day) { /* "the 28th to the 3rd" */
+    value_when next = b->w;
+    value_context cx = *s->cx;
+    value_scan later = *s;
+    cx.now = on_day(from);
+    cx.resolve = VALUE_FUTURE;
+    later.cx = &cx;
+    if (!value_when_day(&next, &later, &to)) return false;
+    if (s->loose) to++;
+  }
   if (to <= from && side_yearless(b)) {
     int year = value_civil_from_days(from).year;
     if (!side_in_year(s, b, year, true, &to)) return false;
@@ -416,7 +426,8 @@ static size_t scan_lasting(const value_scan *s, size_t at, value_interval *out) 
   if (length > 0) {
     bool starting = value_any(s, length, "starting|beginning");
     size_t from = starting ? length + 1 : length;
-    bool word = value_word_is(s, from, "from") || (starting && value_any(s, from, "on|at"));
+    bool word = value_word_is(s, from, "from") || (starting && value_any(s, from, "on|at")) ||
+        (is_for && s->loose && value_word_is(s, from, "at"));
     if (!starting && !(word && is_for)) return 0;
     end = scan_side(s, word ? from + 1 : from, &side);
     if (is_for && end > 0 && is_date_side(&side) && !s->loose) return 0; /* the finder starts at the length */
@@ -525,6 +536,11 @@ static size_t scan_open(const value_scan *s, size_t at, value_interval *out) {
     if (value_word_is(s, word, "the") && value_word_is(s, word + 1, "year")) word++;
     if (value_word_is(s, word, "around") && !s->loose) word++;
     i = scan_side(s, word, &side);
+    value_when whole = {0};
+    if (s->loose && day == 0 && i < s->n && value_scan_when(s, word, &whole) == s->n) { /* "after 8 tonight" */
+      side = (value_side){.w = whole};
+      i = s->n;
+    }
     if (i == 0 || (day > 0 && (is_date_side(&side) || (side.w.has & VALUE_H_CLOCK) == 0 ||
         has_day(&side.w)))) return 0;
     if (day > 0) side.w = value_when_merge(&side.w, &before);
@@ -547,9 +563,7 @@ static size_t scan_open(const value_scan *s, size_t at, value_interval *out) {
 static size_t scan_period_span(const value_scan *s, size_t at, value_interval *out) {
   value_period period;
   size_t i = at;
-  static const char *const openers[] = {"in", "for", "during", "over", "on", "throughout", "at"};
-  for (size_t k = 0; s->loose && i == at && k < sizeof openers / sizeof openers[0]; k++)
-    if (value_word_is(s, at, openers[k])) i++;
+  if (s->loose && value_any(s, at, "in|for|during|over|on|throughout|at|across|within")) i++;
   size_t end = value_scan_period(s, i, &period);
   if (end == 0 || period.span.start.has_time != period.span.end.has_time) return 0;
   *out = period.span;
@@ -577,7 +591,7 @@ size_t value_scan_interval(const value_scan *s, size_t at, value_interval *out) 
 static size_t scan_moment_span(const value_scan *s, size_t at, value_interval *out) {
   value_when w = {0};
   value_datetime t;
-  size_t end = value_scan_when(s, at, &w);
+  size_t end = value_scan_when(s, value_any(s, at, "over|during|throughout") ? at + 1 : at, &w);
   if (end == 0 || !value_when_settle(&w, s, &t)) return 0;
   *out = (value_interval){.start = t, .has_start = true};
   if (!t.has_time) {
@@ -596,6 +610,7 @@ base_status value_read_interval(base_slice text, const value_context *cx, value_
   if (status != BASE_OK) return status;
   if (value_match(&r.scan, r.at, "all day") > 0 && r.at + 2 < r.scan.n) r.at += 2;
   for (size_t at = r.at + 1; at-- > 0;) {
+    if (value_scan_stretch(&r.scan, at, out) == r.scan.n) return BASE_OK;
     if (value_scan_interval(&r.scan, at, out) == r.scan.n) return BASE_OK;
     if (scan_moment_span(&r.scan, at, out) == r.scan.n) return BASE_OK;
   }

@@ -157,8 +157,13 @@ static size_t scan_suffix(const value_scan *s, size_t at, value_money *out) {
   int subunit = 0;
   value_ratio amount = {1, 1};
   size_t i = value_scan_count(s, at, &amount);
+  int scale = 0;
   if (i == 0 && (value_any(s, at, "a|an") ||
       (s->loose && value_word_is(s, at, "buck")))) i = value_word_is(s, at, "buck") ? at : at + 1;
+  if (i == 0 && s->loose && value_is(s, at, VALUE_W_SCALE, &scale)) { /* "hundred dollar" */
+    amount.num = value_pow10(scale);
+    i = at + 1;
+  }
   if (i == 0) return 0;
   if (value_sign_is(s, i, '-')) i++;
   if (s->tok[i - 1].kind == VALUE_T_DIGITS && value_word_is(s, i, "m") && value_glued(s, i)) {

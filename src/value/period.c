@@ -100,7 +100,7 @@ static size_t scan_shifted_count(const value_scan *s, size_t at, int shift, valu
   }
   if (i > 0) value_is(s, i, VALUE_W_TIMEUNIT, &unit);
   i = value_scan_duration(s, at, &d);
-  if (i == 0 && value_is(s, at, VALUE_W_TIMEUNIT, &unit) && !s->loose) { /* "last minute" */
+  if (i == 0 && value_is(s, at, VALUE_W_TIMEUNIT, &unit)) { /* "last minute" */
     if (!value_duration_of((value_ratio){1, 1}, (value_time_unit)unit, &d)) return 0;
     i = at + 1;
   }
@@ -112,12 +112,20 @@ static size_t scan_unit_span(const value_scan *s, size_t at, bool sliced, value_
   static const struct { const char *phrase; int unit; } after_next[] = {
       {"week after next", VALUE_U_WEEK}, {"month after next", VALUE_U_MONTH},
           {"year after next", VALUE_U_YEAR}, {"weekend after next", VALUE_U_WEEKEND}};
+  static const struct { const char *phrase; int unit; } before_last[] = {
+      {"week before last", VALUE_U_WEEK}, {"month before last", VALUE_U_MONTH},
+      {"year before last", VALUE_U_YEAR}, {"weekend before last", VALUE_U_WEEKEND}};
   int shift = 0, unit = 0, second = 0;
-  bool the = value_any(s, at, "the|my");
+  bool all = s->loose && value_word_is(s, at, "all"), the = value_any(s, at, "the|my") || all;
   size_t i = at + the;
+  if (all && value_word_is(s, i, "of")) i += value_any(s, i + 1, "the|my") ? 2 : 1;
   for (size_t k = 0; k < sizeof after_next / sizeof after_next[0]; k++) {
     size_t next = value_match(s, i, after_next[k].phrase);
     if (next > 0) return unit_span(s, after_next[k].unit, 2, out) ? next : 0;
+  }
+  for (size_t k = 0; s->loose && k < sizeof before_last / sizeof before_last[0]; k++) {
+    size_t next = value_match(s, i, before_last[k].phrase);
+    if (next > 0) return unit_span(s, before_last[k].unit, -2, out) ? next : 0;
   }
   bool rest = (value_any(s, i, "rest|remainder")) && value_word_is(s, i + 1, "of");
   if (rest) i += value_any(s, i + 2, "the|my") ? 3 : 2;
@@ -140,7 +148,13 @@ static size_t scan_unit_span(const value_scan *s, size_t at, bool sliced, value_
     int64_t monday = value_days_from_civil(out->span.start.date);
     return value_period_days(out, monday, monday + 5) ? (value_word_is(s, i, "workweek") ? i + 1 : i + 2) : 0;
   }
-  if (value_any(s, i, "whole|entire")) i++;
+  if (value_any(s, i, "whole|entire")) i += s->loose && value_word_is(s, i + 1, "of") ? 2 : 1;
+  if (rest && s->loose && value_is(s, i, VALUE_W_RELDAY, &shift) && shift == 0) {
+    out->unit = VALUE_U_DAY;
+    out->span = (value_interval){.start = s->cx->now, .end = value_at(value_today(s) + 1, 0), .has_start = true,
+        .has_end = true};
+    return i + 1;
+  }
   if (!value_is(s, i, VALUE_W_TIMEUNIT, &unit) || unit < VALUE_U_DAY || (i < s->n && s->tok[i].len == 1))
     return 0;
   if (!shifted && !rest && !the && !sliced && !(s->loose && unit == VALUE_U_WEEKEND)) return 0;
@@ -270,6 +284,14 @@ static size_t scan_of_year(const value_scan *s, size_t at, int *year) {
   return end > 0 && *year > 1500 && *year < 2500 ? end : 0;
 }
 
+/* The year of a quarter said without one. */
+static int quarter_year(const value_scan *s, int first) {
+  value_date now = s->cx->now.date;
+  if (s->cx->resolve == VALUE_FUTURE && first + 2 < now.month) return now.year + 1;
+  if (s->cx->resolve == VALUE_PAST && first > now.month) return now.year - 1;
+  return now.year;
+}
+
 static size_t scan_short_quarter(const value_scan *s, size_t at, int *first, int *months) {
   int n = 0;
   bool q = value_word_is(s, at, "q"), h = value_word_is(s, at, "h");
@@ -299,7 +321,11 @@ static size_t scan_quarter(const value_scan *s, size_t at, value_period *out) {
       months = half ? 6 : 3;
       first = (nth < 0 ? 12 - months : ((int)nth - 1) * months) + 1;
       i = scan_of_year(s, o + 1, &year);
-      if (i == 0) return 0;
+      if (i == 0 && !(s->loose && !half)) return 0;
+      if (i == 0) {
+        i = o + 1;
+        year = quarter_year(s, first);
+      }
     } else {
       size_t of = scan_of_year(s, i, &year);
       if (of > 0) i = of; else year = s->cx->now.date.year;
@@ -359,6 +385,48 @@ static size_t scan_year_span(const value_scan *s, size_t at, value_period *out) 
   if (j > 0 && nth > 1 && nth < 90 && value_word_is(s, j, "century"))
     return value_period_days(out, first_of((int)nth * 100 - 100, 1), first_of((int)nth * 100, 1)) ? j + 1 : 0;
   return 0;
+}
+
+/* ---- seasons: the northern ones, by whole months; only in a slot ---- */
+
+/* The year of a season that begins in month `first`, as a shift word or the resolve rule has it. */
+static int season_year(const value_scan *s, int first, int shift) {
+  int now = s->cx->now.date.year, chosen = now;
+  int64_t today = value_today(s), nearest = INT64_MAX;
+  bool back = shift < 0 || (shift == 99 && s->cx->resolve == VALUE_PAST);
+  for (int k = 0; k < 4; k++) {
+    int year = back ? now + 1 - k : now - 2 + k;
+    if (year < 2 || year > 9997) continue;
+    int64_t from = first_of(year, first), to = month_start((value_date){year, first, 1}, 3);
+    if (shift < 0 ? to <= today : shift == 1 || shift == 2 ? from > today
+        : s->cx->resolve == VALUE_PAST ? from <= today && back : s->cx->resolve == VALUE_FUTURE && to > today)
+      return year;
+    int64_t away = from > today ? from - today : to <= today ? today - to + 1 : 0;
+    if (away < nearest) {
+      nearest = away;
+      chosen = year;
+    }
+  }
+  return chosen;
+}
+
+/* "last summer", "the winter", "spring of 2027", "this autumn". */
+static size_t scan_season(const value_scan *s, size_t at, value_period *out) {
+  static const struct { const char *names; int month; } seasons[] = {
+      {"spring|springtime", 3}, {"summer|summertime", 6}, {"autumn|fall", 9}, {"winter|wintertime", 12}};
+  int shift = 99, first = 0, year = 0;
+  if (!s->loose) return 0;
+  size_t i = value_word_is(s, at, "the") ? at + 1 : at;
+  if (value_is(s, i, VALUE_W_SHIFT, &shift)) i++;
+  for (size_t k = 0; k < sizeof seasons / sizeof seasons[0]; k++)
+    if (value_any(s, i, seasons[k].names)) first = seasons[k].month;
+  if (first == 0) return 0;
+  size_t end = scan_of_year(s, i + 1, &year);
+  if (end == 0) year = season_year(s, first, shift);
+  if (year < 1 || year > 9997) return 0;
+  out->unit = VALUE_U_QUARTER;
+  return value_period_days(out, first_of(year, first), month_start((value_date){year, first, 1}, 3))
+      ? (end > 0 ? end : i + 1) : 0;
 }
 
 /* A unit, a month or a year: what the nth week can be of. */
@@ -514,12 +582,12 @@ static bool cut(const value_scan *s, int slice, bool named, value_period *p) {
 static size_t scan_whole(const value_scan *s, size_t at, bool sliced, value_period *out) {
   typedef size_t (*scanner)(const value_scan *, size_t, value_period *);
   static const scanner kinds[] = {scan_counted, scan_month_span, scan_quarter, scan_nth, scan_year_span,
-      scan_week_of, scan_holiday_weekend};
+      scan_week_of, scan_holiday_weekend, scan_season};
   value_period trial = {0};
   size_t best = scan_unit_span(s, at, sliced, &trial);
   if (best > 0) *out = trial;
   for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
-    if (sliced && k >= 2 && k != 4) continue; /* a slice is of a unit, a month or a year */
+    if (sliced && k >= 2 && k != 4 && k != 7) continue; /* a slice is of a unit, a month, a year, a season */
     trial = (value_period){0};
     size_t end = kinds[k](s, at, &trial);
     if (end <= best) continue;

@@ -126,12 +126,41 @@ base_status value_read_temperature(base_slice text, value_quantity *out, base_er
   return value_reading_refuse(&r, "a temperature", err);
 }
 
+/* 00:45:00: hours, minutes and seconds; two groups may be either, so they are refused. */
+static size_t scan_stopwatch(const value_scan *s, size_t at, value_duration *out) {
+  int part[3];
+  for (size_t k = 0; k < 3; k++) {
+    if (!value_digits(s, at + 2 * k, 1, 2, &part[k]) || (k > 0 && part[k] > 59)) return 0;
+    if (k < 2 && !(value_sign_is(s, at + 2 * k + 1, ':') && value_glued(s, at + 2 * k + 2))) return 0;
+  }
+  *out = (value_duration){0, 0, part[0] * 3600 + part[1] * 60 + part[2]};
+  return at + 5;
+}
+
+/* A length with what people say around it: "the next hour", "another ten minutes", "up to an hour". */
+static size_t scan_length(const value_scan *s, size_t at, value_duration *out) {
+  static const char *const openers[] = {"the next", "next", "another", "an extra", "extra", "an additional",
+      "additional", "the coming", "up to", "at least", "at most", "no more than", "no longer than", "just",
+      "only", "nearly", "almost", "the full", "a good", "the last", "the past"};
+  int unit = 0;
+  size_t i = value_scan_duration(s, at, out);
+  if (i == 0) i = scan_stopwatch(s, at, out);
+  for (size_t k = 0; i < s->n && k < sizeof openers / sizeof openers[0]; k++) {
+    size_t behind = value_match(s, at, openers[k]);
+    if (behind == 0) continue;
+    i = value_scan_duration(s, behind, out);
+    if (i == 0 && behind + 1 == s->n && value_is(s, behind, VALUE_W_TIMEUNIT, &unit) &&
+        value_duration_of((value_ratio){1, 1}, (value_time_unit)unit, out)) i = behind + 1;
+  }
+  return i > 0 && value_any(s, i, "long|each|straight") ? i + 1 : i;
+}
+
 base_status value_read_duration(base_slice text, value_duration *out, base_error *err) {
   value_reading r;
   if (value_parse_duration(text, out, NULL) == BASE_OK) return BASE_OK;
   base_status status = value_reading_open(&r, text, NULL, "a duration", err);
   if (status != BASE_OK) return status;
   for (size_t at = r.at + 1; at-- > 0;)
-    if (value_scan_duration(&r.scan, at, out) == r.scan.n) return BASE_OK;
+    if (scan_length(&r.scan, at, out) == r.scan.n) return BASE_OK;
   return value_reading_refuse(&r, "a duration", err);
 }

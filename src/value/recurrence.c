@@ -83,6 +83,8 @@ static size_t scan_monthly(const value_scan *s, size_t at, bool every, value_rec
   return end;
 }
 
+static size_t scan_part_often(const value_scan *s, size_t at, value_recurrence *out);
+
 /* What stands behind "every": "other friday", "2 weeks", "third day", "weekday", "morning". */
 static size_t scan_every(const value_scan *s, size_t at, value_recurrence *out) {
   int unit = 0, part = 0;
@@ -92,10 +94,14 @@ static size_t scan_every(const value_scan *s, size_t at, value_recurrence *out) 
   int64_t nth = 0;
   if (monthly > 0) return monthly;
   if (value_word_is(s, i, "single")) i++;
-  if (value_word_is(s, i, "half") && value_word_is(s, i + 1, "hour")) {
+  static const struct { const char *phrase; int minutes; } parts_of_hour[] = {{"half hour", 30},
+      {"half an hour", 30}, {"quarter hour", 15}, {"quarter of an hour", 15}, {"quarter of the hour", 15}};
+  for (size_t k = 0; k < sizeof parts_of_hour / sizeof parts_of_hour[0]; k++) {
+    size_t next = value_match(s, i, parts_of_hour[k].phrase);
+    if (next == 0 || (k > 0 && !s->loose)) continue;
     out->freq = VALUE_MINUTELY;
-    out->interval = 30;
-    return i + 2;
+    out->interval = parts_of_hour[k].minutes;
+    return next;
   }
   if (value_any(s, i, "other|second|alternate")) {
     count.num = 2;
@@ -115,8 +121,9 @@ static size_t scan_every(const value_scan *s, size_t at, value_recurrence *out) 
     out->interval = interval;
     return days;
   }
-  if (value_any(s, i, "weekday|weekdays") || (value_any(s, i, "work|business|week") &&
-      (value_any(s, i + 1, "day|days")))) {
+  if (s->loose && value_any(s, i, "weeknight|weeknights")) return scan_part_often(s, i, out);
+  if (value_any(s, i, "weekday|weekdays") || ((value_any(s, i, "work|business|week") ||
+      (s->loose && value_any(s, i, "working|school"))) && (value_any(s, i + 1, "day|days")))) {
     out->weekdays = WEEKDAYS;
     out->freq = VALUE_WEEKLY;
     out->interval = 1;
@@ -155,7 +162,8 @@ static size_t scan_often(const value_scan *s, size_t at, value_recurrence *out) 
     *out = (value_recurrence){.freq = VALUE_WEEKLY, .interval = 1, .weekdays = WEEKDAYS};
     return at + 1;
   }
-  size_t weekends = value_word_is(s, at, "weekends") ? at + 1 : 0;
+  size_t weekends = value_word_is(s, at, "weekends") || (s->loose && value_word_is(s, at, "weekend"))
+      ? at + 1 : 0;
   if (weekends == 0 && value_any(s, at, "all|any") &&
       (value_any(s, at + 1, "weekends|weekend"))) weekends = at + 2;
   if (weekends > 0) {
@@ -167,9 +175,24 @@ static size_t scan_often(const value_scan *s, size_t at, value_recurrence *out) 
     *out = (value_recurrence){.freq = VALUE_MONTHLY, .interval = 6};
     return at + 3;
   }
+  if (s->loose && value_any(s, at, "working|school|business|work") && value_word_is(s, at + 1, "days")) {
+    *out = (value_recurrence){.freq = VALUE_WEEKLY, .interval = 1, .weekdays = WEEKDAYS};
+    return at + 2;
+  }
+  if (s->loose && value_word_is(s, at, "bi") && value_sign_is(s, at + 1, '-') &&
+      value_any(s, at + 2, "weekly|monthly")) {
+    *out = (value_recurrence){.freq = value_word_is(s, at + 2, "weekly") ? VALUE_WEEKLY : VALUE_MONTHLY,
+        .interval = 2};
+    return at + 3;
+  }
   uint8_t set = 0;
-  size_t i = scan_weekdays(s, at, &set, &many);
-  if (i > 0 && many) {
+  bool alternate = s->loose && value_word_is(s, at, "alternate");
+  size_t i = scan_weekdays(s, at + alternate, &set, &many);
+  if (i > 0 && alternate) {
+    *out = (value_recurrence){.freq = VALUE_WEEKLY, .interval = 2, .weekdays = set};
+    return i;
+  }
+  if (i > 0 && (many || s->loose)) { /* a slot for repeats: "my monday alarm" */
     *out = (value_recurrence){.freq = VALUE_WEEKLY, .interval = 1, .weekdays = set};
     return i;
   }
@@ -230,10 +253,60 @@ static size_t scan_at(const value_scan *s, size_t at, value_recurrence *out) {
   return part > 0 ? part : end;
 }
 
+/* "mornings", "in the evenings", "at nights": daily; "weeknights": Monday to Friday. Only in a slot. */
+static size_t scan_part_often(const value_scan *s, size_t at, value_recurrence *out) {
+  int part = 0;
+  size_t i = value_any(s, at, "in|at") ? at + 1 : at;
+  if (value_word_is(s, i, "the")) i++;
+  if (!s->loose) return 0;
+  bool weeknight = value_any(s, i, "weeknight|weeknights|weekday|weekdays");
+  const value_token *word = i < s->n ? &s->tok[i] : NULL;
+  bool plural = value_is(s, i, VALUE_W_PART, &part) && word->len > 5 &&
+      (s->text.ptr[word->start + word->len - 1] | 0x20) == 's';
+  if (value_any(s, i, "weekday|weekdays")) { /* "weekday mornings" */
+    if (!value_is(s, i + 1, VALUE_W_PART, &part)) return 0;
+    i++;
+  }
+  if (!weeknight && !plural) return 0;
+  if (value_any(s, i, "weeknight|weeknights")) part = VALUE_P_NIGHT;
+  *out = (value_recurrence){.freq = weeknight ? VALUE_WEEKLY : VALUE_DAILY, .interval = 1,
+      .weekdays = weeknight ? WEEKDAYS : 0, .has_at = true};
+  out->at = (value_time){value_part_hour((value_part)part), 0, 0};
+  return value_any(s, i + 1, "at|around") && value_is(s, i, VALUE_W_PART, NULL) ? 0 : i + 1;
+}
+
+/* Behind "every day": "except sunday", "but not on weekends", "of the week"; at when there is none. */
+static size_t scan_except(const value_scan *s, size_t at, value_recurrence *out) {
+  uint8_t set = 0;
+  bool many = false;
+  size_t i = value_match(s, at, "of the week");
+  if (i > 0) return i;
+  if (!value_any(s, at, "except|excluding|but|bar")) return at;
+  i = at + 1;
+  if (value_any(s, i, "not|for")) i++;
+  if (value_any(s, i, "on|for|the")) i++;
+  size_t end = scan_weekdays(s, i, &set, &many);
+  if (end == 0 && value_any(s, i, "weekend|weekends")) set = WEEKEND, end = i + 1;
+  if (end == 0 || set == 0x7F) return at;
+  out->freq = VALUE_WEEKLY;
+  out->weekdays = (uint8_t)(0x7F & ~set);
+  return end;
+}
+
 static size_t scan_core(const value_scan *s, size_t at, value_recurrence *out) {
   size_t i = at;
-  if (value_is(s, i, VALUE_W_EVERY, NULL)) return scan_every(s, i + 1, out);
-  return scan_often(s, i, out);
+  size_t end = scan_part_often(s, i, out);
+  if (end > 0) return end;
+  if (s->loose && value_any(s, i, "just|only|once") && i + 2 < s->n && !value_any(s, i + 1, "a|per")) i++;
+  else if (s->loose && value_any(s, i, "just|only") && i + 2 == s->n) i++;
+  if (s->loose && value_match(s, i, "each and every") > 0) i += 2;
+  else if (s->loose && value_word_is(s, i, "all") && value_is(s, i + 1, VALUE_W_WEEKDAY, NULL)) i++;
+  if (s->loose && value_word_is(s, i, "any") && value_is(s, i + 1, VALUE_W_TIMEUNIT, NULL))
+    end = scan_every(s, i + 1, out);
+  else if (value_is(s, i, VALUE_W_EVERY, NULL)) end = scan_every(s, i + 1, out);
+  else end = scan_often(s, i, out);
+  if (end > 0 && s->loose && out->freq == VALUE_DAILY && out->interval == 1) end = scan_except(s, end, out);
+  return end;
 }
 
 size_t value_scan_recurrence(const value_scan *s, size_t at, value_recurrence *out) {
@@ -287,6 +360,10 @@ base_status value_read_recurrence(base_slice text, const value_context *cx, valu
   base_status status = value_reading_open(&r, text, cx, "a recurrence", err);
   if (status != BASE_OK) return status;
   for (size_t at = r.at + 1; at-- > 0;)
+    if (value_scan_recurrence(&r.scan, at, out) == r.scan.n) return BASE_OK;
+  bool only = r.scan.n > r.at + 1 && value_word_is(&r.scan, r.scan.n - 1, "only"); /* "weekdays only" */
+  if (only) r.scan.n--;
+  for (size_t at = r.at + 1; only && at-- > 0;)
     if (value_scan_recurrence(&r.scan, at, out) == r.scan.n) return BASE_OK;
   return value_reading_refuse(&r, "a recurrence", err);
 }

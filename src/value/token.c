@@ -100,6 +100,18 @@ static uint16_t word_lookup(const char *p, size_t len, bool loose) {
   return found == VALUE_NO_LEX && loose ? value_lexicon_near(lower, len) : found;
 }
 
+/* Words people write with a digit, "2moro", "2nite": their length; 0 when there is none at p. */
+static size_t texted_length(const char *p, size_t len, uint16_t *lex) {
+  char lower[WORD_MAX];
+  size_t n = 1;
+  if (p[0] != '2' || len < 4) return 0;
+  while (n < len && n < WORD_MAX && letter_at(p + n, len - n) == 1) n++;
+  if (n < 4 || n >= WORD_MAX || (n < len && is_digit(p[n]))) return 0;
+  for (size_t i = 0; i < n; i++) lower[i] = lower_ascii(p[i]);
+  *lex = value_lexicon_find(lower, n);
+  return *lex != VALUE_NO_LEX ? n : 0;
+}
+
 size_t value_scan_text(base_slice text, bool loose, value_token *tok, size_t max) {
   size_t n = 0, at = 0;
   bool glued = false;
@@ -112,7 +124,11 @@ size_t value_scan_text(base_slice text, bool loose, value_token *tok, size_t max
     size_t bytes = base_utf8_decode(p, left, &c);
     if (bytes > 1 && base_utf8_is_space(c)) { at += bytes; glued = false; continue; }
     tok[n] = (value_token){.start = (uint16_t)at, .lex = VALUE_NO_LEX, .kind = VALUE_T_SIGN, .glued = glued};
-    if (is_digit(*p)) {
+    size_t texted = glued ? 0 : texted_length(p, left, &tok[n].lex);
+    if (texted > 0) {
+      len = texted;
+      tok[n].kind = VALUE_T_WORD;
+    } else if (is_digit(*p)) {
       while (len < left && is_digit(p[len])) len++;
       tok[n].kind = VALUE_T_DIGITS;
     } else if (letter_at(p, left) > 0) {
@@ -246,5 +262,7 @@ base_status value_reading_open(value_reading *r, base_slice text, const value_co
   while (r->at + 1 < r->scan.n && is_filler(&r->scan, r->at) && !value_word_is(&r->scan, r->at, "a") &&
          !value_word_is(&r->scan, r->at, "an") && !value_sign_is(&r->scan, r->at, '.')) r->at++;
   while (r->scan.n > r->at + 1 && is_filler(&r->scan, r->scan.n - 1)) r->scan.n--;
+  if (r->scan.n > r->at + 2 && value_word_is(&r->scan, r->scan.n - 2, "or") &&
+      value_any(&r->scan, r->scan.n - 1, "so|thereabouts")) r->scan.n -= 2;
   return BASE_OK;
 }

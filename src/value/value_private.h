@@ -182,6 +182,7 @@ typedef struct value_period {
 size_t value_scan_period(const value_scan *s, size_t at, value_period *out);
 bool value_period_month(int month, int year, value_period *out);
 bool value_period_days(value_period *out, int64_t from, int64_t to); /* false when empty */
+size_t value_scan_stretch(const value_scan *s, size_t at, value_interval *out); /* only a slot has these */
 size_t value_scan_interval(const value_scan *s, size_t at, value_interval *out);
 size_t value_scan_recurrence(const value_scan *s, size_t at, value_recurrence *out);
 
