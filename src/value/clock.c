@@ -93,6 +93,7 @@ static size_t scan_colon(const value_scan *s, size_t at, value_when *w) {
     if (value_sign_is(s, i, '.') && value_glued(s, i + 1) && s->tok[i + 1].kind == VALUE_T_DIGITS) i += 2;
   }
   size_t end = scan_after(s, i, &meridiem, &said);
+  if (dot && !said && !s->loose && (value_sign_is(s, i, '%') || value_any(s, i, "percent|per"))) return 0;
   if (dot && !said && !s->loose && !(at > 0 && (value_any(s, at - 1, "at|from")))) return 0;
   if (h || (colon && s->tok[at].len == 2 && hour < 10))
     meridiem = meridiem == 0 ? (h || s->loose ? 3 : 0) : meridiem;

@@ -188,6 +188,7 @@ static size_t scan_day_alone(const value_scan *s, size_t at, value_when *w) {
   int day = 0, shift = 0;
   bool exact = false, the = value_word_is(s, at, "the");
   size_t i = scan_month_day(s, the ? at + 1 : at, false, &day, &exact);
+  if (i > 0 && the && s->tok[at + 1].kind == VALUE_T_DIGITS && value_any(s, i, "from|between")) exact = true;
   if (i == 0 || !exact) return 0;
   size_t j = value_word_is(s, i, "day") ? i + 1 : i;
   if (value_word_is(s, j, "of")) j++;
@@ -200,7 +201,7 @@ static size_t scan_day_alone(const value_scan *s, size_t at, value_when *w) {
   } else {
     if (!s->loose && !(the && s->tok[at + 1].kind == VALUE_T_DIGITS)) return 0;
     if (!s->loose && i < s->n && s->tok[i].kind == VALUE_T_WORD &&
-        !(value_is(s, i, VALUE_W_FILLER, NULL) || value_any(s, i, "and|or|from|in"))) return 0;
+        !(value_is(s, i, VALUE_W_FILLER, NULL) || value_any(s, i, "and|or|from|in|between"))) return 0;
     w->has |= VALUE_H_DAY;
     w->day = day;
     return i;

@@ -43,6 +43,14 @@ static size_t scan_anchor(const value_scan *s, size_t at, value_when *base, int 
   size_t i = value_word_is(s, at + 1, "this") && value_word_is(s, at + 2, "moment") ? at + 3 : 0;
   if (i > 0) return i;
   i = value_scan_day(s, at + 1, &day);
+  if (i > 0 && !s->loose && day.has == VALUE_H_DATE) { /* before a holiday: the one to come */
+    value_context cx = *s->cx;
+    value_scan ahead = *s;
+    cx.resolve = VALUE_FUTURE;
+    ahead.cx = &cx;
+    day = (value_when){0};
+    i = value_scan_day(&ahead, at + 1, &day);
+  }
   if (i == 0 || (day.has & VALUE_H_WEEK) != 0) return 0;
   *base = day;
   *now = false;
@@ -286,6 +294,8 @@ size_t value_scan_when(const value_scan *s, size_t at, value_when *w) {
   value_when sum = {0};
   bool at_said = false;
   size_t end = 0, i = at;
+  bool early = s->loose && value_word_is(s, at, "early") && value_is(s, at + 1, VALUE_W_RELDAY, NULL) &&
+      value_is(s, at + 2, VALUE_W_PART, NULL);
   if (value_any(s, at, "at|around|about")) { at_said = true; i = at + 1; }
   if (s->loose && value_any(s, i, "later|earlier") && value_is(s, i + 1, VALUE_W_RELDAY, NULL)) i++;
   if (s->loose && value_word_is(s, i, "early") && value_is(s, i + 1, VALUE_W_RELDAY, NULL) &&
@@ -307,6 +317,7 @@ size_t value_scan_when(const value_scan *s, size_t at, value_when *w) {
     if ((sum.has & VALUE_H_MOMENT) != 0) break;
     i = skip_glue(s, next, &at_said);
   }
+  if (early && end > 0) w->part_slice = 1;
   return end;
 }
 

@@ -88,6 +88,11 @@ static size_t scan_side(const value_scan *s, size_t at, value_side *side) {
   strict.loose = false;
   slot.loose = true;
   int hour = 0, minute = 0;
+  if (value_word_is(s, at, "date") && at > 0 && value_any(s, at - 1, "to|till|until")) { /* "till date" */
+    side->is_day = true;
+    side->day = value_today(s);
+    return at + 1;
+  }
   size_t edge = scan_edge(s, at, side);
   if (edge > 0) return edge;
   size_t i = value_scan_when(&strict, at, &side->w), j = 0;
@@ -265,6 +270,8 @@ static bool settle_days(const value_scan *s, value_side *a, value_side *b, value
   if (!side_day(s, b, true, &to)) return false;
   if (to <= from && (b->w.has & VALUE_H_WEEKDAY) != 0 && (b->w.has & VALUE_H_DATE) == 0)
     to += (from - to + 7) / 7 * 7;
+  if (s->loose && b->w.has == VALUE_H_WEEKDAY && b->w.shift == 99 && (a->w.has & VALUE_H_WEEKDAY) != 0)
+    while (to - from > 7) to -= 7; /* "last monday to friday" */
   if (to <= from && b->w.has == VALUE_H_DAY && !b->is_period && !b->is_day) { /* "the 28th to the 3rd" */
     value_when next = b->w;
     value_context cx = *s->cx;
@@ -608,6 +615,8 @@ base_status value_read_interval(base_slice text, const value_context *cx, value_
     return base_fail(err, BASE_EARGUMENT, "value", "a stretch of time needs a context that says what now is");
   base_status status = value_reading_open(&r, text, cx, "a stretch of time", err);
   if (status != BASE_OK) return status;
+  if (r.at > 0 && value_word_is(&r.scan, r.at - 1, "by") && scan_open(&r.scan, r.at - 1, out) == r.scan.n)
+    return BASE_OK;
   if (value_match(&r.scan, r.at, "all day") > 0 && r.at + 2 < r.scan.n) r.at += 2;
   for (size_t at = r.at + 1; at-- > 0;) {
     if (value_scan_stretch(&r.scan, at, out) == r.scan.n) return BASE_OK;

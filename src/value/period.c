@@ -99,6 +99,10 @@ static size_t scan_shifted_count(const value_scan *s, size_t at, int shift, valu
     return value_period_days(out, working_days(today, count.num, -1), today) ? i + 2 : 0;
   }
   if (i > 0) value_is(s, i, VALUE_W_TIMEUNIT, &unit);
+  size_t quarters = value_scan_cardinal(s, at, &count);
+  if (quarters > 0 && value_word_is(s, quarters, "quarters") && count.den == 1 && count.num > 0 &&
+      !value_any(s, quarters + 1, "of") && value_duration_of(count, VALUE_U_QUARTER, &d))
+    return count_span(s, d, VALUE_U_QUARTER, shift > 0, false, out) ? quarters + 1 : 0;
   i = value_scan_duration(s, at, &d);
   if (i == 0 && value_is(s, at, VALUE_W_TIMEUNIT, &unit)) { /* "last minute" */
     if (!value_duration_of((value_ratio){1, 1}, (value_time_unit)unit, &d)) return 0;
@@ -157,6 +161,8 @@ static size_t scan_unit_span(const value_scan *s, size_t at, bool sliced, value_
   }
   if (!value_is(s, i, VALUE_W_TIMEUNIT, &unit) || unit < VALUE_U_DAY || (i < s->n && s->tok[i].len == 1))
     return 0;
+  if (the && !shifted && !s->loose && value_word_is(s, i, "week") && value_digits(s, i + 1, 1, 2, &second) &&
+      second <= 53) return 0; /* "week 3" stands behind its article */
   if (!shifted && !rest && !the && !sliced && !(s->loose && unit == VALUE_U_WEEKEND)) return 0;
   if (shifted && (unit == VALUE_U_DAY && !rest)) return 0;
   /* "the year of 2008" */
@@ -223,6 +229,7 @@ static bool month_is_meant(const value_scan *s, size_t at, size_t end) {
   for (size_t i = 0; at > 0 && i < sizeof before / sizeof before[0]; i++)
     if (value_word_is(s, at - 1, before[i])) return true;
   if (at > 0 && value_sign_is(s, at - 1, '-')) return true;
+  if (value_any(s, end, "to|through|until") && value_is(s, end + 1, VALUE_W_MONTH, NULL)) return true;
   bool capital = s->text.ptr[s->tok[at].start] == 'M' && at > 0;
   bool last = end >= s->n || s->tok[end].kind == VALUE_T_SIGN;
   return (at > 0 && value_any(s, at - 1, "to|and|the")) ? capital || last : false;

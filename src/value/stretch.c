@@ -146,9 +146,9 @@ static size_t scan_rest(const value_scan *s, size_t at, value_interval *out) {
 static size_t scan_midweek(const value_scan *s, size_t at, value_interval *out) {
   int shift = 0;
   size_t i = at + 1;
-  bool next = value_is(s, at, VALUE_W_SHIFT, &shift);
-  if (next) i++;
-  if (!value_word_is(s, i - 1, "midweek")) return 0;
+  if (value_is(s, at, VALUE_W_SHIFT, &shift)) i++;
+  if (value_word_is(s, i - 1, "mid") && value_sign_is(s, i, '-') && value_word_is(s, i + 1, "week")) i += 2;
+  else if (!value_word_is(s, i - 1, "midweek")) return 0;
   if (value_is(s, i, VALUE_W_SHIFT, &shift) && value_word_is(s, i + 1, "week")) i += 2;
   int64_t today = value_today(s), monday = today - value_weekday(s->cx->now.date);
   monday += shift > 0 ? 7 : shift < 0 ? -7 : 0;
@@ -159,9 +159,23 @@ static size_t scan_midweek(const value_scan *s, size_t at, value_interval *out) 
   return i;
 }
 
+/* "5 days", "a ten day" (forecast), "two hours": a length alone begins now, or ends now (PAST). */
+static size_t scan_length_span(const value_scan *s, size_t at, value_interval *out) {
+  value_duration d;
+  if (value_any(s, at, "all|the|half|day|week|month|year|hour|weekend")) return 0;
+  size_t i = value_scan_duration(s, at, &d);
+  if (i != s->n || (d.months == 0 && d.days == 0 && d.seconds == 0)) return 0;
+  value_datetime now = d.seconds != 0 ? s->cx->now : on_day(value_today(s));
+  value_datetime then = value_add(now, s->cx->resolve == VALUE_PAST
+      ? (value_duration){-d.months, -d.days, -d.seconds} : d);
+  *out = (value_interval){.start = now, .end = then, .has_start = true, .has_end = true};
+  if (s->cx->resolve == VALUE_PAST) out->start = then, out->end = now;
+  return value_compare(&out->start, &out->end) < 0 ? i : 0;
+}
+
 size_t value_scan_stretch(const value_scan *s, size_t at, value_interval *out) {
   static size_t (*const kinds[])(const value_scan *, size_t, value_interval *) = {
-      scan_side_of_now, scan_so_far, scan_overnight, scan_days, scan_rest, scan_midweek};
+      scan_side_of_now, scan_so_far, scan_overnight, scan_days, scan_rest, scan_midweek, scan_length_span};
   for (size_t k = 0; s->cx != NULL && k < sizeof kinds / sizeof kinds[0]; k++) {
     value_interval trial;
     size_t end = kinds[k](s, at, &trial);
