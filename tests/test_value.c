@@ -116,7 +116,8 @@ static const struct row moment_rows[] = {
 };
 static const struct row moment_rows_2[] = {
     {"the day after christmas", "2026-12-26"}, {"the day before new years eve", "2026-12-30"},
-    {"8 in the evening tomorrow", "2026-11-22T20:00:00"}, {"next thursday morning at 10", "2026-11-26T10:00:00"},
+    {"8 in the evening tomorrow", "2026-11-22T20:00:00"},
+    {"next thursday morning at 10", "2026-11-26T10:00:00"},
     {"two days from now at 3pm", "2026-11-23T15:00:00"}, {"half past noon", "2026-11-22T12:30:00"},
     {"december twenty first at six pm", "2026-12-21T18:00:00"}, {"a fortnight on tuesday", "2026-12-08"},
     {"friday evening at half seven", "2026-11-27T19:30:00"}, {"11 59 pm", "2026-11-21T23:59:00"},
@@ -237,7 +238,8 @@ static const struct row money_rows[] = {
     {"a couple of dollars", "USD 2.00"}, {"one hundred and five dollars", "USD 105.00"},
     {"usd 40", "USD 40.00"}, {"40 usd", "USD 40.00"}, {"eur 12.5", "EUR 12.50"},
     {"12 canadian dollars", "CAD 12.00"}, {"5 bitcoin", "BTC 5.00000000"}, {"1.005 dollars", "!"},
-    {"two hundred quid", "GBP 200.00"},
+    {"two hundred quid", "GBP 200.00"}, {"200 cedis", "GHS 200.00"}, {"hundred dollar", "USD 100.00"},
+    {"thousand naira", "NGN 1000.00"}, {"50 birr", "ETB 50.00"},
 };
 static const struct row phone_rows[] = {
     {"five five five 1234", "5551234"}, {"+1 (555) 123-4567", "+15551234567"},
@@ -245,6 +247,7 @@ static const struct row phone_rows[] = {
     {"(212) 555 0199", "2125550199"}, {"oh seven nine four six", "07946"},
     {"eight hundred five five five", "800555"}, {"+44 20 7946 0958", "+442079460958"}, {"12", "!"},
     {"1234567890123456", "!"}, {"mom", "!"}, {"five", "!"},
+    {"oh two oh seven nine four six double oh one eight", "02079460018"},
 };
 static const struct row email_rows[] = {
     {"emma dot jones at example dot org", "emma.jones@example.org"}, {"a.b@c.com", "a.b@c.com"},
@@ -292,6 +295,92 @@ static const struct row stretch_rows[] = {
     {"in the morning", "2026-11-22T08:00:00 .. 2026-11-22T12:00:00"},
     {"first week of june", "2027-05-31 .. 2027-06-07"},
     {"from 9 for 2 hours", "2026-11-21T21:00:00 .. 2026-11-21T23:00:00"},
+};
+
+/* What people say beside the plain forms. */
+static const struct row moment_rows_3[] = {
+    {"2moro at 9", "2026-11-22T09:00:00"}, {"2nite at 11", "2026-11-21T23:00:00"},
+    {"the morning after tomorrow", "2026-11-23T09:00:00"}, {"just now", "2026-11-21T20:00:00"},
+    {"in an hour or so", "2026-11-21T21:00:00"}, {"a week today", "2026-11-28"},
+    {"a week tomorrow", "2026-11-29"}, {"a week tuesday", "2026-12-01"},
+    {"this time next week", "2026-11-28T20:00:00"}, {"same time next month", "2026-12-21T20:00:00"},
+    {"next spring", "2027-03-01"}, {"later", "!"}, {"in a while", "!"}, {"2day trip", "!"},
+};
+static const struct row duration_rows_2[] = {
+    {"the next hour", "PT1H"}, {"the next two hours", "PT2H"}, {"next thirty minutes", "PT30M"},
+    {"another hour", "PT1H"}, {"another ten minutes", "PT10M"}, {"an hour or so", "PT1H"},
+    {"an extra 5 minutes", "PT5M"}, {"5 extra minutes", "PT5M"}, {"up to two hours", "PT2H"},
+    {"at least an hour", "PT1H"}, {"30 minutes long", "PT30M"}, {"00:45:00", "PT45M"},
+    {"1:30:00", "PT1H30M"}, {"1:60:00", "!"}, {"00:45", "!"}, {"5m30s", "PT5M30S"}, {"a while", "!"},
+    {"another", "!"}, {"the next", "!"},
+};
+static const struct row recurrence_rows_2[] = {
+    {"monday", "FREQ=WEEKLY;BYDAY=MO"}, {"monday at 7", "FREQ=WEEKLY;BYDAY=MO;BYHOUR=7;BYMINUTE=0"},
+    {"sat and sun", "FREQ=WEEKLY;BYDAY=SA,SU"}, {"mon wed fri", "FREQ=WEEKLY;BYDAY=MO,WE,FR"},
+    {"weekend", "FREQ=WEEKLY;BYDAY=SA,SU"}, {"mornings", "FREQ=DAILY;BYHOUR=9;BYMINUTE=0"},
+    {"in the evenings", "FREQ=DAILY;BYHOUR=19;BYMINUTE=0"},
+    {"monday mornings", "FREQ=WEEKLY;BYDAY=MO;BYHOUR=9;BYMINUTE=0"},
+    {"weekday mornings at 7", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=7;BYMINUTE=0"},
+    {"every weeknight", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=21;BYMINUTE=0"},
+    {"weekdays only", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"}, {"just weekends", "FREQ=WEEKLY;BYDAY=SA,SU"},
+    {"school days", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"},
+    {"every working day", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"},
+    {"every day except sunday", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA"},
+    {"daily but not on weekends", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"},
+    {"every day of the week", "FREQ=DAILY"}, {"each and every day", "FREQ=DAILY"},
+    {"alternate fridays", "FREQ=WEEKLY;INTERVAL=2;BYDAY=FR"}, {"bi-weekly", "FREQ=WEEKLY;INTERVAL=2"},
+    {"once every two weeks", "FREQ=WEEKLY;INTERVAL=2"},
+    {"every quarter of an hour", "FREQ=MINUTELY;INTERVAL=15"}, {"twice a week", "!"}, {"only", "!"},
+    {"every", "!"},
+};
+static const struct row address_rows[] = {
+    {"the.boss@example.net", "the.boss@example.net"}, {"bianca@example.it", "bianca@example.it"},
+    {"to otto@example.at, please", "otto@example.at"}, {"on@is.to", "on@is.to"},
+    {"the dot boss at example dot it", "the.boss@example.it"}, {"otto at example dot at", "otto@example.at"},
+    {"at ann at example dot org", "ann@example.org"}, {"a@b.co.", "a@b.co"},
+};
+static const struct row stretch_rows_2[] = {
+    {"later", "2026-11-21T20:00:00 .. 2026-11-22T00:00:00"},
+    {"later on today", "2026-11-21T20:00:00 .. 2026-11-22T00:00:00"},
+    {"the rest of today", "2026-11-21T20:00:00 .. 2026-11-22T00:00:00"},
+    {"the rest of the evening", "2026-11-21T20:00:00 .. 2026-11-22T00:00:00"},
+    {"the rest of the morning", "!"}, {"overnight", "2026-11-21T20:00:00 .. 2026-11-22T08:00:00"},
+    {"overnight tomorrow", "2026-11-22T20:00:00 .. 2026-11-23T08:00:00"},
+    {"friday overnight", "2026-11-27T20:00:00 .. 2026-11-28T08:00:00"},
+    {"the next hour", "2026-11-21T20:00:00 .. 2026-11-21T21:00:00"},
+    {"over the next few days", "2026-11-22 .. 2026-11-25"}, {"7 day", "2026-11-21 .. 2026-11-28"},
+    {"two hours", "2026-11-21T20:00:00 .. 2026-11-21T22:00:00"},
+    {"today and tomorrow", "2026-11-21 .. 2026-11-23"}, {"saturday and sunday", "2026-11-28 .. 2026-11-30"},
+    {"friday, saturday and sunday", "2026-11-27 .. 2026-11-30"}, {"monday and friday", "!"},
+    {"all week", "2026-11-16 .. 2026-11-23"}, {"all of next week", "2026-11-23 .. 2026-11-30"},
+    {"all day", "2026-11-21 .. 2026-11-22"}, {"midweek", "2026-11-25 .. 2026-11-27"},
+    {"mid-week next week", "2026-11-25 .. 2026-11-27"}, {"after 8 tonight", "2026-11-21T20:00:00 .."},
+    {"by noon", " .. 2026-11-22T12:00:00"}, {"from the 3rd to the 8th", "2026-12-03 .. 2026-12-09"},
+    {"from the 28th to the 3rd", "2026-11-28 .. 2026-12-04"}, {"next summer", "2027-06-01 .. 2027-09-01"},
+    {"this winter", "2026-12-01 .. 2027-03-01"}, {"fall", "2026-09-01 .. 2026-12-01"},
+    {"winter 2024", "2024-12-01 .. 2025-03-01"}, {"2moro", "2026-11-22 .. 2026-11-23"},
+    {"early tomorrow morning", "2026-11-22T08:00:00 .. 2026-11-22T10:00:00"}, {"since I left work", "!"},
+};
+/* The same now, but open values lie in the past. */
+static const struct row stretch_past_rows[] = {
+    {"the last hour", "2026-11-21T19:00:00 .. 2026-11-21T20:00:00"},
+    {"in the past hour", "2026-11-21T19:00:00 .. 2026-11-21T20:00:00"},
+    {"earlier today", "2026-11-21T00:00:00 .. 2026-11-21T20:00:00"},
+    {"early this morning", "2026-11-21T08:00:00 .. 2026-11-21T10:00:00"},
+    {"late last night", "2026-11-20T22:00:00 .. 2026-11-20T23:59:59"},
+    {"the night before last", "2026-11-19T20:00:00 .. 2026-11-19T23:59:59"},
+    {"overnight", "2026-11-20T20:00:00 .. 2026-11-21T08:00:00"}, {"last summer", "2026-06-01 .. 2026-09-01"},
+    {"in the summer", "2026-06-01 .. 2026-09-01"}, {"last winter", "2025-12-01 .. 2026-03-01"},
+    {"last fall", "2025-09-01 .. 2025-12-01"}, {"since the spring", "2026-03-01 .."},
+    {"so far this month", "2026-11-01T00:00:00 .. 2026-11-21T20:00:00"},
+    {"this year so far", "2026-01-01T00:00:00 .. 2026-11-21T20:00:00"},
+    {"week to date", "2026-11-16T00:00:00 .. 2026-11-21T20:00:00"}, {"so far next month", "!"},
+    {"the week before last", "2026-11-02 .. 2026-11-09"},
+    {"in the first quarter", "2026-01-01 .. 2026-04-01"},
+    {"the last two quarters", "2026-04-01 .. 2026-10-01"},
+    {"last monday to friday", "2026-11-09 .. 2026-11-14"},
+    {"saturday and sunday", "2026-11-14 .. 2026-11-16"}, {"over christmas", "2025-12-25 .. 2025-12-26"},
+    {"5 days", "2026-11-16 .. 2026-11-21"}, {"from march to date", "2026-03-01 .. 2026-11-21"},
 };
 
 #define ROWS(a) (sizeof(a) / sizeof((a)[0]))
@@ -555,7 +644,13 @@ static const struct { value_kind kind; const char *text, *spans; } found_rows[] 
         "from 5pm to 7pm|next week|march 2027"}, {VALUE_RECURRENCE,
         "run every monday at 7am, stretch daily", "every monday at 7am|daily"},
         {VALUE_DATE, "this may not be a date", ""},
-    {VALUE_INTERVAL, "you may go", ""}};
+    {VALUE_INTERVAL, "you may go", ""},
+    {VALUE_INTERVAL, "sales of the last 2 quarters", "last 2 quarters"},
+    {VALUE_INTERVAL, "shown in the week 3 of 2027", "week 3 of 2027"},
+    {VALUE_INTERVAL, "open May to March", "May to March"}, {VALUE_INTERVAL, "spring water overnight", ""},
+    {VALUE_INTERVAL, "docked till date", "till date"}, {VALUE_TIME, "rates were at 6.45 percent", ""},
+    {VALUE_INTERVAL, "free on the 17 from 2pm to 4pm", "the 17 from 2pm to 4pm"},
+    {VALUE_DATE, "two weeks before christmas", "two weeks before christmas"}};
 
 static void test_find(void) {
   value_context cx = context("2026-11-21T20:00:00", VALUE_FUTURE);
@@ -664,6 +759,13 @@ int main(void) {
   check_rows("phone", phone_rows, ROWS(phone_rows), &cx);
   check_rows("email", email_rows, ROWS(email_rows), &cx);
   check_rows("stretch", stretch_rows, ROWS(stretch_rows), &cx);
+  check_rows("moment", moment_rows_3, ROWS(moment_rows_3), &cx);
+  check_rows("duration", duration_rows_2, ROWS(duration_rows_2), &cx);
+  check_rows("recurrence", recurrence_rows_2, ROWS(recurrence_rows_2), &cx);
+  check_rows("email", address_rows, ROWS(address_rows), &cx);
+  check_rows("stretch", stretch_rows_2, ROWS(stretch_rows_2), &cx);
+  value_context past = context("2026-11-21T20:00:00", VALUE_PAST);
+  check_rows("stretch", stretch_past_rows, ROWS(stretch_past_rows), &past);
   test_resolve();
   test_never_past();
   test_calendar();

@@ -3,7 +3,7 @@
 # there: tools/session.sh [options of minnow do, for every request]
 set -u
 cd "$(dirname "$0")/.." || exit 1
-now=2026-11-21T09:30:00
+now=2026-11-21T21:30:00
 session=$(mktemp) && readme=$(mktemp) || exit 1
 trap 'rm -f "$session" "$readme"' EXIT
 status=0

@@ -124,9 +124,10 @@ static const char *spoken_sign(const value_scan *s, size_t i, bool at_seen) {
 }
 
 /* A word around an address ("to ann@x.org, please"), not one in it: "the.boss@", "dot it". */
-static bool stands_apart(const value_scan *s, size_t i, bool front) {
-  if (front && i + 1 < s->n && (value_glued(s, i + 1) || spoken_sign(s, i + 1, false) != NULL)) return false;
-  if (!front && i > 0 && spoken_sign(s, i - 1, false) != NULL) return false;
+static bool stands_apart(const value_scan *s, size_t i, bool front, bool typed) {
+  if (front && i + 1 < s->n && (value_glued(s, i + 1) || (!typed && spoken_sign(s, i + 1, false) != NULL)))
+    return false;
+  if (!front && !typed && i > 0 && spoken_sign(s, i - 1, false) != NULL) return false;
   bool mark = value_sign_is(s, i, ',') || value_sign_is(s, i, '.') || value_sign_is(s, i, '!') ||
       value_sign_is(s, i, '?') || value_sign_is(s, i, '"');
   return mark || (value_is(s, i, VALUE_W_FILLER, NULL) && (front || !value_glued(s, i)));
@@ -141,8 +142,8 @@ base_status value_read_email(base_slice text, char *out, size_t out_size, base_e
   bool typed = memchr(text.ptr, '@', text.len) != NULL, at_seen = false;
   r.scan.n = value_scan_text(r.scan.text, true, r.tok, VALUE_READ_LIMIT);
   r.at = 0;
-  while (r.at + 1 < r.scan.n && stands_apart(&r.scan, r.at, true)) r.at++;
-  while (r.scan.n > r.at + 1 && stands_apart(&r.scan, r.scan.n - 1, false)) r.scan.n--;
+  while (r.at + 1 < r.scan.n && stands_apart(&r.scan, r.at, true, typed)) r.at++;
+  while (r.scan.n > r.at + 1 && stands_apart(&r.scan, r.scan.n - 1, false, typed)) r.scan.n--;
   for (size_t i = r.at; i < r.scan.n; i++) {
     const char *sign = typed ? NULL : spoken_sign(&r.scan, i, at_seen);
     int digit = 0;

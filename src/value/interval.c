@@ -88,7 +88,7 @@ static size_t scan_side(const value_scan *s, size_t at, value_side *side) {
   strict.loose = false;
   slot.loose = true;
   int hour = 0, minute = 0;
-  if (value_word_is(s, at, "date") && at > 0 && value_any(s, at - 1, "to|till|until")) { /* "till date" */
+  if (at > 0 && value_word_is(s, at, "date") && value_any(s, at - 1, "to|till|until")) { /* "till date" */
     side->is_day = true;
     side->day = value_today(s);
     return at + 1;
@@ -544,7 +544,8 @@ static size_t scan_open(const value_scan *s, size_t at, value_interval *out) {
     if (value_word_is(s, word, "around") && !s->loose) word++;
     i = scan_side(s, word, &side);
     value_when whole = {0};
-    if (s->loose && day == 0 && i < s->n && value_scan_when(s, word, &whole) == s->n) { /* "after 8 tonight" */
+    /* "after 8 tonight" */
+    if (s->loose && day == 0 && i < s->n && value_scan_when(s, word, &whole) == s->n) {
       side = (value_side){.w = whole};
       i = s->n;
     }

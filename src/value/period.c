@@ -155,8 +155,8 @@ static size_t scan_unit_span(const value_scan *s, size_t at, bool sliced, value_
   if (value_any(s, i, "whole|entire")) i += s->loose && value_word_is(s, i + 1, "of") ? 2 : 1;
   if (rest && s->loose && value_is(s, i, VALUE_W_RELDAY, &shift) && shift == 0) {
     out->unit = VALUE_U_DAY;
-    out->span = (value_interval){.start = s->cx->now, .end = value_at(value_today(s) + 1, 0), .has_start = true,
-        .has_end = true};
+    out->span = (value_interval){.start = s->cx->now, .end = value_at(value_today(s) + 1, 0),
+        .has_start = true, .has_end = true};
     return i + 1;
   }
   if (!value_is(s, i, VALUE_W_TIMEUNIT, &unit) || unit < VALUE_U_DAY || (i < s->n && s->tok[i].len == 1))

@@ -29,12 +29,24 @@ static size_t scan_side_of_now(const value_scan *s, size_t at, value_interval *o
 
 /* Behind "so far" and the like; at when they are not there. */
 static size_t skip_so_far(const value_scan *s, size_t at) {
-  static const char *const words[] = {"so far", "up to now", "up until now", "until now", "to date", "as of now"};
+  static const char *const words[] = {"so far", "up to now", "up until now", "until now", "to date",
+      "as of now"};
   for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {
     size_t i = value_match(s, at, words[k]);
     if (i > 0) return i;
   }
   return at;
+}
+
+/* The week, month, quarter or year now lies in. */
+static bool this_unit_of(const value_scan *s, int unit, value_period *out) {
+  static const char *const current[VALUE_U_CENTURY + 1] = {[VALUE_U_WEEK] = "this week",
+      [VALUE_U_MONTH] = "this month", [VALUE_U_QUARTER] = "this quarter", [VALUE_U_YEAR] = "this year"};
+  value_token tok[2];
+  if (current[unit] == NULL) return false;
+  value_scan words = {.text = base_slice_of(current[unit]), .tok = tok, .loose = true, .cx = s->cx};
+  words.n = value_scan_text(words.text, true, tok, 2);
+  return value_scan_period(&words, 0, out) == words.n;
 }
 
 /* "so far this month", "this year so far", "year to date": from its first day until now. */
@@ -48,13 +60,7 @@ static size_t scan_so_far(const value_scan *s, size_t at, value_interval *out) {
     end = i + 1;
     period.span.start = on_day(value_today(s));
   } else if (!said && value_is(s, i, VALUE_W_TIMEUNIT, &unit) && value_match(s, i + 1, "to date") > 0) {
-    static const char *const current[] = {[VALUE_U_WEEK] = "this week", [VALUE_U_MONTH] = "this month",
-        [VALUE_U_QUARTER] = "this quarter", [VALUE_U_YEAR] = "this year"};
-    if (unit != VALUE_U_WEEK && unit != VALUE_U_MONTH && unit != VALUE_U_QUARTER && unit != VALUE_U_YEAR) return 0;
-    value_token tok[2];
-    value_scan this_unit = {.text = base_slice_of(current[unit]), .tok = tok, .loose = true, .cx = s->cx};
-    this_unit.n = value_scan_text(this_unit.text, true, tok, 2);
-    if (value_scan_period(&this_unit, 0, &period) == 0) return 0;
+    if (!this_unit_of(s, unit, &period)) return 0;
     end = i + 1;
   } else {
     end = value_scan_period(s, i, &period);

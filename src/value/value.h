@@ -72,17 +72,20 @@ base_status value_read_ordinal(base_slice text, int64_t *out, base_error *err);
 /* "$1,249.50", "twenty five euros", "two pounds fifty", "3 bucks", "5k" */
 base_status value_read_money(base_slice text, const value_context *cx, value_money *out, base_error *err);
 base_status value_read_temperature(base_slice text, value_quantity *out, base_error *err);
-/* "an hour and a half", "90 min", "2h30", "half an hour", "3 quarters of an hour" */
+/* "an hour and a half", "90 min", "2h30", "half an hour", "another ten minutes", "the next hour" */
 base_status value_read_duration(base_slice text, value_duration *out, base_error *err);
 /* "quarter to seven tomorrow", "in an hour and a half", "friday", "the 3rd at noon" */
 base_status value_read_datetime(base_slice text, const value_context *cx, value_datetime *out,
                                 base_error *err);
 base_status value_read_date(base_slice text, const value_context *cx, value_date *out, base_error *err);
 base_status value_read_time(base_slice text, const value_context *cx, value_time *out, base_error *err);
-/* "next week", "this weekend", "from 3 to 5 pm", "in march", "tonight" */
+/* "next week", "this weekend", "from 3 to 5 pm", "in march", "tonight", "overnight", "saturday and sunday",
+ * "last summer" (the northern one), "so far this month"; a length alone ("5 days") begins now, with PAST it
+ * ends now */
 base_status value_read_interval(base_slice text, const value_context *cx, value_interval *out,
                                 base_error *err);
-/* "every other friday", "weekdays at 7", "daily", "on the first of each month" */
+/* "every other friday", "weekdays at 7", "daily", "on the first of each month", "every day except sunday",
+ * also "monday" alone; "twice a week" cannot be held */
 base_status value_read_recurrence(base_slice text, const value_context *cx, value_recurrence *out,
                                   base_error *err);
 /* digits with an optional leading +; 3..15 digits; "five five five 1234" */
