@@ -17,6 +17,8 @@ ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fPIC -fvisibility=hidden
 LIBS := $(shell $(PKG_CONFIG) --libs jansson 2>/dev/null || echo -ljansson) -lm
 LINK = $(CC) -pthread $(OPTIMISE) $(SANITIZE) $(LDFLAGS)
 
+# where an installed library looks for its packs when they are not beside the program
+FLAGS_api/shipped := -DMN_DATA_DIR='"$(PREFIX)/share/minnow"'
 # a sanitizer multiplies the plain-C lanes until the compiler takes minutes: keep them out of line there
 FLAGS_cpu/isa_scalar := $(if $(SANITIZE),-O1 -fno-inline)
 # kernels are compiled once per instruction set; a file for another machine compiles to nothing
