@@ -1,5 +1,6 @@
-/* What a user waits for: a whole request on one thread with the packs loaded, opening a pack (a swap of apps), and a
- * process from its start to the answer. CSV: figure, unit, median, p99 (or max), runs. Run from the root of the tree. */
+/* What a user waits for: a whole request on one thread with the packs loaded, opening a pack (a swap of
+ * apps), and a process from its start to the answer. CSV: figure, unit, median, p99 (or max), runs. Run from
+ * the root of the tree. */
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -104,7 +105,8 @@ static int bench_start(void) {
     pid_t pid;
     int status;
     uint64_t started = os_monotonic_ns();
-    if (posix_spawn(&pid, argv[0], &actions, NULL, argv, envp) != 0 || wait4(pid, &status, 0, &usage) < 0) return 1;
+    if (posix_spawn(&pid, argv[0], &actions, NULL, argv, envp) != 0 || wait4(pid, &status, 0, &usage) < 0)
+      return 1;
     ms[i] = (double)(os_monotonic_ns() - started) * 1e-6;
     mib[i] = (double)usage.ru_maxrss / 1024.0;
   }

@@ -1,5 +1,6 @@
-/* The trainer: every parameter's gradient against finite differences, for the two heads and for masked tokens, with dropout and
- * agreement on; the same bytes for any number of threads and through a checkpoint; learning that is really learning. */
+/* The trainer: every parameter's gradient against finite differences, for the two heads and for masked
+ * tokens, with dropout and agreement on; the same bytes for any number of threads and through a checkpoint;
+ * learning that is really learning. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +8,17 @@
 #include "tap.h"
 #include "train/loop.h"
 
-static const model_shape SHAPE = {.vocab = 300, .d = 32, .layers = 2, .heads = 2, .kv_heads = 1, .head_dim = 16, .ff = 48,
-                                  .max_tokens = 32, .cases = 3, .rope_base = 10000.0f, .eps = 1e-5f};
+static const model_shape SHAPE = {.vocab = 300,
+                                  .d = 32,
+                                  .layers = 2,
+                                  .heads = 2,
+                                  .kv_heads = 1,
+                                  .head_dim = 16,
+                                  .ff = 48,
+                                  .max_tokens = 32,
+                                  .cases = 3,
+                                  .rope_base = 10000.0f,
+                                  .eps = 1e-5f};
 
 /* ---- gradients ---- */
 
@@ -21,7 +31,8 @@ typedef struct fixture {
   train_options o;
 } fixture;
 
-static void random_sequence(train_batch *b, base_rng *rng, uint32_t labels, uint32_t slots, const uint8_t *allowed) {
+static void random_sequence(train_batch *b, base_rng *rng, uint32_t labels, uint32_t slots,
+                            const uint8_t *allowed) {
   uint16_t ids[16];
   uint8_t cases[16];
   tok_word words[16];
@@ -42,8 +53,10 @@ static void random_sequence(train_batch *b, base_rng *rng, uint32_t labels, uint
   for (size_t i = b->seq_word[s]; i < b->n_words; i++) { /* any legal tags */
     uint32_t slot = base_rng_below(rng, slots);
     uint16_t before = i > b->seq_word[s] ? b->tags[i - 1] : 0;
-    if (before && base_rng_below(rng, 2)) b->tags[i] = (uint16_t)(before + (before % 2));
-    else b->tags[i] = allowed[b->label[s] * slots + slot] ? (uint16_t)(1 + 2 * slot) : 0;
+    if (before && base_rng_below(rng, 2))
+      b->tags[i] = (uint16_t)(before + (before % 2));
+    else
+      b->tags[i] = allowed[b->label[s] * slots + slot] ? (uint16_t)(1 + 2 * slot) : 0;
   }
 }
 
@@ -56,8 +69,10 @@ static void make_fixture(fixture *f, bool mlm, float consistency) {
   f->o.kernels = cpu_best();
   f->o.consistency = consistency;
   TAP_OK(train_net_new(&f->n, &SHAPE, 3, NULL, NULL) == BASE_OK, "a net");
-  if (mlm) train_net_add_mlm(f->n, 5, NULL);
-  else train_net_add_heads(f->n, 3, 3, allowed, 5, NULL);
+  if (mlm)
+    train_net_add_mlm(f->n, 5, NULL);
+  else
+    train_net_add_heads(f->n, 3, 3, allowed, 5, NULL);
   train_batch_new(&f->batch, 8, 128, f->n->allocator, NULL);
   train_batch_clear(&f->batch);
   for (int i = 0; i < 4; i++) random_sequence(&f->batch, &rng, 3, 3, allowed);
@@ -121,12 +136,15 @@ static void check_param(fixture *f, const char *what, size_t p, const float *gra
   TAP_OK(norm > 1e-7, "%s %s: the gradient is not zero", what, f->n->param[p].name);
   for (int trial = 0; trial < 3 && norm > 1e-7; trial++) {
     double length = 0.0, expected = 0.0;
-    for (size_t i = 0; i < count; i++) u[i] = trial == 0 ? (float)((double)g[i] / norm) : g[i] + (float)norm / sqrtf((float)count) * base_rng_normal(rng);
+    for (size_t i = 0; i < count; i++)
+      u[i] = trial == 0 ? (float)((double)g[i] / norm)
+                        : g[i] + (float)norm / sqrtf((float)count) * base_rng_normal(rng);
     for (size_t i = 0; i < count; i++) length += (double)u[i] * (double)u[i];
     for (size_t i = 0; i < count; i++) u[i] = (float)((double)u[i] / sqrt(length));
     for (size_t i = 0; i < count; i++) expected += (double)u[i] * (double)g[i];
     double found = slope(f, w, u, count, 4e-3f);
-    TAP_OK(fabs(found - expected) <= 0.02 * fabs(expected) + 3e-4, "%s %s, direction %d: slope %g, gradient %g", what, f->n->param[p].name, trial, found, expected);
+    TAP_OK(fabs(found - expected) <= 0.02 * fabs(expected) + 3e-4,
+           "%s %s, direction %d: slope %g, gradient %g", what, f->n->param[p].name, trial, found, expected);
   }
   free(u);
 }
@@ -149,19 +167,25 @@ static void test_gradients(const char *what, bool mlm, float consistency) {
 /* ---- whole runs on a toy language ---- */
 
 static void toy_rows(data_set *s) {
-  static const char *const frames[][3] = {{"wake me at ", "", "alarm"},  {"set an alarm for ", " please", "alarm"}, {"alarm ", "", "alarm"},
-                                          {"i must be up by ", "", "alarm"}, {"play ", "", "music"}, {"put on some ", " now", "music"},
-                                          {"i want to hear ", "", "music"}, {"music by ", "", "music"}};
+  static const char *const frames[][3] = {
+      {"wake me at ", "", "alarm"},     {"set an alarm for ", " please", "alarm"},
+      {"alarm ", "", "alarm"},          {"i must be up by ", "", "alarm"},
+      {"play ", "", "music"},           {"put on some ", " now", "music"},
+      {"i want to hear ", "", "music"}, {"music by ", "", "music"}};
   static const char *const times[] = {"seven", "half past six", "noon", "7:30", "ten to nine", "midnight"};
-  static const char *const bands[] = {"abba", "the beatles", "miles davis", "bach", "daft punk", "nina simone"};
+  static const char *const bands[] = {"abba", "the beatles", "miles davis",
+                                      "bach", "daft punk",   "nina simone"};
   for (size_t i = 0; i < 8; i++)
     for (size_t k = 0; k < 6; k++) {
       char text[96];
       const char *value = i < 4 ? times[k] : bands[k];
       base_format(text, sizeof text, "%s%s%s", frames[i][0], value, frames[i][1]);
-      data_span span = {(uint32_t)strlen(frames[i][0]), (uint32_t)(strlen(frames[i][0]) + strlen(value)), 0, DATA_NO_LIST};
+      data_span span = {(uint32_t)strlen(frames[i][0]), (uint32_t)(strlen(frames[i][0]) + strlen(value)), 0,
+                        DATA_NO_LIST};
       span.slot = (uint16_t)data_name(s, &s->slots, base_slice_of(i < 4 ? "time" : "artist"));
-      TAP_OK(data_add(s, base_slice_of(text), data_name(s, &s->labels, base_slice_of(frames[i][2])), &span, 1, NULL) == BASE_OK, "row");
+      TAP_OK(data_add(s, base_slice_of(text), data_name(s, &s->labels, base_slice_of(frames[i][2])), &span, 1,
+                      NULL) == BASE_OK,
+             "row");
     }
 }
 
@@ -179,7 +203,8 @@ static bool stop_after_two(void *ctx, const train_progress *p) {
 }
 
 /* Trains on the toy rows; the file's bytes go to `out`. */
-static base_status toy_run(int threads, const char *checkpoint, bool interrupt, base_buf *out, train_report *report) {
+static base_status toy_run(int threads, const char *checkpoint, bool interrupt, base_buf *out,
+                           train_report *report) {
   data_set s, same; /* judged on the rows it learned: this asks whether it learns at all */
   train_net *n = NULL;
   train_options o;
@@ -221,12 +246,15 @@ static void test_same_bytes(void) {
   os_mkdir("build", NULL);
   if (os_exists(checkpoint)) os_remove(checkpoint, NULL);
   TAP_OK(toy_run(1, NULL, false, &one, &report) == BASE_OK, "one thread");
-  TAP_OK(report.label_accuracy > 0.95f && report.slot_f1 > 0.9f, "it learns: accuracy %.2f, F1 %.2f", (double)report.label_accuracy, (double)report.slot_f1);
+  TAP_OK(report.label_accuracy > 0.95f && report.slot_f1 > 0.9f, "it learns: accuracy %.2f, F1 %.2f",
+         (double)report.label_accuracy, (double)report.slot_f1);
   toy_run(3, NULL, false, &three, &report);
-  TAP_OK(one.len == three.len && memcmp(one.ptr, three.ptr, one.len) == 0, "three threads give the same bytes");
+  TAP_OK(one.len == three.len && memcmp(one.ptr, three.ptr, one.len) == 0,
+         "three threads give the same bytes");
   TAP_OK(toy_run(1, checkpoint, true, &resumed, &report) == BASE_ECANCELLED, "cancelled");
   TAP_OK(toy_run(1, checkpoint, false, &resumed, &report) == BASE_OK, "resumed");
-  TAP_OK(one.len == resumed.len && memcmp(one.ptr, resumed.ptr, one.len) == 0, "a resumed run gives the same bytes");
+  TAP_OK(one.len == resumed.len && memcmp(one.ptr, resumed.ptr, one.len) == 0,
+         "a resumed run gives the same bytes");
   os_remove(checkpoint, NULL);
   base_buf_free(&one);
   base_buf_free(&three);
@@ -253,13 +281,18 @@ static void test_pretraining_learns(void) {
   TAP_OK(train_net_new(&n, &shape, 1, NULL, NULL) == BASE_OK, "a net");
   float before = train_w(n, n->layer[0].qkv)[0];
   TAP_OK(train_pretrain(n, tok, &s, &o, NULL) == BASE_OK, "pretraining");
-  TAP_OK(train_w(n, n->layer[0].qkv)[0] != before && n->mlm_dense < 0, "the trunk moved and the masked-token head is gone");
+  TAP_OK(train_w(n, n->layer[0].qkv)[0] != before && n->mlm_dense < 0,
+         "the trunk moved and the masked-token head is gone");
   gguf_writer *w = gguf_writer_new(NULL);
   base_error err = {0};
-  TAP_OK(train_net_put(n, tok, w, &err) == BASE_OK && gguf_writer_save(w, "build/test_train.trunk.gguf", &err) == BASE_OK, "saved: %s", err.text);
+  TAP_OK(train_net_put(n, tok, w, &err) == BASE_OK &&
+             gguf_writer_save(w, "build/test_train.trunk.gguf", &err) == BASE_OK,
+         "saved: %s", err.text);
   gguf_file *f = NULL;
   train_net *again = NULL;
-  TAP_OK(gguf_open(&f, "build/test_train.trunk.gguf", NULL, &err) == BASE_OK && train_net_load(&again, f, NULL, &err) == BASE_OK, "loaded: %s", err.text);
+  TAP_OK(gguf_open(&f, "build/test_train.trunk.gguf", NULL, &err) == BASE_OK &&
+             train_net_load(&again, f, NULL, &err) == BASE_OK,
+         "loaded: %s", err.text);
   if (again != NULL) {
     double most = 0.0;
     for (size_t i = 0; i < again->size; i++) most = fmax(most, fabs((double)(again->w[i] - n->w[i])));

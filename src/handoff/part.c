@@ -16,8 +16,8 @@
 
 #include "handoff/internal.h"
 
-/* Share of the pack's act threshold under which nothing is put to the user. A yes or no costs the user little, a
- * needless handoff costs the answer: docs/experiments.md, 9. */
+/* Share of the pack's act threshold under which nothing is put to the user. A yes or no costs the user
+ * little, a needless handoff costs the answer: docs/experiments.md, 9. */
 static const float asking_share = 0.04f;
 
 static void note_used(handoff_outcome *out, const pack *p) {
@@ -26,8 +26,9 @@ static void note_used(handoff_outcome *out, const pack *p) {
   if (out->n_used < HANDOFF_MAX_ACTIONS + 1) out->used[out->n_used++] = p;
 }
 
-/* With an open app the brain alone says what is out of scope, by its label or by being too unsure of any. Behind a
- * gate that chose this pack, unsure means unsure between the pack's actions: the confidence deals with that. */
+/* With an open app the brain alone says what is out of scope, by its label or by being too unsure of any.
+ * Behind a gate that chose this pack, unsure means unsure between the pack's actions: the confidence deals
+ * with that. */
 static bool brain_says_none(const pack *p, const head_result *r, bool gated) {
   const head_brain *b = pack_brain(p);
   if (!gated && r->probability < head_brain_calibration(b)->oos_threshold) return true;

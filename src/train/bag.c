@@ -1,5 +1,6 @@
-/* Trains the bag: multinomial logistic regression over hashed n-grams by Adam (Kingma, Ba 2015) in large batches,
- * features dropped at random, label smoothing, a rate that falls to zero; then int8, a scale a bucket. */
+/* Trains the bag: multinomial logistic regression over hashed n-grams by Adam (Kingma, Ba 2015) in large
+ * batches, features dropped at random, label smoothing, a rate that falls to zero; then int8, a scale a
+ * bucket. */
 #include <math.h>
 #include <string.h>
 
@@ -12,9 +13,9 @@ typedef struct bag_training {
   const train_net *n;
   const data_set *set;
   const train_options *o;
-  size_t size;             /* of the parameters: weights [buckets][labels], then biases [labels] */
-  float *w, *g, *m, *v;    /* [size] parameters, gradients, Adam's moments */
-  float *idf, *p;          /* [buckets], [labels] */
+  size_t size;          /* of the parameters: weights [buckets][labels], then biases [labels] */
+  float *w, *g, *m, *v; /* [size] parameters, gradients, Adam's moments */
+  float *idf, *p;       /* [buckets], [labels] */
   uint32_t *order;
   tok_word *words;
   head_bag_features *f;
@@ -41,7 +42,8 @@ static void read_text(bag_training *t, base_slice text) {
   head_bag_read(text, t->words, n, HEAD_BAG_BUCKETS, t->f);
 }
 
-/* Rows that contain each bucket, then log(rows / those): buckets of swapped-in values are counted too, by drawing every row once. */
+/* Rows that contain each bucket, then log(rows / those): buckets of swapped-in values are counted too, by
+ * drawing every row once. */
 static void count_idf(bag_training *t, const uint32_t *rows, size_t n_rows, base_rng *rng) {
   size_t used = 0;
   memset(t->idf, 0, HEAD_BAG_BUCKETS * sizeof *t->idf);
@@ -56,15 +58,18 @@ static void count_idf(bag_training *t, const uint32_t *rows, size_t n_rows, base
     if (t->idf[i] > 0.0f) t->idf[i] = logf(1.0f + (float)used / t->idf[i]);
 }
 
-/* One row's gradient, added: p = softmax(W x + b); dW = (p - target) x. Dropped features leave the others larger. */
-static void learn(bag_training *t, uint16_t gold, size_t labels, const cpu_kernels *k, float scale, base_rng *rng) {
+/* One row's gradient, added: p = softmax(W x + b); dW = (p - target) x. Dropped features leave the others
+ * larger. */
+static void learn(bag_training *t, uint16_t gold, size_t labels, const cpu_kernels *k, float scale,
+                  base_rng *rng) {
   head_bag_features *f = t->f;
   float norm = head_bag_norm(f, t->idf) / (1.0f - FEATURE_DROP), off = SMOOTHING / (float)labels;
   size_t kept = 0, bias = HEAD_BAG_BUCKETS * labels;
   for (size_t i = 0; i < f->n; i++)
     if (base_rng_unit(rng) >= FEATURE_DROP) f->bucket[kept++] = f->bucket[i];
   memcpy(t->p, t->w + bias, labels * sizeof(float));
-  for (size_t i = 0; i < kept; i++) k->axpy(t->idf[f->bucket[i]] * norm, t->w + f->bucket[i] * labels, labels, t->p);
+  for (size_t i = 0; i < kept; i++)
+    k->axpy(t->idf[f->bucket[i]] * norm, t->w + f->bucket[i] * labels, labels, t->p);
   k->softmax(t->p, labels);
   for (size_t j = 0; j < labels; j++) t->p[j] -= off + (j == gold ? 1.0f - SMOOTHING : 0.0f);
   for (size_t i = 0; i < kept; i++)
@@ -72,15 +77,18 @@ static void learn(bag_training *t, uint16_t gold, size_t labels, const cpu_kerne
   k->axpy(scale, t->p, labels, t->g + bias);
 }
 
-/* Adam over all parameters. They are many more than a batch touches, but a step costs less than the batch's texts. */
+/* Adam over all parameters. They are many more than a batch touches, but a step costs less than the batch's
+ * texts. */
 static void step(bag_training *t, const cpu_kernels *k, size_t number, size_t steps) {
   float rate = RATE * (1.0f - (float)(number - 1) / (float)steps);
-  float c1 = (float)(1.0 / (1.0 - pow(0.9, (double)number))), c2 = (float)(1.0 / (1.0 - pow(0.999, (double)number)));
+  float c1 = (float)(1.0 / (1.0 - pow(0.9, (double)number))),
+        c2 = (float)(1.0 / (1.0 - pow(0.999, (double)number)));
   k->adamw(t->w, t->g, t->m, t->v, t->size, rate, 0.9f, 0.999f, 1e-8f, 0.0f, c1, c2, 1.0f);
   memset(t->g, 0, t->size * sizeof(float));
 }
 
-static void run(bag_training *t, const uint32_t *rows, size_t n_rows, size_t labels, const cpu_kernels *k, base_rng *rng) {
+static void run(bag_training *t, const uint32_t *rows, size_t n_rows, size_t labels, const cpu_kernels *k,
+                base_rng *rng) {
   size_t batches = (n_rows + BATCH - 1) / BATCH, done = 0;
   memcpy(t->order, rows, n_rows * sizeof *rows);
   for (int e = 0; e < EPOCHS; e++) {
@@ -107,13 +115,15 @@ static base_status keep(train_net *n, const bag_training *t, size_t labels, base
   n->bag_bytes = bytes;
   base_arena_init(&a, block, bytes);
   int8_t *weight = base_arena_take(&a, b * labels, 1);
-  float *scale = base_arena_take(&a, b, f), *idf = base_arena_take(&a, b, f), *bias = base_arena_take(&a, labels, f);
+  float *scale = base_arena_take(&a, b, f), *idf = base_arena_take(&a, b, f),
+        *bias = base_arena_take(&a, labels, f);
   for (size_t i = 0; i < b; i++) {
     const float *row = t->w + i * labels;
     float most = 0.0f;
     for (size_t j = 0; j < labels; j++) most = fabsf(row[j]) > most ? fabsf(row[j]) : most;
     scale[i] = most / 127.0f;
-    for (size_t j = 0; j < labels; j++) weight[i * labels + j] = (int8_t)(most > 1e-30f ? lrintf(row[j] / scale[i]) : 0);
+    for (size_t j = 0; j < labels; j++)
+      weight[i * labels + j] = (int8_t)(most > 1e-30f ? lrintf(row[j] / scale[i]) : 0);
   }
   memcpy(idf, t->idf, b * f);
   memcpy(bias, t->w + b * labels, labels * f);

@@ -28,8 +28,8 @@ static size_t batch_bytes(const train_batch *b) {
   return a.used + 64;
 }
 
-base_status train_batch_new(train_batch *b, size_t max_seqs, size_t max_tokens, const base_allocator *allocator,
-                            base_error *err) {
+base_status train_batch_new(train_batch *b, size_t max_seqs, size_t max_tokens,
+                            const base_allocator *allocator, base_error *err) {
   base_arena a;
   *b = (train_batch){.max_seqs = max_seqs, .max_tokens = max_tokens, .max_words = max_tokens};
   size_t bytes = batch_bytes(b);
@@ -117,8 +117,8 @@ static void tape_carve(train_tape *t, base_arena *a, const model_shape *s, size_
   t->probs_at = base_arena_take(a, max_seqs + 1, sizeof *t->probs_at);
 }
 
-base_status train_tape_new(train_tape *t, const train_net *n, size_t max_seqs, size_t max_tokens, size_t max_len,
-                           const train_options *o, base_error *err) {
+base_status train_tape_new(train_tape *t, const train_net *n, size_t max_seqs, size_t max_tokens,
+                           size_t max_len, const train_options *o, base_error *err) {
   const model_shape *s = &n->shape;
   size_t gemm = gemm_scratch(n, max_tokens);
   base_arena a;
@@ -127,7 +127,8 @@ base_status train_tape_new(train_tape *t, const train_net *n, size_t max_seqs, s
   tape_carve(t, &a, s, max_seqs, gemm);
   t->block_bytes = a.used + 64;
   t->block = base_alloc(n->allocator, t->block_bytes);
-  if (t->block == NULL) return base_fail(err, BASE_ENOMEM, "training", "no memory for %zu tokens a step", max_tokens);
+  if (t->block == NULL)
+    return base_fail(err, BASE_ENOMEM, "training", "no memory for %zu tokens a step", max_tokens);
   base_arena_init(&a, t->block, t->block_bytes);
   tape_carve(t, &a, s, max_seqs, gemm);
   model_rope_table(s->rope_base, max_len, s->head_dim, t->rope_cos, t->rope_sin);

@@ -1,5 +1,5 @@
-/* Turns scores into probabilities on held-out rows: how trunk and bag mix, when a text is out of scope, and how
- * likely a whole answer is right. */
+/* Turns scores into probabilities on held-out rows: how trunk and bag mix, when a text is out of scope, and
+ * how likely a whole answer is right. */
 #include <math.h>
 
 #include "train/loop.h"
@@ -25,7 +25,8 @@ static double log_loss(float temperature, float bag_weight, const train_judged *
 
 void train_fit_mixture(head_calibration *c, const train_judged *judged, const float *trunk_logits,
                        const float *bag_logs, size_t n, size_t labels) {
-  static const float temperatures[] = {0.5f, 0.6f, 0.7f, 0.8f, 0.9f, 1.0f, 1.15f, 1.3f, 1.5f, 1.75f, 2.0f, 2.5f, 3.0f};
+  static const float temperatures[] = {0.5f, 0.6f, 0.7f,  0.8f, 0.9f, 1.0f, 1.15f,
+                                       1.3f, 1.5f, 1.75f, 2.0f, 2.5f, 3.0f};
   static const float weights[] = {0.0f, 0.15f, 0.3f, 0.45f, 0.6f, 0.8f, 1.0f, 1.3f, 1.6f, 2.0f};
   double best = 1e300;
   for (size_t a = 0; a < sizeof temperatures / sizeof *temperatures; a++)
@@ -48,9 +49,12 @@ float train_fit_oos(const train_judged *judged, size_t n) {
   for (int step = 0; step < 40; step++) {
     float middle = 0.5f * (low + high);
     size_t lost = 0;
-    for (size_t i = 0; i < n; i++) lost += judged[i].in_scope && judged[i].label_right && judged[i].features[0] < middle;
-    if ((double)lost > 0.005 * (double)in_scope) high = middle;
-    else low = middle;
+    for (size_t i = 0; i < n; i++)
+      lost += judged[i].in_scope && judged[i].label_right && judged[i].features[0] < middle;
+    if ((double)lost > 0.005 * (double)in_scope)
+      high = middle;
+    else
+      low = middle;
   }
   return cpu_expf(low);
 }
@@ -64,7 +68,8 @@ static void standardise(head_calibration *c, const train_judged *judged, size_t 
     double sum = 0.0, squares = 0.0;
     for (size_t i = 0; i < n; i++) sum += (double)judged[i].features[k];
     double mean = n ? sum / (double)n : 0.0;
-    for (size_t i = 0; i < n; i++) squares += ((double)judged[i].features[k] - mean) * ((double)judged[i].features[k] - mean);
+    for (size_t i = 0; i < n; i++)
+      squares += ((double)judged[i].features[k] - mean) * ((double)judged[i].features[k] - mean);
     double std = n ? sqrt(squares / (double)n) : 0.0;
     c->mean[k] = (float)mean;
     c->inv_std[k] = std > 1e-6 ? (float)(1.0 / std) : 0.0f;
@@ -102,8 +107,8 @@ static void solve(double a[DIMS][DIMS], double b[DIMS]) {
   }
 }
 
-/* Fits on rows whose index has (i % 2) != skip; skip 2 takes all. Priors are smoothed as Platt (1999) does, so that a clean set does not
- * give certainty. */
+/* Fits on rows whose index has (i % 2) != skip; skip 2 takes all. Priors are smoothed as Platt (1999) does,
+ * so that a clean set does not give certainty. */
 static void fit_half(head_calibration *c, const train_judged *judged, size_t n, size_t skip) {
   double w[DIMS] = {0}, right = 0.0, wrong = 0.0;
   for (size_t i = 0; i < n; i++)
@@ -136,7 +141,8 @@ static void fit_half(head_calibration *c, const train_judged *judged, size_t n, 
 
 base_status train_fit_probe(head_calibration *c, const train_judged *judged, size_t n, float *cross,
                             base_error *err) {
-  if (n < 8) return base_fail(err, BASE_EARGUMENT, "calibration", "%zu held-out rows are too few to calibrate on", n);
+  if (n < 8)
+    return base_fail(err, BASE_EARGUMENT, "calibration", "%zu held-out rows are too few to calibrate on", n);
   standardise(c, judged, n);
   for (size_t fold = 0; fold < 2; fold++) {
     fit_half(c, judged, n, fold);

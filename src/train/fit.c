@@ -1,6 +1,6 @@
-/* Supervised training: rows are drawn with other slot values and noise, encoded, batched; trunk and heads learn
- * together; held-out rows are judged every epoch and the best averaged weights kept. Then the bag, quantisation and
- * calibration, all judged on the same held-out rows. */
+/* Supervised training: rows are drawn with other slot values and noise, encoded, batched; trunk and heads
+ * learn together; held-out rows are judged every epoch and the best averaged weights kept. Then the bag,
+ * quantisation and calibration, all judged on the same held-out rows. */
 #include <string.h>
 
 #include "train/loop.h"
@@ -14,7 +14,8 @@ typedef struct fitting {
   /* one block */
   void *block;
   size_t block_bytes;
-  uint32_t *train_rows, *spare_rows, *valid_rows, *order; /* spare: generated rows, of which an epoch takes some */
+  uint32_t *train_rows, *spare_rows, *valid_rows,
+      *order; /* spare: generated rows, of which an epoch takes some */
   size_t n_train, n_spare, n_valid;
   float *best;
   tok_result enc;
@@ -35,9 +36,12 @@ static bool held_out(const fitting *f, const data_row *row) {
 static void choose_rows(fitting *f) {
   for (size_t i = 0; i < f->set->n_rows; i++) {
     const data_row *row = &f->set->rows[i];
-    if (held_out(f, row)) f->valid_rows[f->n_valid++] = (uint32_t)i;
-    else if (row->generated) f->spare_rows[f->n_spare++] = (uint32_t)i;
-    else f->train_rows[f->n_train++] = (uint32_t)i;
+    if (held_out(f, row))
+      f->valid_rows[f->n_valid++] = (uint32_t)i;
+    else if (row->generated)
+      f->spare_rows[f->n_spare++] = (uint32_t)i;
+    else
+      f->train_rows[f->n_train++] = (uint32_t)i;
   }
   if (f->valid != f->set)
     for (size_t i = 0; i < f->valid->n_rows; i++) f->valid_rows[f->n_valid++] = (uint32_t)i;
@@ -74,8 +78,9 @@ static void add_noise(const fitting *f, data_sample *s, base_rng *rng) {
 
 /* Words between two requests in one sentence. */
 static base_slice connective(base_rng *rng) {
-  static const char *const words[] = {" and ", " and then ", ", then ", " then ", ", and ", "; ", " and also ", ". ", ", also ",
-                                      " plus ", " after that ", ", and then ", " and please ", ". also ", ". then "};
+  static const char *const words[] = {" and ",        " and then ",  ", then ",      " then ",  ", and ",
+                                      "; ",           " and also ",  ". ",           ", also ", " plus ",
+                                      " after that ", ", and then ", " and please ", ". also ", ". then "};
   return base_slice_of(words[base_rng_below(rng, sizeof words / sizeof words[0])]);
 }
 
@@ -89,7 +94,8 @@ static uint32_t partner(const fitting *f, base_rng *rng) {
   return row;
 }
 
-/* Draws row `index`; for a gate the whole text is one part, or two rows are joined. Returns the sample to use. */
+/* Draws row `index`; for a gate the whole text is one part, or two rows are joined. Returns the sample to
+ * use. */
 static data_sample *draw(fitting *f, uint32_t index, base_rng *rng) {
   data_sample *s = f->sample;
   data_draw(f->set, index, f->o.swap_rate, rng, s);
@@ -124,7 +130,8 @@ static void set_tags(train_batch *b, const data_sample *s) {
   }
 }
 
-/* A tag the label does not allow cannot be scored; it happens only when a validation-only pair sneaks in, and then counts as O. */
+/* A tag the label does not allow cannot be scored; it happens only when a validation-only pair sneaks in, and
+ * then counts as O. */
 static void drop_disallowed(const fitting *f, train_batch *b) {
   size_t seq = b->n_seqs - 1, label = b->tag_label[seq];
   for (size_t i = b->seq_word[seq]; i < b->n_words; i++)
@@ -169,8 +176,16 @@ static void fill(fitting *f, size_t n, size_t *at, base_rng *rng) {
 /* ---- judging ---- */
 
 static train_judge judge_of(fitting *f, const head_brain *brain, const head_calibration *c) {
-  return (train_judge){.n = f->n, .brain = brain, .tok = f->tok, .o = &f->o, .calibration = *c, .none_label = f->spec->none_label,
-                       .part_slot = f->spec->part_slot, .tape = &f->one_tape, .one = &f->one, .scratch = f->scratch};
+  return (train_judge){.n = f->n,
+                       .brain = brain,
+                       .tok = f->tok,
+                       .o = &f->o,
+                       .calibration = *c,
+                       .none_label = f->spec->none_label,
+                       .part_slot = f->spec->part_slot,
+                       .tape = &f->one_tape,
+                       .one = &f->one,
+                       .scratch = f->scratch};
 }
 
 static float share_right(const eval_tally *t) {
@@ -180,14 +195,16 @@ static float share_right(const eval_tally *t) {
 }
 
 /* The average on the held-out rows; keeps it when it is the best so far. */
-static base_status validate(fitting *f, train_run *run, train_clock *clock, double loss, bool *stop, base_error *err) {
+static base_status validate(fitting *f, train_run *run, train_clock *clock, double loss, bool *stop,
+                            base_error *err) {
   head_calibration plain;
   eval_tally tally = {.allocator = f->n->allocator};
   train_progress seen = {.validated = true};
   head_calibration_init(&plain);
   train_judge judge = judge_of(f, NULL, &plain);
   if (f->o.average > 0.0f) train_swap_average(f->n);
-  base_status st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &tally, NULL, NULL, NULL, err);
+  base_status st =
+      train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &tally, NULL, NULL, NULL, err);
   float score = share_right(&tally);
   run->stale++;
   if (!st && score >= run->best) {
@@ -252,8 +269,10 @@ static base_status run_epochs(fitting *f, train_report *report, base_error *err)
     run.epoch++;
     st = validate(f, &run, &clock, loss, &stop, err);
     run.seconds = before_s + train_clock_seconds(&clock);
-    if ((st == BASE_OK || st == BASE_ECANCELLED) && f->o.checkpoint) { /* a cancelled run keeps the epoch it just finished */
-      base_status saved = train_checkpoint_save(f->n, &run, f->best, fingerprint, f->o.checkpoint, st ? NULL : err);
+    if ((st == BASE_OK || st == BASE_ECANCELLED) &&
+        f->o.checkpoint) { /* a cancelled run keeps the epoch it just finished */
+      base_status saved =
+          train_checkpoint_save(f->n, &run, f->best, fingerprint, f->o.checkpoint, st ? NULL : err);
       if (!st) st = saved;
     }
   }
@@ -285,13 +304,16 @@ static base_status measures_new(measures *m, const fitting *f, base_error *err) 
     if (pass) break;
     m->bytes = a.used + 64;
     m->block = base_alloc(f->n->allocator, m->bytes);
-    if (m->block == NULL) return base_fail(err, BASE_ENOMEM, "calibration", "no memory for the held-out rows");
+    if (m->block == NULL)
+      return base_fail(err, BASE_ENOMEM, "calibration", "no memory for the held-out rows");
   }
   return BASE_OK;
 }
 
-/* Judges the int8 brain three times: raw for the mixture, mixed for the threshold and the probe, and with all of it for the report. */
-static base_status calibrate(fitting *f, const head_brain *brain, head_calibration *c, train_report *report, base_error *err) {
+/* Judges the int8 brain three times: raw for the mixture, mixed for the threshold and the probe, and with all
+ * of it for the report. */
+static base_status calibrate(fitting *f, const head_brain *brain, head_calibration *c, train_report *report,
+                             base_error *err) {
   measures m = {0};
   eval_tally raw = {.allocator = f->n->allocator}, mixed = raw, final = raw;
   eval_bin bins[EVAL_BINS];
@@ -300,12 +322,16 @@ static base_status calibrate(fitting *f, const head_brain *brain, head_calibrati
   c->target = f->o.target;
   base_status st = measures_new(&m, f, err);
   train_judge judge = judge_of(f, brain, c);
-  if (!st) st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &raw, m.judged, m.trunk_logits, m.bag_logs, err);
+  if (!st)
+    st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &raw, m.judged, m.trunk_logits,
+                          m.bag_logs, err);
   if (!st) train_fit_mixture(c, m.judged, m.trunk_logits, m.bag_logs, f->n_valid, f->n->n_labels);
   judge.calibration = *c;
-  if (!st) st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &mixed, m.judged, NULL, NULL, err);
+  if (!st)
+    st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &mixed, m.judged, NULL, NULL, err);
   if (!st) judge.calibration.oos_threshold = c->oos_threshold = train_fit_oos(m.judged, f->n_valid);
-  if (!st) st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &final, m.judged, NULL, NULL, err);
+  if (!st)
+    st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &final, m.judged, NULL, NULL, err);
   if (!st) st = train_fit_probe(c, m.judged, f->n_valid, m.cross, err);
   if (!st) {
     for (size_t i = 0; i < f->n_valid; i++) final.item[i].confidence = m.cross[i];
@@ -316,7 +342,7 @@ static base_status calibrate(fitting *f, const head_brain *brain, head_calibrati
     eval_sort(final.item, final.rows);
     c->act_threshold = eval_threshold(final.item, final.rows, (double)f->o.target, &acted, &wrong);
     report->act_threshold = c->act_threshold;
-    report->acted_share = final.rows ? (float)acted / (float)final.rows : 0.0f;
+    report->acted_share = final.rows ? (float)acted / (float) final.rows : 0.0f;
     report->acted_wrong = acted ? (float)wrong / (float)acted : 0.0f;
   }
   eval_free(&raw);
@@ -326,11 +352,13 @@ static base_status calibrate(fitting *f, const head_brain *brain, head_calibrati
   return st;
 }
 
-/* The float net's figures under the final calibration, so that before and after differ by quantisation alone. */
+/* The float net's figures under the final calibration, so that before and after differ by quantisation alone.
+ */
 static base_status judge_float(fitting *f, const head_calibration *c, train_report *report, base_error *err) {
   eval_tally tally = {.allocator = f->n->allocator};
   train_judge judge = judge_of(f, NULL, c);
-  base_status st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &tally, NULL, NULL, NULL, err);
+  base_status st =
+      train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &tally, NULL, NULL, NULL, err);
   report->label_accuracy = (float)eval_label_accuracy(&tally);
   report->slot_f1 = (float)eval_slot_f1(&tally);
   report->exact_match = (float)eval_exact(&tally);
@@ -397,16 +425,19 @@ static base_status set_up(fitting *f, base_error *err) {
   carve(f, &a);
   f->block_bytes = a.used + 64;
   f->block = base_alloc(allocator, f->block_bytes);
-  if (f->block == NULL) return base_fail(err, BASE_ENOMEM, "training", "no memory for %zu rows", f->set->n_rows);
+  if (f->block == NULL)
+    return base_fail(err, BASE_ENOMEM, "training", "no memory for %zu rows", f->set->n_rows);
   base_arena_init(&a, f->block, f->block_bytes);
   carve(f, &a);
   choose_rows(f);
   if (f->n_train == 0 || f->n_valid < 8)
-    return base_fail(err, BASE_EARGUMENT, "training", "%zu rows to train on and %zu held out are too few", f->n_train, f->n_valid);
+    return base_fail(err, BASE_EARGUMENT, "training", "%zu rows to train on and %zu held out are too few",
+                     f->n_train, f->n_valid);
   base_status st = train_batch_new(&f->batch, seqs, tokens, allocator, err);
   if (!st) st = train_batch_new(&f->one, 1, f->n->shape.max_tokens, allocator, err);
   if (!st) st = train_tape_new(&f->tape, f->n, seqs, tokens, f->o.max_tokens, &f->o, err);
-  if (!st) st = train_tape_new(&f->one_tape, f->n, 1, f->n->shape.max_tokens, f->n->shape.max_tokens, &f->o, err);
+  if (!st)
+    st = train_tape_new(&f->one_tape, f->n, 1, f->n->shape.max_tokens, f->n->shape.max_tokens, &f->o, err);
   if (!st) st = train_head_work_new(&f->work, f->n, seqs, tokens, allocator, err);
   f->scratch = head_scratch_new(&f->n->shape, f->n->shape.max_tokens, allocator);
   if (!st && f->scratch == NULL) st = base_fail(err, BASE_ENOMEM, "training", "no memory for decoding");
@@ -436,8 +467,8 @@ static uint8_t *allowed_by_rows(const data_set *set, const base_allocator *a) {
 }
 
 base_status train_fit(train_net *n, const tok_bpe *tok, const data_set *set, const data_set *valid,
-                      const train_spec *spec, const train_options *given, gguf_writer *w, train_report *report,
-                      base_error *err) {
+                      const train_spec *spec, const train_options *given, gguf_writer *w,
+                      train_report *report, base_error *err) {
   fitting f = {.n = n, .tok = tok, .set = set, .valid = valid ? valid : set, .spec = spec, .o = *given};
   uint8_t *seen = NULL;
   const uint8_t *allowed = spec->allowed;
@@ -447,7 +478,8 @@ base_status train_fit(train_net *n, const tok_bpe *tok, const data_set *set, con
   if (set->labels.n == 0) return base_fail(err, BASE_EARGUMENT, "training", "the rows have no labels");
   if (allowed == NULL) allowed = seen = allowed_by_rows(set, n->allocator);
   base_status st = allowed ? BASE_OK : base_fail(err, BASE_ENOMEM, "training", "no memory for the labels");
-  if (!st) st = train_net_add_heads(n, (uint32_t)set->labels.n, (uint32_t)set->slots.n, allowed, f.o.seed, err);
+  if (!st)
+    st = train_net_add_heads(n, (uint32_t)set->labels.n, (uint32_t)set->slots.n, allowed, f.o.seed, err);
   if (seen != NULL) base_free(n->allocator, seen, set->labels.n * (set->slots.n ? set->slots.n : 1));
   if (st) return st;
   st = set_up(&f, err);

@@ -1,4 +1,5 @@
-/* Answers held-out rows, by the float net or by an int8 brain, and keeps what calibration needs of each answer. */
+/* Answers held-out rows, by the float net or by an int8 brain, and keeps what calibration needs of each
+ * answer. */
 #include <string.h>
 
 #include "train/loop.h"
@@ -22,8 +23,9 @@ static void answer(train_judge *j, const head_weights *heads, base_slice text, h
   head_decode(heads, &j->calibration, j->o->kernels, float_hidden(j, tok), text, tok, j->scratch, out);
 }
 
-base_status train_judge_rows(train_judge *j, const data_set *set, const uint32_t *rows, size_t n, eval_tally *tally,
-                             train_judged *judged, float *trunk_logits, float *bag_logs, base_error *err) {
+base_status train_judge_rows(train_judge *j, const data_set *set, const uint32_t *rows, size_t n,
+                             eval_tally *tally, train_judged *judged, float *trunk_logits, float *bag_logs,
+                             base_error *err) {
   head_weights heads = j->brain ? *head_brain_weights(j->brain) : train_net_heads(j->n);
   size_t row_bytes = heads.n_labels * sizeof(float);
   for (size_t i = 0; i < n; i++) {
@@ -32,18 +34,20 @@ base_status train_judge_rows(train_judge *j, const data_set *set, const uint32_t
     answer(j, &heads, row->text, &got);
     data_span whole = {0, (uint32_t)row->text.len, (uint16_t)j->part_slot, DATA_NO_LIST};
     const data_span *gold = j->part_slot < 0 ? set->spans + row->first_span : &whole;
-    base_status st = eval_add(tally, row->label, gold, j->part_slot < 0 ? row->n_spans : 1, &got, j->none_label,
-                              j->calibration.oos_threshold, err);
+    base_status st = eval_add(tally, row->label, gold, j->part_slot < 0 ? row->n_spans : 1, &got,
+                              j->none_label, j->calibration.oos_threshold, err);
     if (st) return st;
     const eval_item *item = &tally->item[tally->rows - 1];
     if (judged != NULL) {
-      judged[i] = (train_judged){.confidence = got.confidence, .in_scope = item->in_scope, .right = item->right};
+      judged[i] =
+          (train_judged){.confidence = got.confidence, .in_scope = item->in_scope, .right = item->right};
       judged[i].label_right = item->in_scope ? item->answered && got.label == row->label : !item->answered;
       judged[i].answered = item->answered;
       judged[i].gold = row->label;
       memcpy(judged[i].features, got.features, sizeof got.features);
     }
-    if (trunk_logits != NULL) memcpy(trunk_logits + i * heads.n_labels, head_trunk_logits(j->scratch), row_bytes);
+    if (trunk_logits != NULL)
+      memcpy(trunk_logits + i * heads.n_labels, head_trunk_logits(j->scratch), row_bytes);
     if (bag_logs != NULL) memcpy(bag_logs + i * heads.n_labels, head_bag_logs(j->scratch), row_bytes);
   }
   return BASE_OK;

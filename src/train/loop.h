@@ -17,9 +17,12 @@ typedef struct train_run {
 
 /* Identifies what a checkpoint belongs to: options, shape, names, rows. */
 uint64_t train_fingerprint(const train_net *n, const data_set *set, const train_options *o);
-/* `best` [n->size]: the best weights so far. A missing checkpoint leaves everything as it is; one of another run is BASE_EMISMATCH. */
-base_status train_checkpoint_save(const train_net *n, const train_run *run, const float *best, uint64_t fingerprint, const char *path, base_error *err);
-base_status train_checkpoint_load(train_net *n, train_run *run, float *best, uint64_t fingerprint, const char *path, base_error *err);
+/* `best` [n->size]: the best weights so far. A missing checkpoint leaves everything as it is; one of another
+ * run is BASE_EMISMATCH. */
+base_status train_checkpoint_save(const train_net *n, const train_run *run, const float *best,
+                                  uint64_t fingerprint, const char *path, base_error *err);
+base_status train_checkpoint_load(train_net *n, train_run *run, float *best, uint64_t fingerprint,
+                                  const char *path, base_error *err);
 
 /* Clock and reporting. */
 typedef struct train_clock {
@@ -53,25 +56,32 @@ typedef struct train_judge {
   head_calibration calibration;
   int none_label, part_slot; /* with a part_slot the gold answer is one part: the whole text */
   train_tape *tape;
-  train_batch *one;        /* a batch of one sequence */
+  train_batch *one; /* a batch of one sequence */
   head_scratch *scratch;
 } train_judge;
 
-/* Answers rows[i] of the set as they are written. `judged` [n], `trunk_logits` and `bag_logs` [n][labels] may be NULL. */
-base_status train_judge_rows(train_judge *j, const data_set *set, const uint32_t *rows, size_t n, eval_tally *tally, train_judged *judged, float *trunk_logits,
-                             float *bag_logs, base_error *err);
+/* Answers rows[i] of the set as they are written. `judged` [n], `trunk_logits` and `bag_logs` [n][labels] may
+ * be NULL. */
+base_status train_judge_rows(train_judge *j, const data_set *set, const uint32_t *rows, size_t n,
+                             eval_tally *tally, train_judged *judged, float *trunk_logits, float *bag_logs,
+                             base_error *err);
 
 /* ---- calibration ---- */
 
 /* Temperature and weight of the bag by the smallest log loss of the gold labels, over a grid. */
-void train_fit_mixture(head_calibration *c, const train_judged *judged, const float *trunk_logits, const float *bag_logs, size_t n, size_t labels);
-/* The label probability under which to call a text out of scope: the largest that costs at most half a percent of in-scope accuracy; 0 when no row is out of scope. */
+void train_fit_mixture(head_calibration *c, const train_judged *judged, const float *trunk_logits,
+                       const float *bag_logs, size_t n, size_t labels);
+/* The label probability under which to call a text out of scope: the largest that costs at most half a
+ * percent of in-scope accuracy; 0 when no row is out of scope. */
 float train_fit_oos(const train_judged *judged, size_t n);
-/* The probe: logistic regression of `right` on the standardised features (ridge, Newton). cross [n] gets the confidences of a two-fold cross-fit, where no row is judged by
- * a probe that saw it. */
-base_status train_fit_probe(head_calibration *c, const train_judged *judged, size_t n, float *cross, base_error *err);
+/* The probe: logistic regression of `right` on the standardised features (ridge, Newton). cross [n] gets the
+ * confidences of a two-fold cross-fit, where no row is judged by a probe that saw it. */
+base_status train_fit_probe(head_calibration *c, const train_judged *judged, size_t n, float *cross,
+                            base_error *err);
 
-/* All the model's keys and tensors into a writer: int8 trunk, heads (when there are any), calibration, tokenizer. */
-base_status train_put(train_net *n, const tok_bpe *tok, const data_set *names, const head_calibration *c, gguf_writer *w, base_error *err);
+/* All the model's keys and tensors into a writer: int8 trunk, heads (when there are any), calibration,
+ * tokenizer. */
+base_status train_put(train_net *n, const tok_bpe *tok, const data_set *names, const head_calibration *c,
+                      gguf_writer *w, base_error *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* The losses and their gradients: classification (label smoothing, agreement of two dropout passes), tagging (the
- * negative log likelihood of a linear-chain CRF over the gold label's slots), masked tokens. */
+/* The losses and their gradients: classification (label smoothing, agreement of two dropout passes), tagging
+ * (the negative log likelihood of a linear-chain CRF over the gold label's slots), masked tokens. */
 #include <math.h>
 #include <string.h>
 
@@ -11,14 +11,14 @@ struct train_head_work {
   const base_allocator *allocator;
   void *block;
   size_t bytes;
-  float *pooled, *dpooled;  /* [seqs][3 d] */
-  float *attention;         /* [tokens] pooling weights */
-  float *logits, *dlogits;  /* [seqs][labels] */
-  float *word, *dword;      /* [words][2 d] first and last token of each word */
-  float *emit, *demit;      /* [words][tags] */
-  double *nll;              /* [seqs] of the CRF */
-  float *crf;               /* per sequence: log-domain tables, see crf_task */
-  float *dmove;             /* per sequence [max k][max k] */
+  float *pooled, *dpooled; /* [seqs][3 d] */
+  float *attention;        /* [tokens] pooling weights */
+  float *logits, *dlogits; /* [seqs][labels] */
+  float *word, *dword;     /* [words][2 d] first and last token of each word */
+  float *emit, *demit;     /* [words][tags] */
+  double *nll;             /* [seqs] of the CRF */
+  float *crf;              /* per sequence: log-domain tables, see crf_task */
+  float *dmove;            /* per sequence [max k][max k] */
   size_t max_k, crf_stride;
 };
 
@@ -92,8 +92,8 @@ static void pool_backward(train_net *n, const train_tape *tape, size_t at, size_
 }
 
 /* Cross entropy with smoothed targets on one row; dlogits scaled by `scale` and added. */
-static double cross_entropy(const cpu_kernels *k, const float *logits, size_t n, uint16_t gold, float smoothing,
-                            float scale, float *dlogits) {
+static double cross_entropy(const cpu_kernels *k, const float *logits, size_t n, uint16_t gold,
+                            float smoothing, float scale, float *dlogits) {
   float lse = k->logsumexp(logits, n), off = smoothing / (float)n, on = 1.0f - smoothing + off;
   double loss = 0.0;
   for (size_t j = 0; j < n; j++) {
@@ -104,10 +104,10 @@ static double cross_entropy(const cpu_kernels *k, const float *logits, size_t n,
   return loss;
 }
 
-/* Half the symmetric Kullback-Leibler divergence of two rows (R-Drop). With p, q the two distributions and l their logs:
- * d/dz_p = 1/4 [p (l_p - l_q - KL(p|q)) + p - q], and the same with p, q exchanged. */
-static double consistency(const cpu_kernels *k, const float *zp, const float *zq, size_t n, float scale, float *dp,
-                          float *dq) {
+/* Half the symmetric Kullback-Leibler divergence of two rows (R-Drop). With p, q the two distributions and l
+ * their logs: d/dz_p = 1/4 [p (l_p - l_q - KL(p|q)) + p - q], and the same with p, q exchanged. */
+static double consistency(const cpu_kernels *k, const float *zp, const float *zq, size_t n, float scale,
+                          float *dp, float *dq) {
   float lse_p = k->logsumexp(zp, n), lse_q = k->logsumexp(zq, n);
   double kl_pq = 0.0, kl_qp = 0.0;
   for (size_t j = 0; j < n; j++) {
@@ -134,25 +134,30 @@ static void classify_loss(train_net *n, const train_batch *b, train_tape *tape, 
     head_pool(&heads, k, tape->hidden + b->seq[i] * d, b->seq[i + 1] - b->seq[i], w->attention + b->seq[i],
               w->pooled + i * 3 * d);
   train_dropout(w->pooled, b->n_seqs * 3 * d, o->head_dropout, key);
-  train_gemm(tape, false, true, b->n_seqs, labels, 3 * d, w->pooled, 3 * d, heads.classify, 3 * d, w->logits, labels, false);
+  train_gemm(tape, false, true, b->n_seqs, labels, 3 * d, w->pooled, 3 * d, heads.classify, 3 * d, w->logits,
+             labels, false);
   memset(w->dlogits, 0, b->n_seqs * labels * sizeof(float));
   for (size_t i = 0; i < b->n_seqs; i++) k->add(heads.classify_bias, labels, w->logits + i * labels);
   for (size_t i = 0; i < b->n_seqs; i++)
     if (b->label[i] != DATA_NO_LABEL)
-      loss->classify += cross_entropy(k, w->logits + i * labels, labels, b->label[i], o->label_smoothing, scale,
-                                      w->dlogits + i * labels);
+      loss->classify += cross_entropy(k, w->logits + i * labels, labels, b->label[i], o->label_smoothing,
+                                      scale, w->dlogits + i * labels);
   if (o->consistency > 0.0f)
     for (size_t i = 0; i < half; i++)
       if (b->label[i] != DATA_NO_LABEL)
         loss->consistency += consistency(k, w->logits + i * labels, w->logits + (half + i) * labels, labels,
                                          2.0f * scale * o->consistency, w->dlogits + i * labels,
                                          w->dlogits + (half + i) * labels);
-  for (size_t i = 0; i < b->n_seqs; i++) k->add(w->dlogits + i * labels, labels, train_g(n, n->classify_bias));
-  train_gemm(tape, true, false, labels, 3 * d, b->n_seqs, w->dlogits, labels, w->pooled, 3 * d, train_g(n, n->classify), 3 * d, true);
-  train_gemm(tape, false, false, b->n_seqs, 3 * d, labels, w->dlogits, labels, heads.classify, 3 * d, w->dpooled, 3 * d, false);
+  for (size_t i = 0; i < b->n_seqs; i++)
+    k->add(w->dlogits + i * labels, labels, train_g(n, n->classify_bias));
+  train_gemm(tape, true, false, labels, 3 * d, b->n_seqs, w->dlogits, labels, w->pooled, 3 * d,
+             train_g(n, n->classify), 3 * d, true);
+  train_gemm(tape, false, false, b->n_seqs, 3 * d, labels, w->dlogits, labels, heads.classify, 3 * d,
+             w->dpooled, 3 * d, false);
   train_dropout(w->dpooled, b->n_seqs * 3 * d, o->head_dropout, key);
   for (size_t i = 0; i < b->n_seqs; i++)
-    pool_backward(n, tape, b->seq[i], b->seq[i + 1] - b->seq[i], w->attention + b->seq[i], w->dpooled + i * 3 * d);
+    pool_backward(n, tape, b->seq[i], b->seq[i + 1] - b->seq[i], w->attention + b->seq[i],
+                  w->dpooled + i * 3 * d);
   loss->classify /= (double)b->n_seqs;
   loss->consistency *= 2.0 / (double)b->n_seqs;
 }
@@ -170,8 +175,8 @@ typedef struct crf_task {
 
 #define NEVER (-1e30f)
 
-/* Forward-backward for one sequence: writes demit, dmove of the sequence (scaled) and its negative log likelihood. Tables of sequence i
- * start where its words do, so sequences never share memory. */
+/* Forward-backward for one sequence: writes demit, dmove of the sequence (scaled) and its negative log
+ * likelihood. Tables of sequence i start where its words do, so sequences never share memory. */
 static void crf_sequence(void *ctx, size_t i, int worker) {
   crf_task *task = ctx;
   const train_batch *b = task->b;
@@ -194,7 +199,8 @@ static void crf_sequence(void *ctx, size_t i, int worker) {
   for (size_t to = 0; to < k; to++) {
     start[to] = head_tag_may_follow(-1, tags[to]) ? h->start[tags[to]] : NEVER;
     for (size_t from = 0; from < k; from++)
-      move[to * k + from] = head_tag_may_follow(tags[from], tags[to]) ? h->transition[tags[from] * all + tags[to]] : NEVER;
+      move[to * k + from] =
+          head_tag_may_follow(tags[from], tags[to]) ? h->transition[tags[from] * all + tags[to]] : NEVER;
   }
 #define EMIT(t, j) (w->emit[(first + (t)) * all + tags[j]] + label_tag[tags[j]])
   /* alpha: scores of all paths that end in j at t; beta: of all that go on from there */
@@ -242,8 +248,10 @@ static void crf_sequence(void *ctx, size_t i, int worker) {
   w->nll[i] = (double)log_z - gold;
 }
 
-/* Adds one sequence's gradients of transition, start and label_tag; in order of sequences, so that sums do not depend on threads. */
-static void crf_gather(train_net *n, const train_batch *b, const train_head_work *w, const head_weights *h, size_t i) {
+/* Adds one sequence's gradients of transition, start and label_tag; in order of sequences, so that sums do
+ * not depend on threads. */
+static void crf_gather(train_net *n, const train_batch *b, const train_head_work *w, const head_weights *h,
+                       size_t i) {
   size_t all = 1 + 2 * (size_t)h->n_slots, first = b->seq_word[i], len = b->seq_word[i + 1] - first;
   uint16_t tags[HEAD_MAX_TAGS];
   if (b->tag_label[i] == DATA_NO_LABEL || len == 0) return;
@@ -254,7 +262,8 @@ static void crf_gather(train_net *n, const train_batch *b, const train_head_work
   float *label_tag = train_g(n, n->label_tag) + b->tag_label[i] * all, *bias = train_g(n, n->tag_bias);
   for (size_t to = 0; to < k; to++)
     for (size_t from = 0; from < k; from++)
-      if (head_tag_may_follow(tags[from], tags[to])) transition[tags[from] * all + tags[to]] += dmove[to * k + from];
+      if (head_tag_may_follow(tags[from], tags[to]))
+        transition[tags[from] * all + tags[to]] += dmove[to * k + from];
   for (size_t t = 0; t < len; t++)
     for (size_t j = 0; j < k; j++) {
       float g = w->demit[(first + t) * all + tags[j]];
@@ -270,12 +279,13 @@ static void word_tokens(const train_batch *b, size_t s, size_t i, size_t *first,
   *last = (i + 1 < b->seq_word[s + 1] ? b->seq[s] + b->words[i + 1].first_token : b->seq[s + 1]) - 1;
 }
 
-static void tag_loss(train_net *n, const train_batch *b, train_tape *tape, train_head_work *w, const train_options *o,
-                     train_loss *loss) {
+static void tag_loss(train_net *n, const train_batch *b, train_tape *tape, train_head_work *w,
+                     const train_options *o, train_loss *loss) {
   const cpu_kernels *k = tape->k;
   size_t d = n->shape.d, all = 1 + 2 * (size_t)n->n_slots, first, last;
   uint64_t key = tape->dropout_key ^ UINT64_C(0x746167);
-  crf_task task = {.n = n, .b = b, .tape = tape, .w = w, .heads = train_net_heads(n), .scale = 1.0f / (float)b->n_seqs};
+  crf_task task = {
+      .n = n, .b = b, .tape = tape, .w = w, .heads = train_net_heads(n), .scale = 1.0f / (float)b->n_seqs};
   for (size_t s = 0; s < b->n_seqs; s++)
     for (size_t i = b->seq_word[s]; i < b->seq_word[s + 1]; i++) {
       word_tokens(b, s, i, &first, &last);
@@ -283,7 +293,8 @@ static void tag_loss(train_net *n, const train_batch *b, train_tape *tape, train
       memcpy(w->word + i * 2 * d + d, tape->hidden + last * d, d * sizeof(float));
     }
   train_dropout(w->word, b->n_words * 2 * d, o->head_dropout, key);
-  train_gemm(tape, false, true, b->n_words, all, 2 * d, w->word, 2 * d, train_w(n, n->tag), 2 * d, w->emit, all, false);
+  train_gemm(tape, false, true, b->n_words, all, 2 * d, w->word, 2 * d, train_w(n, n->tag), 2 * d, w->emit,
+             all, false);
   for (size_t i = 0; i < b->n_words; i++) k->add(train_w(n, n->tag_bias), all, w->emit + i * all);
   memset(w->demit, 0, b->n_words * all * sizeof(float));
   os_pool_run(tape->pool, crf_sequence, &task, b->n_seqs);
@@ -291,8 +302,10 @@ static void tag_loss(train_net *n, const train_batch *b, train_tape *tape, train
     crf_gather(n, b, w, &task.heads, s);
     loss->tag += w->nll[s] / (double)b->n_seqs;
   }
-  train_gemm(tape, true, false, all, 2 * d, b->n_words, w->demit, all, w->word, 2 * d, train_g(n, n->tag), 2 * d, true);
-  train_gemm(tape, false, false, b->n_words, 2 * d, all, w->demit, all, train_w(n, n->tag), 2 * d, w->dword, 2 * d, false);
+  train_gemm(tape, true, false, all, 2 * d, b->n_words, w->demit, all, w->word, 2 * d, train_g(n, n->tag),
+             2 * d, true);
+  train_gemm(tape, false, false, b->n_words, 2 * d, all, w->demit, all, train_w(n, n->tag), 2 * d, w->dword,
+             2 * d, false);
   train_dropout(w->dword, b->n_words * 2 * d, o->head_dropout, key);
   for (size_t s = 0; s < b->n_seqs; s++)
     for (size_t i = b->seq_word[s]; i < b->seq_word[s + 1]; i++) {
@@ -346,9 +359,17 @@ double train_mlm_loss(train_net *n, const train_batch *b, train_tape *tape, floa
                       size_t *correct) {
   const cpu_kernels *k = tape->k;
   size_t d = n->shape.d, vocab = n->shape.vocab, m = b->n_masked;
-  float *h = work, *z = h + m * d, *a = z + m * d, *da = a + m * d, *logits = da + m * d, *nll = logits + m * vocab;
+  float *h = work, *z = h + m * d, *a = z + m * d, *da = a + m * d, *logits = da + m * d,
+        *nll = logits + m * vocab;
   const float *dense = train_w(n, n->mlm_dense), *embedding = train_w(n, n->embedding);
-  mlm_task task = {.k = k, .b = b, .bias = train_w(n, n->mlm_bias), .logits = logits, .nll = nll, .hit = nll + m, .vocab = vocab, .scale = 1.0f / (float)(m ? m : 1)};
+  mlm_task task = {.k = k,
+                   .b = b,
+                   .bias = train_w(n, n->mlm_bias),
+                   .logits = logits,
+                   .nll = nll,
+                   .hit = nll + m,
+                   .vocab = vocab,
+                   .scale = 1.0f / (float)(m ? m : 1)};
   double loss = 0.0;
   memset(tape->dn, 0, b->n_tokens * d * sizeof(float));
   *correct = 0;

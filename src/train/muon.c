@@ -1,6 +1,6 @@
 /* Muon (Jordan et al. 2024): the update of a hidden matrix is its momentum made orthogonal by a Newton-Schulz
- * iteration, so that all directions learn at one pace. Scaled by 0.2 sqrt(larger side) as in Moonlight (Liu et al.
- * 2025), which lets it share AdamW's learning rate and decay. Fused matrices are taken apart first. */
+ * iteration, so that all directions learn at one pace. Scaled by 0.2 sqrt(larger side) as in Moonlight (Liu
+ * et al. 2025), which lets it share AdamW's learning rate and decay. Fused matrices are taken apart first. */
 #include <math.h>
 #include <string.h>
 
@@ -16,7 +16,8 @@ typedef struct part {
 static size_t parts_of(const train_net *n, size_t index, part out[3]) {
   const model_shape *s = &n->shape;
   const train_param *p = &n->param[index];
-  size_t q = (size_t)s->heads * s->head_dim, kv = (size_t)s->kv_heads * s->head_dim, rows[3] = {p->rows, 0, 0}, count = 0, at = 0;
+  size_t q = (size_t)s->heads * s->head_dim, kv = (size_t)s->kv_heads * s->head_dim,
+         rows[3] = {p->rows, 0, 0}, count = 0, at = 0;
   for (uint32_t i = 0; i < s->layers; i++) {
     if ((int)index == n->layer[i].qkv) {
       rows[0] = q;
@@ -65,24 +66,29 @@ typedef struct muon {
   float *x, *y, *a, *b, *gemm;
 } muon;
 
-static void product(const muon *u, bool ta, bool tb, size_t m, size_t n, size_t k, const float *a, const float *b,
-                    float *c) {
+static void product(const muon *u, bool ta, bool tb, size_t m, size_t n, size_t k, const float *a,
+                    const float *b, float *c) {
   cpu_gemm_f32(u->k, u->pool, ta, tb, m, n, k, a, ta ? m : k, b, tb ? k : n, c, n, false, u->gemm);
 }
 
-/* x [r][c] towards the nearest orthogonal matrix: x <- 3.4445 x - 4.7750 g x + 2.0315 g^2 x with the smaller Gram matrix g. */
+/* x [r][c] towards the nearest orthogonal matrix: x <- 3.4445 x - 4.7750 g x + 2.0315 g^2 x with the smaller
+ * Gram matrix g. */
 static void orthogonalise(muon *u, size_t r, size_t c) {
   bool wide = r < c;
   size_t n = wide ? r : c;
   float *from = u->x, *to = u->y;
   for (int i = 0; i < ITERATIONS; i++) {
-    if (wide) product(u, false, true, r, r, c, from, from, u->a);
-    else product(u, true, false, c, c, r, from, from, u->a);
+    if (wide)
+      product(u, false, true, r, r, c, from, from, u->a);
+    else
+      product(u, true, false, c, c, r, from, from, u->a);
     product(u, false, false, n, n, n, u->a, u->a, u->b);
     for (size_t j = 0; j < n * n; j++) u->b[j] = 2.0315f * u->b[j] - 4.7750f * u->a[j];
     for (size_t j = 0; j < n; j++) u->b[j * n + j] += 3.4445f;
-    if (wide) product(u, false, false, r, c, r, u->b, from, to);
-    else product(u, false, false, r, c, c, from, u->b, to);
+    if (wide)
+      product(u, false, false, r, c, r, u->b, from, to);
+    else
+      product(u, false, false, r, c, c, from, u->b, to);
     float *swap = from;
     from = to;
     to = swap;
@@ -100,7 +106,8 @@ static void step_part(train_net *n, const part *p, muon *u, float rate, float de
   float norm = sqrtf(u->k->dot(u->x, u->x, count)) + 1e-7f, inv = 1.0f / norm;
   for (size_t i = 0; i < count; i++) u->x[i] *= inv;
   orthogonalise(u, p->rows, p->cols);
-  float step = rate * 0.2f * sqrtf((float)(p->rows > p->cols ? p->rows : p->cols)), keep = 1.0f - rate * decay;
+  float step = rate * 0.2f * sqrtf((float)(p->rows > p->cols ? p->rows : p->cols)),
+        keep = 1.0f - rate * decay;
   for (size_t i = 0; i < count; i++) w[i] = w[i] * keep - step * u->x[i];
 }
 

@@ -14,7 +14,8 @@ static int add_param(train_net *n, size_t rows, size_t cols, bool decay, bool he
   return (int)n->n_params++;
 }
 
-static int add_layer_param(train_net *n, uint32_t layer, const char *part, size_t rows, size_t cols, bool decay) {
+static int add_layer_param(train_net *n, uint32_t layer, const char *part, size_t rows, size_t cols,
+                           bool decay) {
   char name[40];
   base_format(name, sizeof name, "blk.%u.%s", layer, part);
   return add_param(n, rows, cols, decay, false, name);
@@ -80,7 +81,8 @@ static void fill(train_net *n, int param, float value) {
 
 /* ---- making nets ---- */
 
-static base_status net_alloc(train_net **out, const model_shape *shape, const base_allocator *a, base_error *err) {
+static base_status net_alloc(train_net **out, const model_shape *shape, const base_allocator *a,
+                             base_error *err) {
   base_status st = model_shape_check(shape, err);
   if (st) return st;
   if (a == NULL) a = base_allocator_libc();
@@ -143,7 +145,8 @@ base_status train_net_load(train_net **out, const gguf_file *f, const base_alloc
   const model_shape *s = &n->shape;
   float *e = train_w(n, n->embedding);
   for (size_t i = 0; i < s->vocab; i++)
-    for (size_t j = 0; j < s->d; j++) e[i * s->d + j] = (float)trunk.embedding[i * s->d + j] * trunk.embedding_scale[i];
+    for (size_t j = 0; j < s->d; j++)
+      e[i * s->d + j] = (float)trunk.embedding[i * s->d + j] * trunk.embedding_scale[i];
   memcpy(train_w(n, n->case_embedding), trunk.case_embedding, s->cases * s->d * sizeof(float));
   memcpy(train_w(n, n->output_norm), trunk.output_norm, s->d * sizeof(float));
   for (uint32_t i = 0; i < s->layers; i++) {
@@ -181,8 +184,8 @@ base_status train_net_add_heads(train_net *n, uint32_t n_labels, uint32_t n_slot
   base_rng rng;
   if (n->n_labels != 0) return base_fail(err, BASE_EARGUMENT, "training", "the net has heads already");
   if (n_labels < 1 || n_labels > HEAD_MAX_LABELS || n_slots > HEAD_MAX_SLOTS)
-    return base_fail(err, BASE_ELIMIT, "training", "%u labels and %u slots; at most %d and %d are supported", n_labels,
-                     n_slots, HEAD_MAX_LABELS, HEAD_MAX_SLOTS);
+    return base_fail(err, BASE_ELIMIT, "training", "%u labels and %u slots; at most %d and %d are supported",
+                     n_labels, n_slots, HEAD_MAX_LABELS, HEAD_MAX_SLOTS);
   n->allowed = base_calloc(n->allocator, 1, allowed_bytes);
   if (n->allowed == NULL) return base_fail(err, BASE_ENOMEM, "training", "no memory for the heads");
   n->n_labels = n_labels;
@@ -238,11 +241,13 @@ base_status train_net_add_mlm(train_net *n, uint64_t seed, base_error *err) {
 
 void train_net_drop_mlm(train_net *n) {
   if (n->mlm_dense < 0) return;
-  /* The two last parameters; the arrays keep their size until heads come, which is harmless: size only shrinks what is used. */
+  /* The two last parameters; the arrays keep their size until heads come, which is harmless: size only
+   * shrinks what is used. */
   size_t old_size = n->size, kept = n->param[n->mlm_dense].offset;
   n->n_params -= 2;
   n->size = kept;
   n->mlm_dense = n->mlm_bias = -1;
-  /* Shrinking cannot fail in a way that loses weights: on failure the larger arrays stay, their tail unused. */
+  /* Shrinking cannot fail in a way that loses weights: on failure the larger arrays stay, their tail unused.
+   */
   if (make_arrays(n, kept, old_size, NULL) != BASE_OK) n->size = old_size;
 }

@@ -22,8 +22,8 @@ static void step_chunk(void *ctx, size_t index, int worker) {
   size_t len = count - at < CHUNK ? count - at : CHUNK, base = task->p->offset + at;
   float keep = task->o->average, *average = n->average + base, *w = n->w + base;
   (void)worker;
-  task->k->adamw(w, n->g + base, n->m + base, n->v + base, len, task->rate, 0.9f, task->o->beta2, 1e-8f, task->decay,
-                 task->c1, task->c2, task->grad_scale);
+  task->k->adamw(w, n->g + base, n->m + base, n->v + base, len, task->rate, 0.9f, task->o->beta2, 1e-8f,
+                 task->decay, task->c1, task->c2, task->grad_scale);
   memset(n->g + base, 0, len * sizeof(float));
   if (keep > 0.0f)
     for (size_t i = 0; i < len; i++) average[i] += (1.0f - keep) * (w[i] - average[i]);

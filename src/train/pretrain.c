@@ -15,9 +15,9 @@ typedef struct pretraining {
   train_tape tape;
   tok_result enc;
   float *work, *muon;
-  void *block;       /* encoder arrays, order, work, best */
+  void *block; /* encoder arrays, order, work, best */
   size_t block_bytes;
-  uint32_t *order;   /* training rows */
+  uint32_t *order; /* training rows */
   size_t n_order;
   float *best;
   size_t max_tokens; /* of a batch */
@@ -32,11 +32,12 @@ static void carve(pretraining *p, base_arena *a) {
   p->order = base_arena_take(a, p->text->n_rows, sizeof *p->order);
   p->work = base_arena_take(a, train_mlm_work(p->n, p->max_tokens / 2), sizeof(float));
   p->best = base_arena_take(a, p->n->size, sizeof(float));
-  if (p->o->muon) p->muon = base_arena_take(a, train_muon_work(p->n, os_pool_threads(p->o->pool)), sizeof(float));
+  if (p->o->muon)
+    p->muon = base_arena_take(a, train_muon_work(p->n, os_pool_threads(p->o->pool)), sizeof(float));
 }
 
-/* Hides words of the sequence just added: of their tokens' positions 80 % become the mask, 10 % a random token, 10 % stay; all are to be guessed. A sequence
- * always hides at least one word. */
+/* Hides words of the sequence just added: of their tokens' positions 80 % become the mask, 10 % a random
+ * token, 10 % stay; all are to be guessed. A sequence always hides at least one word. */
 static void mask_words(pretraining *p, float rate, base_rng *rng) {
   train_batch *b = &p->batch;
   size_t s = b->n_seqs - 1, first = b->seq_word[s], n = b->n_words - first;
@@ -125,8 +126,7 @@ static base_status run_epochs(pretraining *p, base_error *err) {
   memcpy(p->n->average, p->n->w, p->n->size * sizeof(float));
   memcpy(p->best, p->n->w, p->n->size * sizeof(float));
   base_status st = BASE_OK;
-  if (p->o->checkpoint)
-    st = train_checkpoint_load(p->n, &run, p->best, fingerprint, p->o->checkpoint, err);
+  if (p->o->checkpoint) st = train_checkpoint_load(p->n, &run, p->best, fingerprint, p->o->checkpoint, err);
   /* steps an epoch: counted once with plain encoding; BPE-dropout makes batches a little fewer sequences */
   size_t at = 0, steps = 0;
   for (size_t i = 0, k = 0; i < p->text->n_rows; i++)
@@ -148,7 +148,8 @@ static base_status run_epochs(pretraining *p, base_error *err) {
     bool go_on = train_clock_tick(&clock, loss, 0.0f, &seen);
     run.seconds = before_s + train_clock_seconds(&clock);
     if (p->o->checkpoint) st = train_checkpoint_save(p->n, &run, p->best, fingerprint, p->o->checkpoint, err);
-    if (!st && !go_on) st = base_fail(err, BASE_ECANCELLED, "pretraining", "cancelled after epoch %u", run.epoch);
+    if (!st && !go_on)
+      st = base_fail(err, BASE_ECANCELLED, "pretraining", "cancelled after epoch %u", run.epoch);
   }
   if (!st && p->o->average > 0.0f) train_swap_average(p->n);
   return st;
@@ -161,8 +162,8 @@ base_status train_pretrain(train_net *n, const tok_bpe *tok, const data_set *tex
   pretraining p = {.n = n, .tok = tok, .text = text, .o = &o};
   if (o.kernels == NULL) o.kernels = cpu_best();
   if (text->n_rows < HELD_OUT_EVERY)
-    return base_fail(err, BASE_EARGUMENT, "pretraining", "%zu lines of text are too few; at least %d are needed",
-                     text->n_rows, HELD_OUT_EVERY);
+    return base_fail(err, BASE_EARGUMENT, "pretraining",
+                     "%zu lines of text are too few; at least %d are needed", text->n_rows, HELD_OUT_EVERY);
   if (o.max_tokens > n->shape.max_tokens) o.max_tokens = n->shape.max_tokens;
   p.n_order = text->n_rows - (text->n_rows + HELD_OUT_EVERY - 1) / HELD_OUT_EVERY;
   p.max_tokens = (size_t)o.batch_rows * 20 + o.max_tokens;

@@ -61,10 +61,13 @@ void train_shuffle(uint32_t *order, size_t n, base_rng *rng) {
 /* ---- clock ---- */
 
 void train_clock_start(train_clock *c, const char *phase, const train_options *o, train_run *run) {
-  *c = (train_clock){.o = o, .run = run, .phase = phase, .started_ns = os_monotonic_ns(), .first_step = run->step};
+  *c = (train_clock){
+      .o = o, .run = run, .phase = phase, .started_ns = os_monotonic_ns(), .first_step = run->step};
 }
 
-double train_clock_seconds(const train_clock *c) { return (double)(os_monotonic_ns() - c->started_ns) * 1e-9; }
+double train_clock_seconds(const train_clock *c) {
+  return (double)(os_monotonic_ns() - c->started_ns) * 1e-9;
+}
 
 bool train_clock_tick(train_clock *c, double loss, float rate, const train_progress *validated) {
   uint64_t now = os_monotonic_ns();
@@ -84,7 +87,8 @@ bool train_clock_tick(train_clock *c, double loss, float rate, const train_progr
   p.epoch = run->epoch;
   p.epochs = run->epochs;
   p.elapsed_s = train_clock_seconds(c);
-  p.eta_s = done && run->steps > run->step ? p.elapsed_s / (double)done * (double)(run->steps - run->step) : 0.0;
+  p.eta_s =
+      done && run->steps > run->step ? p.elapsed_s / (double)done * (double)(run->steps - run->step) : 0.0;
   p.loss = (float)(validated ? loss : c->loss);
   p.learning_rate = rate;
   p.best = run->best;
@@ -106,10 +110,11 @@ uint64_t train_fingerprint(const train_net *n, const data_set *set, const train_
     }
   }
   const uint32_t counts[] = {o->epochs, o->batch_rows, o->max_tokens, o->limit_generated, o->muon};
-  const float rates[] = {o->learning_rate, o->trunk_rate,  o->warmup,     o->decay,          o->beta2,     o->clip,
-                         o->dropout,       o->head_dropout, o->label_smoothing, o->average,  o->bpe_dropout, o->typo_rate,
-                         o->lower_rate,    o->speech_rate, o->swap_rate,  o->bag_swap_rate,  o->join_rate, o->mask_rate,
-                         o->consistency,   o->valid_share};
+  const float rates[] = {o->learning_rate,   o->trunk_rate,  o->warmup,      o->decay,
+                         o->beta2,           o->clip,        o->dropout,     o->head_dropout,
+                         o->label_smoothing, o->average,     o->bpe_dropout, o->typo_rate,
+                         o->lower_rate,      o->speech_rate, o->swap_rate,   o->bag_swap_rate,
+                         o->join_rate,       o->mask_rate,   o->consistency, o->valid_share};
   h = base_hash(h, counts, sizeof counts);
   h = base_hash(h, rates, sizeof rates);
   return base_hash(h, &o->seed, sizeof o->seed);
@@ -121,8 +126,8 @@ static void put_u64(gguf_writer *w, const char *key, uint64_t v) {
   gguf_put_string(w, key, base_slice_of(text));
 }
 
-base_status train_checkpoint_save(const train_net *n, const train_run *run, const float *best, uint64_t fingerprint,
-                                  const char *path, base_error *err) {
+base_status train_checkpoint_save(const train_net *n, const train_run *run, const float *best,
+                                  uint64_t fingerprint, const char *path, base_error *err) {
   static const char *const names[] = {"w", "m", "v", "average", "best"};
   const float *arrays[] = {n->w, n->m, n->v, n->average, best};
   uint64_t dim[1] = {n->size};
@@ -161,8 +166,8 @@ static base_status get_u64(const gguf_file *f, const char *key, uint64_t *out, b
   return BASE_OK;
 }
 
-base_status train_checkpoint_load(train_net *n, train_run *run, float *best, uint64_t fingerprint, const char *path,
-                                  base_error *err) {
+base_status train_checkpoint_load(train_net *n, train_run *run, float *best, uint64_t fingerprint,
+                                  const char *path, base_error *err) {
   static const char *const names[] = {"w", "m", "v", "average", "best"};
   float *arrays[] = {n->w, n->m, n->v, n->average, best}, seconds;
   const gguf_tensor *tensor[5];
@@ -186,7 +191,8 @@ base_status train_checkpoint_load(train_net *n, train_run *run, float *best, uin
     base_format(key, sizeof key, "run.rng%d", i);
     st = get_u64(f, key, &loaded.rng.s[i], err);
   }
-  for (size_t i = 0; i < 5 && !st; i++) st = gguf_need_tensor(f, names[i], GGUF_T_F32, n->size, 1, &tensor[i], err);
+  for (size_t i = 0; i < 5 && !st; i++)
+    st = gguf_need_tensor(f, names[i], GGUF_T_F32, n->size, 1, &tensor[i], err);
   if (!st) {
     for (size_t i = 0; i < 5; i++) memcpy(arrays[i], tensor[i]->data, n->size * sizeof(float));
     loaded.seconds = (double)seconds;

@@ -47,7 +47,8 @@ static void save_embedding(saver *s, const train_param *p) {
     float most = 0.0f;
     for (size_t j = 0; j < p->cols; j++) most = fabsf(row[j]) > most ? fabsf(row[j]) : most;
     scale[r] = most / 127.0f;
-    for (size_t j = 0; j < p->cols; j++) q[r * p->cols + j] = (int8_t)(most > 1e-30f ? lrintf(row[j] / scale[r]) : 0);
+    for (size_t j = 0; j < p->cols; j++)
+      q[r * p->cols + j] = (int8_t)(most > 1e-30f ? lrintf(row[j] / scale[r]) : 0);
   }
   gguf_put_tensor(s->w, "token_embd.weight", GGUF_T_I8, 2, dim, q);
   gguf_put_tensor(s->w, "token_embd.scale", GGUF_T_F32, 1, scale_dim, scale);
@@ -70,7 +71,8 @@ static void save_allowed(saver *s) {
 /* The bag belongs to the net already quantised. */
 static void save_bag(saver *s) {
   const head_bag *b = &s->n->bag;
-  uint64_t weight_dim[2] = {s->n->n_labels, b->buckets}, dim[1] = {b->buckets}, bias_dim[1] = {s->n->n_labels};
+  uint64_t weight_dim[2] = {s->n->n_labels, b->buckets}, dim[1] = {b->buckets},
+           bias_dim[1] = {s->n->n_labels};
   if (s->w == NULL || b->buckets == 0) return;
   gguf_put_tensor(s->w, "head.bag.weight", GGUF_T_I8, 2, weight_dim, b->weight);
   gguf_put_tensor(s->w, "head.bag.scale", GGUF_T_F32, 1, dim, b->scale);
@@ -81,9 +83,12 @@ static void save_bag(saver *s) {
 static void save_tensors(saver *s) {
   for (size_t i = 0; i < s->n->n_params; i++) {
     const train_param *p = &s->n->param[i];
-    if ((int)i == s->n->embedding) save_embedding(s, p);
-    else if (is_packed(s->n, i)) save_packed(s, p);
-    else save_float(s, p);
+    if ((int)i == s->n->embedding)
+      save_embedding(s, p);
+    else if (is_packed(s->n, i))
+      save_packed(s, p);
+    else
+      save_float(s, p);
   }
   if (s->n->n_labels) save_allowed(s);
   save_bag(s);
@@ -104,7 +109,8 @@ static void put_shape(gguf_writer *w, const model_shape *s) {
 }
 
 static void put_calibration(gguf_writer *w, const head_calibration *c) {
-  float v[6 + 3 * HEAD_FEATURES] = {c->temperature, c->bias, c->act_threshold, c->target, c->oos_threshold, c->bag_weight};
+  float v[6 + 3 * HEAD_FEATURES] = {c->temperature, c->bias,          c->act_threshold,
+                                    c->target,      c->oos_threshold, c->bag_weight};
   memcpy(v + 6, c->mean, sizeof c->mean);
   memcpy(v + 6 + HEAD_FEATURES, c->inv_std, sizeof c->inv_std);
   memcpy(v + 6 + 2 * HEAD_FEATURES, c->weight, sizeof c->weight);

@@ -5,8 +5,8 @@
 
 #include "train/net.h"
 
-void train_gemm(const train_tape *tape, bool ta, bool tb, size_t m, size_t n, size_t k, const float *a, size_t lda,
-                const float *b, size_t ldb, float *c, size_t ldc, bool add) {
+void train_gemm(const train_tape *tape, bool ta, bool tb, size_t m, size_t n, size_t k, const float *a,
+                size_t lda, const float *b, size_t ldb, float *c, size_t ldc, bool add) {
   cpu_gemm_f32(tape->k, tape->pool, ta, tb, m, n, k, a, lda, b, ldb, c, ldc, add, tape->gemm);
 }
 
@@ -17,8 +17,8 @@ static void product(const train_net *n, int p, const float *x, size_t t, float *
 }
 
 /* dx (= or +=) dy W, and dW += dy^T x */
-static void product_backward(train_net *n, int p, const float *x, const float *dy, size_t t, float *dx, bool add,
-                             const train_tape *tape) {
+static void product_backward(train_net *n, int p, const float *x, const float *dy, size_t t, float *dx,
+                             bool add, const train_tape *tape) {
   const train_param *w = &n->param[p];
   train_gemm(tape, true, false, w->rows, w->cols, t, dy, w->rows, x, w->cols, train_g(n, p), w->cols, true);
   train_gemm(tape, false, false, t, w->cols, w->rows, dy, w->rows, train_w(n, p), w->cols, dx, w->cols, add);
@@ -71,7 +71,8 @@ static void attention_forward(void *ctx, size_t seq, int worker) {
   const attention_task *task = ctx;
   const model_shape *s = &task->n->shape;
   const cpu_kernels *k = task->tape->k;
-  size_t hd = s->head_dim, width = model_qkv_rows(s), out_width = s->heads * hd, group = s->heads / s->kv_heads;
+  size_t hd = s->head_dim, width = model_qkv_rows(s), out_width = s->heads * hd,
+         group = s->heads / s->kv_heads;
   size_t at = task->b->seq[seq], len = task->b->seq[seq + 1] - at;
   const float *qkv = task->l->qkv + at * width;
   float *out = task->l->attended + at * out_width, *probs = task->l->probs + task->tape->probs_at[seq];
@@ -93,7 +94,8 @@ static void attention_backward(void *ctx, size_t seq, int worker) {
   const attention_task *task = ctx;
   const model_shape *s = &task->n->shape;
   const cpu_kernels *k = task->tape->k;
-  size_t hd = s->head_dim, width = model_qkv_rows(s), out_width = s->heads * hd, group = s->heads / s->kv_heads;
+  size_t hd = s->head_dim, width = model_qkv_rows(s), out_width = s->heads * hd,
+         group = s->heads / s->kv_heads;
   size_t at = task->b->seq[seq], len = task->b->seq[seq + 1] - at;
   const float *qkv = task->l->qkv + at * width, *dout = task->dattended + at * out_width;
   const float *probs = task->l->probs + task->tape->probs_at[seq];
@@ -188,7 +190,8 @@ static void embed(const train_net *n, const train_batch *b, float *h) {
     for (size_t j = 0; j < d; j++) h[i * d + j] = e[b->ids[i] * d + j] + c[b->cases[i] * d + j];
 }
 
-static void layer_forward(const train_net *n, const train_batch *b, train_tape *tape, uint32_t index, float *next) {
+static void layer_forward(const train_net *n, const train_batch *b, train_tape *tape, uint32_t index,
+                          float *next) {
   const model_shape *s = &n->shape;
   const train_layer_params *w = &n->layer[index];
   train_layer_tape *l = &tape->layer[index];
@@ -223,7 +226,8 @@ void train_forward(const train_net *n, const train_batch *b, train_tape *tape) {
   drop_and_add(tape, NULL, tape->layer[0].h, b->n_tokens, s->d, branch_key(tape, MODEL_MAX_LAYERS, 0));
   for (uint32_t i = 0; i < s->layers; i++)
     layer_forward(n, b, tape, i, i + 1 < s->layers ? tape->layer[i + 1].h : tape->last);
-  tape->k->rmsnorm(tape->last, train_w(n, n->output_norm), b->n_tokens, s->d, s->eps, tape->hidden, tape->inv_rms);
+  tape->k->rmsnorm(tape->last, train_w(n, n->output_norm), b->n_tokens, s->d, s->eps, tape->hidden,
+                   tape->inv_rms);
 }
 
 /* ---- backward: tape->dh holds the gradient of the layer's output on entry, of its input on exit ---- */
@@ -234,7 +238,8 @@ static void layer_backward(train_net *n, const train_batch *b, train_tape *tape,
   train_layer_tape *l = &tape->layer[index];
   const cpu_kernels *k = tape->k;
   size_t t = b->n_tokens, row = s->d * sizeof(float);
-  silu_task silu = {.tape = tape, .gate_up = l->gate_up, .dact = tape->dact, .dgate_up = tape->dbig, .t = t, .ff = s->ff};
+  silu_task silu = {
+      .tape = tape, .gate_up = l->gate_up, .dact = tape->dact, .dgate_up = tape->dbig, .t = t, .ff = s->ff};
   attention_task attend = {.n = n, .b = b, .tape = tape, .l = l, .dattended = tape->dact, .dqkv = tape->dqkv};
   /* feed-forward: the branch's gradient is the residual's, dropped */
   memcpy(tape->dn, tape->dh, t * row);
@@ -242,7 +247,8 @@ static void layer_backward(train_net *n, const train_batch *b, train_tape *tape,
   product_backward(n, w->ffn_down, l->act, tape->dn, t, tape->dact, false, tape);
   os_pool_run(tape->pool, silu_backward, &silu, tasks_of(t));
   product_backward(n, w->gate_up, l->n2, tape->dbig, t, tape->dn, false, tape);
-  k->rmsnorm_backward(l->mid, train_w(n, w->ffn_norm), l->inv_rms2, tape->dn, t, s->d, tape->dh, train_g(n, w->ffn_norm));
+  k->rmsnorm_backward(l->mid, train_w(n, w->ffn_norm), l->inv_rms2, tape->dn, t, s->d, tape->dh,
+                      train_g(n, w->ffn_norm));
   /* attention */
   memcpy(tape->dn, tape->dh, t * row);
   drop_and_add(tape, NULL, tape->dn, t, s->d, branch_key(tape, index, 0));
@@ -250,7 +256,8 @@ static void layer_backward(train_net *n, const train_batch *b, train_tape *tape,
   os_pool_run(tape->pool, attention_backward, &attend, b->n_seqs);
   rotate(n, b, tape, tape->dqkv, -1.0f);
   product_backward(n, w->qkv, l->n1, tape->dqkv, t, tape->dn, false, tape);
-  k->rmsnorm_backward(l->h, train_w(n, w->attn_norm), l->inv_rms1, tape->dn, t, s->d, tape->dh, train_g(n, w->attn_norm));
+  k->rmsnorm_backward(l->h, train_w(n, w->attn_norm), l->inv_rms1, tape->dn, t, s->d, tape->dh,
+                      train_g(n, w->attn_norm));
 }
 
 void train_backward(train_net *n, const train_batch *b, train_tape *tape) {
@@ -258,8 +265,8 @@ void train_backward(train_net *n, const train_batch *b, train_tape *tape) {
   size_t d = s->d;
   float *de = train_g(n, n->embedding), *dc = train_g(n, n->case_embedding);
   memset(tape->dh, 0, b->n_tokens * d * sizeof(float));
-  tape->k->rmsnorm_backward(tape->last, train_w(n, n->output_norm), tape->inv_rms, tape->dn, b->n_tokens, d, tape->dh,
-                            train_g(n, n->output_norm));
+  tape->k->rmsnorm_backward(tape->last, train_w(n, n->output_norm), tape->inv_rms, tape->dn, b->n_tokens, d,
+                            tape->dh, train_g(n, n->output_norm));
   for (uint32_t i = s->layers; i-- > 0;) layer_backward(n, b, tape, i);
   drop_and_add(tape, NULL, tape->dh, b->n_tokens, d, branch_key(tape, MODEL_MAX_LAYERS, 0));
   for (size_t i = 0; i < b->n_tokens; i++) {
