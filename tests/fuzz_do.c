@@ -5,6 +5,7 @@
 
 #include "tiny.h"
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void require(bool condition) {
@@ -43,6 +44,14 @@ static void check(const mn_outcome *o) {
     json_decref(j);
   }
   require(strcmp(mn_outcome_decision(o), "act") != 0 || mn_outcome_actions(o) > 0);
+}
+
+/* Training takes longer than one input may: libFuzzer calls this first. */
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+  (void)argc;
+  (void)argv;
+  (void)the_engine();
+  return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
