@@ -165,7 +165,6 @@ static void classify_loss(train_net *n, const train_batch *b, train_tape *tape, 
 /* ---- tag: the CRF of one sequence ---- */
 
 typedef struct crf_task {
-  const train_net *n;
   const train_batch *b;
   const train_tape *tape;
   train_head_work *w;
@@ -285,7 +284,7 @@ static void tag_loss(train_net *n, const train_batch *b, train_tape *tape, train
   size_t d = n->shape.d, all = 1 + 2 * (size_t)n->n_slots, first, last;
   uint64_t key = tape->dropout_key ^ UINT64_C(0x746167);
   crf_task task = {
-      .n = n, .b = b, .tape = tape, .w = w, .heads = train_net_heads(n), .scale = 1.0f / (float)b->n_seqs};
+      .b = b, .tape = tape, .w = w, .heads = train_net_heads(n), .scale = 1.0f / (float)b->n_seqs};
   for (size_t s = 0; s < b->n_seqs; s++)
     for (size_t i = b->seq_word[s]; i < b->seq_word[s + 1]; i++) {
       word_tokens(b, s, i, &first, &last);
