@@ -23,16 +23,23 @@ typedef enum gguf_type {
   GGUF_F64
 } gguf_type;
 
-/* Tensor element types this project writes or reads so far, numbers as in the file. */
+/* Tensor element types, numbers as in the file; tensor_type.def lists them. */
 typedef enum gguf_tensor_type {
-  GGUF_T_F32 = 0,
-  GGUF_T_F16 = 1,
-  GGUF_T_Q8_0 = 8,
-  GGUF_T_I8 = 24,
-  GGUF_T_I16 = 25,
-  GGUF_T_I32 = 26,
-  GGUF_T_BF16 = 30
+#define GGUF_TENSOR_TYPE(name, number, elements, bytes) GGUF_T_##name = number,
+#include "gguf/tensor_type.def"
+#undef GGUF_TENSOR_TYPE
 } gguf_tensor_type;
+
+/* "Q4_K"; "?" for a number that is no type. */
+const char *gguf_tensor_type_name(gguf_tensor_type type);
+/* The type of that name, in any case; false when there is none. */
+bool gguf_tensor_type_find(base_slice name, gguf_tensor_type *out);
+/* Elements of one block; 0 for an unknown type. */
+size_t gguf_block_elements(gguf_tensor_type type);
+/* Bytes of one block; 0 for an unknown type. */
+size_t gguf_block_bytes(gguf_tensor_type type);
+/* Bytes of a row of n elements. False when n is 0 or no whole number of blocks, or it overflows. */
+bool gguf_row_bytes(gguf_tensor_type type, uint64_t n, size_t *bytes);
 
 typedef struct gguf_value {
   base_slice key;

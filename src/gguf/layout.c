@@ -20,35 +20,66 @@ size_t gguf_element_bytes(uint32_t type) {
   }
 }
 
-/* Elements and bytes of one block; false for a type we do not know. */
-static bool block_of(uint32_t type, size_t *elements, size_t *bytes) {
-  *elements = 1;
-  switch (type) {
-    case GGUF_T_F32:
-    case GGUF_T_I32: *bytes = 4; return true;
-    case GGUF_T_F16:
-    case GGUF_T_BF16:
-    case GGUF_T_I16: *bytes = 2; return true;
-    case GGUF_T_I8: *bytes = 1; return true;
-    case GGUF_T_Q8_0:
-      *elements = 32;
-      *bytes = 34;
-      return true; /* a half float scale and 32 int8 */
-    default: return false;
+/* ---- tensor element types ---- */
+
+typedef struct type_row {
+  const char *name;
+  uint32_t number;
+  unsigned short elements, bytes;
+} type_row;
+
+static const type_row types[] = {
+#define GGUF_TENSOR_TYPE(name, number, elements, bytes) {#name, number, elements, bytes},
+#include "gguf/tensor_type.def"
+#undef GGUF_TENSOR_TYPE
+};
+
+static const type_row *find_type(uint32_t number) {
+  for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+    if (types[i].number == number) return &types[i];
   }
+  return NULL;
 }
 
 bool gguf_tensor_type_known(uint32_t type) {
-  size_t elements, bytes;
-  return block_of(type, &elements, &bytes);
+  return find_type(type) != NULL;
+}
+
+const char *gguf_tensor_type_name(gguf_tensor_type type) {
+  const type_row *row = find_type((uint32_t)type);
+  return row != NULL ? row->name : "?";
+}
+
+bool gguf_tensor_type_find(base_slice name, gguf_tensor_type *out) {
+  for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+    if (!base_slice_equal_nocase(base_slice_of(types[i].name), name)) continue;
+    *out = (gguf_tensor_type)types[i].number;
+    return true;
+  }
+  return false;
+}
+
+size_t gguf_block_elements(gguf_tensor_type type) {
+  const type_row *row = find_type((uint32_t)type);
+  return row != NULL ? row->elements : 0;
+}
+
+size_t gguf_block_bytes(gguf_tensor_type type) {
+  const type_row *row = find_type((uint32_t)type);
+  return row != NULL ? row->bytes : 0;
+}
+
+bool gguf_row_bytes(gguf_tensor_type type, uint64_t n, size_t *bytes) {
+  const type_row *row = find_type((uint32_t)type);
+  if (row == NULL || n == 0 || n % row->elements != 0 || n / row->elements > SIZE_MAX) return false;
+  return base_mul_size((size_t)(n / row->elements), row->bytes, bytes);
 }
 
 bool gguf_tensor_bytes(uint32_t type, int n_dims, const uint64_t *dim, size_t *bytes) {
-  size_t block_elements, total;
-  if (!block_of(type, &block_elements, &total) || dim[0] % block_elements != 0) return false;
-  for (int i = 0; i < n_dims; i++) {
-    uint64_t n = i == 0 ? dim[0] / block_elements : dim[i];
-    if (n == 0 || n > SIZE_MAX || !base_mul_size(total, (size_t)n, &total)) return false;
+  size_t total;
+  if (!gguf_row_bytes((gguf_tensor_type)type, dim[0], &total)) return false;
+  for (int i = 1; i < n_dims; i++) {
+    if (dim[i] == 0 || dim[i] > SIZE_MAX || !base_mul_size(total, (size_t)dim[i], &total)) return false;
   }
   *bytes = total;
   return true;
