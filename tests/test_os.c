@@ -1,4 +1,4 @@
-/* Files, clocks and the thread pool. */
+/* Files, clocks, the thread pool and the thread team. */
 #include "os/os.h"
 
 #include "tap.h"
@@ -249,6 +249,67 @@ static void test_pool(void) {
   TAP_OK(os_pool_threads(NULL) == 1, "no pool is one thread");
 }
 
+/* ---- team ---- */
+
+enum { TEAM_STEPS = 200, TEAM_MOST = 6 };
+
+typedef struct team_job {
+  os_team *team;
+  size_t sum[2][TEAM_MOST]; /* plain memory: only the barrier orders it */
+  size_t wrong[TEAM_MOST];
+  int seen[TEAM_MOST];
+  bool slow;
+} team_job;
+
+/* Every step each worker writes its number and, past a barrier, adds up everybody's of the step before. */
+static void team_work(void *ctx, int worker, int workers) {
+  team_job *j = ctx;
+  j->seen[worker]++;
+  for (size_t step = 0; step < TEAM_STEPS; step++) {
+    size_t *row = j->sum[step % 2], sum = 0, want = 0;
+    if (j->slow && worker == (int)(step % (size_t)workers) && step % 50 == 0) usleep(400);
+    row[worker] = step * 100 + (size_t)worker;
+    os_team_barrier(j->team, worker);
+    for (int i = 0; i < workers; i++) {
+      sum += row[i];
+      want += step * 100 + (size_t)i;
+    }
+    j->wrong[worker] += sum != want;
+  }
+}
+
+static void team_runs(os_team *team, int threads) {
+  team_job j = {.team = team};
+  size_t wrong = 0;
+  uint64_t start = os_monotonic_ns();
+  for (int run = 0; run < 50; run++) os_team_run(team, team_work, &j);
+  double us = (double)(os_monotonic_ns() - start) / (50e3 * TEAM_STEPS);
+  j.slow = true;
+  for (int run = 0; run < 5; run++) {
+    usleep(300); /* long enough for the workers to park */
+    os_team_run(team, team_work, &j);
+  }
+  for (int i = 0; i < threads; i++) wrong += j.wrong[i] + (j.seen[i] != 55);
+  TAP_OK(wrong == 0, "%d threads: %zu steps wrong", threads, wrong);
+  printf("# %d threads: %.3f us a barrier\n", threads, us);
+}
+
+static void test_team(void) {
+  team_runs(NULL, 1);
+  for (int threads = 1; threads <= TEAM_MOST; threads++) {
+    os_team *team;
+    TAP_OK(os_team_open(&team, threads, NULL) == BASE_OK && os_team_threads(team) == threads, "open %d", threads);
+    team_runs(team, threads);
+    os_team_close(team);
+  }
+  os_team *team;
+  base_error err = {0};
+  TAP_OK(os_team_open(&team, 0, &err) == BASE_EARGUMENT && team == NULL, "%s", err.text);
+  TAP_OK(os_team_open(&team, 100000, NULL) == BASE_EARGUMENT, "too many threads");
+  os_team_close(NULL);
+  TAP_OK(os_team_threads(NULL) == 1, "no team is one thread");
+}
+
 int main(void) {
   if (mkdtemp(folder) == NULL) return 1;
   test_files();
@@ -257,6 +318,7 @@ int main(void) {
   test_names();
   test_clock();
   test_pool();
+  test_team();
   (void)os_remove(path_of("a"), NULL);
   (void)os_remove(path_of("big"), NULL);
   (void)os_remove(path_of("empty"), NULL);

@@ -63,6 +63,20 @@ int os_pool_threads(const os_pool *pool); /* NULL counts as 1 */
  * `worker` is in [0, threads). A NULL pool runs them in the caller, in order. */
 void os_pool_run(os_pool *pool, void (*fn)(void *ctx, size_t index, int worker), void *ctx, size_t count);
 
+/* A team runs one function on all of its threads at once (SPMD), with barriers inside: what a forward pass needs,
+ * whose steps are too short for a fork and a join each. The caller is worker 0. Waiting threads spin for a moment,
+ * then park. One run at a time. */
+typedef struct os_team os_team;
+base_status os_team_open(os_team **team, int threads, base_error *err);
+void os_team_close(os_team *team);        /* NULL is harmless */
+int os_team_threads(const os_team *team); /* NULL counts as 1 */
+/* fn(ctx, worker, workers) on every worker, 0 <= worker < workers; returns when all have. A NULL team runs fn(ctx,
+ * 0, 1) in the caller. What the caller wrote before is seen by all, what they wrote by the caller after. */
+void os_team_run(os_team *team, void (*fn)(void *ctx, int worker, int workers), void *ctx);
+/* Inside a run: nobody goes on before all have come, and everybody sees what the others wrote before. Every worker
+ * must pass the same number of barriers. About 0.1 us for two running threads. */
+void os_team_barrier(os_team *team, int worker);
+
 /* ---- terminal and process ---- */
 
 bool os_is_terminal(int fd);

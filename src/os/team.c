@@ -1,0 +1,193 @@
+/* os/team: threads that run one function together. Every worker owns a cache line with the number of barriers it
+ * has reached; it waits until all others' numbers are no smaller than its own. Nobody writes another's line, so
+ * two workers meet in the time that one line takes to cross.
+ *
+ *   run: fields written -> `run` raised -> workers leave wait_for_run -> fn -> a last barrier -> run returns
+ *
+ * Who has spun for long parks on `wake`: it counts itself in `parked`, looks once more, sleeps. Who has raised a
+ * number looks at `parked` afterwards. With sequentially consistent operations one of the two sees the other. */
+#include "os/os.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+/* SPINS_HOT looks come without a pause, which costs 40 ns on some processors. */
+enum { MAX_WORKERS = 256, SPIN_NS = 100000, SPINS_HOT = 2000, SPINS_PER_CLOCK = 64 };
+
+typedef struct team_line {
+  _Alignas(128) _Atomic uint32_t reached; /* barriers reached, modulo 2^32 */
+} team_line;
+
+typedef struct team_arg {
+  os_team *team;
+  int worker;
+} team_arg;
+
+struct os_team {
+  team_line line[MAX_WORKERS];
+  _Alignas(128) _Atomic uint32_t run; /* runs started, modulo 2^32 */
+  _Atomic bool stop;
+  _Alignas(128) _Atomic int parked;
+  void (*fn)(void *ctx, int worker, int workers); /* both ordered by `run` */
+  void *ctx;
+  pthread_mutex_t lock;
+  pthread_cond_t wake;
+  int threads, started;
+  uint64_t spin_ns; /* 0 when there are more threads than processors */
+  void *block;      /* what was allocated; the team lies aligned in it */
+  pthread_t thread[MAX_WORKERS];
+  team_arg arg[MAX_WORKERS];
+};
+
+static void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/* ---- waiting ---- */
+
+typedef bool ready_fn(os_team *team, int worker, uint32_t number);
+
+static bool all_reached(os_team *t, int worker, uint32_t number) {
+  for (int i = 0; i < t->threads; i++) {
+    if (i == worker) continue;
+    if ((int32_t)(atomic_load(&t->line[i].reached) - number) < 0) return false;
+  }
+  return true;
+}
+
+static bool run_or_stop(os_team *t, int worker, uint32_t number) {
+  (void)worker;
+  return atomic_load(&t->run) == number || atomic_load(&t->stop);
+}
+
+static bool spin(os_team *t, ready_fn *ready, int worker, uint32_t number) {
+  if (t->spin_ns == 0) return ready(t, worker, number);
+  for (int i = 0; i < SPINS_HOT; i++)
+    if (ready(t, worker, number)) return true;
+  uint64_t end = os_monotonic_ns() + t->spin_ns;
+  do {
+    for (int i = 0; i < SPINS_PER_CLOCK; i++) {
+      if (ready(t, worker, number)) return true;
+      relax();
+    }
+  } while (os_monotonic_ns() < end);
+  return false;
+}
+
+static void park(os_team *t, ready_fn *ready, int worker, uint32_t number) {
+  pthread_mutex_lock(&t->lock);
+  atomic_fetch_add(&t->parked, 1);
+  while (!ready(t, worker, number)) pthread_cond_wait(&t->wake, &t->lock);
+  atomic_fetch_sub(&t->parked, 1);
+  pthread_mutex_unlock(&t->lock);
+}
+
+static void wait_for(os_team *t, ready_fn *ready, int worker, uint32_t number) {
+  if (!spin(t, ready, worker, number)) park(t, ready, worker, number);
+}
+
+static void wake_parked(os_team *t) {
+  if (atomic_load(&t->parked) == 0) return;
+  pthread_mutex_lock(&t->lock);
+  pthread_cond_broadcast(&t->wake);
+  pthread_mutex_unlock(&t->lock);
+}
+
+void os_team_barrier(os_team *t, int worker) {
+  if (t == NULL || t->threads == 1) return;
+  uint32_t number = atomic_load_explicit(&t->line[worker].reached, memory_order_relaxed) + 1;
+  atomic_store(&t->line[worker].reached, number);
+  wake_parked(t);
+  wait_for(t, all_reached, worker, number);
+}
+
+/* ---- threads ---- */
+
+static void *worker_main(void *arg) {
+  team_arg *me = arg;
+  os_team *t = me->team;
+  for (uint32_t number = 1;; number++) {
+    wait_for(t, run_or_stop, me->worker, number);
+    if (atomic_load(&t->stop)) return NULL;
+    t->fn(t->ctx, me->worker, t->threads);
+    os_team_barrier(t, me->worker);
+  }
+}
+
+/* Signals belong to the host's threads, so workers start with all of them blocked. */
+static base_status start_workers(os_team *t, base_error *err) {
+  sigset_t all, old;
+  base_status status = BASE_OK;
+  (void)sigfillset(&all);
+  (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+  for (int i = 1; i < t->threads && status == BASE_OK; i++) {
+    t->arg[i] = (team_arg){t, i};
+    int code = pthread_create(&t->thread[i], NULL, worker_main, &t->arg[i]);
+    if (code == 0) {
+      t->started++;
+    } else {
+      status = base_fail(err, code == EAGAIN ? BASE_ELIMIT : BASE_EIO, "threads",
+                         "cannot start thread %d of %d; ask for fewer", i + 1, t->threads);
+    }
+  }
+  (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+  return status;
+}
+
+enum { BLOCK_BYTES = sizeof(os_team) + 128 };
+
+base_status os_team_open(os_team **out, int threads, base_error *err) {
+  *out = NULL;
+  if (threads < 1 || threads > MAX_WORKERS) {
+    return base_fail(err, BASE_EARGUMENT, "threads", "%d threads asked for; 1 to %d are possible", threads,
+                     (int)MAX_WORKERS);
+  }
+  char *block = base_calloc(NULL, 1, BLOCK_BYTES);
+  if (block == NULL) return base_fail(err, BASE_ENOMEM, "threads", "no memory for the team of threads");
+  os_team *t = (os_team *)(void *)(block + (128 - (uintptr_t)block % 128) % 128);
+  t->block = block;
+  t->threads = threads;
+  t->spin_ns = threads <= os_cpu_count() ? SPIN_NS : 0;
+  (void)pthread_mutex_init(&t->lock, NULL);
+  (void)pthread_cond_init(&t->wake, NULL);
+  base_status status = start_workers(t, err);
+  if (status) {
+    os_team_close(t);
+    return status;
+  }
+  *out = t;
+  return BASE_OK;
+}
+
+void os_team_close(os_team *t) {
+  if (t == NULL) return;
+  atomic_store(&t->stop, true);
+  wake_parked(t);
+  for (int i = 1; i <= t->started; i++) (void)pthread_join(t->thread[i], NULL);
+  (void)pthread_cond_destroy(&t->wake);
+  (void)pthread_mutex_destroy(&t->lock);
+  base_free(NULL, t->block, BLOCK_BYTES);
+}
+
+int os_team_threads(const os_team *t) {
+  return t != NULL ? t->threads : 1;
+}
+
+void os_team_run(os_team *t, void (*fn)(void *ctx, int worker, int workers), void *ctx) {
+  if (t == NULL || t->threads == 1) {
+    fn(ctx, 0, 1);
+    return;
+  }
+  t->fn = fn;
+  t->ctx = ctx;
+  atomic_fetch_add(&t->run, 1);
+  wake_parked(t);
+  fn(ctx, 0, t->threads);
+  os_team_barrier(t, 0);
+}
