@@ -1,0 +1,128 @@
+/* jdoc/walk: looking around in a document: members, pointers, order, writing. */
+#include "jdoc/internal.h"
+
+#include <string.h>
+
+uint32_t jdoc_find(const jdoc *d, uint32_t object, base_slice key) {
+  uint32_t k = object + 1;
+  for (uint32_t n = jdoc_count(d, object); n > 0; n--, k = jdoc_next(d, k + 1))
+    if (base_slice_equal(jdoc_text(d, k), key)) return k + 1;
+  return JDOC_NONE;
+}
+
+/* ---- pointers (RFC 6901) ---- */
+
+/* The pointer's step equals the key, '~0' standing for '~' and '~1' for '/'. */
+static bool step_is(base_slice step, base_slice key) {
+  size_t i = 0, k = 0;
+  for (; i < step.len && k < key.len; i++, k++) {
+    char c = step.ptr[i];
+    if (c == '~' && i + 1 < step.len && (step.ptr[i + 1] == '0' || step.ptr[i + 1] == '1'))
+      c = step.ptr[++i] == '0' ? '~' : '/';
+    if (c != key.ptr[k]) return false;
+  }
+  return i == step.len && k == key.len;
+}
+
+static uint32_t step_member(const jdoc *d, uint32_t i, base_slice step) {
+  uint32_t k = i + 1;
+  for (uint32_t n = jdoc_count(d, i); n > 0; n--, k = jdoc_next(d, k + 1))
+    if (step_is(step, jdoc_text(d, k))) return k + 1;
+  return JDOC_NONE;
+}
+
+static uint32_t step_item(const jdoc *d, uint32_t i, base_slice step) {
+  size_t index;
+  if (step.len == 0 || (step.len > 1 && step.ptr[0] == '0') || !base_parse_size(step, &index) ||
+      index >= jdoc_count(d, i))
+    return JDOC_NONE;
+  uint32_t v = i + 1;
+  for (; index > 0; index--) v = jdoc_next(d, v);
+  return v;
+}
+
+uint32_t jdoc_at_pointer(const jdoc *d, uint32_t i, base_slice pointer) {
+  base_slice step;
+  if (pointer.len == 0) return i;
+  if (pointer.ptr[0] != '/') return JDOC_NONE;
+  pointer = base_slice_sub(pointer, 1, pointer.len);
+  bool more = true; /* base_slice_split does not give the empty piece behind a last '/' */
+  while (more && i != JDOC_NONE) {
+    const char *slash = pointer.len > 0 ? memchr(pointer.ptr, '/', pointer.len) : NULL;
+    size_t n = slash != NULL ? (size_t)(slash - pointer.ptr) : pointer.len;
+    step = base_slice_sub(pointer, 0, n);
+    more = slash != NULL;
+    pointer = base_slice_sub(pointer, n + 1, pointer.len);
+    jdoc_kind kind = jdoc_kind_at(d, i);
+    i = kind == JDOC_OBJECT ? step_member(d, i, step) : kind == JDOC_ARRAY ? step_item(d, i, step) : JDOC_NONE;
+  }
+  return i;
+}
+
+void jdoc_put_pointer(base_buf *b, base_slice key) {
+  base_buf_putc(b, '/');
+  for (size_t i = 0; i < key.len; i++) {
+    if (key.ptr[i] == '~') base_buf_puts(b, "~0");
+    else if (key.ptr[i] == '/') base_buf_puts(b, "~1");
+    else base_buf_putc(b, key.ptr[i]);
+  }
+}
+
+/* ---- order ---- */
+
+int jdoc_compare_texts(base_slice a, base_slice b) {
+  size_t n = a.len < b.len ? a.len : b.len;
+  int order = n > 0 ? memcmp(a.ptr, b.ptr, n) : 0;
+  return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static void sift_down(const jdoc *d, uint32_t *index, size_t at, size_t n) {
+  for (size_t child = 2 * at + 1; child < n; at = child, child = 2 * at + 1) {
+    if (child + 1 < n && jdoc_compare_texts(jdoc_text(d, index[child]), jdoc_text(d, index[child + 1])) < 0)
+      child++;
+    if (jdoc_compare_texts(jdoc_text(d, index[at]), jdoc_text(d, index[child])) >= 0) return;
+    uint32_t moved = index[at];
+    index[at] = index[child];
+    index[child] = moved;
+  }
+}
+
+/* Heapsort: in place, and no order of keys makes it slow. */
+void jdoc_sort_texts(const jdoc *d, uint32_t *index, size_t n) {
+  for (size_t i = n / 2; i > 0; i--) sift_down(d, index, i - 1, n);
+  for (size_t end = n; end > 1; end--) {
+    uint32_t largest = index[0];
+    index[0] = index[end - 1];
+    index[end - 1] = largest;
+    sift_down(d, index, 0, end - 1);
+  }
+}
+
+/* ---- writing ---- */
+
+/* Values stand in the order of the text, so that writing walks the nodes once. What closes where is known from
+ * the ends of the containers; instead of a stack of them, the raw text between two values says it. */
+static void put_closings(base_buf *b, const jdoc *d, size_t from, size_t to) {
+  for (size_t at = from; at < to; at++)
+    if (strchr("]},:", d->text[at]) != NULL && d->text[at] != 0) base_buf_putc(b, d->text[at]);
+}
+
+void jdoc_put(base_buf *b, const jdoc *d, uint32_t i) {
+  uint32_t end = jdoc_next(d, i);
+  size_t stop = d->node[i].start + d->node[i].len, at = d->node[i].start;
+  for (; i < end; i++) {
+    const jdoc_node *n = &d->node[i];
+    put_closings(b, d, at, n->start);
+    at = n->start + n->len;
+    switch (jdoc_kind_at(d, i)) {
+      case JDOC_STRING: base_buf_json(b, jdoc_text(d, i)); break;
+      case JDOC_ARRAY:
+      case JDOC_OBJECT:
+        base_buf_putc(b, d->text[n->start]);
+        at = n->start + 1;
+        break;
+      default: base_buf_add(b, d->text + n->start, n->len); break;
+    }
+  }
+  put_closings(b, d, at, stop);
+}
