@@ -1,0 +1,215 @@
+/* lm/internal: the model as the forward pass sees it, what a family says about itself, and the steps. Private. */
+#ifndef LM_INTERNAL_H
+#define LM_INTERNAL_H
+
+#include "lm/lm.h"
+#include "os/os.h"
+#include "quant/quant.h"
+
+/* Far above any model this runs; they keep counts from a hostile file small before anything is allocated. */
+enum { LM_MAX_LAYERS = 512, LM_MAX_HEADS = 1024, LM_MAX_HEAD_DIM = 1024 };
+enum { LM_MAX_WIDTH = 1 << 16, LM_MAX_FF = 1 << 20, LM_MAX_VOCAB = 1 << 22, LM_MAX_CONTEXT = 1 << 24 };
+enum { LM_MAX_REPEAT = 8, LM_ROPES = 2, LM_ERROR_NAME = 96 };
+
+/* ---- the model ---- */
+
+/* A weight tensor, [rows][cols]. */
+typedef struct lm_matrix {
+  const gguf_tensor *tensor;
+  size_t rows, cols;
+} lm_matrix;
+
+/* y = W x + b, where W is `rows` rows of a matrix from `row` on: a fused tensor is several of these. */
+typedef struct lm_linear {
+  const lm_matrix *w; /* NULL: this layer has none */
+  size_t row, rows;
+  const float *bias; /* [rows] or NULL */
+} lm_linear;
+
+typedef struct lm_norm {
+  const float *weight; /* [n]; NULL: no norm here */
+  const float *bias;   /* layer norm only */
+} lm_norm;
+
+/* Rotary positions (Su et al. 2021), every scaling reduced to one frequency a pair and one magnitude. */
+typedef struct lm_rope {
+  bool used;
+  double base, scale;                         /* of the plain frequencies: scale * base^(-2i/dims) */
+  double frequency[LM_MAX_HEAD_DIM / 2];      /* [dims/2] radians a position, scaling included */
+  double magnitude;                           /* factor on cos and sin (YaRN, LongRoPE) */
+} lm_rope;
+
+/* One layer as executed: a layer shared by several steps has one of these for each. */
+typedef struct lm_layer {
+  uint32_t heads, kv_heads, ff;
+  uint32_t window;    /* a token sees keys at distance < window; 0: all */
+  int rope;           /* index into lm_model.rope */
+  uint32_t kv_slot;   /* index of its keys and values in the cache */
+  bool kv_own;        /* false: reads what an earlier layer wrote */
+  lm_norm attn_norm;  /* [d] before attention (bert: after it and the residual) */
+  lm_norm attn_post;  /* [d] on attention's output, before the residual */
+  lm_norm ffn_norm;   /* [d] before the feed-forward (bert: after it and the residual) */
+  lm_norm ffn_post;   /* [d] on its output */
+  lm_norm q_norm, k_norm; /* [head_dim] on each head */
+  lm_linear q, k, v;      /* [heads * head_dim][d], [kv_heads * head_dim][d] twice */
+  lm_linear out;          /* [d][heads * head_dim] */
+  lm_linear gate, up;     /* [ff][d]; gate.w NULL: no gate */
+  lm_linear down;         /* [d][ff] */
+} lm_layer;
+
+typedef enum lm_act { LM_SILU, LM_GELU_TANH, LM_GELU } lm_act;
+typedef enum lm_norm_kind { LM_RMS_NORM, LM_LAYER_NORM } lm_norm_kind;
+
+typedef enum lm_ffn { LM_FFN_GATED, LM_FFN_FUSED, LM_FFN_PLAIN } lm_ffn;
+
+typedef struct lm_binder lm_binder;
+
+/* What a family is, as far as all its models agree; the rest it reads from the file. */
+typedef struct lm_family {
+  const char *name; /* general.architecture, and the prefix of the keys */
+  lm_norm_kind norm;
+  lm_act act;
+  bool rope_pairs;    /* rotates (2i, 2i+1), as llama's files have it; else (i, i + dims/2) */
+  bool encoder;       /* bidirectional, norms after the residual */
+  bool fused_qkv;     /* blk.N.attn_qkv */
+  lm_ffn ffn;         /* fused: blk.N.ffn_up has the gate's rows, then up's; plain: no gate */
+  void (*shape)(lm_binder *b);                                /* keys of its own; may be NULL */
+  void (*layer)(lm_binder *b, uint32_t index, lm_layer *l);   /* tensors of its own; may be NULL */
+} lm_family;
+
+/* Everything a block writes. T: tokens in a block. */
+typedef struct lm_scratch {
+  uint32_t *id, *sequence, *position; /* [T] */
+  uint32_t *wanted;                   /* [T] rows whose logits are wanted, ascending */
+  float *h, *n, *o;                   /* [T][d] hidden, normed, a projection's output */
+  float *q, *attended;                /* [T][heads * head_dim] */
+  float *k, *v;                       /* [T][kv_heads * head_dim] */
+  float *gate, *up;                   /* [T][ff] */
+  float *cos[LM_ROPES], *sin[LM_ROPES]; /* [T][rope_dims / 2] */
+  float *scores;                      /* [workers][largest group of heads][context] */
+  float *row; size_t row_floats;      /* [workers][row_floats]: a decoded row of a matrix or the cache */
+} lm_scratch;
+
+struct lm_model {
+  base_allocator allocator;
+  const cpu_kernels *kernels;
+  const gguf_file *file;
+  const lm_family *family;
+  lm_options options; /* with defaults filled in */
+  lm_memory need;
+  void *tables; /* holds matrix and layer */
+  size_t tables_bytes;
+  void *block; /* holds packed weights and scratch */
+  size_t block_bytes;
+
+  uint32_t vocab, d, head_dim, rope_dims, trained_context, context;
+  uint32_t stored_layers, repeat, layers;  /* layers = stored_layers * repeat */
+  uint32_t kv_shared;                      /* the last so many stored layers read what the one before them wrote */
+  uint32_t kv_slots, last_writer;          /* last_writer: the last layer that writes keys and values */
+  uint32_t max_heads, max_kv_heads, max_group, max_ff, window;
+  float eps, embedding_scale, attention_scale, attention_cap, logit_cap; /* caps: 0 = none */
+  lm_rope rope[LM_ROPES];                  /* [0] global, [1] of layers with a window where a family has two */
+
+  lm_matrix *matrix; /* all that were bound */
+  size_t matrices, max_matrices;
+  lm_linear embedding, output; /* [vocab][d] */
+  lm_norm output_norm;
+  lm_layer *layer; /* [layers] */
+  lm_scratch scratch;
+};
+
+/* ---- binding (bind.c): failures are sticky in the binder, so that a family reads straight down ---- */
+
+struct lm_binder {
+  lm_model *m;
+  bool *used; /* [tensors of the file] those that were bound */
+  base_status status;
+  base_error *err;
+};
+
+void lm_bind_fail(lm_binder *b, base_status code, const char *what, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Keys are given without the family's prefix. _or: the default when the key is absent. */
+uint32_t lm_key_u32(lm_binder *b, const char *key, uint32_t min, uint32_t max);
+uint32_t lm_key_u32_or(lm_binder *b, const char *key, uint32_t min, uint32_t max, uint32_t otherwise);
+/* The same for one layer, when the key may also be an array with one value a layer. */
+uint32_t lm_key_layer_u32(lm_binder *b, const char *key, uint32_t layer, uint32_t max, uint32_t otherwise);
+float lm_key_f32_or(lm_binder *b, const char *key, float min, float max, float otherwise);
+base_slice lm_key_string_or(lm_binder *b, const char *key, const char *otherwise);
+bool lm_key_present(lm_binder *b, const char *key);
+
+/* A tensor of n floats. layer < 0: no "blk.N." before the name. */
+const float *lm_bind_vector(lm_binder *b, int layer, const char *name, size_t n, bool optional);
+/* NAME.weight and, where the family has one, NAME.bias. */
+lm_norm lm_bind_norm(lm_binder *b, int layer, const char *name, size_t n);
+/* NAME.weight [rows][cols] and NAME.bias if there is one. */
+lm_linear lm_bind_linear(lm_binder *b, int layer, const char *name, size_t rows, size_t cols, bool optional);
+/* A part of a fused one. */
+lm_linear lm_linear_rows(lm_linear whole, size_t row, size_t rows);
+
+void lm_read_shape(lm_binder *b);   /* the keys; stored_layers and repeat are what tables are sized by */
+void lm_bind_tensors(lm_binder *b); /* layers and the rest */
+void lm_rope_bind(lm_binder *b);
+
+/* ---- cache (cache.c) ---- */
+
+struct lm_cache {
+  const lm_model *model;
+  void *block;
+  size_t block_bytes;
+  uint32_t *length;    /* [sequences] */
+  unsigned char **key; /* [kv_slots] of [sequences][kv_heads][context][row] */
+  unsigned char **value;
+};
+
+size_t lm_cache_row_bytes(const lm_model *m);
+size_t lm_cache_bytes(const lm_model *m);
+/* The rows of one head of one sequence. */
+unsigned char *lm_cache_keys(const lm_cache *c, const lm_layer *l, uint32_t sequence, uint32_t kv_head);
+unsigned char *lm_cache_values(const lm_cache *c, const lm_layer *l, uint32_t sequence, uint32_t kv_head);
+/* x [head_dim] into and out of the row of a position. */
+void lm_cache_put(const lm_cache *c, unsigned char *head, uint32_t position, const float *x);
+void lm_cache_get(const lm_cache *c, const unsigned char *head, uint32_t position, float *out);
+
+/* ---- the pass ---- */
+
+/* One block of tokens on its way through the layers, on all workers at once. */
+typedef struct lm_pass {
+  lm_model *m;
+  lm_cache *c;
+  const lm_watch *watch;
+  float *logits; /* [wanted][vocab] */
+  size_t rows;   /* of the hidden state; falls to `wanted` when only those are still of use */
+  size_t wanted; /* rows whose logits are wanted: scratch.wanted */
+  bool stopped;  /* written by worker 0 before a barrier, read by all after it */
+} lm_pass;
+
+typedef struct lm_worker {
+  lm_pass *p;
+  int me, of;
+} lm_worker;
+
+/* The part [begin, end) of n items that is this worker's; multiples of `grain` but for the last. */
+void lm_share(const lm_worker *w, size_t n, size_t grain, size_t *begin, size_t *end);
+
+/* ---- steps: each does this worker's share; none has a barrier ---- */
+
+/* y [rows][ldy], the columns [0, l->rows), = W x + b; split over columns. */
+void lm_product(const lm_worker *w, const lm_linear *l, const float *x, size_t ldx, float *y, size_t ldy);
+void lm_matrix_row(const lm_matrix *w, size_t row, float *out);
+void lm_norm_row(const lm_worker *w, const lm_norm *norm, const float *x, size_t d, float *y);
+/* up [n] = act(gate) * up, or act(up) without a gate */
+void lm_activate(const lm_model *m, const float *gate, float *up, size_t n);
+void lm_soft_cap(float *x, size_t n, float cap);
+/* The tables of rows [begin, end) for their positions. */
+void lm_rope_tables(const lm_model *m, size_t begin, size_t end);
+/* One head of a row. */
+void lm_rope_head(const lm_model *m, int rope, size_t row, float *x);
+void lm_attend(const lm_worker *w, const lm_layer *l);
+float lm_tanhf(float x);
+
+#define LM_FAMILY(name) extern const lm_family lm_family_##name;
+#include "lm/family.def"
+#undef LM_FAMILY
+
+#endif
