@@ -46,7 +46,7 @@ BENCHES := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bench_*
 Q := $(if $(V),,@)
 SAY = $(if $(V),@:,@echo "  $(1)	$(2)")
 
-.PHONY: all tests run test asan tsan fuzz fuzzers bench packs measure install test-arm clean
+.PHONY: all tests run test asan tsan fuzz fuzzers bench packs measure measure-tok install test-arm clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -156,6 +156,11 @@ measure: all $(BUILD)/tests/value_cases
 	DATA=$(DATA)/nlu tools/measure_nlu.sh
 	tools/measure_slurp.py $(DATA)/nlu/slurp.devel.jsonl
 	tools/recognizers.py $(BUILD)/tests/value_cases $(DATA)/value/recognizers --record
+
+# DATA is a folder of vocabularies with texts and the ids that they should give
+measure-tok: $(BUILD)/tests/vocab_cases
+	@test -d "$(DATA)" || { echo 'make measure-tok: set DATA to the folder of NAME.gguf, .gguf.inp and .gguf.out' >&2; exit 2; }
+	tools/measure_tok.py $(BUILD)/tests/vocab_cases $(DATA)
 
 ARM := aarch64-linux-gnu
 test-arm:
