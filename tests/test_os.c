@@ -310,6 +310,36 @@ static void test_team(void) {
   TAP_OK(os_team_threads(NULL) == 1, "no team is one thread");
 }
 
+typedef struct turn_work {
+  os_turn *turn;
+  int inside, most, count; /* only touched inside */
+  atomic_int in_row[4];
+} turn_work;
+
+static void turn_take_many(void *ctx, size_t index, int worker) {
+  turn_work *w = ctx;
+  (void)worker;
+  for (int i = 0; i < 2000; i++) {
+    os_turn_take(w->turn);
+    if (++w->inside > w->most) w->most = w->inside;
+    w->count++;
+    atomic_fetch_add(&w->in_row[index], 1);
+    w->inside--;
+    os_turn_give(w->turn);
+  }
+}
+
+static void test_turn(void) {
+  turn_work w = {0};
+  os_pool *pool;
+  TAP_OK(os_turn_open(&w.turn, NULL, NULL) == BASE_OK && os_pool_open(&pool, 4, NULL) == BASE_OK, "open");
+  os_pool_run(pool, turn_take_many, &w, 4);
+  TAP_OK(w.most == 1 && w.count == 8000, "one at a time: %d, %d", w.most, w.count);
+  os_pool_close(pool);
+  os_turn_close(w.turn);
+  os_turn_close(NULL);
+}
+
 int main(void) {
   if (mkdtemp(folder) == NULL) return 1;
   test_files();
@@ -319,6 +349,7 @@ int main(void) {
   test_clock();
   test_pool();
   test_team();
+  test_turn();
   (void)os_remove(path_of("a"), NULL);
   (void)os_remove(path_of("big"), NULL);
   (void)os_remove(path_of("empty"), NULL);

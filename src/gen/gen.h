@@ -8,6 +8,8 @@
 
 #include "base/base.h"
 #include "cpu/cpu.h"
+#include "lm/lm.h"
+#include "tok/tok.h"
 
 /* ---- choosing a token ---- */
 
@@ -97,5 +99,114 @@ void gen_stops_flush(gen_stops *s, base_buf *out);
 /* Guesses the next tokens: finds the latest earlier place where the last 3 (else 2) tokens stand, and copies
  * what followed there, going round when that reaches the end. Returns `max`, or 0 when there is no such place. */
 size_t gen_lookup(const uint32_t *tokens, size_t n, uint32_t *draft, size_t max);
+
+/* ---- the engine: jobs over one set of weights ----
+ *
+ * A job is a prompt that becomes an answer. Jobs come and go at any time; each step of the engine runs one
+ * batch: every job that writes gets its next token, and what is left of a block goes in equal shares to the
+ * jobs whose prompts are still being read. A job's output has the same bits as if it ran alone.
+ *
+ * A job runs in a slot, a sequence of the KV cache. A slot keeps its content when its job ends; the next job
+ * takes up where its prompt agrees with what any slot holds, and reads only the rest.
+ *
+ *        gen_job_new        slot free, in order        prompt read            end, stop, limit
+ *   (new) ------> waiting ---------------> reading ---------------> writing ------------> over
+ *                    |                        |   <--- shift ---       |                    ^
+ *                    +--- cancel, deadline ---+------------------------+--------------------+
+ *
+ * One thread at a time may use an engine and its jobs; gen_job_cancel alone may come from any thread. */
+
+/* What an engine runs on: a language model and its cache (gen_backend_of_lm), or a test's stand-in. The
+ * functions are lm's. */
+typedef struct gen_backend {
+  void *ctx;
+  uint32_t vocab, context, block, sequences;
+  base_status (*forward)(void *ctx, const lm_token *tokens, size_t n, float *logits, const lm_watch *watch,
+                         base_error *err);
+  uint32_t (*length)(void *ctx, uint32_t sequence);
+  void (*truncate)(void *ctx, uint32_t sequence, uint32_t length);
+  void (*copy)(void *ctx, uint32_t from, uint32_t to, uint32_t length);
+} gen_backend;
+
+/* The real one. `l` stays where it is while the backend is used. */
+typedef struct gen_lm {
+  lm_model *model;
+  lm_cache *cache;
+} gen_lm;
+gen_backend gen_backend_of_lm(gen_lm *l);
+
+typedef struct gen_engine gen_engine;
+typedef struct gen_job gen_job;
+
+typedef struct gen_options {
+  const base_allocator *allocator; /* libc */
+  const cpu_kernels *kernels;      /* the machine's best */
+  uint32_t drafts;                 /* guessed tokens that one step may check, over all jobs; 0: none */
+} gen_options;
+
+size_t gen_engine_bytes(const gen_backend *b, const gen_options *o);
+/* `vocab` must be as large as the model's or larger; both stay open while the engine is. */
+base_status gen_engine_open(gen_engine **out, const gen_backend *b, const tok_vocab *vocab,
+                            const gen_options *o, base_error *err);
+void gen_engine_close(gen_engine *e); /* all its jobs must be freed before; NULL is harmless */
+
+typedef enum gen_finish {
+  GEN_GOING,
+  GEN_STOP,      /* the model ended, or a stop string came */
+  GEN_LENGTH,    /* as many tokens as were asked for */
+  GEN_CONTEXT,   /* no room for another token */
+  GEN_CANCELLED,
+  GEN_DEADLINE,
+  GEN_FAILED     /* gen_job_status says why */
+} gen_finish;
+
+typedef struct gen_request {
+  const uint32_t *prompt; /* copied; at least 1 token, fewer than the context */
+  size_t n_prompt;
+  uint32_t max_tokens; /* 0: as many as fit */
+  gen_sampling sampling;
+  const base_slice *stops; /* copied */
+  size_t n_stops;
+  bool logprobs;           /* each event has them, with the `n_logprobs` most likely tokens */
+  uint32_t n_logprobs;
+  bool ignore_end;         /* end tokens are tokens like others */
+  bool read_only;          /* only the prompt is read, for the next job's sake: ends with GEN_LENGTH */
+  bool lookup;             /* drafts from the text itself; the output is the same */
+  /* When the context is full: forget the older half of all but the first `keep` tokens and read the rest
+   * again, instead of ending. */
+  bool shift;
+  uint32_t keep;
+  uint64_t deadline_ns;    /* on os_monotonic_ns; 0: none */
+} gen_request;
+
+typedef struct gen_stats {
+  uint32_t prompt, cached; /* tokens; cached ones were not read again */
+  uint32_t generated;      /* an end token counts */
+  uint32_t drafted, accepted;
+  uint32_t shifts;
+  uint64_t wait_ns, prompt_ns, generate_ns; /* until admitted; until the first token; from then on */
+} gen_stats;
+
+/* One token's worth of output. */
+typedef struct gen_event {
+  uint32_t token;  /* GEN_NO_TOKEN: text that was held back, at the end */
+  base_slice text; /* whole characters that may be shown now; may be empty; lives until the next gen_ call */
+  gen_logprobs logprobs;
+} gen_event;
+
+base_status gen_job_new(gen_job **out, gen_engine *e, const gen_request *r, base_error *err);
+void gen_job_free(gen_job *j); /* at any time; its slot keeps what was computed; NULL is harmless */
+void gen_job_cancel(gen_job *j); /* from any thread; the job is over within one token */
+/* The next event; false when there is none for now. A job whose events nobody takes is left out of steps. */
+bool gen_job_next(gen_job *j, gen_event *out);
+gen_finish gen_job_finish(const gen_job *j); /* GEN_GOING until it is over; events may be left then */
+base_status gen_job_status(const gen_job *j, base_error *err); /* of a job that failed */
+gen_stats gen_job_stats(const gen_job *j);
+/* Tokens of the prompt in the cache, and of the prompt. */
+void gen_job_progress(const gen_job *j, uint32_t *done, uint32_t *total);
+
+/* One batch. False when no job could go on (all over, waiting for a slot, or their events not taken). A
+ * failure of the backend is a failure of the jobs in the batch. */
+bool gen_engine_step(gen_engine *e);
 
 #endif

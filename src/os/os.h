@@ -77,6 +77,14 @@ void os_team_run(os_team *team, void (*fn)(void *ctx, int worker, int workers), 
  * must pass the same number of barriers. About 0.1 us for two running threads. */
 void os_team_barrier(os_team *team, int worker);
 
+/* A lock with a queue: whoever has waited longest is next, so that a thread which gives it back and takes it
+ * again at once keeps nobody out. */
+typedef struct os_turn os_turn;
+base_status os_turn_open(os_turn **out, const base_allocator *allocator, base_error *err);
+void os_turn_close(os_turn *t); /* NULL is harmless; nobody holds it or waits */
+void os_turn_take(os_turn *t);
+void os_turn_give(os_turn *t);
+
 /* ---- terminal and process ---- */
 
 bool os_is_terminal(int fd);
@@ -84,5 +92,7 @@ size_t os_peak_memory_bytes(void);
 /* SIGINT and SIGTERM set a flag instead of ending the process, from this call on. */
 void os_catch_interrupts(void);
 bool os_interrupted(void);
+/* Forgets an interrupt and catches the next one: for programs in which one only ends what is going on. */
+void os_clear_interrupt(void);
 
 #endif

@@ -68,3 +68,8 @@ void os_catch_interrupts(void) {
 bool os_interrupted(void) {
   return interrupted != 0;
 }
+
+void os_clear_interrupt(void) {
+  interrupted = 0;
+  os_catch_interrupts();
+}

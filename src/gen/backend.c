@@ -1,0 +1,33 @@
+/* gen/backend: the table behind which lm's model and cache stand. */
+#include "gen/gen.h"
+
+static base_status forward(void *ctx, const lm_token *tokens, size_t n, float *logits, const lm_watch *watch,
+                           base_error *err) {
+  const gen_lm *l = ctx;
+  return lm_forward(l->model, l->cache, tokens, n, logits, watch, err);
+}
+
+static uint32_t length(void *ctx, uint32_t sequence) {
+  return lm_cache_length(((const gen_lm *)ctx)->cache, sequence);
+}
+
+static void truncate(void *ctx, uint32_t sequence, uint32_t to) {
+  lm_cache_truncate(((const gen_lm *)ctx)->cache, sequence, to);
+}
+
+static void copy(void *ctx, uint32_t from, uint32_t to, uint32_t n) {
+  lm_cache_copy(((const gen_lm *)ctx)->cache, from, to, n);
+}
+
+gen_backend gen_backend_of_lm(gen_lm *l) {
+  lm_info info = lm_model_info(l->model);
+  return (gen_backend){.ctx = l,
+                       .vocab = info.vocab,
+                       .context = info.context,
+                       .block = info.block,
+                       .sequences = info.sequences,
+                       .forward = forward,
+                       .length = length,
+                       .truncate = truncate,
+                       .copy = copy};
+}
