@@ -44,12 +44,15 @@ BODY_INLINE vf body_exp(vf x) {
 #include "cpu/body_train.h"
 #include "cpu/body_i8.h"
 #include "cpu/body_attention.h"
+#include "cpu/body_matrix.h"
 
 const cpu_kernels CPU_TABLE = {
     .name = CPU_TABLE_NAME,
     .quantize_i8 = body_quantize_i8,
     .gemm_i8 = body_gemm_i8,
     .attention = body_attention,
+    .quantize_blocks = body_quantize_blocks,
+    .matrix_mul = body_matrix_mul,
     .rmsnorm = body_rmsnorm,
     .softmax = body_softmax,
     .logsumexp = body_logsumexp,

@@ -32,6 +32,30 @@ void cpu_pack_i8(const float *w, size_t n, size_t k, int8_t *packed, float *scal
   }
 }
 
+const cpu_format_info *cpu_format_of(cpu_format format) {
+  static const cpu_format_info formats[] = {
+#define CPU_FORMAT(id, base, extra, bias, scales) {base, extra, bias, CPU_SCALES_##scales},
+#include "cpu/format.def"
+#undef CPU_FORMAT
+  };
+  return format < CPU_F32 ? &formats[format] : NULL;
+}
+
+size_t cpu_matrix_layout(cpu_matrix *m, cpu_format format, size_t n, size_t k) {
+  size_t groups = n / 16 + (n % 16 != 0), bytes;
+  *m = (cpu_matrix){.format = format, .n = n, .k = k};
+  if (k > SIZE_MAX / 4096) return 0;
+  const cpu_format_info *f = cpu_format_of(format);
+  if (f == NULL) {
+    m->group_bytes = k * (format == CPU_F32 ? 64 : 32);
+  } else {
+    m->scales_at = k * 2 * (size_t)(f->base + f->extra);
+    m->group_bytes = m->scales_at + k / 32 * (size_t)f->scales / 8;
+  }
+  m->group_bytes = (m->group_bytes + 63) / 64 * 64;
+  return base_mul_size(groups, m->group_bytes, &bytes) ? bytes : 0;
+}
+
 size_t cpu_attention_scratch(size_t t, size_t heads, size_t hd) {
   (void)heads;
   return (t + 15) / 16 * 16 * (hd + 4);

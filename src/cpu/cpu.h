@@ -33,6 +33,63 @@ size_t cpu_packed_i8_bytes(size_t n, size_t k);
  * max)), ties to even; a row below 2^-100 everywhere is zeros with scale 0. */
 void cpu_pack_i8(const float *w, size_t n, size_t k, int8_t *packed, float *scale, int32_t *row_sum);
 
+/* ---- weight matrices of language models ---- */
+
+typedef enum cpu_format {
+#define CPU_FORMAT(id, base, extra, bias, scales) CPU_##id,
+#include "cpu/format.def"
+#undef CPU_FORMAT
+  CPU_F32, /* [group][k][16 rows] floats, F16 and BF16 the same */
+  CPU_F16,
+  CPU_BF16
+} cpu_format;
+
+/* How scales are held, and the bytes that 16 rows of 256 quants take of them. */
+typedef enum cpu_scales {
+  CPU_SCALES_F16 = 8 * 32,
+  CPU_SCALES_F16_MIN = 8 * 64,
+  CPU_SCALES_K32_MIN = 64 + 8 * 32,
+  CPU_SCALES_K16 = 32 + 16 * 16,
+  CPU_SCALES_K16_MIN = 64 + 16 * 32
+} cpu_scales;
+
+/* Packed in groups of 16 rows, the last filled up with zeros. A group of a quantised format holds its planes, block
+ * of 32 after block of 32, then (from scales_at) its scales. A block has 8 chunks of 4 quants; the 16 rows' quants
+ * of a chunk are the lanes of one 64-byte vector, byte row * 4 + i for quant i.
+ *   8 bits: vector c is chunk c.                4 bits: vector c has chunk c low, chunk c + 4 high; 4 vectors.
+ *   2 bits: vector c / 4, bits 2 (c % 4); 2 vectors.                      1 bit: one vector, bit c.
+ * Base plane, then extra plane. Scales are arrays over the 16 rows: F16 d; F16_MIN d, m; for 256 quants K32_MIN d, m,
+ * then 8 times (s, t); K16 d, then 16 times s; K16_MIN d, m, then 16 times (s, t); d and m half precision. */
+typedef struct cpu_matrix {
+  cpu_format format;
+  size_t n, k;
+  size_t group_bytes, scales_at;
+  unsigned char *packed; /* [(n + 15) / 16][group_bytes], 64-byte aligned */
+} cpu_matrix;
+
+/* The columns of format.def. */
+typedef struct cpu_format_info {
+  int base, extra, bias;
+  cpu_scales scales;
+} cpu_format_info;
+const cpu_format_info *cpu_format_of(cpu_format format); /* NULL for float formats */
+
+/* Fills all but `packed`; the bytes it takes, 0 on overflow. k is a multiple of 32, of 256 for K formats. */
+size_t cpu_matrix_layout(cpu_matrix *m, cpu_format format, size_t n, size_t k);
+
+/* Activations as int8: a block of 32 shares a scale. */
+typedef struct cpu_block {
+  float scale;
+  int32_t bias; /* -128 times the sum of the block's q */
+  float sum;    /* scale times the sum */
+  int32_t half; /* -128 times the sum of the first 16 */
+} cpu_block;
+typedef struct cpu_input {
+  int8_t *q;        /* [tokens][ld], 64-byte aligned */
+  cpu_block *block; /* [tokens][blocks] */
+  size_t ld, blocks;
+} cpu_input;
+
 typedef struct cpu_kernels {
   const char *name; /* "scalar", "avx2", "avx512vnni", "neondot" */
 
@@ -48,6 +105,21 @@ typedef struct cpu_kernels {
    * cpu_attention_scratch(t, heads, hd) floats. window: a token sees those at distance <= window; 0 = all. */
   void (*attention)(const float *q, const float *k, const float *v, float *out, size_t t, size_t heads,
                     size_t kv_heads, size_t hd, size_t window, float *scratch);
+
+  /* ---- language models ---- */
+  /* x [k] to one token's q [k] and block [k/32]; a block by the rule of cpu_pack_i8. k is a multiple of 32. */
+  void (*quantize_blocks)(const float *x, size_t k, int8_t *q, cpu_block *block);
+  /* y[token - first][row] (=, or += when add) for rows [begin, end) and tokens [first, first + tokens); begin is a
+   * multiple of 16, end too unless it is n. Quantised formats read x, float formats xf [tokens][ldx]. Per row and
+   * token one chain acc = 0, then over the blocks in order, with D the product of the weights' scale d (K: d * s,
+   * exact) and the block's scale, and P the exact integer sum of (quant - bias) * q:
+   *   F16                 acc = fma(D, P, acc)
+   *   F16_MIN, K32_MIN    and then acc = fma(m, sum, acc), for K with -(m * t)
+   *   K16                 P is the sum of s * P of the two halves, still exact; d in place of d * s
+   *   K16_MIN             and then for the halves acc = fma(-(m * t), scale * (sum of the half's q), acc)
+   * Float formats: acc = fma(w, x, acc) over k in order. */
+  void (*matrix_mul)(const cpu_matrix *w, const cpu_input *x, const float *xf, size_t ldx, size_t first,
+                     size_t tokens, size_t begin, size_t end, float *y, size_t ldy, bool add);
 
   /* ---- rows ---- */
   void (*rmsnorm)(const float *x, const float *weight, size_t t, size_t d, float eps, float *y,

@@ -14,7 +14,7 @@
 #if defined(__x86_64__)
 static bool cpu_has_avx2(void) {
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
 }
 static bool cpu_has_avx512vnni(void) {
   __builtin_cpu_init();

@@ -159,6 +159,85 @@ static inline vf vi_unbias(vi acc, const int32_t *row_sum) {
   return r;
 }
 
+/* ---- packed matrices: 64 bytes of quants ---- */
+
+typedef struct vb {
+  __m256i a, b;
+} vb;
+#define VEC_TOKENS 4
+#define VEC_WIDE_BIAS 0
+
+static inline vb vb_load(const void *p) {
+  const __m256i *v = (const __m256i *)p;
+  vb r = {_mm256_loadu_si256(v), _mm256_loadu_si256(v + 1)};
+  return r;
+}
+static inline vb vb_and(vb x, int mask) {
+  __m256i m = _mm256_set1_epi8((char)mask);
+  vb r = {_mm256_and_si256(x.a, m), _mm256_and_si256(x.b, m)};
+  return r;
+}
+static inline vb vb_or(vb x, vb y) {
+  vb r = {_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)};
+  return r;
+}
+static inline vb vb_shl(vb x, int n) {
+  vb r = {_mm256_slli_epi16(x.a, n), _mm256_slli_epi16(x.b, n)};
+  return r;
+}
+static inline vb vb_shr(vb x, int n) {
+  vb r = {_mm256_srli_epi16(x.a, n), _mm256_srli_epi16(x.b, n)};
+  return r;
+}
+
+static inline vi vi_set1(int32_t x) {
+  vi r = {_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
+  return r;
+}
+static inline vi vi_dot_small(vi acc, vb w, const int8_t *x) {
+  __m256i a = va_set4(x), one = _mm256_set1_epi16(1);
+  acc.a = _mm256_add_epi32(acc.a, _mm256_madd_epi16(_mm256_maddubs_epi16(w.a, a), one));
+  acc.b = _mm256_add_epi32(acc.b, _mm256_madd_epi16(_mm256_maddubs_epi16(w.b, a), one));
+  return acc;
+}
+/* Less the bias: signed bytes, |w| times x with w's sign, which stays within 16 bits. */
+static inline vi vi_dot_wide(vi acc, vb w, const int8_t *x) {
+  __m256i bias = _mm256_set1_epi8((char)-128);
+  vw v;
+  v.a = _mm256_xor_si256(w.a, bias);
+  v.b = _mm256_xor_si256(w.b, bias);
+  v.abs_a = _mm256_abs_epi8(v.a);
+  v.abs_b = _mm256_abs_epi8(v.b);
+  return vi_dot(acc, v, va_set4(x));
+}
+static inline vf vf_of_vi(vi x) {
+  vf r = {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
+  return r;
+}
+static inline vf vf_half(const void *p) {
+  const __m128i *v = (const __m128i *)p;
+  vf r = {_mm256_cvtph_ps(_mm_loadu_si128(v)), _mm256_cvtph_ps(_mm_loadu_si128(v + 1))};
+  return r;
+}
+static inline __m256 vec_bhalf8(__m128i x) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
+}
+static inline vf vf_bhalf(const void *p) {
+  const __m128i *v = (const __m128i *)p;
+  vf r = {vec_bhalf8(_mm_loadu_si128(v)), vec_bhalf8(_mm_loadu_si128(v + 1))};
+  return r;
+}
+static inline vf vf_u8(const void *p) {
+  __m128i v = _mm_loadu_si128((const __m128i *)p);
+  vi r = {_mm256_cvtepu8_epi32(v), _mm256_cvtepu8_epi32(_mm_srli_si128(v, 8))};
+  return vf_of_vi(r);
+}
+static inline vf vf_i8(const void *p) {
+  __m128i v = _mm_loadu_si128((const __m128i *)p);
+  vi r = {_mm256_cvtepi8_epi32(v), _mm256_cvtepi8_epi32(_mm_srli_si128(v, 8))};
+  return vf_of_vi(r);
+}
+
 #undef VEC_BOTH
 #include "cpu/vec_x86.h"
 

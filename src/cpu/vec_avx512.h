@@ -79,6 +79,38 @@ static inline vf vi_unbias(vi acc, const int32_t *row_sum) {
   return _mm512_cvtepi32_ps(_mm512_sub_epi32(acc, _mm512_slli_epi32(_mm512_loadu_si512(row_sum), 7)));
 }
 
+/* ---- packed matrices: 64 bytes of quants ---- */
+
+typedef __m512i vb;
+#define VEC_TOKENS 16
+#define VEC_WIDE_BIAS 1 /* vi_dot_wide takes the quants as they are, bias and all */
+
+static inline vb vb_load(const void *p) { return _mm512_loadu_si512(p); }
+static inline vb vb_and(vb a, int mask) { return _mm512_and_si512(a, _mm512_set1_epi8((char)mask)); }
+static inline vb vb_or(vb a, vb b) { return _mm512_or_si512(a, b); }
+static inline vb vb_shl(vb a, int n) { return _mm512_slli_epi16(a, n); }
+static inline vb vb_shr(vb a, int n) { return _mm512_srli_epi16(a, n); }
+
+static inline vi vi_set1(int32_t x) { return _mm512_set1_epi32(x); }
+static inline vi vi_dot_small(vi acc, vb w, const int8_t *x) {
+  int32_t word;
+  memcpy(&word, x, 4);
+  return _mm512_dpbusd_epi32(acc, w, _mm512_set1_epi32(word));
+}
+static inline vi vi_dot_wide(vi acc, vb w, const int8_t *x) { return vi_dot_small(acc, w, x); }
+static inline vf vf_of_vi(vi a) { return _mm512_cvtepi32_ps(a); }
+static inline vf vf_half(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+static inline vf vf_bhalf(const void *p) {
+  __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+static inline vf vf_u8(const void *p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+static inline vf vf_i8(const void *p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+
 #include "cpu/vec_x86.h"
 
 #endif

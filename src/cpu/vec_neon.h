@@ -157,6 +157,81 @@ static inline void vec_transpose4(const float *src, size_t src_ld, float *dst, s
   vst1q_f32(dst + 3 * dst_ld, vcombine_f32(vget_high_f32(ab.val[1]), vget_high_f32(cd.val[1])));
 }
 
+/* ---- packed matrices: 64 bytes of quants ---- */
+
+typedef struct vb {
+  uint8x16_t a, b, c, d;
+} vb;
+#define VEC_TOKENS 4
+#define VEC_WIDE_BIAS 0
+
+static inline vb vb_load(const void *p) {
+  const uint8_t *v = p;
+  vb r = {vld1q_u8(v), vld1q_u8(v + 16), vld1q_u8(v + 32), vld1q_u8(v + 48)};
+  return r;
+}
+static inline vb vb_and(vb x, int mask) {
+  uint8x16_t m = vdupq_n_u8((uint8_t)mask);
+  vb r = {vandq_u8(x.a, m), vandq_u8(x.b, m), vandq_u8(x.c, m), vandq_u8(x.d, m)};
+  return r;
+}
+static inline vb vb_or(vb x, vb y) {
+  vb r = {vorrq_u8(x.a, y.a), vorrq_u8(x.b, y.b), vorrq_u8(x.c, y.c), vorrq_u8(x.d, y.d)};
+  return r;
+}
+static inline vb vb_shl(vb x, int n) {
+  int8x16_t by = vdupq_n_s8((int8_t)n);
+  vb r = {vshlq_u8(x.a, by), vshlq_u8(x.b, by), vshlq_u8(x.c, by), vshlq_u8(x.d, by)};
+  return r;
+}
+static inline vb vb_shr(vb x, int n) { return vb_shl(x, -n); }
+
+static inline vi vi_set1(int32_t x) {
+  int32x4_t v = vdupq_n_s32(x);
+  vi r = {v, v, v, v};
+  return r;
+}
+static inline vi vec_dot_signed(vi acc, vb w, const int8_t *x) {
+  va a = va_set4(x);
+  vi r = {vdotq_s32(acc.a, vreinterpretq_s8_u8(w.a), a), vdotq_s32(acc.b, vreinterpretq_s8_u8(w.b), a),
+          vdotq_s32(acc.c, vreinterpretq_s8_u8(w.c), a), vdotq_s32(acc.d, vreinterpretq_s8_u8(w.d), a)};
+  return r;
+}
+static inline vi vi_dot_small(vi acc, vb w, const int8_t *x) { return vec_dot_signed(acc, w, x); }
+static inline vi vi_dot_wide(vi acc, vb w, const int8_t *x) {
+  uint8x16_t bias = vdupq_n_u8(128);
+  vb s = {veorq_u8(w.a, bias), veorq_u8(w.b, bias), veorq_u8(w.c, bias), veorq_u8(w.d, bias)};
+  return vec_dot_signed(acc, s, x);
+}
+static inline vf vf_of_vi(vi x) { VEC_ONE(vcvtq_f32_s32); }
+static inline float32x4_t vec_half4(const uint16_t *p) {
+  return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+}
+static inline vf vf_half(const void *p) {
+  const uint16_t *v = p;
+  VEC_FOUR(vec_half4(v), vec_half4(v + 4), vec_half4(v + 8), vec_half4(v + 12));
+}
+static inline float32x4_t vec_bhalf4(const uint16_t *p) {
+  return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+}
+static inline vf vf_bhalf(const void *p) {
+  const uint16_t *v = p;
+  VEC_FOUR(vec_bhalf4(v), vec_bhalf4(v + 4), vec_bhalf4(v + 8), vec_bhalf4(v + 12));
+}
+static inline vf vf_u8(const void *p) {
+  uint8x16_t v = vld1q_u8(p);
+  uint16x8_t low = vmovl_u8(vget_low_u8(v)), high = vmovl_u8(vget_high_u8(v));
+  VEC_FOUR(vcvtq_f32_u32(vmovl_u16(vget_low_u16(low))), vcvtq_f32_u32(vmovl_u16(vget_high_u16(low))),
+           vcvtq_f32_u32(vmovl_u16(vget_low_u16(high))), vcvtq_f32_u32(vmovl_u16(vget_high_u16(high))));
+}
+static inline vf vf_i8(const void *p) {
+  int8x16_t v = vld1q_s8(p);
+  int16x8_t low = vmovl_s8(vget_low_s8(v)), high = vmovl_s8(vget_high_s8(v));
+  VEC_FOUR(vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(low))),
+           vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(high))));
+}
+static inline int32_t vec_sum16(const int8_t *p) { return vaddlvq_s8(vld1q_s8(p)); }
+
 #undef VEC_FOUR
 #undef VEC_BOTH
 #undef VEC_ONE

@@ -125,5 +125,80 @@ VEC_FN void vec_transpose4(const float *src, size_t src_ld, float *dst, size_t d
     for (size_t c = 0; c < 4; c++) dst[c * dst_ld + r] = src[r * src_ld + c];
 }
 
+/* ---- packed matrices: 64 bytes of quants ---- */
+
+typedef struct vb {
+  uint8_t b[64];
+} vb;
+#define VEC_TOKENS 1
+#define VEC_WIDE_BIAS 0
+
+VEC_FN vb vb_load(const void *p) {
+  vb r;
+  memcpy(r.b, p, 64);
+  return r;
+}
+VEC_FN vb vb_and(vb x, int mask) {
+  for (int i = 0; i < 64; i++) x.b[i] = (uint8_t)(x.b[i] & mask);
+  return x;
+}
+VEC_FN vb vb_or(vb x, vb y) {
+  for (int i = 0; i < 64; i++) x.b[i] |= y.b[i];
+  return x;
+}
+/* Shifts may bring a neighbour's bits in; whoever shifts masks them off. */
+VEC_FN vb vb_shl(vb x, int n) {
+  for (int i = 0; i < 64; i++) x.b[i] = (uint8_t)(x.b[i] << n);
+  return x;
+}
+VEC_FN vb vb_shr(vb x, int n) {
+  for (int i = 0; i < 64; i++) x.b[i] = (uint8_t)(x.b[i] >> n);
+  return x;
+}
+
+VEC_FN vi vi_set1(int32_t x) {
+  vi r;
+  for (int i = 0; i < 16; i++) r.l[i] = x;
+  return r;
+}
+/* acc[row] += sum over 4 of w[row][i] * x[i], w below 128 */
+VEC_FN vi vi_dot_small(vi acc, vb w, const int8_t *x) {
+  for (int i = 0; i < 64; i++) acc.l[i / 4] += w.b[i] * x[i % 4];
+  return acc;
+}
+/* The same for any w, of which 128 is taken off unless VEC_WIDE_BIAS. */
+VEC_FN vi vi_dot_wide(vi acc, vb w, const int8_t *x) {
+  for (int i = 0; i < 64; i++) acc.l[i / 4] += (w.b[i] - 128) * x[i % 4];
+  return acc;
+}
+VEC_FN vf vf_of_vi(vi x) { VEC_EACH((float)x.l[i]); }
+/* 16 numbers in half precision, unaligned */
+VEC_FN float vec_half1(const unsigned char *p) {
+  uint32_t h = p[0] | (uint32_t)p[1] << 8, rest = h & 0x7FFFu, bits = rest << 13;
+  float f;
+  memcpy(&f, &bits, 4);
+  f *= 0x1p112f; /* moves the exponent, exactly, and makes subnormals normal */
+  memcpy(&bits, &f, 4);
+  if (rest >= 0x7C00u) bits |= 0x7F800000u;
+  bits |= (h & 0x8000u) << 16;
+  memcpy(&f, &bits, 4);
+  return f;
+}
+VEC_FN vf vf_half(const void *p) { VEC_EACH(vec_half1((const unsigned char *)p + 2 * i)); }
+VEC_FN float vec_bhalf1(const unsigned char *p) {
+  uint32_t bits = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 24;
+  float f;
+  memcpy(&f, &bits, 4);
+  return f;
+}
+VEC_FN vf vf_bhalf(const void *p) { VEC_EACH(vec_bhalf1((const unsigned char *)p + 2 * i)); }
+VEC_FN vf vf_u8(const void *p) { VEC_EACH((float)((const uint8_t *)p)[i]); }
+VEC_FN vf vf_i8(const void *p) { VEC_EACH((float)((const int8_t *)p)[i]); }
+VEC_FN int32_t vec_sum16(const int8_t *p) {
+  int32_t sum = 0;
+  for (int i = 0; i < 16; i++) sum += p[i];
+  return sum;
+}
+
 #undef VEC_EACH
 #endif

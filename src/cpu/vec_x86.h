@@ -15,4 +15,11 @@ static inline void vec_transpose4(const float *src, size_t src_ld, float *dst, s
   _mm_storeu_ps(dst + 3 * dst_ld, _mm_movehl_ps(cd_high, ab_high));
 }
 
+/* the sum of 16 int8 */
+static inline int32_t vec_sum16(const int8_t *p) {
+  __m128i v = _mm_xor_si128(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8((char)-128));
+  __m128i s = _mm_sad_epu8(v, _mm_setzero_si128());
+  return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_unpackhi_epi64(s, s))) - 128 * 16;
+}
+
 #endif

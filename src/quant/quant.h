@@ -21,6 +21,22 @@ void quant_decode_row(gguf_tensor_type type, const void *src, size_t n, float *o
  * least weighted squared error. */
 void quant_encode_row(gguf_tensor_type type, const float *src, size_t n, void *out);
 
+/* ---- parts: a block as integers, for who computes with them ---- */
+
+/* Quants are unsigned: w = scale * (q - bias) or scale * q minus (K types) or plus (Q4_1, Q5_1) a minimum. The scale
+ * is d, in K types d * s of the element's group; the minimum m, in K types m * t. Groups are 32 elements in Q4_K and
+ * Q5_K, 16 in the other K types. Bias: 128 for Q8_0, 8 for Q4_0, 16 for Q5_0, 4 for Q3_K, 32 for Q6_K, else 0. */
+typedef struct quant_parts {
+  uint8_t q[256]; /* one block's elements */
+  uint16_t d, m;  /* half precision */
+  uint8_t s[16];  /* as int8_t in Q3_K and Q6_K */
+  uint8_t t[16];
+} quant_parts;
+
+/* One block of Q8_0, Q4_0 to Q5_1 or Q2_K to Q6_K; fields that the type does not have stay as they are. False for
+ * other types. */
+bool quant_split_block(gguf_tensor_type type, const void *block, quant_parts *out);
+
 /* ---- elements ---- */
 
 /* IEEE half precision; subnormals, infinities and not-a-numbers included. */

@@ -1,0 +1,262 @@
+/* Packed weight matrices times activations: layout and order of sums are in cpu.h. A tile is one group of 16 rows
+ * (a lane each) by some tokens; a block's quants are unpacked once and used for all tokens of the tile. */
+#define BODY_BLOCK 32u
+#define BODY_SUPER 8u /* blocks under one scale of a K format */
+
+/* What the formats differ in; constants wherever a tile is expanded. */
+typedef struct body_format {
+  int base, extra, bias, scales;
+} body_format;
+
+/* A block's scales as floats: d (times s), m (times t, with its sign); for K16 formats s and m of both halves. */
+typedef struct body_scales {
+  vf d, m, s[2], half_m[2];
+} body_scales;
+
+static void body_quantize_blocks(const float *x, size_t k, int8_t *q, cpu_block *block) {
+  vf high = vf_set1(127.0f), low = vf_set1(-127.0f);
+  for (size_t i = 0; i < k; i += BODY_BLOCK, block++) {
+    vf first = vf_load(x + i), second = vf_load(x + i + 16);
+    float max = vf_max_fold(vf_max(vf_abs(first), vf_abs(second)));
+    if (!(max >= CPU_QUANT_TINY)) {
+      memset(q + i, 0, BODY_BLOCK);
+      *block = (cpu_block){0};
+      continue;
+    }
+    vf factor = vf_set1(127.0f / max);
+    vf_store_i8(q + i, vf_min(vf_max(vf_mul(first, factor), low), high), 16);
+    vf_store_i8(q + i + 16, vf_min(vf_max(vf_mul(second, factor), low), high), 16);
+    int32_t half = vec_sum16(q + i), sum = half + vec_sum16(q + i + 16);
+    block->scale = max / 127.0f;
+    block->bias = -128 * sum;
+    block->sum = block->scale * (float)sum;
+    block->half = -128 * half;
+  }
+}
+
+BODY_INLINE size_t body_plane_bytes(body_format f) { return (size_t)(f.base + f.extra) * 64; }
+
+/* The 8 chunks of a block, each 64 quants. */
+BODY_INLINE void body_unpack(body_format f, const unsigned char *plane, vb *w) {
+  const unsigned char *extra = plane + (size_t)f.base * 64;
+  BODY_UNROLL
+  for (int c = 0; c < 8; c++) {
+    if (f.base == 8) {
+      w[c] = vb_load(plane + c * 64);
+    } else if (f.base == 4) {
+      vb v = vb_load(plane + c % 4 * 64);
+      w[c] = vb_and(c < 4 ? v : vb_shr(v, 4), 15);
+    } else {
+      vb v = vb_load(plane + c / 4 * 64);
+      w[c] = vb_and(c % 4 ? vb_shr(v, 2 * (c % 4)) : v, 3);
+    }
+  }
+  if (f.extra == 0) return;
+  BODY_UNROLL
+  for (int c = 0; c < 8; c++) { /* the bits above the base plane's, from where they lie */
+    vb v = vb_load(extra + (f.extra == 2 ? c / 4 * 64 : 0));
+    int at = f.extra == 2 ? c % 4 * 2 : c, mask = (1 << f.extra) - 1;
+    v = at < f.base ? vb_shl(v, f.base - at) : at > f.base ? vb_shr(v, at - f.base) : v;
+    w[c] = vb_or(w[c], vb_and(v, mask << f.base));
+  }
+}
+
+/* K formats: scales lie together for 256 quants. */
+BODY_INLINE bool body_is_super(int scales) { return scales != CPU_SCALES_F16 && scales != CPU_SCALES_F16_MIN; }
+
+BODY_INLINE body_scales body_read_scales(int scales, const unsigned char *all, size_t b) {
+  body_scales r = {0};
+  size_t in = b % BODY_SUPER;
+  const unsigned char *p = all + (body_is_super(scales) ? b - in : b) * ((size_t)scales / BODY_SUPER);
+  r.d = vf_half(p);
+  if (scales == CPU_SCALES_F16_MIN) r.m = vf_half(p + 32);
+  if (scales == CPU_SCALES_K32_MIN) {
+    r.m = vf_neg(vf_mul(vf_half(p + 32), vf_u8(p + 64 + in * 32 + 16)));
+    r.d = vf_mul(r.d, vf_u8(p + 64 + in * 32));
+  }
+  if (scales == CPU_SCALES_K16) {
+    r.s[0] = vf_i8(p + 32 + in * 32);
+    r.s[1] = vf_i8(p + 32 + in * 32 + 16);
+  }
+  if (scales == CPU_SCALES_K16_MIN) {
+    vf m = vf_neg(vf_half(p + 32));
+    for (size_t h = 0; h < 2; h++) {
+      r.s[h] = vf_u8(p + 64 + in * 64 + h * 32);
+      r.half_m[h] = vf_mul(m, vf_u8(p + 64 + in * 64 + h * 32 + 16));
+    }
+  }
+  return r;
+}
+
+/* The bias of `count` quants' sum, given -128 times the sum. */
+BODY_INLINE vi body_start(body_format f, int32_t minus_128_sums) {
+  if (f.bias == 0 || (f.base == 8 && !VEC_WIDE_BIAS)) return vi_zero();
+  return vi_set1(minus_128_sums / (128 / f.bias));
+}
+
+BODY_INLINE vi body_dots(body_format f, vi acc, const vb *w, const int8_t *x, int begin, int end) {
+  BODY_UNROLL
+  for (int c = begin; c < end; c++)
+    acc = f.base == 8 ? vi_dot_wide(acc, w[c], x + c * 4) : vi_dot_small(acc, w[c], x + c * 4);
+  return acc;
+}
+
+/* One link of the chain: one block of one token. */
+BODY_INLINE vf body_link(body_format f, vf acc, const vb *w, const body_scales *s, const int8_t *x,
+                         const cpu_block *block) {
+  vf scale = vf_mul(s->d, vf_set1(block->scale));
+  if (!body_is_super(f.scales) || f.scales == CPU_SCALES_K32_MIN) {
+    acc = vf_fma(scale, vf_of_vi(body_dots(f, body_start(f, block->bias), w, x, 0, 8)), acc);
+    return f.scales == CPU_SCALES_F16 ? acc : vf_fma(s->m, vf_set1(block->sum), acc);
+  }
+  int32_t rest = block->bias - block->half;
+  vf first = vf_of_vi(body_dots(f, body_start(f, block->half), w, x, 0, 4));
+  vf second = vf_of_vi(body_dots(f, body_start(f, rest), w, x, 4, 8));
+  acc = vf_fma(scale, vf_fma(second, s->s[1], vf_mul(first, s->s[0])), acc);
+  if (f.scales == CPU_SCALES_K16) return acc;
+  acc = vf_fma(s->half_m[0], vf_set1(block->scale * (float)(block->half / -128)), acc);
+  return vf_fma(s->half_m[1], vf_set1(block->scale * (float)(rest / -128)), acc);
+}
+
+/* Writes the 16 rows of a group for one token, or those that exist. */
+BODY_INLINE void body_put_rows(float *y, vf value, size_t rows, bool add) {
+  body_store(y, add ? vf_add(body_load(y, rows), value) : value, rows);
+}
+
+/* y: of the group's first row. */
+BODY_INLINE void body_matrix_tile(body_format f, size_t tokens, const cpu_matrix *m, const unsigned char *group,
+                                  const int8_t *q, size_t ldq, const cpu_block *block, size_t ld_block, float *y,
+                                  size_t ldy, size_t rows, bool add) {
+  const unsigned char *scales = group + m->scales_at;
+  vf acc[VEC_TOKENS];
+  BODY_UNROLL
+  for (size_t t = 0; t < tokens; t++) acc[t] = vf_set1(0.0f);
+  for (size_t b = 0; b < m->k / BODY_BLOCK; b++) {
+    vb w[8];
+    body_unpack(f, group + b * body_plane_bytes(f), w);
+    body_scales s = body_read_scales(f.scales, scales, b);
+    BODY_UNROLL
+    for (size_t t = 0; t < tokens; t++)
+      acc[t] = body_link(f, acc[t], w, &s, q + t * ldq + b * BODY_BLOCK, block + t * ld_block + b);
+  }
+  BODY_UNROLL
+  for (size_t t = 0; t < tokens; t++) body_put_rows(y + t * ldy, acc[t], rows, add);
+}
+
+/* ---- float formats ---- */
+
+BODY_INLINE vf body_weight(cpu_format format, const unsigned char *p) {
+  if (format == CPU_F16) return vf_half(p);
+  if (format == CPU_BF16) return vf_bhalf(p);
+  return vf_load((const float *)(const void *)p);
+}
+
+BODY_INLINE void body_float_tile(cpu_format format, size_t tokens, size_t k, const unsigned char *group,
+                                 const float *x, size_t ldx, float *y, size_t ldy, size_t rows, bool add) {
+  size_t step = format == CPU_F32 ? 64 : 32;
+  vf acc[VEC_TOKENS];
+  BODY_UNROLL
+  for (size_t t = 0; t < tokens; t++) acc[t] = vf_set1(0.0f);
+  for (size_t i = 0; i < k; i++) {
+    vf w = body_weight(format, group + i * step);
+    BODY_UNROLL
+    for (size_t t = 0; t < tokens; t++) acc[t] = vf_fma(w, vf_set1(x[t * ldx + i]), acc[t]);
+  }
+  BODY_UNROLL
+  for (size_t t = 0; t < tokens; t++) body_put_rows(y + t * ldy, acc[t], rows, add);
+}
+
+/* ---- every tile of every format ---- */
+
+/* The tile's place: `group` begins at output `row`. */
+typedef struct body_place {
+  const cpu_matrix *m;
+  const cpu_input *x;
+  const float *xf;
+  size_t ldx, ldy;
+  bool add;
+} body_place;
+typedef void body_mx_fn(const body_place *p, size_t row, size_t rows, size_t token, float *y);
+
+#define BODY_MX_TILE(id, base, extra, bias, scales, tokens)                                                      \
+  static void body_mx_##id##_##tokens(const body_place *p, size_t row, size_t rows, size_t token, float *y) { \
+    body_format f = {base, extra, bias, CPU_SCALES_##scales};                                                     \
+    body_matrix_tile(f, tokens, p->m, p->m->packed + row / 16 * p->m->group_bytes, p->x->q + token * p->x->ld, \
+                     p->x->ld, p->x->block + token * p->x->blocks, p->x->blocks, y, p->ldy, rows, p->add);    \
+  }
+#define BODY_FLOAT_TILE(id, tokens)                                                                            \
+  static void body_mx_##id##_##tokens(const body_place *p, size_t row, size_t rows, size_t token, float *y) { \
+    body_float_tile(CPU_##id, tokens, p->m->k, p->m->packed + row / 16 * p->m->group_bytes,                    \
+                    p->xf + token * p->ldx, p->ldx, y, p->ldy, rows, p->add);                                  \
+  }
+
+/* tokens in a tile: powers of two up to VEC_TOKENS */
+#define CPU_FORMAT(id, base, extra, bias, scales) BODY_MX_TILE(id, base, extra, bias, scales, 1)
+#include "cpu/format.def"
+#undef CPU_FORMAT
+BODY_FLOAT_TILE(F32, 1)
+BODY_FLOAT_TILE(F16, 1)
+BODY_FLOAT_TILE(BF16, 1)
+#if VEC_TOKENS >= 4
+#define CPU_FORMAT(id, base, extra, bias, scales) \
+  BODY_MX_TILE(id, base, extra, bias, scales, 2)     \
+  BODY_MX_TILE(id, base, extra, bias, scales, 4)
+#include "cpu/format.def"
+#undef CPU_FORMAT
+BODY_FLOAT_TILE(F32, 2)
+BODY_FLOAT_TILE(F16, 2)
+BODY_FLOAT_TILE(BF16, 2)
+BODY_FLOAT_TILE(F32, 4)
+BODY_FLOAT_TILE(F16, 4)
+BODY_FLOAT_TILE(BF16, 4)
+#endif
+#if VEC_TOKENS >= 16
+#define CPU_FORMAT(id, base, extra, bias, scales) \
+  BODY_MX_TILE(id, base, extra, bias, scales, 8)     \
+  BODY_MX_TILE(id, base, extra, bias, scales, 16)
+#include "cpu/format.def"
+#undef CPU_FORMAT
+BODY_FLOAT_TILE(F32, 8)
+BODY_FLOAT_TILE(F16, 8)
+BODY_FLOAT_TILE(BF16, 8)
+BODY_FLOAT_TILE(F32, 16)
+BODY_FLOAT_TILE(F16, 16)
+BODY_FLOAT_TILE(BF16, 16)
+#endif
+
+#if VEC_TOKENS >= 16
+#define BODY_MX_TILES(id) \
+  {body_mx_##id##_1, body_mx_##id##_2, body_mx_##id##_4, body_mx_##id##_8, body_mx_##id##_16},
+#define BODY_MX_SIZES 5
+#elif VEC_TOKENS >= 4
+#define BODY_MX_TILES(id) {body_mx_##id##_1, body_mx_##id##_2, body_mx_##id##_4},
+#define BODY_MX_SIZES 3
+#else
+#define BODY_MX_TILES(id) {body_mx_##id##_1},
+#define BODY_MX_SIZES 1
+#endif
+#define CPU_FORMAT(id, base, extra, bias, scales) BODY_MX_TILES(id)
+static body_mx_fn *const body_mx_tiles[][BODY_MX_SIZES] = {
+#include "cpu/format.def"
+    BODY_MX_TILES(F32) BODY_MX_TILES(F16) BODY_MX_TILES(BF16)};
+#undef CPU_FORMAT
+
+/* Blocks of tokens whose activations stay in the second-level cache while all rows pass. */
+#define BODY_TOKENS_BYTES (1u << 20)
+
+static void body_matrix_mul(const cpu_matrix *m, const cpu_input *x, const float *xf, size_t ldx, size_t first,
+                            size_t tokens, size_t begin, size_t end, float *y, size_t ldy, bool add) {
+  body_place place = {m, x, xf, ldx, ldy, add};
+  size_t token_bytes = m->format >= CPU_F32 ? 4 * m->k : m->k + m->k / 2;
+  size_t most = BODY_TOKENS_BYTES / token_bytes / VEC_TOKENS * VEC_TOKENS;
+  if (most == 0) most = VEC_TOKENS;
+  for (size_t block = 0; block < tokens; block += most) {
+    size_t here = tokens - block < most ? tokens - block : most;
+    for (size_t row = begin; row < end; row += 16) {
+      size_t rows = end - row < 16 ? end - row : 16, t = 0;
+      for (int size = BODY_MX_SIZES - 1; size >= 0; size--)
+        for (; here - t >= (size_t)1 << size; t += (size_t)1 << size)
+          body_mx_tiles[m->format][size](&place, row, rows, first + block + t, y + (block + t) * ldy + row);
+    }
+  }
+}

@@ -1,0 +1,209 @@
+/* matrix/pack: a tensor's rows to groups of 16 and back to single rows; the layout is in cpu.h. */
+#include "matrix/internal.h"
+
+#include <string.h>
+
+/* ---- quantised formats ---- */
+
+/* 4 quants of each of 16 rows. */
+typedef struct chunk {
+  uint32_t row[16];
+} chunk;
+
+enum { BLOCK = 32, SUPER = 8, CHUNKS = 8 };
+
+static void store_chunk(unsigned char *to, const chunk *c) { memcpy(to, c, sizeof *c); }
+
+static unsigned char *pack_base(int bits, const chunk *c, unsigned char *to) {
+  if (bits == 8) {
+    memcpy(to, c, CHUNKS * sizeof *c);
+    return to + CHUNKS * sizeof *c;
+  }
+  int together = 8 / bits; /* chunks in one vector: c, c + 4 of nibbles; 4 v to 4 v + 3 of pairs */
+  for (int v = 0; v < CHUNKS / together; v++, to += sizeof *c) {
+    chunk out = {{0}};
+    for (int part = 0; part < together; part++) {
+      const chunk *from = c + (bits == 4 ? v + 4 * part : 4 * v + part);
+      uint32_t mask = bits == 4 ? 0x0F0F0F0Fu : 0x03030303u;
+      for (int r = 0; r < 16; r++) out.row[r] |= (from->row[r] & mask) << (bits * part);
+    }
+    store_chunk(to, &out);
+  }
+  return to;
+}
+
+static void pack_extra(int base, int bits, const chunk *c, unsigned char *to) {
+  if (bits == 0) return;
+  int together = 8 / bits;
+  uint32_t mask = bits == 1 ? 0x01010101u : 0x03030303u;
+  for (int v = 0; v < CHUNKS / together; v++, to += sizeof *c) {
+    chunk out = {{0}};
+    for (int part = 0; part < together; part++)
+      for (int r = 0; r < 16; r++) out.row[r] |= (c[v * together + part].row[r] >> base & mask) << (bits * part);
+    store_chunk(to, &out);
+  }
+}
+
+static void put_u16(unsigned char *to, const uint16_t *v) { memcpy(to, v, 32); }
+
+/* The scales of one block of a file (32 or 256 quants) of 16 rows. */
+static void pack_scales(cpu_scales kind, const quant_parts *p, unsigned char *to) {
+  uint16_t d[16], m[16];
+  for (int r = 0; r < 16; r++) {
+    d[r] = p[r].d;
+    m[r] = p[r].m;
+  }
+  put_u16(to, d);
+  to += 32;
+  if (kind == CPU_SCALES_F16_MIN || kind == CPU_SCALES_K32_MIN || kind == CPU_SCALES_K16_MIN) {
+    put_u16(to, m);
+    to += 32;
+  }
+  if (kind == CPU_SCALES_F16 || kind == CPU_SCALES_F16_MIN) return;
+  int groups = kind == CPU_SCALES_K32_MIN ? 8 : 16;
+  for (int g = 0; g < groups; g++) {
+    for (int r = 0; r < 16; r++) *to++ = p[r].s[g];
+    for (int r = 0; kind != CPU_SCALES_K16 && r < 16; r++) *to++ = p[r].t[g];
+  }
+}
+
+/* Bytes of scales for one of the file's blocks. */
+static size_t scales_bytes(const cpu_format_info *f, size_t elements) {
+  return (size_t)f->scales * elements / 256;
+}
+
+static void pack_block(const cpu_format_info *f, size_t elements, const quant_parts *p, unsigned char *planes,
+                       unsigned char *scales) {
+  for (size_t b = 0; b < elements / BLOCK; b++) {
+    chunk c[CHUNKS];
+    for (size_t i = 0; i < CHUNKS; i++)
+      for (int r = 0; r < 16; r++) memcpy(&c[i].row[r], p[r].q + b * BLOCK + 4 * i, 4);
+    unsigned char *to = planes + b * (size_t)(f->base + f->extra) * 64;
+    pack_extra(f->base, f->extra, c, pack_base(f->base, c, to));
+  }
+  pack_scales(f->scales, p, scales);
+}
+
+static void pack_group(const matrix *m, const unsigned char *src, size_t rows, unsigned char *group) {
+  const cpu_format_info *f = cpu_format_of(m->w.format);
+  size_t elements = gguf_block_elements(m->type), bytes = gguf_block_bytes(m->type), row_bytes = m->k / elements * bytes;
+  quant_parts p[16];
+  memset(p, 0, sizeof p);
+  for (size_t b = 0; b < m->k / elements; b++) {
+    for (size_t r = 0; r < rows; r++) (void)quant_split_block(m->type, src + r * row_bytes + b * bytes, &p[r]);
+    pack_block(f, elements, p, group + b * elements / BLOCK * (size_t)(f->base + f->extra) * 64,
+               group + m->w.scales_at + b * scales_bytes(f, elements));
+  }
+}
+
+/* ---- float formats ---- */
+
+static void pack_floats(const matrix *m, const unsigned char *src, size_t rows, unsigned char *group) {
+  size_t each = m->w.format == CPU_F32 ? 4 : 2, row_bytes = m->k * each;
+  for (size_t i = 0; i < m->k; i++)
+    for (size_t r = 0; r < rows; r++) memcpy(group + (i * 16 + r) * each, src + r * row_bytes + i * each, each);
+}
+
+/* Decodes a row in pieces of 256, so that nothing is allocated. */
+static void pack_decoded(const matrix *m, const unsigned char *src, size_t rows, unsigned char *group) {
+  size_t elements = gguf_block_elements(m->type), bytes = gguf_block_bytes(m->type);
+  float piece[256], *out = (float *)(void *)group;
+  for (size_t r = 0; r < rows; r++, src += m->k / elements * bytes) {
+    for (size_t i = 0; i < m->k; i += 256) {
+      size_t here = m->k - i < 256 ? m->k - i : 256;
+      quant_decode_row(m->type, src + i / elements * bytes, here, piece);
+      for (size_t j = 0; j < here; j++) out[(i + j) * 16 + r] = piece[j];
+    }
+  }
+}
+
+void matrix_pack(const matrix *m, const void *src, size_t row, size_t rows) {
+  size_t row_bytes = m->k / gguf_block_elements(m->type) * gguf_block_bytes(m->type);
+  const unsigned char *from = src;
+  for (size_t r = 0; r < rows; r += 16, from += 16 * row_bytes) {
+    size_t here = rows - r < 16 ? rows - r : 16;
+    unsigned char *group = m->w.packed + (row + r) / 16 * m->w.group_bytes;
+    if (here < 16) memset(group, 0, m->w.group_bytes);
+    if (m->w.format < CPU_F32) {
+      pack_group(m, from, here, group);
+    } else if (matrix_is_float(m->type)) {
+      pack_floats(m, from, here, group);
+    } else {
+      pack_decoded(m, from, here, group);
+    }
+  }
+}
+
+/* ---- back to rows ---- */
+
+static void unpack_block(const cpu_format_info *f, const unsigned char *planes, size_t lane, uint8_t *q) {
+  const unsigned char *extra = planes + (size_t)f->base * 64;
+  for (size_t i = 0; i < BLOCK; i++) {
+    size_t c = i / 4, byte = lane * 4 + i % 4;
+    unsigned v, high = 0;
+    if (f->base == 8) {
+      v = planes[c * 64 + byte];
+    } else if (f->base == 4) {
+      v = (unsigned)(planes[c % 4 * 64 + byte] >> (c / 4 * 4)) & 15u;
+    } else {
+      v = (unsigned)(planes[c / 4 * 64 + byte] >> (c % 4 * 2)) & 3u;
+    }
+    if (f->extra == 2) high = (unsigned)(extra[c / 4 * 64 + byte] >> (c % 4 * 2)) & 3u;
+    if (f->extra == 1) high = (unsigned)(extra[byte] >> c) & 1u;
+    q[i] = (uint8_t)(v | high << f->base);
+  }
+}
+
+static float half_at(const unsigned char *p, size_t lane) {
+  uint16_t h;
+  memcpy(&h, p + 2 * lane, 2);
+  return quant_f32_of_f16(h);
+}
+
+/* Scale and minimum (to be added) of element `at` of the 256 (K) or 32 whose scales begin at p. */
+static void scale_at(cpu_scales kind, const unsigned char *p, size_t lane, size_t at, float *d, float *m) {
+  *d = half_at(p, lane);
+  *m = 0.0f;
+  if (kind == CPU_SCALES_F16_MIN) *m = half_at(p + 32, lane);
+  if (kind == CPU_SCALES_K16) *d *= (float)(int8_t)p[32 + at / 16 * 16 + lane];
+  if (kind == CPU_SCALES_K32_MIN || kind == CPU_SCALES_K16_MIN) {
+    const unsigned char *pair = p + 64 + at / (kind == CPU_SCALES_K32_MIN ? 32 : 16) * 32;
+    *m = -(half_at(p + 32, lane) * (float)pair[16 + lane]);
+    *d *= (float)pair[lane];
+  }
+}
+
+static void quantised_row(const matrix *m, const unsigned char *group, size_t lane, float *out) {
+  const cpu_format_info *f = cpu_format_of(m->w.format);
+  bool super = f->scales != CPU_SCALES_F16 && f->scales != CPU_SCALES_F16_MIN;
+  for (size_t b = 0; b < m->k / BLOCK; b++) {
+    uint8_t q[BLOCK];
+    float d = 0.0f, min = 0.0f;
+    size_t unit = super ? b / SUPER * 8 : b, at = super ? b % SUPER * BLOCK : 0;
+    const unsigned char *scales = group + m->w.scales_at + unit * (size_t)f->scales / 8;
+    unpack_block(f, group + b * (size_t)(f->base + f->extra) * 64, lane, q);
+    for (size_t i = 0; i < BLOCK; i++) {
+      if (i % 16 == 0) scale_at(f->scales, scales, lane, at + i, &d, &min);
+      float v = (float)((int)q[i] - f->bias) * d;
+      out[b * BLOCK + i] = f->scales == CPU_SCALES_F16 || f->scales == CPU_SCALES_K16 ? v : v + min;
+    }
+  }
+}
+
+void matrix_row(const matrix *m, size_t row, float *out) {
+  const unsigned char *group = m->w.packed + row / 16 * m->w.group_bytes;
+  size_t lane = row % 16;
+  if (m->w.format < CPU_F32) {
+    quantised_row(m, group, lane, out);
+    return;
+  }
+  for (size_t i = 0; i < m->k; i++) {
+    uint16_t h;
+    if (m->w.format == CPU_F32) {
+      memcpy(out + i, group + (i * 16 + lane) * 4, 4);
+    } else {
+      memcpy(&h, group + (i * 16 + lane) * 2, 2);
+      out[i] = m->w.format == CPU_F16 ? quant_f32_of_f16(h) : quant_f32_of_bf16(h);
+    }
+  }
+}
