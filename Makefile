@@ -13,8 +13,8 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wvla -Wdoub
 OPTIMISE ?= -O3 -g
 # -ffp-contract=off: fused multiply-add only where a kernel says so, for the same bits everywhere
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fPIC -fvisibility=hidden -pthread \
-  $(OPTIMISE) $(WARNINGS) -Isrc -Iinclude $(shell $(PKG_CONFIG) --cflags jansson 2>/dev/null) $(SANITIZE) $(CFLAGS)
-LIBS := $(shell $(PKG_CONFIG) --libs jansson 2>/dev/null || echo -ljansson) -lm
+  $(OPTIMISE) $(WARNINGS) -Isrc -Iinclude $(shell $(PKG_CONFIG) --cflags jansson sqlite3 libcurl 2>/dev/null) $(SANITIZE) $(CFLAGS)
+LIBS := $(shell $(PKG_CONFIG) --libs jansson sqlite3 2>/dev/null || echo -ljansson -lsqlite3) -lm -ldl
 LINK = $(CC) -pthread $(OPTIMISE) $(SANITIZE) $(LDFLAGS)
 
 # where an installed library looks for its packs when they are not beside the program

@@ -27,8 +27,17 @@ have pkg-config || need pkg-config 'finds libraries'
 if ! have pkg-config || ! pkg-config --exists jansson 2>/dev/null; then
   need libjansson-dev 'JSON: manifests, schemas, results'
 fi
+if ! have pkg-config || ! pkg-config --exists libcurl 2>/dev/null; then
+  need libcurl4-openssl-dev 'HTTP: questions that the device hands to a cloud service'
+fi
+if ! have pkg-config || ! pkg-config --exists sqlite3 2>/dev/null; then
+  need libsqlite3-dev 'the ledger: decisions, budgets, deferred requests'
+fi
 case $target in
-  test | bench) have python3 || need python3 'some tests compare against Python' ;;
+  test | bench)
+    have python3 || need python3 'some tests compare against Python'
+    have openssl || need openssl 'a certificate for the test of certificates'
+    ;;
   fuzz)
     have clang || need clang 'the compiler with libFuzzer'
     ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 ||
@@ -39,6 +48,7 @@ case $target in
     [ -f /usr/aarch64-linux-gnu/include/stdio.h ] || need libc6-dev-arm64-cross 'the C library for 64-bit ARM'
     have qemu-aarch64-static || need qemu-user-static 'runs programs for 64-bit ARM here'
     [ -f /usr/lib/aarch64-linux-gnu/libjansson.a ] || need libjansson-dev:arm64 'JSON for 64-bit ARM'
+    [ -f /usr/lib/aarch64-linux-gnu/libsqlite3.a ] || need libsqlite3-dev:arm64 'the ledger for 64-bit ARM'
     ;;
 esac
 [ -n "$missing" ] || exit 0

@@ -1,6 +1,7 @@
 /* os/clock: the clocks and the system's random generator. */
 #include "os/os.h"
 
+#include <errno.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -8,6 +9,17 @@ uint64_t os_monotonic_ns(void) {
   struct timespec t;
   (void)clock_gettime(CLOCK_MONOTONIC, &t);
   return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+int64_t os_unix_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void os_sleep_ms(uint32_t ms) {
+  struct timespec left = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+  while (nanosleep(&left, &left) != 0 && errno == EINTR) continue;
 }
 
 int64_t os_unix_seconds(void) {

@@ -41,6 +41,8 @@ base_status os_program_dir(char *out, size_t out_size, base_error *err);
 
 uint64_t os_monotonic_ns(void);
 int64_t os_unix_seconds(void);
+int64_t os_unix_ms(void);
+void os_sleep_ms(uint32_t ms);
 /* Local wall time of a Unix time. */
 typedef struct os_local_time {
   int year, month, day, hour, minute, second; /* month 1-12, day 1-31 */
@@ -84,6 +86,31 @@ base_status os_turn_open(os_turn **out, const base_allocator *allocator, base_er
 void os_turn_close(os_turn *t); /* NULL is harmless; nobody holds it or waits */
 void os_turn_take(os_turn *t);
 void os_turn_give(os_turn *t);
+
+/* A thread of one's own, for work off the caller's path. Signals stay with the other threads. */
+typedef struct os_thread os_thread;
+base_status os_thread_start(os_thread **t, void (*fn)(void *ctx), void *ctx, base_error *err);
+void os_thread_join(os_thread *t); /* waits for its end and frees it; NULL is harmless */
+
+/* A lock with one condition (Hoare's monitor): state that threads share is touched only between enter and
+ * leave. */
+typedef struct os_monitor os_monitor;
+base_status os_monitor_open(os_monitor **m, base_error *err);
+void os_monitor_close(os_monitor *m); /* NULL is harmless; nobody may be inside */
+void os_monitor_enter(os_monitor *m);
+void os_monitor_leave(os_monitor *m);
+/* Inside: leaves, sleeps until woken or for timeout_ms (0: no limit), enters again. May wake for nothing, so
+ * it stands in a loop that looks at the state. */
+void os_monitor_wait(os_monitor *m, uint32_t timeout_ms);
+void os_monitor_wake(os_monitor *m); /* inside: wakes all who wait */
+
+/* ---- libraries loaded at run time ---- */
+
+/* Stays loaded until the process ends. */
+typedef struct os_library os_library;
+base_status os_library_open(os_library **out, const char *name, base_error *err);
+/* A function's address into the pointer at `to`; BASE_ENOTFOUND names what is missing. */
+base_status os_library_symbol(os_library *l, const char *symbol, void *to, base_error *err);
 
 /* ---- terminal and process ---- */
 

@@ -1,0 +1,55 @@
+/* cloud's inside: the service's state between questions, and one attempt's reply as it is read. */
+#ifndef CLOUD_INTERNAL_H
+#define CLOUD_INTERNAL_H
+
+#include <jansson.h>
+
+#include "cloud/cloud.h"
+
+struct cloud {
+  base_allocator allocator;
+  cloud_options o; /* strings point into the fields below */
+  char endpoint[512], model[96], ca_file[512];
+  char *key; /* "Authorization: Bearer ..." or "x-api-key: ...", wiped on close; NULL when there is none */
+  size_t key_bytes;
+  base_rng rng;
+  /* breaker */
+  uint32_t failures; /* questions in a row */
+  uint32_t opened;   /* times in a row, for the doubling */
+  int64_t closed_at; /* the clock's ms until which nothing is called */
+  /* rate: a bucket that refills steadily */
+  double calls_left;
+  int64_t filled_at;
+};
+
+/* One attempt's body while it comes in. */
+typedef struct cloud_reading {
+  const cloud *c;
+  const cloud_question *q;
+  cloud_answer *answer;
+  base_buf body;      /* all of it, or for a stream the line that is not whole yet */
+  bool streamed;      /* the reply is a stream of events */
+  bool over;          /* the stream's end mark was seen */
+  bool stopped;       /* the caller cancelled */
+  bool too_long;
+  bool unreadable;
+  bool restarted;     /* tell on_text so at the next piece */
+  uint64_t tokens_in, tokens_out;
+  bool counted;       /* the service told its counts */
+  int64_t first_byte_at;
+} cloud_reading;
+
+/* dialect.c: the request's body. */
+base_status cloud_write_request(const cloud *c, const cloud_question *q, base_buf *out, base_error *err);
+/* answer.c: a whole JSON reply, or one event of a stream, into r->answer. */
+void cloud_read_reply(cloud_reading *r);
+void cloud_read_event(cloud_reading *r, base_slice json);
+/* stream.c: bytes of a stream into events. */
+bool cloud_stream_bytes(void *reading, base_slice bytes);
+
+/* breaker.c */
+bool cloud_breaker_allows(const cloud *c, int64_t now_ms);
+void cloud_breaker_tell(cloud *c, bool answered, bool unreachable, int64_t now_ms);
+bool cloud_rate_allows(cloud *c, int64_t now_ms);
+
+#endif

@@ -1,0 +1,453 @@
+/* The cloud client with a service, a clock and a purse of its own: what is asked, what is read, when it tries
+ * again, when it stops. The real HTTP library is tested by cloud.sh. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cloud/cloud.h"
+#include "failing.h"
+#include "tap.h"
+
+/* ---- the service: a list of replies, taken one a call ---- */
+
+typedef struct scripted {
+  int status;
+  const char *body;
+  int64_t retry_after_ms;
+  bool unreachable, times_out, broken_off, untrusted;
+  size_t piece; /* bytes handed over at a time; 0: all at once */
+} scripted;
+
+typedef struct world {
+  const scripted *script;
+  size_t n, calls;
+  char seen[8192]; /* the last body and headers */
+  char headers[1024];
+  uint32_t total_ms;
+  int64_t now_ms, slept_ms;
+  int64_t purse, reserved, most_reserved, settled;
+} world;
+
+static base_status perform(void *ctx, const cloud_call *call, bool (*on_bytes)(void *to, base_slice bytes),
+                           void *to, cloud_reply *reply, base_error *err) {
+  world *w = ctx;
+  (void)err;
+  const scripted *s = &w->script[w->calls < w->n ? w->calls : w->n - 1];
+  w->calls++;
+  w->total_ms = call->total_ms;
+  w->headers[0] = '\0';
+  base_format(w->seen, sizeof w->seen, "%.*s", (int)call->body.len, call->body.ptr);
+  for (size_t i = 0, at = 0; i < call->n_headers; at = strlen(w->headers), i++)
+    base_format(w->headers + at, sizeof w->headers - at, "%s\n", call->headers[i]);
+  w->now_ms += 100;
+  if (s->unreachable || s->untrusted) {
+    reply->untrusted = s->untrusted;
+    base_format(reply->text, sizeof reply->text, "could not connect");
+    return BASE_OK;
+  }
+  reply->connected = true;
+  reply->retry_after_ms = s->retry_after_ms ? s->retry_after_ms : -1;
+  reply->status = s->status;
+  size_t len = s->body ? strlen(s->body) : 0, piece = s->piece ? s->piece : len;
+  for (size_t at = 0; at < len; at += piece)
+    if (!on_bytes(to, (base_slice){s->body + at, len - at < piece ? len - at : piece})) break;
+  if (s->broken_off) base_format(reply->text, sizeof reply->text, "the connection was closed");
+  if (s->times_out) {
+    reply->timed_out = true;
+    w->now_ms += call->total_ms;
+  }
+  return BASE_OK;
+}
+
+static int64_t clock_now(void *ctx) { return ((world *)ctx)->now_ms; }
+static void clock_sleep(void *ctx, uint32_t ms) {
+  world *w = ctx;
+  w->now_ms += ms;
+  w->slept_ms += ms;
+}
+
+static base_status reserve(void *ctx, int64_t amount, int64_t *id, base_error *err) {
+  world *w = ctx;
+  if (w->reserved + w->settled + amount > w->purse)
+    return base_fail(err, BASE_ELIMIT, "day", "the purse is empty");
+  w->reserved += amount;
+  if (w->reserved > w->most_reserved) w->most_reserved = w->reserved;
+  *id = amount;
+  return BASE_OK;
+}
+static base_status settle(void *ctx, int64_t id, int64_t actual, base_error *err) {
+  world *w = ctx;
+  (void)err;
+  w->reserved -= id;
+  w->settled += actual;
+  return BASE_OK;
+}
+
+static world *here;
+static cloud_transport transport = {perform, NULL};
+static cloud_clock fake_clock = {clock_now, clock_sleep, NULL};
+static cloud_budget purse = {reserve, settle, NULL};
+static guard *watch;
+static guard_clean *words;
+
+static guard_clean *clean(const char *text) {
+  guard_rules rules;
+  guard_clean *out = NULL;
+  guard_vault *vault = guard_vault_new(NULL);
+  guard_rules_init(&rules);
+  guard_clean_make(watch, base_slice_of(text), &rules, vault, &out, NULL, NULL);
+  guard_vault_free(vault);
+  return out;
+}
+
+static cloud_options options(world *w, const scripted *script, size_t n) {
+  *w = (world){.script = script, .n = n, .now_ms = 5000, .purse = INT64_MAX / 2};
+  here = w;
+  transport.ctx = fake_clock.ctx = purse.ctx = w;
+  return (cloud_options){.endpoint = "https://cloud.test/v1/",
+                         .model = "small-1",
+                         .key = BASE_LITERAL("secret-key"),
+                         .price = {150000000, 600000000}, /* 0.15 and 0.60 USD a million */
+                         .transport = &transport,
+                         .clock = &fake_clock,
+                         .budget = &purse,
+                         .seed = 7};
+}
+
+static cloud_question question(void) {
+  static cloud_message message;
+  message = (cloud_message){CLOUD_USER, words};
+  return (cloud_question){.messages = &message, .n_messages = 1};
+}
+
+static cloud_answer asked(cloud *c, const cloud_question *q, cloud_outcome expected, const char *what) {
+  cloud_answer a;
+  base_error err = {0};
+  base_status st = cloud_ask(c, q, &a, &err);
+  TAP_OK(st == BASE_OK && a.outcome == expected, "%s: %s %s (%s)", what, cloud_outcome_word(a.outcome), a.why,
+         err.text);
+  return a;
+}
+
+#define OPEN(c, o) TAP_OK(cloud_open(&(c), &(o), NULL) == BASE_OK, "open")
+#define GOOD \
+  "{\"model\":\"small-1-2026\",\"choices\":[{\"message\":{\"content\":\"Lima\"},\"finish_reason\":\"stop\"}]," \
+  "\"usage\":{\"prompt_tokens\":20,\"completion_tokens\":3}}"
+
+/* ---- requests and replies ---- */
+
+static void test_openai(void) {
+  static const scripted script[] = {
+      {.status = 200, .body = GOOD},
+      {.status = 200,
+       .body = "{\"choices\":[{\"message\":{\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"set\","
+               "\"arguments\":\"{\\\"t\\\":1}\"}}]}}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}"}};
+  world w;
+  cloud *c = NULL;
+  cloud_options o = options(&w, script, 2);
+  OPEN(c, o);
+  cloud_question q = question();
+  q.instructions = BASE_LITERAL("Be \"brief\".");
+  q.schema = BASE_LITERAL("{\"type\":\"string\"}");
+  cloud_answer a = asked(c, &q, CLOUD_ANSWERED, "answer");
+  TAP_OK(a.text.ptr && strcmp(a.text.ptr, "Lima") == 0, "its text");
+  TAP_OK(strcmp(a.model, "small-1-2026") == 0 && a.tokens_in == 20 && a.tokens_out == 3, "who and how many");
+  TAP_OK(a.cost_nano_usd == 20 * 150 + 3 * 600 && w.settled == a.cost_nano_usd && w.reserved == 0, "cost: %lld",
+         (long long)a.cost_nano_usd);
+  TAP_OK(w.most_reserved >= a.cost_nano_usd, "more was set aside");
+  TAP_OK(strstr(w.seen, "\"role\":\"system\",\"content\":\"Be \\\"brief\\\".\"") != NULL, "system: %s", w.seen);
+  TAP_OK(strstr(w.seen, "\"model\":\"small-1\"") && strstr(w.seen, "\"strict\":true,\"schema\":{\"type\":\"string\"}"),
+         "schema");
+  TAP_OK(strstr(w.seen, "[EMAIL_1]") && !strstr(w.seen, "bob@example.com"), "only cleaned text");
+  TAP_OK(strstr(w.headers, "Authorization: Bearer secret-key\n") != NULL, "key");
+  cloud_answer_free(&a);
+  q = question();
+  q.tools = BASE_LITERAL("[{\"type\":\"function\",\"function\":{\"name\":\"set\"}}]");
+  a = asked(c, &q, CLOUD_ANSWERED, "tool call");
+  TAP_OK(a.tool_name.ptr && strcmp(a.tool_name.ptr, "set") == 0 && strcmp(a.tool_arguments.ptr, "{\"t\":1}") == 0,
+         "its arguments");
+  cloud_answer_free(&a);
+  cloud_close(c);
+}
+
+static bool count_pieces(void *ctx, base_slice piece, bool restarted) {
+  int *n = ctx;
+  (void)piece;
+  *n += restarted ? 100 : 1;
+  return *n < 50 || *n >= 100;
+}
+
+#define EVENT(text) "data: {\"choices\":[{\"delta\":{\"content\":\"" text "\"}}]}\r\n\r\n"
+#define END "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2}}\n\ndata: [DONE]\n\n"
+
+static void test_stream(void) {
+  static const scripted script[] = {
+      {.status = 200, .body = ": hello\n\n" EVENT("Li") EVENT("ma") END, .piece = 1},
+      {.status = 200, .body = EVENT("Li"), .broken_off = true},
+      {.status = 200, .body = EVENT("Li") EVENT("ma") END, .piece = 7},
+      {.status = 200, .body = EVENT("Li") "data: {nonsense\n\n"}};
+  world w;
+  cloud *c = NULL;
+  int pieces = 0;
+  cloud_options o = options(&w, script, 4);
+  OPEN(c, o);
+  cloud_question q = question();
+  q.stream = true;
+  q.on_text = count_pieces;
+  q.on_text_ctx = &pieces;
+  cloud_answer a = asked(c, &q, CLOUD_ANSWERED, "byte by byte");
+  TAP_OK(strcmp(a.text.ptr, "Lima") == 0 && pieces == 2 && a.tokens_in == 9, "in two pieces: %d", pieces);
+  cloud_answer_free(&a);
+  pieces = 0;
+  a = asked(c, &q, CLOUD_ANSWERED, "broken off, then whole");
+  TAP_OK(strcmp(a.text.ptr, "Lima") == 0 && pieces == 102 && a.attempts == 2, "told to start again: %d", pieces);
+  TAP_OK(a.cost_nano_usd > 9 * 150 + 2 * 600, "what was broken off may have been charged");
+  cloud_answer_free(&a);
+  q.on_text = NULL;
+  a = asked(c, &q, CLOUD_UNREADABLE, "nonsense in a stream");
+  TAP_OK(a.attempts == 3, "tried three times: %u", a.attempts);
+  cloud_answer_free(&a);
+  cloud_close(c);
+}
+
+static void test_anthropic(void) {
+  static const scripted script[] = {
+      {.status = 200,
+       .body = "{\"model\":\"c-1\",\"content\":[{\"type\":\"text\",\"text\":\"Lima\"}],\"stop_reason\":\"max_tokens\","
+               "\"usage\":{\"input_tokens\":8,\"output_tokens\":4}}"},
+      {.status = 200,
+       .body = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"c-1\",\"usage\":"
+               "{\"input_tokens\":8,\"output_tokens\":1}}}\n\n"
+               "data: {\"type\":\"content_block_start\",\"content_block\":{\"type\":\"tool_use\",\"name\":\"answer\"}}\n\n"
+               "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\\\"\"}}\n\n"
+               "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\":2}\"}}\n\n"
+               "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":6}}\n\n"
+               "data: {\"type\":\"message_stop\"}\n\n"}};
+  world w;
+  cloud *c = NULL;
+  cloud_options o = options(&w, script, 2);
+  o.dialect = CLOUD_ANTHROPIC;
+  OPEN(c, o);
+  cloud_question q = question();
+  q.instructions = BASE_LITERAL("brief");
+  cloud_answer a = asked(c, &q, CLOUD_ANSWERED, "messages");
+  TAP_OK(strcmp(a.text.ptr, "Lima") == 0 && a.cut && a.tokens_out == 4, "text, cut at the limit");
+  TAP_OK(strstr(w.headers, "x-api-key: secret-key\n") && strstr(w.headers, "anthropic-version"), "headers");
+  TAP_OK(strstr(w.seen, ",\"system\":\"brief\"") != NULL, "system: %s", w.seen);
+  cloud_answer_free(&a);
+  q.schema = BASE_LITERAL("{\"type\":\"object\"}");
+  q.stream = true;
+  a = asked(c, &q, CLOUD_ANSWERED, "a schema as a tool, streamed");
+  TAP_OK(a.text.ptr && strcmp(a.text.ptr, "{\"a\":2}") == 0 && a.tool_name.len == 0, "unwrapped");
+  TAP_OK(a.tokens_in == 8 && a.tokens_out == 6, "counts");
+  cloud_answer_free(&a);
+  q.schema = (base_slice){0};
+  q.tools = BASE_LITERAL("[{\"type\":\"function\",\"function\":{\"name\":\"set\",\"parameters\":{\"type\":\"object\"}}}]");
+  q.tool_choice = BASE_LITERAL("{\"type\":\"function\",\"function\":{\"name\":\"set\"}}");
+  a = asked(c, &q, CLOUD_ANSWERED, "tools");
+  TAP_OK(strstr(w.seen, "\"name\":\"set\"") && strstr(w.seen, "\"input_schema\":{\"type\":\"object\"}") &&
+             strstr(w.seen, "\"tool_choice\":{\"type\":\"tool\",\"name\":\"set\"}"),
+         "translated: %s", w.seen);
+  cloud_answer_free(&a);
+  cloud_close(c);
+}
+
+/* ---- retries ---- */
+
+static void test_retries(void) {
+  static const scripted later[] = {{.status = 429, .retry_after_ms = 2000}, {.status = 200, .body = GOOD}};
+  static const scripted too_late[] = {{.status = 429, .retry_after_ms = 60000}};
+  static const scripted broken[] = {{.status = 500}};
+  static const scripted refused[] = {{.status = 400, .body = "{}"}};
+  static const scripted hangs[] = {{.status = 0, .times_out = true}};
+  static const scripted nonsense[] = {{.status = 200, .body = "<html>"}};
+  static const scripted stranger[] = {{.untrusted = true}};
+  const struct {
+    const char *name;
+    const scripted *script;
+    size_t n;
+    cloud_outcome outcome;
+    uint32_t attempts;
+    bool free;
+  } cases[] = {{"Retry-After is kept", later, 2, CLOUD_ANSWERED, 2, false},
+               {"Retry-After beyond the deadline", too_late, 1, CLOUD_LIMITED, 1, true},
+               {"500", broken, 1, CLOUD_FAILED, 3, true},
+               {"400", refused, 1, CLOUD_REFUSED, 1, true},
+               {"hangs", hangs, 1, CLOUD_TIMED_OUT, 1, false},
+               {"no JSON", nonsense, 1, CLOUD_UNREADABLE, 3, false},
+               {"certificate", stranger, 1, CLOUD_UNTRUSTED, 1, true}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    world w;
+    cloud *c = NULL;
+    cloud_options o = options(&w, cases[i].script, cases[i].n);
+    OPEN(c, o);
+    cloud_question q = question();
+    cloud_answer a = asked(c, &q, cases[i].outcome, cases[i].name);
+    TAP_OK(a.attempts == cases[i].attempts && w.calls == a.attempts, "%s: %u attempts", cases[i].name, a.attempts);
+    TAP_OK((a.cost_nano_usd == 0) == cases[i].free && w.reserved == 0, "%s: cost %lld", cases[i].name,
+           (long long)a.cost_nano_usd);
+    TAP_OK(a.total_ms <= 15100, "%s: in time: %u ms", cases[i].name, a.total_ms);
+    TAP_OK(a.outcome == CLOUD_ANSWERED || a.why[0], "%s: says why", cases[i].name);
+    TAP_OK(strstr(a.why, "secret-key") == NULL, "no key in a message");
+    if (i == 0) TAP_OK(w.slept_ms >= 2000, "waited: %lld", (long long)w.slept_ms);
+    cloud_answer_free(&a);
+    cloud_close(c);
+  }
+}
+
+static void test_breaker(void) {
+  static const scripted script[] = {{.unreachable = true}};
+  world w;
+  cloud *c = NULL;
+  cloud_options o = options(&w, script, 1);
+  OPEN(c, o);
+  cloud_question q = question();
+  cloud_answer a = asked(c, &q, CLOUD_UNAVAILABLE, "no network");
+  size_t calls = w.calls;
+  TAP_OK(!cloud_available(c), "open at once");
+  for (int i = 0; i < 1000; i++) {
+    cloud_answer_free(&a);
+    a = asked(c, &q, CLOUD_UNAVAILABLE, "still");
+    w.now_ms += 5;
+  }
+  TAP_OK(w.calls == calls && a.attempts == 0, "no storm of probes: %zu calls", w.calls - calls);
+  cloud_answer_free(&a);
+  w.now_ms += 10000;
+  TAP_OK(cloud_available(c), "one may try");
+  a = asked(c, &q, CLOUD_UNAVAILABLE, "in vain");
+  cloud_answer_free(&a);
+  w.now_ms += 10001;
+  TAP_OK(!cloud_available(c), "the wait doubles");
+  cloud_network(c, true);
+  TAP_OK(cloud_available(c), "the app says that the network is back");
+  static const scripted fine[] = {{.status = 200, .body = GOOD}};
+  w.script = fine;
+  a = asked(c, &q, CLOUD_ANSWERED, "back");
+  cloud_answer_free(&a);
+  static const scripted broken[] = {{.status = 503}};
+  w.script = broken;
+  for (int i = 0; i < 4; i++) {
+    TAP_OK(cloud_available(c), "closed for %d failures", i);
+    a = asked(c, &q, CLOUD_FAILED, "503");
+    cloud_answer_free(&a);
+  }
+  TAP_OK(!cloud_available(c), "open after four");
+  cloud_close(c);
+}
+
+static void test_limits(void) {
+  static const scripted fine[] = {{.status = 200, .body = GOOD}};
+  world w;
+  cloud *c = NULL;
+  cloud_options o = options(&w, fine, 1);
+  o.per_minute = 3;
+  OPEN(c, o);
+  cloud_question q = question();
+  cloud_answer a;
+  for (int i = 0; i < 3; i++) {
+    a = asked(c, &q, CLOUD_ANSWERED, "under the rate");
+    cloud_answer_free(&a);
+  }
+  a = asked(c, &q, CLOUD_LIMITED, "over the rate");
+  TAP_OK(w.calls == 3 && cloud_available(c), "not called, and the breaker is not to blame");
+  cloud_answer_free(&a);
+  w.now_ms += 20001;
+  a = asked(c, &q, CLOUD_ANSWERED, "one more after twenty seconds");
+  cloud_answer_free(&a);
+  w.now_ms += 20001;
+  w.purse = w.settled + 1000;
+  a = asked(c, &q, CLOUD_OVER_BUDGET, "no money");
+  TAP_OK(w.calls == 4 && strstr(a.why, "purse"), "not called: %s", a.why);
+  cloud_answer_free(&a);
+  cloud_close(c);
+
+  o = options(&w, fine, 1);
+  o.max_answer_bytes = 20;
+  OPEN(c, o);
+  a = asked(c, &q, CLOUD_UNREADABLE, "too long");
+  cloud_answer_free(&a);
+  cloud_close(c);
+}
+
+/* ---- wrong use, prices, memory ---- */
+
+static void test_wrong_use(void) {
+  static const scripted fine[] = {{.status = 200, .body = GOOD}};
+  static const char *const bad[] = {"http://example.com/v1", "ftp://x", "https://", "http://127.0.0.1.evil.com/",
+                                    "http://localhost@evil.com/", "https://a b"};
+  world w;
+  cloud *c = NULL;
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    base_error err = {0};
+    cloud_options o = options(&w, fine, 1);
+    o.endpoint = bad[i];
+    TAP_OK(cloud_open(&c, &o, &err) == BASE_EARGUMENT && err.text[0], "endpoint %s", bad[i]);
+  }
+  cloud_options o = options(&w, fine, 1);
+  o.key = BASE_LITERAL("two\r\nInjected: header");
+  TAP_OK(cloud_open(&c, &o, NULL) == BASE_EARGUMENT, "a key cannot bring headers along");
+  o = options(&w, fine, 1);
+  o.endpoint = "http://127.0.0.1:8080/v1";
+  TAP_OK(cloud_open(&c, &o, NULL) == BASE_OK, "plain to this machine");
+  cloud_close(c);
+}
+
+static void test_prices(void) {
+  base_slice file = BASE_LITERAL("{\"date\":\"2026-11-21\",\"currency\":\"USD\",\"models\":{\"a\":{\"input\":1,\"output\":2},"
+                                 "\"a-mini\":{\"input\":0.15,\"output\":0.6},\"b\":{\"input\":-1,\"output\":2}}}");
+  cloud_price p;
+  char date[11];
+  TAP_OK(!cloud_price_read(file, "prices", "a-mini-2026", &p, date, NULL) && p.input == 150000000 &&
+             p.output == 600000000 && strcmp(date, "2026-11-21") == 0,
+         "the longest name wins");
+  TAP_OK(cloud_price_read(file, "prices", "zz", &p, date, NULL) == BASE_ENOTFOUND, "unknown");
+  TAP_OK(cloud_price_read(file, "prices", "b", &p, date, NULL) == BASE_EFORMAT, "negative");
+  TAP_OK(cloud_price_read(BASE_LITERAL("{"), "prices", "b", &p, date, NULL) == BASE_EFORMAT, "no JSON");
+  TAP_OK(cloud_cost(&(cloud_price){1, 0}, 1, 5) == 1 && cloud_cost(&(cloud_price){150000000, 600000000}, 1, 1) == 750,
+         "rounded up");
+  TAP_OK(cloud_cost(&(cloud_price){INT64_MAX / 2, 1}, UINT64_MAX, 1) > 0, "no overflow");
+}
+
+static void test_memory(void) {
+  static const scripted fine[] = {{.status = 200, .body = GOOD}};
+  world w;
+  failing f;
+  for (int n = 0; n < 200; n++) {
+    cloud *c = NULL;
+    cloud_options o = options(&w, fine, 1);
+    base_allocator a = failing_allocator(&f, n);
+    cloud_answer answer;
+    cloud_question q = question();
+    o.allocator = &a;
+    base_status st = cloud_open(&c, &o, NULL);
+    if (!st) {
+      st = cloud_ask(c, &q, &answer, NULL);
+      cloud_answer_free(&answer);
+    }
+    cloud_close(c);
+    TAP_OK(f.held == 0, "%d: %zu bytes held", n, f.held);
+    if (!st) return;
+    TAP_OK(st == BASE_ENOMEM, "%d: %s", n, base_status_text(st));
+  }
+  TAP_OK(false, "never enough memory");
+}
+
+int main(void) {
+  guard_options o;
+  guard_options_init(&o);
+  if (guard_open(&watch, &o, NULL)) return 1;
+  words = clean("ask bob@example.com for the capital of Peru");
+  if (words == NULL) return 1;
+  test_openai();
+  test_stream();
+  test_anthropic();
+  test_retries();
+  test_breaker();
+  test_limits();
+  test_wrong_use();
+  test_prices();
+  test_memory();
+  guard_clean_free(words);
+  guard_close(watch);
+  return tap_done("test_cloud");
+}
