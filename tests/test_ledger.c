@@ -2,6 +2,7 @@
  * and files that are no ledgers. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -277,7 +278,11 @@ static void test_kills(void) {
     pid_t pid = fork();
     if (pid == 0) child(pipes[1], round);
     close(pipes[1]);
-    usleep((useconds_t)(3000 + 2900 * round));
+    for (int steps = 0; steps < 3 + round; steps++) { /* let it get somewhere, then kill it anywhere */
+      if (read(pipes[0], said, 1) != 1) break;
+      *(said[0] == 'r' ? &reserved : &deferred) += 1;
+    }
+    usleep((useconds_t)(170 * round));
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     while ((n = read(pipes[0], said, sizeof said)) > 0)
