@@ -276,9 +276,9 @@ static void tell_breaker(asking *a) {
 
 base_status cloud_ask(cloud *c, const cloud_question *given, cloud_answer *out, base_error *err) {
   asking a = {.c = c, .q = *given, .answer = out};
-  *out = (cloud_answer){.text.allocator = &c->allocator,
-                        .tool_name.allocator = &c->allocator,
-                        .tool_arguments.allocator = &c->allocator};
+  const base_allocator *lasting = c->o.allocator; /* the caller's own: an answer may outlive c */
+  *out = (cloud_answer){
+      .text.allocator = lasting, .tool_name.allocator = lasting, .tool_arguments.allocator = lasting};
   if (given->n_messages == 0) return base_fail(err, BASE_EARGUMENT, "cloud", "a question has a message");
   if (a.q.max_tokens == 0) a.q.max_tokens = DEFAULT_TOKENS;
   if (a.q.deadline_ms == 0) a.q.deadline_ms = DEFAULT_DEADLINE_MS;
