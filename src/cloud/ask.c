@@ -143,7 +143,8 @@ typedef struct asking {
 } asking;
 
 static cloud_outcome because(asking *a, cloud_outcome o, const char *detail) {
-  base_format(a->answer->why, sizeof a->answer->why, "%s%s%s", cloud_outcome_text(o), detail[0] ? ": " : "", detail);
+  base_format(a->answer->why, sizeof a->answer->why, "%s%s%s", cloud_outcome_text(o), detail[0] ? ": " : "",
+              detail);
   return o;
 }
 

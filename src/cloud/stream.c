@@ -33,7 +33,8 @@ bool cloud_stream_bytes(void *reading, base_slice bytes) {
   cloud_reading *r = reading;
   if (r->first_byte_at == 0) r->first_byte_at = r->c->o.clock->now_ms(r->c->o.clock->ctx);
   size_t held = r->body.len + r->answer->text.len + r->answer->tool_arguments.len;
-  if (bytes.len > r->c->o.max_answer_bytes - (held < r->c->o.max_answer_bytes ? held : r->c->o.max_answer_bytes)) {
+  size_t most = r->c->o.max_answer_bytes;
+  if (held > most || bytes.len > most - held) {
     r->too_long = true;
     return false;
   }

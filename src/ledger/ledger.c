@@ -87,7 +87,8 @@ static base_status used_bytes(ledger_db *db, int64_t *out, base_error *err) {
 base_status ledger_prune_with(ledger *l, ledger_db *db, int64_t now_ms, base_error *err) {
   int64_t before_ms = now_ms - l->options.retention_s * 1000, used = 0;
   /* a month's cap needs that month's spending, whatever the retention says */
-  int64_t spending_s = now_ms / 1000 - (l->options.retention_s > 62 * DAY_S ? l->options.retention_s : 62 * DAY_S);
+  int64_t kept_s = l->options.retention_s > 62 * DAY_S ? l->options.retention_s : 62 * DAY_S;
+  int64_t spending_s = now_ms / 1000 - kept_s;
   base_status st = delete_before(db, LEDGER_SQL_DELETE_OLD, before_ms, err);
   if (!st) st = delete_before(db, LEDGER_SQL_DELETE_OLD_INCIDENTS, before_ms, err);
   if (!st) st = delete_before(db, LEDGER_SQL_DELETE_OLD_SPENDING, spending_s, err);
