@@ -44,6 +44,7 @@ BODY_INLINE vf body_exp(vf x) {
 #include "cpu/body_train.h"
 #include "cpu/body_i8.h"
 #include "cpu/body_attention.h"
+#include "cpu/body_attend.h"
 #include "cpu/body_matrix.h"
 
 const cpu_kernels CPU_TABLE = {
@@ -53,11 +54,17 @@ const cpu_kernels CPU_TABLE = {
     .attention = body_attention,
     .quantize_blocks = body_quantize_blocks,
     .matrix_mul = body_matrix_mul,
+    .kv_put = body_kv_put,
+    .attend = body_attend_cache,
     .rmsnorm = body_rmsnorm,
     .softmax = body_softmax,
     .logsumexp = body_logsumexp,
     .silu_mul = body_silu_mul,
     .rope = body_rope,
+    .rope_halves = body_rope_halves,
+    .rope_pairs = body_rope_pairs,
+    .soft_cap = body_soft_cap,
+    .gelu_mul = body_gelu_mul,
     .dot = body_dot,
     .axpy = body_axpy,
     .add = body_add,

@@ -108,3 +108,66 @@ static void body_rope(float *x, size_t t, size_t heads, size_t hd, const float *
     }
   }
 }
+
+static void body_rope_halves(float *x, size_t t, size_t heads, size_t hd, size_t dims, const float *cos_table,
+                             const float *sin_table) {
+  for (size_t r = 0; r < t; r++)
+    for (size_t h = 0; h < heads; h++)
+      body_rope(x + (r * heads + h) * hd, 1, 1, dims, cos_table + r * (dims / 2), sin_table + r * (dims / 2), 1.0f);
+}
+
+static void body_rope_pairs(float *x, size_t t, size_t heads, size_t hd, size_t dims, const float *cos_table,
+                            const float *sin_table) {
+  for (size_t r = 0; r < t; r++, cos_table += dims, sin_table += dims) {
+    for (size_t h = 0; h < heads; h++, x += hd) {
+      for (size_t i = 0; i < dims; i += 16) {
+        size_t s = body_step(dims - i);
+        vf v = body_load(x + i, s), turned = vf_mul(vf_swap_pairs(v), body_load(sin_table + i, s));
+        body_store(x + i, vf_fma(v, body_load(cos_table + i, s), turned), s);
+      }
+    }
+  }
+}
+
+/* tanh x = 1 - 2 / (exp(2x) + 1) */
+BODY_INLINE vf body_tanh(vf x) {
+  vf one = vf_set1(1.0f);
+  return vf_sub(one, vf_div(vf_set1(2.0f), vf_add(body_exp(vf_add(x, x)), one)));
+}
+
+static void body_soft_cap(float *x, size_t n, float cap) {
+  vf limit = vf_set1(cap);
+  for (size_t i = 0; i < n; i += 16) {
+    size_t s = body_step(n - i);
+    body_store(x + i, vf_mul(limit, body_tanh(vf_div(body_load(x + i, s), limit))), s);
+  }
+}
+
+/* erf by Abramowitz and Stegun 7.1.26, of |x|; error below 1.5e-7. */
+BODY_INLINE vf body_erf_abs(vf a) {
+  vf one = vf_set1(1.0f), t = vf_div(one, vf_fma(vf_set1(0.3275911f), a, one)), p = vf_set1(1.061405429f);
+  p = vf_fma(p, t, vf_set1(-1.453152027f));
+  p = vf_fma(p, t, vf_set1(1.421413741f));
+  p = vf_fma(p, t, vf_set1(-0.284496736f));
+  p = vf_fma(p, t, vf_set1(0.254829592f));
+  return vf_sub(one, vf_mul(vf_mul(p, t), body_exp(vf_neg(vf_mul(a, a)))));
+}
+
+BODY_INLINE vf body_gelu(vf x, bool tanh_form) {
+  vf half = vf_mul(x, vf_set1(0.5f)), e;
+  if (tanh_form) {
+    vf inner = vf_fma(vf_mul(vf_mul(x, x), x), vf_set1(0.044715f), x);
+    return vf_fma(half, body_tanh(vf_mul(inner, vf_set1(0.7978845608f))), half);
+  }
+  e = body_erf_abs(vf_abs(vf_mul(x, vf_set1(0.70710678f))));
+  return vf_fma(vf_abs(half), e, half); /* erf is odd: x erf(x) = |x| erf(|x|) */
+}
+
+static void body_gelu_mul(const float *gate, const float *up, size_t n, bool tanh_form, float *y) {
+  for (size_t i = 0; i < n; i += 16) {
+    size_t s = body_step(n - i);
+    vf g = body_load(gate + i, s);
+    g = tanh_form ? body_gelu(g, true) : body_gelu(g, false);
+    body_store(y + i, up ? vf_mul(g, body_load(up + i, s)) : g, s);
+  }
+}

@@ -61,6 +61,20 @@ size_t cpu_attention_scratch(size_t t, size_t heads, size_t hd) {
   return (t + 15) / 16 * 16 * (hd + 4);
 }
 
+static size_t cpu_kv_element(cpu_kv_type type) {
+  return type == CPU_KV_F32 ? 4 : type == CPU_KV_F16 ? 2 : 1;
+}
+
+size_t cpu_kv_tile_bytes(cpu_kv_type type, size_t hd) {
+  return hd * 16 * cpu_kv_element(type) + (type == CPU_KV_I8 ? 64 : 0);
+}
+
+size_t cpu_kv_row_bytes(cpu_kv_type type, size_t hd) {
+  return (hd + 15) / 16 * 16 * cpu_kv_element(type) + (type == CPU_KV_I8 ? 64 : 0);
+}
+
+size_t cpu_attend_scratch(size_t positions) { return CPU_ATTEND_ROWS * (positions / 16 * 16 + 48); }
+
 /* A block of A, a panel of B, and what it takes to align them. A multiple of 16, so that workers' parts stay
  * aligned. */
 size_t cpu_gemm_f32_scratch(size_t n, size_t k) {

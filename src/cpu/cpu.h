@@ -90,6 +90,29 @@ typedef struct cpu_input {
   size_t ld, blocks;
 } cpu_input;
 
+/* ---- keys and values of a decoder ---- */
+
+/* One head of one sequence in a cache. Keys lie in tiles of 16 positions, [hd][16], so that lanes are positions;
+ * values in rows of hd (rounded up to 16). I8: 16 float scales behind a tile, one behind a row (64 bytes kept). */
+typedef enum cpu_kv_type { CPU_KV_F16, CPU_KV_I8, CPU_KV_F32 } cpu_kv_type;
+size_t cpu_kv_tile_bytes(cpu_kv_type type, size_t hd); /* keys of 16 positions */
+size_t cpu_kv_row_bytes(cpu_kv_type type, size_t hd);  /* values of one position */
+
+/* Queries of consecutive tokens, all heads that share one head of keys and values. */
+typedef struct cpu_attend {
+  cpu_kv_type type;
+  const unsigned char *keys, *values; /* room for a multiple of 16 positions */
+  size_t hd, heads, tokens;
+  size_t position; /* of the first token; it sees keys up to its own, and at distance < window */
+  size_t window;   /* 0: no limit */
+  float scale, cap; /* score = scale q.k, then cap tanh(score / cap); cap 0: none */
+  const float *q;  /* head h of token t: q + t ldq + h hd */
+  float *out;      /* likewise with ldo */
+  size_t ldq, ldo;
+  float *scratch; /* cpu_attend_scratch(last position + 1) floats */
+} cpu_attend;
+size_t cpu_attend_scratch(size_t positions);
+
 typedef struct cpu_kernels {
   const char *name; /* "scalar", "avx2", "avx512vnni", "neondot" */
 
@@ -121,6 +144,14 @@ typedef struct cpu_kernels {
   void (*matrix_mul)(const cpu_matrix *w, const cpu_input *x, const float *xf, size_t ldx, size_t first,
                      size_t tokens, size_t begin, size_t end, float *y, size_t ldy, bool add);
 
+  /* Writes one position's key and value [hd] into one head's tiles and rows. I8: by the rule of cpu_pack_i8. */
+  void (*kv_put)(cpu_kv_type type, size_t hd, size_t position, const float *k, const float *v,
+                 unsigned char *keys, unsigned char *values);
+  /* Softmax attention (Vaswani et al. 2017). A score is one chain over hd, the I8 scale times it; the sum of
+   * exponentials has 16 lanes, position p in lane p mod 16; an output is one chain over the positions in order
+   * (of fma(e, v, out), I8: e times the scale of v first), then divided by the sum: by one reciprocal. */
+  void (*attend)(const cpu_attend *a);
+
   /* ---- rows ---- */
   void (*rmsnorm)(const float *x, const float *weight, size_t t, size_t d, float eps, float *y,
                   float *inv_rms /* [t] or NULL */);
@@ -132,6 +163,16 @@ typedef struct cpu_kernels {
    * [t][hd/2] sin. sign -1 rotates back (the transpose). */
   void (*rope)(float *x, size_t t, size_t heads, size_t hd, const float *cos_table, const float *sin_table,
                float sign);
+  /* The same with only the first dims of hd rotated, pairs (i, i + dims/2); tables [t][dims/2]. */
+  void (*rope_halves)(float *x, size_t t, size_t heads, size_t hd, size_t dims, const float *cos_table,
+                      const float *sin_table);
+  /* The same for pairs (2i, 2i + 1); dims <= hd are rotated, the rest stays. Tables [t][dims]: cos twice for each pair;
+   * minus sin, then sin. */
+  void (*rope_pairs)(float *x, size_t t, size_t heads, size_t hd, size_t dims, const float *cos_table,
+                     const float *sin_table);
+  /* y = gelu(gate) * up (Hendrycks, Gimpel 2016); tanh_form: by their tanh approximation. up NULL: gelu(gate). */
+  void (*gelu_mul)(const float *gate, const float *up, size_t n, bool tanh_form, float *y);
+  void (*soft_cap)(float *x, size_t n, float cap); /* cap tanh(x / cap), in place */
   float (*dot)(const float *a, const float *b, size_t n);
   void (*axpy)(float a, const float *x, size_t n, float *y); /* y += a x */
   void (*add)(const float *x, size_t n, float *y); /* y += x */

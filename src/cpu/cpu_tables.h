@@ -21,6 +21,9 @@ extern const cpu_kernels cpu_table_neondot;
 #define CPU_GEMM_KC 256u
 #define CPU_GEMM_NR_MAX 32u
 
+/* Queries that attention takes at once at most. */
+#define CPU_ATTEND_ROWS 8u
+
 /* A row whose largest magnitude is below this is quantised as zeros: 127 / max stays finite. */
 #define CPU_QUANT_TINY 0x1p-100f
 

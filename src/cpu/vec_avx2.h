@@ -159,6 +159,11 @@ static inline vf vi_unbias(vi acc, const int32_t *row_sum) {
   return r;
 }
 
+static inline vf vf_swap_pairs(vf v) {
+  vf r = {_mm256_permute_ps(v.a, 0xb1), _mm256_permute_ps(v.b, 0xb1)};
+  return r;
+}
+
 /* ---- packed matrices: 64 bytes of quants ---- */
 
 typedef struct vb {
@@ -218,6 +223,11 @@ static inline vf vf_half(const void *p) {
   const __m128i *v = (const __m128i *)p;
   vf r = {_mm256_cvtph_ps(_mm_loadu_si128(v)), _mm256_cvtph_ps(_mm_loadu_si128(v + 1))};
   return r;
+}
+static inline void vf_store_half(void *p, vf v) {
+  __m128i *to = (__m128i *)p;
+  _mm_storeu_si128(to, _mm256_cvtps_ph(v.a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  _mm_storeu_si128(to + 1, _mm256_cvtps_ph(v.b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 static inline __m256 vec_bhalf8(__m128i x) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));

@@ -79,6 +79,8 @@ static inline vf vi_unbias(vi acc, const int32_t *row_sum) {
   return _mm512_cvtepi32_ps(_mm512_sub_epi32(acc, _mm512_slli_epi32(_mm512_loadu_si512(row_sum), 7)));
 }
 
+static inline vf vf_swap_pairs(vf v) { return _mm512_permute_ps(v, 0xb1); }
+
 /* ---- packed matrices: 64 bytes of quants ---- */
 
 typedef __m512i vb;
@@ -100,6 +102,9 @@ static inline vi vi_dot_small(vi acc, vb w, const int8_t *x) {
 static inline vi vi_dot_wide(vi acc, vb w, const int8_t *x) { return vi_dot_small(acc, w, x); }
 static inline vf vf_of_vi(vi a) { return _mm512_cvtepi32_ps(a); }
 static inline vf vf_half(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+static inline void vf_store_half(void *p, vf v) {
+  _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
 static inline vf vf_bhalf(const void *p) {
   __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
   return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));

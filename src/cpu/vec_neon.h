@@ -157,6 +157,8 @@ static inline void vec_transpose4(const float *src, size_t src_ld, float *dst, s
   vst1q_f32(dst + 3 * dst_ld, vcombine_f32(vget_high_f32(ab.val[1]), vget_high_f32(cd.val[1])));
 }
 
+static inline vf vf_swap_pairs(vf x) { VEC_ONE(vrev64q_f32); }
+
 /* ---- packed matrices: 64 bytes of quants ---- */
 
 typedef struct vb {
@@ -210,6 +212,13 @@ static inline float32x4_t vec_half4(const uint16_t *p) {
 static inline vf vf_half(const void *p) {
   const uint16_t *v = p;
   VEC_FOUR(vec_half4(v), vec_half4(v + 4), vec_half4(v + 8), vec_half4(v + 12));
+}
+static inline void vf_store_half(void *p, vf v) {
+  uint16_t *to = p;
+  vst1_u16(to, vreinterpret_u16_f16(vcvt_f16_f32(v.a)));
+  vst1_u16(to + 4, vreinterpret_u16_f16(vcvt_f16_f32(v.b)));
+  vst1_u16(to + 8, vreinterpret_u16_f16(vcvt_f16_f32(v.c)));
+  vst1_u16(to + 12, vreinterpret_u16_f16(vcvt_f16_f32(v.d)));
 }
 static inline float32x4_t vec_bhalf4(const uint16_t *p) {
   return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));

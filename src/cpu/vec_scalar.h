@@ -125,6 +125,9 @@ VEC_FN void vec_transpose4(const float *src, size_t src_ld, float *dst, size_t d
     for (size_t c = 0; c < 4; c++) dst[c * dst_ld + r] = src[r * src_ld + c];
 }
 
+/* lanes 1, 0, 3, 2, ... */
+VEC_FN vf vf_swap_pairs(vf v) { VEC_EACH(v.l[i ^ 1]); }
+
 /* ---- packed matrices: 64 bytes of quants ---- */
 
 typedef struct vb {
@@ -185,6 +188,26 @@ VEC_FN float vec_half1(const unsigned char *p) {
   return f;
 }
 VEC_FN vf vf_half(const void *p) { VEC_EACH(vec_half1((const unsigned char *)p + 2 * i)); }
+/* To half precision, nearest, ties to even. */
+VEC_FN uint16_t vec_half_of(float f) {
+  uint32_t bits;
+  memcpy(&bits, &f, 4);
+  uint32_t sign = bits >> 16 & 0x8000u;
+  bits &= 0x7FFFFFFFu;
+  if (bits > 0x7F800000u) return (uint16_t)(sign | 0x7E00u);
+  if (bits >= 0x477FF000u) return (uint16_t)(sign | 0x7C00u);
+  if (bits >= 0x38800000u) return (uint16_t)(sign | ((bits - 0x38000000u + 0xFFFu + (bits >> 13 & 1u)) >> 13));
+  memcpy(&f, &bits, 4);
+  f += 0.5f; /* whose last bit is worth a half's smallest subnormal */
+  memcpy(&bits, &f, 4);
+  return (uint16_t)(sign | (bits - 0x3F000000u));
+}
+VEC_FN void vf_store_half(void *p, vf v) {
+  for (int i = 0; i < 16; i++) {
+    uint16_t h = vec_half_of(v.l[i]);
+    memcpy((unsigned char *)p + 2 * i, &h, 2);
+  }
+}
 VEC_FN float vec_bhalf1(const unsigned char *p) {
   uint32_t bits = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 24;
   float f;
