@@ -207,6 +207,34 @@ typedef struct mn_eval_report {
 MN_API void mn_eval_options_init(mn_eval_options *o);
 MN_API int mn_eval(const mn_eval_options *o, mn_eval_report *report, mn_error *err);
 
+/* ---- model files: what is in one, other quantisations, other formats ---- */
+
+typedef struct mn_convert_options {
+  size_t size;
+  const char *type;      /* element type: F32 F16 BF16 Q8_0 Q6_K Q5_K_M Q5_1 Q5_0 Q4_K_M Q4_1 Q4_0 Q3_K_M Q2_K */
+  const char *tokenizer; /* mn_convert: the tokenizer file that belongs to a checkpoint of llama2.c */
+  uint32_t threads;      /* 0: one a core; the bytes written do not depend on it */
+  /* Between pieces of work, in bytes of the output; false cancels and leaves nothing behind. */
+  bool (*progress)(void *ctx, const char *tensor, uint64_t done, uint64_t all);
+  void (*note)(void *ctx, const char *text); /* a sentence about a choice that was made */
+  void *ctx;
+} mn_convert_options;
+
+MN_API void mn_convert_options_init(mn_convert_options *o);
+/* GGUF to GGUF with other element types; `type` is needed. Any type may become any other. */
+MN_API int mn_quantize(const char *in, const char *out, const mn_convert_options *o, mn_error *err);
+/* A Hugging Face folder or a checkpoint of llama2.c to GGUF; `type` NULL: F16. */
+MN_API int mn_convert(const char *in, const char *out, const mn_convert_options *o, mn_error *err);
+/* GGUF to a Hugging Face folder; `type` (F32, F16, BF16) NULL: floats stay, the rest becomes F16. */
+MN_API int mn_export(const char *in, const char *out_dir, const mn_convert_options *o, mn_error *err);
+
+/* What a GGUF or safetensors file holds: metadata, tensors, memory needed with a cache for `context` tokens (0: as many
+ * as the model was trained for). */
+typedef struct mn_inspection mn_inspection;
+MN_API int mn_inspect(const char *path, uint64_t context, mn_inspection **out, mn_error *err);
+MN_API const char *mn_inspection_json(const mn_inspection *i); /* the documented object (docs/files.md) */
+MN_API void mn_inspection_free(mn_inspection *i);              /* NULL is harmless */
+
 #ifdef __cplusplus
 }
 #endif

@@ -76,6 +76,7 @@ size_t gguf_tensor_count(const gguf_file *f);
 const gguf_tensor *gguf_tensor_at(const gguf_file *f, size_t index);
 const gguf_tensor *gguf_find_tensor(const gguf_file *f, const char *name);
 const char *gguf_path(const gguf_file *f);
+uint32_t gguf_version(const gguf_file *f); /* 2 or 3 */
 
 /* Typed access; an absent key or another type is BASE_EFORMAT and names the key. Integers of any width
  * convert when they fit. */
@@ -107,8 +108,24 @@ void gguf_put_string(gguf_writer *w, const char *key, base_slice v);
 void gguf_put_strings(gguf_writer *w, const char *key, const base_slice *v, size_t count);
 void gguf_put_f32s(gguf_writer *w, const char *key, const float *v, size_t count);
 void gguf_put_u32s(gguf_writer *w, const char *key, const uint32_t *v, size_t count);
+void gguf_put_u64(gguf_writer *w, const char *key, uint64_t v);
+void gguf_put_f64(gguf_writer *w, const char *key, double v);
+void gguf_put_bool(gguf_writer *w, const char *key, bool v);
+void gguf_put_i32s(gguf_writer *w, const char *key, const int32_t *v, size_t count);
+void gguf_put_bools(gguf_writer *w, const char *key, const bool *v, size_t count);
+/* A value of any kind as a file has it, under its own key. */
+void gguf_put_value(gguf_writer *w, const gguf_value *v);
+bool gguf_has_key(const gguf_writer *w, const char *key);
 void gguf_put_tensor(gguf_writer *w, const char *name, gguf_tensor_type type, int n_dims, const uint64_t *dim,
                      const void *data);
+/* A tensor whose bytes are made when the file is written, one tensor after the other in the order of the puts, so
+ * that a file larger than memory can be written. `make` is called once for a save and hands over exactly the
+ * tensor's bytes with gguf_sink_add; `ctx` is borrowed. */
+typedef struct gguf_sink gguf_sink;
+typedef base_status gguf_make_fn(void *ctx, gguf_sink *sink, base_error *err);
+void gguf_put_made_tensor(gguf_writer *w, const char *name, gguf_tensor_type type, int n_dims,
+                          const uint64_t *dim, gguf_make_fn *make, void *ctx);
+base_status gguf_sink_add(gguf_sink *sink, const void *bytes, size_t len, base_error *err);
 /* A caller's own failure while it prepared something to put; sticky like the puts' own. */
 void gguf_writer_fail(gguf_writer *w, base_status code, const char *where, const char *text);
 /* Failures of the puts are sticky and reported here. Replaces `path` atomically. */

@@ -16,6 +16,7 @@ struct gguf_file {
   size_t path_bytes;
   base_slice bytes;
   uint64_t alignment;
+  uint32_t version;
   size_t n_values, n_tensors;
   gguf_value *values;      /* in file order */
   gguf_tensor *tensors;    /* in file order */
@@ -118,6 +119,7 @@ static base_status parse_header(parser *p) {
                      "%llu keys and %llu tensors; at most %d of each are read", (unsigned long long)n_values,
                      (unsigned long long)n_tensors, (int)MAX_ENTRIES);
   }
+  p->f->version = p->version;
   p->f->n_values = (size_t)n_values;
   p->f->n_tensors = (size_t)n_tensors;
   return BASE_OK;
@@ -444,6 +446,10 @@ const gguf_tensor *gguf_tensor_at(const gguf_file *f, size_t index) {
 
 const char *gguf_path(const gguf_file *f) {
   return f->path;
+}
+
+uint32_t gguf_version(const gguf_file *f) {
+  return f->version;
 }
 
 const gguf_value *gguf_find(const gguf_file *f, const char *key) {
