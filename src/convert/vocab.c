@@ -1,7 +1,6 @@
 /* convert/vocab: the tokenizer in memory, what a folder says around it, and its keys in GGUF. */
 #include "convert/vocab.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "convert/weights.h"
@@ -50,7 +49,7 @@ void convert_vocab_free(convert_vocab *v) {
   base_buf_free(&v->text);
   base_buf_free(&v->merge_text);
   base_buf_free(&v->charsmap);
-  free(v->chat_template);
+  base_buf_free(&v->chat_template);
   convert_vocab_init(v);
 }
 
@@ -154,7 +153,6 @@ static base_status read_added(convert_vocab *v, const json_t *decoder, const cha
 static base_status read_template(convert_vocab *v, const json_t *config, const char *dir, base_error *err) {
   const json_t *t = json_object_get(config, "chat_template");
   char path[4096];
-  base_buf text = {0};
   base_status status = convert_join(path, sizeof path, dir, "chat_template.jinja", err);
   if (status) return status;
   if (json_is_array(t)) {
@@ -168,16 +166,11 @@ static base_status read_template(convert_vocab *v, const json_t *config, const c
     }
   }
   if (json_is_string(t)) {
-    base_buf_add(&text, json_string_value(t), json_string_length(t));
+    base_buf_add(&v->chat_template, json_string_value(t), json_string_length(t));
+    if (v->chat_template.failed) status = base_fail(err, BASE_ENOMEM, path, "no memory for the chat template");
   } else if (os_exists(path)) {
-    status = os_read_file(path, 1 << 20, &text, err);
+    status = os_read_file(path, 1 << 20, &v->chat_template, err);
   }
-  if (!status && text.len > 0) {
-    v->chat_template = malloc(text.len + 1);
-    if (v->chat_template == NULL) status = base_fail(err, BASE_ENOMEM, path, "no memory for the chat template");
-    else memcpy(v->chat_template, text.ptr, text.len + 1);
-  }
-  base_buf_free(&text);
   return status;
 }
 
@@ -306,7 +299,7 @@ base_status convert_vocab_put(const convert_vocab *v, gguf_writer *w, base_error
                       .len = v->charsmap.len};
     gguf_put_value(w, &map);
   }
-  if (v->chat_template != NULL)
-    gguf_put_string(w, "tokenizer.chat_template", base_slice_of(v->chat_template));
+  if (v->chat_template.len > 0)
+    gguf_put_string(w, "tokenizer.chat_template", (base_slice){v->chat_template.ptr, v->chat_template.len});
   return BASE_OK;
 }

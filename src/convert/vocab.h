@@ -38,13 +38,12 @@ enum {
 typedef struct convert_vocab {
   const char *model; /* "gpt2", "llama", "t5", "bert" */
   const char *pre;
-  base_buf text, merge_text, charsmap;
+  base_buf text, merge_text, charsmap, chat_template;
   convert_token *tokens;
   size_t n, cap;
   size_t n_merges;           /* in merge_text, each ended by a 0 */
   int64_t special[SPECIALS]; /* -1: none */
   int add_bos, add_eos, add_space_prefix, remove_extra_spaces; /* -1: not said */
-  char *chat_template;
 } convert_vocab;
 
 /* Which special token and key stand where, for both directions. */
