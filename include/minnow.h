@@ -235,6 +235,172 @@ MN_API int mn_inspect(const char *path, uint64_t context, mn_inspection **out, m
 MN_API const char *mn_inspection_json(const mn_inspection *i); /* the documented object (docs/files.md) */
 MN_API void mn_inspection_free(mn_inspection *i);              /* NULL is harmless */
 
+/* ---- language models: any GGUF file of a known family (minnow inspect FILE says whether) ----
+ *
+ *   mn_model *m = NULL;
+ *   mn_session *s = NULL;
+ *   mn_generated g;
+ *   if (mn_model_open(&m, "model.gguf", NULL, &err) || mn_session_open(&s, m, &err)) return fail(&err);
+ *   mn_session_add(s, "user", "Why is the sky blue?", &err);
+ *   mn_generate_options o;
+ *   mn_generate_options_init(&o);
+ *   o.token = print_it;
+ *   mn_generated_init(&g);
+ *   if (mn_generate(s, &o, &g, &err)) return fail(&err);
+ *
+ * Threads: a model's sessions may be used from any threads, each session by one thread at a time. Calls of
+ * mn_generate that run at the same time share the passes over the weights; what one of them gets has the same
+ * bits as if it ran alone. Callbacks come on the thread that made the call. mn_session_cancel may come from
+ * any thread. Open and close the model, and close sessions, when nothing runs on them. */
+
+typedef struct mn_model mn_model;
+typedef struct mn_session mn_session;
+
+typedef struct mn_model_options {
+  size_t size;
+  uint32_t context;       /* tokens that a session's prompt and answer can have together; 0: what the model was
+                             made for, at most 4096 */
+  uint32_t sessions;      /* how many are kept in memory at once; others wait or are read again; 0: 1 */
+  uint32_t threads;       /* 0: one a processor */
+  uint32_t block;         /* tokens read in one pass; 0: 128 */
+  uint32_t drafts;        /* guessed tokens that a pass may check; 0: none, `lookup` has no effect; 16 is good */
+  const char *kv;         /* keys and values as "f16", "q8" or "f32"; NULL: f16 */
+  const char *kernels;    /* as in mn_engine_options */
+  uint64_t memory_bytes;  /* hard bound on what is needed; 0: none */
+  bool reference;         /* 32-bit floats throughout: slow and exact */
+  bool (*progress)(void *ctx, double share); /* of loading, 0..1; false gives up */
+  void *progress_ctx;
+  void *(*resize)(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes); /* as in mn_engine_options */
+  void *resize_ctx;
+} mn_model_options;
+
+/* What running a file with these options takes. Weights that are used where they lie in the file are `mapped`:
+ * the system reads them when they are needed and may drop them again. */
+typedef struct mn_memory {
+  size_t size;
+  uint64_t mapped_bytes, weights_bytes, cache_bytes, scratch_bytes, total_bytes;
+} mn_memory;
+
+typedef struct mn_model_info {
+  size_t size;
+  const char *architecture, *name; /* as long as the model is open; name may be "" */
+  const char *chat_template;       /* the family it was recognised as; NULL: none, mn_session_add is refused */
+  const char *kernels;
+  uint64_t parameters, tensor_bytes;
+  uint32_t vocab, layers, width, context, trained_context, sessions, threads;
+} mn_model_info;
+
+MN_API void mn_model_options_init(mn_model_options *o);
+MN_API void mn_model_info_init(mn_model_info *i);
+MN_API void mn_memory_init(mn_memory *m);
+/* Reads the file's tables alone. options may be NULL. */
+MN_API int mn_model_need(const char *path, const mn_model_options *o, mn_memory *out, mn_error *err);
+MN_API int mn_model_open(mn_model **out, const char *path, const mn_model_options *o, mn_error *err);
+MN_API void mn_model_close(mn_model *m); /* its sessions must be closed before; NULL is harmless */
+MN_API int mn_model_about(const mn_model *m, mn_model_info *out, mn_error *err);
+/* Text to token ids, as mn_generate has them from a prompt. At most `room` are written; *n is how many there
+ * are (MN_ELIMIT when that is more). */
+MN_API int mn_model_tokens(mn_model *m, const char *text, size_t text_len, uint32_t *ids, size_t room,
+                           size_t *n, mn_error *err);
+
+/* A conversation, or just a place to generate from. */
+MN_API int mn_session_open(mn_session **out, mn_model *m, mn_error *err);
+MN_API void mn_session_close(mn_session *s); /* NULL is harmless */
+/* Adds a message: role "system", "user", "assistant" or "tool". All is copied. */
+MN_API int mn_session_add(mn_session *s, const char *role, const char *content, mn_error *err);
+MN_API size_t mn_session_messages(const mn_session *s);
+/* NULL past the end; until the session changes. */
+MN_API const char *mn_session_role(const mn_session *s, size_t index);
+MN_API const char *mn_session_content(const mn_session *s, size_t index);
+/* Takes `count` messages out, from `index` on; what is not there is not missed. */
+MN_API void mn_session_remove(mn_session *s, size_t index, size_t count);
+/* How many tokens the messages are, with the beginning of an answer. */
+MN_API int mn_session_tokens(mn_session *s, size_t *n, mn_error *err);
+/* The messages as a file, one object {"role","content"} a line; loading puts them in place of what is there. */
+MN_API int mn_session_save(const mn_session *s, const char *path, mn_error *err);
+MN_API int mn_session_load(mn_session *s, const char *path, mn_error *err);
+/* Ends what the session is generating, within one token. From any thread. */
+MN_API void mn_session_cancel(mn_session *s);
+
+typedef struct mn_token_prob {
+  uint32_t id;
+  float logprob;     /* natural logarithm, of the model's own distribution: before penalties and temperature */
+  const char *text;  /* the token's bytes, maybe not UTF-8 */
+  size_t text_len;
+} mn_token_prob;
+
+typedef struct mn_token {
+  size_t size;
+  uint32_t id;      /* UINT32_MAX: no token, but text that was held back until the end */
+  const char *text; /* whole characters to show now, terminated; often "" */
+  size_t text_len;
+  bool has_logprob;
+  float logprob;    /* as in mn_token_prob */
+  const mn_token_prob *top; /* the most likely ones, best first */
+  size_t n_top;
+} mn_token;
+
+typedef struct mn_generate_options {
+  size_t size;
+  /* What to go on from: text as it is, or NULL: the session's messages in the model's chat template. */
+  const char *prompt;
+  size_t prompt_len;      /* 0: prompt is terminated */
+  bool special;           /* names of control tokens in the prompt ("<|im_start|>") are those tokens */
+  uint32_t max_tokens;    /* 0: as many as fit */
+  /* Sampling: llama.cpp's filters in llama.cpp's order (docs/generate.md). All 0: greedy. */
+  float temperature, top_p, min_p;
+  uint32_t top_k;
+  float repeat_penalty, frequency_penalty, presence_penalty;
+  uint32_t penalty_tokens; /* the last so many; 0: 64 */
+  uint64_t seed;           /* the same seed, options and prompt give the same tokens, on every machine */
+  const char *const *stops;
+  size_t n_stops;
+  bool ignore_end;         /* the model's end tokens do not end it */
+  bool logprobs;
+  uint32_t n_top;          /* with logprobs: how many alternatives, at most 20 */
+  bool lookup;             /* guess from the text itself and check guesses in one pass: the same output */
+  bool shift;              /* a full context forgets its older half instead of ending (docs/generate.md) */
+  uint32_t deadline_ms;    /* ends it after so long; 0: never */
+  const char *cache;       /* a file that keeps what was read of the prompt for other runs; NULL: none */
+  bool (*token)(void *ctx, const mn_token *t);                       /* false ends it */
+  bool (*progress)(void *ctx, uint32_t done, uint32_t total);        /* tokens of the prompt; false ends it */
+  void *ctx;
+} mn_generate_options;
+
+typedef enum mn_finish {
+  MN_FINISH_STOP = 1,  /* the model ended, or a stop string came */
+  MN_FINISH_LENGTH,    /* max_tokens */
+  MN_FINISH_CONTEXT,   /* the context is full */
+  MN_FINISH_CANCELLED, /* by a callback or mn_session_cancel */
+  MN_FINISH_DEADLINE
+} mn_finish;
+
+typedef struct mn_generated {
+  size_t size;
+  mn_finish finish;
+  const char *finish_name;  /* "stop", "length", "context", "cancelled", "deadline" */
+  const char *text;         /* all of it; until the session's next call */
+  size_t text_len;
+  uint32_t prompt_tokens, cached_tokens; /* cached: of the prompt, those that needed no reading */
+  uint32_t generated_tokens, drafted_tokens, accepted_tokens;
+  uint64_t wait_us, prompt_us, generate_us; /* for a place; until the first token; from then on */
+} mn_generated;
+
+MN_API void mn_generate_options_init(mn_generate_options *o);
+MN_API void mn_generated_init(mn_generated *g);
+/* Generates until an end. With a NULL prompt the answer becomes a message of the session, also when it was
+ * cancelled, as far as it was shown. options may be NULL. */
+MN_API int mn_generate(mn_session *s, const mn_generate_options *o, mn_generated *out, mn_error *err);
+/* Only reads: the messages so far (or o->prompt), so that the next mn_generate need not. */
+MN_API int mn_session_prepare(mn_session *s, const mn_generate_options *o, mn_generated *out, mn_error *err);
+
+/* The same without waiting, for one thread that runs many sessions: mn_generate_start, then mn_model_step until
+ * mn_generate_done, then mn_generate_end. Callbacks come from mn_model_step, which runs one batch for all. */
+MN_API int mn_generate_start(mn_session *s, const mn_generate_options *o, mn_error *err);
+MN_API bool mn_model_step(mn_model *m); /* false: nothing is left to do */
+MN_API bool mn_generate_done(const mn_session *s);
+MN_API int mn_generate_end(mn_session *s, mn_generated *out, mn_error *err); /* cancels what still runs */
+
 #ifdef __cplusplus
 }
 #endif

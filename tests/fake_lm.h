@@ -18,6 +18,7 @@ typedef struct fake_lm {
   uint32_t last_of[FAKE_SEQUENCES];    /* tokens of a sequence in the last pass */
   uint32_t fail_at;                    /* the pass that fails; 0: none */
   uint32_t stop_after;                 /* tokens after which `stop` is asked; 0: only before the first */
+  atomic_bool *cancel;                 /* set when `stop` is about to be asked */
   bool nan;                            /* the weights are damaged */
 } fake_lm;
 
@@ -41,6 +42,7 @@ static base_status fake_forward(void *ctx, const lm_token *t, size_t n, float *l
   if (++m->passes == m->fail_at) return base_fail(err, BASE_EIO, "fake", "the disk is on fire");
   for (size_t i = 0; i < n; i++) {
     uint32_t s = t[i].sequence;
+    if (i == m->stop_after && m->cancel != NULL) *m->cancel = true;
     if (i == m->stop_after && watch->stop(watch->ctx)) return base_fail(err, BASE_ECANCELLED, "fake", "stopped");
     if (m->n[s] == FAKE_CONTEXT) return base_fail(err, BASE_ELIMIT, "fake", "sequence %u is full", s);
     m->tokens[s][m->n[s]++] = t[i].id;

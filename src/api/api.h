@@ -19,6 +19,8 @@ int api_result(base_status st, const base_error *inner, mn_error *out);
  * size. A size that no version ever had is an error. */
 base_status api_take_struct(void *ours, size_t our_size, const void *theirs, const char *what,
                             base_error *err);
+/* The other way: fills what the caller's struct has of ours, and leaves its size. */
+base_status api_give_struct(void *theirs, const void *ours, size_t our_size, const char *what, base_error *err);
 /* The path of a file that is shipped with the packs ("gate.gguf"): beside the program in packs/, in
  * ../share/minnow/packs from there, or in the prefix that this was built for. */
 base_status api_shipped_file(const char *name, char *out, size_t out_size, base_error *err);

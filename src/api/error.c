@@ -25,3 +25,15 @@ base_status api_take_struct(void *ours, size_t our_size, const void *theirs, con
   memcpy(ours, theirs, size < our_size ? size : our_size);
   return BASE_OK;
 }
+
+base_status api_give_struct(void *theirs, const void *ours, size_t our_size, const char *what, base_error *err) {
+  size_t size;
+  if (theirs == NULL) return BASE_OK;
+  memcpy(&size, theirs, sizeof size);
+  if (size <= sizeof size || size > 65536)
+    return base_fail(err, BASE_EARGUMENT, what,
+                     "its size field is %zu; fill the struct with its _init function first", size);
+  size_t n = size < our_size ? size : our_size;
+  memcpy((char *)theirs + sizeof size, (const char *)ours + sizeof size, n - sizeof size);
+  return BASE_OK;
+}

@@ -17,14 +17,14 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_GO = -1, CLI_MAX_LIST = 
 
 /* ---- options ---- */
 
-typedef enum cli_kind { CLI_SWITCH, CLI_TEXT, CLI_NUMBER, CLI_LIST } cli_kind;
+typedef enum cli_kind { CLI_SWITCH, CLI_TEXT, CLI_NUMBER, CLI_REAL, CLI_LIST } cli_kind;
 
 typedef struct cli_list {
   const char *item[CLI_MAX_LIST];
   size_t n;
 } cli_list;
 
-/* `out`: bool *, const char **, uint64_t * or cli_list *, by kind. */
+/* `out`: bool *, const char **, uint64_t *, float * or cli_list *, by kind. */
 typedef struct cli_option {
   const char *name; /* "--json", "-o" */
   cli_kind kind;
@@ -38,6 +38,9 @@ typedef struct cli_option {
  * is wrong and that was said). "--" ends the options; -5 is a word. */
 int cli_parse(const char *command, const cli_option *options, size_t n_options, int argc, char **argv,
               cli_list *rest);
+
+/* What a command's help says behind its options; NULL: nothing. */
+const char *cli_notes(const char *command);
 
 /* ---- diagnosis ---- */
 
@@ -54,6 +57,54 @@ int cli_open_engine(mn_engine **mn, const char *dir);
 void cli_show_outcome(const mn_outcome *o);
 /* "0.98" as "98 %" in `out` [16]. */
 const char *cli_percent(double share, char out[16]);
+
+/* ---- language models: what generate and chat share (model.c) ---- */
+
+enum { CLI_MODEL_OPTIONS = 18, CLI_DRAFTS = 16 };
+
+/* Options of the command line for a model and for sampling. */
+typedef struct cli_model {
+  const char *command; /* for messages */
+  const char *file, *kv, *cache;
+  uint64_t threads, context, memory_mb, max_tokens, top_k, seed, penalty_tokens;
+  float temperature, top_p, min_p, repeat, frequency, presence;
+  bool lookup;
+} cli_model;
+
+/* Defaults, and the options in `out`; returns how many. */
+size_t cli_model_options(cli_model *m, const char *command, cli_option out[CLI_MODEL_OPTIONS]);
+/* Opens the model, with a progress bar when it takes long. CLI_GO or the exit status. */
+int cli_model_open(const cli_model *m, mn_model **out);
+/* The sampling part, and the seed that is used. */
+void cli_model_sampling(const cli_model *m, mn_generate_options *o);
+/* mn_generate that Ctrl-C ends, in the middle of a long prompt too. */
+int cli_model_generate(mn_session *s, const mn_generate_options *o, mn_generated *out, mn_error *err);
+/* Text that a model wrote: on a terminal without what could steer it. */
+void cli_put_text(base_slice text);
+
+/* A bar on stderr, only on a terminal and only for what takes longer than a moment. */
+typedef struct cli_bar {
+  const char *what;
+  uint64_t started_ns;
+  bool shown;
+} cli_bar;
+
+cli_bar cli_bar_start(const char *what);
+void cli_bar_draw(cli_bar *b, double share);
+void cli_bar_clear(cli_bar *b);
+
+/* ---- a line from the user (line.c) ---- */
+
+typedef struct cli_line cli_line;
+
+typedef enum cli_line_end { CLI_LINE_DONE, CLI_LINE_INTERRUPT, CLI_LINE_EOF } cli_line_end;
+
+/* NULL when out of memory. */
+cli_line *cli_line_open(void);
+void cli_line_close(cli_line *l);
+/* On a terminal with editing (arrows, Home and End, Ctrl-A E K U W, history with the up and down arrows), else a
+ * plain line. `text` lives until the next call and has no line end. */
+cli_line_end cli_line_read(cli_line *l, const char *prompt, base_slice *text);
 
 /* ---- terminal ---- */
 

@@ -21,6 +21,20 @@ static const char *usage_of(const char *name, const char **summary) {
   return name;
 }
 
+const char *cli_notes(const char *command) {
+  if (strcmp(command, "chat") != 0) return NULL;
+  return "While talking: Ctrl-C ends the answer; at the prompt, Ctrl-D or Ctrl-C twice ends the program.\n"
+         "A line that ends with \\ goes on in the next one. Lines that begin with / are commands:\n"
+         "  /reset              forget the conversation, keep the system message\n"
+         "  /system TEXT        another system message, and a fresh conversation\n"
+         "  /undo               take back the last question and its answer\n"
+         "  /again              answer the last question anew\n"
+         "  /save FILE          write the conversation, one JSON object a line\n"
+         "  /load FILE          go on with a saved conversation\n"
+         "  /help               this list\n"
+         "  /quit               end";
+}
+
 static int show_help(const char *command, const cli_option *options, size_t n) {
   const char *summary, *usage = usage_of(command, &summary);
   printf("minnow %s: %s\n\nusage: minnow %s\n\n", command, summary, usage);
@@ -30,6 +44,7 @@ static int show_help(const char *command, const cli_option *options, size_t n) {
                       options[i].meta != NULL ? options[i].meta : "");
     printf("  %-22s %s\n", left, options[i].help);
   }
+  if (cli_notes(command) != NULL) printf("\n%s\n", cli_notes(command));
   return CLI_DONE;
 }
 
@@ -58,8 +73,13 @@ static bool list_add(cli_list *list, const char *item) {
 /* Stores an option's value; false when it is not one. */
 static bool store(const cli_option *o, const char *value) {
   int64_t number;
+  double real;
   switch (o->kind) {
     case CLI_TEXT: *(const char **)o->out = value; return true;
+    case CLI_REAL:
+      if (!base_parse_double(base_slice_of(value), &real) || real < -1e9 || real > 1e9) return false;
+      *(float *)o->out = (float)real;
+      return true;
     case CLI_LIST: return list_add(o->out, value);
     case CLI_NUMBER:
       if (!base_parse_int(base_slice_of(value), &number) || number < 0) return false;

@@ -186,7 +186,6 @@ static base_status fill_job(gen_job *j, const gen_request *r, base_error *err) {
   if (j->text.failed) return base_fail(err, BASE_ENOMEM, "job", "no memory for the text of an answer");
   base_buf_clear(&j->text);
   j->since_ns = os_monotonic_ns();
-  atomic_init(&j->cancel, false);
   return BASE_OK;
 }
 
@@ -242,8 +241,6 @@ base_status gen_job_fail(gen_job *j, base_status code, const char *where, const 
   gen_job_end(j, GEN_FAILED);
   return code;
 }
-
-void gen_job_cancel(gen_job *j) { atomic_store(&j->cancel, true); }
 
 gen_finish gen_job_finish(const gen_job *j) { return j->finish; }
 

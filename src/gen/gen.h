@@ -6,6 +6,8 @@
 #ifndef GEN_GEN_H
 #define GEN_GEN_H
 
+#include <stdatomic.h>
+
 #include "base/base.h"
 #include "cpu/cpu.h"
 #include "lm/lm.h"
@@ -114,7 +116,7 @@ size_t gen_lookup(const uint32_t *tokens, size_t n, uint32_t *draft, size_t max)
  *                    |                        |   <--- shift ---       |                    ^
  *                    +--- cancel, deadline ---+------------------------+--------------------+
  *
- * One thread at a time may use an engine and its jobs; gen_job_cancel alone may come from any thread. */
+ * One thread at a time may use an engine and its jobs. */
 
 /* What an engine runs on: a language model and its cache (gen_backend_of_lm), or a test's stand-in. The
  * functions are lm's. */
@@ -177,6 +179,7 @@ typedef struct gen_request {
   bool shift;
   uint32_t keep;
   uint64_t deadline_ns;    /* on os_monotonic_ns; 0: none */
+  const atomic_bool *cancel; /* set by any thread: the job is over within one token; NULL: none */
 } gen_request;
 
 typedef struct gen_stats {
@@ -196,7 +199,6 @@ typedef struct gen_event {
 
 base_status gen_job_new(gen_job **out, gen_engine *e, const gen_request *r, base_error *err);
 void gen_job_free(gen_job *j); /* at any time; its slot keeps what was computed; NULL is harmless */
-void gen_job_cancel(gen_job *j); /* from any thread; the job is over within one token */
 /* The next event; false when there is none for now. A job whose events nobody takes is left out of steps. */
 bool gen_job_next(gen_job *j, gen_event *out);
 gen_finish gen_job_finish(const gen_job *j); /* GEN_GOING until it is over; events may be left then */

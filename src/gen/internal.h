@@ -2,8 +2,6 @@
 #ifndef GEN_INTERNAL_H
 #define GEN_INTERNAL_H
 
-#include <stdatomic.h>
-
 #include "gen/gen.h"
 #include "os/os.h"
 
@@ -33,7 +31,6 @@ struct gen_job {
   gen_request request; /* prompt and stops are not looked at any more */
   gen_slot *slot;      /* NULL while waiting and when over */
   uint32_t slot_index;
-  atomic_bool cancel;
   gen_finish finish;
   base_error error;
   gen_stats stats;

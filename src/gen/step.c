@@ -20,8 +20,12 @@ static bool has_room(const gen_job *j) {
 
 /* ---- before the batch ---- */
 
+static bool is_cancelled(const gen_job *j) {
+  return j->request.cancel != NULL && atomic_load_explicit(j->request.cancel, memory_order_relaxed);
+}
+
 static void end_if_asked(gen_job *j, uint64_t now) {
-  if (atomic_load(&j->cancel)) gen_job_end(j, GEN_CANCELLED);
+  if (is_cancelled(j)) gen_job_end(j, GEN_CANCELLED);
   else if (j->request.deadline_ns > 0 && now >= j->request.deadline_ns) gen_job_end(j, GEN_DEADLINE);
 }
 
@@ -192,7 +196,7 @@ static bool all_asked_to_end(void *ctx) {
   const gen_engine *e = ctx;
   uint64_t now = os_monotonic_ns();
   for (const gen_job *j = e->jobs; j != NULL; j = j->next) {
-    if (j->n_batch == 0 || atomic_load(&j->cancel)) continue;
+    if (j->n_batch == 0 || is_cancelled(j)) continue;
     if (j->request.deadline_ns == 0 || now < j->request.deadline_ns) return false;
   }
   return true;

@@ -1,0 +1,282 @@
+/* Generating: a session's job in the model's engine, its events handed to the caller.
+ *
+ * Whoever needs a token takes the turn and, when none is there, runs a step for everybody; callbacks run
+ * without the turn, so that a slow one holds up nobody else. The turn goes round in the order of asking, so
+ * that several callers fill one batch together. */
+#include <string.h>
+
+#include "api/model.h"
+
+void mn_generate_options_init(mn_generate_options *o) { *o = (mn_generate_options){.size = sizeof *o}; }
+void mn_generated_init(mn_generated *g) { *g = (mn_generated){.size = sizeof *g}; }
+
+/* ---- starting ---- */
+
+static gen_sampling sampling_of(const mn_generate_options *o) {
+  return (gen_sampling){.temperature = o->temperature,
+                        .top_k = o->top_k,
+                        .top_p = o->top_p,
+                        .min_p = o->min_p,
+                        .repeat = o->repeat_penalty,
+                        .frequency = o->frequency_penalty,
+                        .presence = o->presence_penalty,
+                        .penalty_tokens = o->penalty_tokens,
+                        .seed = o->seed};
+}
+
+static base_status prompt_tokens(mn_session *s, const mn_generate_options *o, bool open_answer, uint32_t **ids,
+                                 size_t *n, size_t *room, base_error *err) {
+  if (o->prompt == NULL) return api_session_tokens(s, open_answer, ids, n, room, err);
+  tok_input in = {.text = o->prompt,
+                  .len = o->prompt_len > 0 ? o->prompt_len : strlen(o->prompt),
+                  .flags = TOK_ADD_SPECIAL | (o->special ? TOK_PARSE_SPECIAL : 0)};
+  return api_model_encode(s->model, &s->scratch, &in, ids, n, room, err);
+}
+
+static base_status take_stops(const mn_generate_options *o, base_slice stops[GEN_MAX_STOPS], base_error *err) {
+  if (o->n_stops > GEN_MAX_STOPS)
+    return base_fail(err, BASE_ELIMIT, "stop", "more than %d stop strings", (int)GEN_MAX_STOPS);
+  for (size_t i = 0; i < o->n_stops; i++) stops[i] = base_slice_of(o->stops[i]);
+  return BASE_OK;
+}
+
+static void reset(mn_session *s, const mn_generate_options *o) {
+  s->options = *o;
+  s->chat = o->prompt == NULL;
+  s->over = s->stopped = s->stepped = false;
+  s->progress = UINT32_MAX;
+  s->n_events = 0;
+  base_buf_clear(&s->answer);
+  base_buf_clear(&s->fresh);
+  atomic_store(&s->cancel, false);
+}
+
+static base_status new_job(mn_session *s, const mn_generate_options *o, bool read_only, base_error *err) {
+  base_slice stops[GEN_MAX_STOPS];
+  uint32_t *ids = NULL;
+  size_t n = 0, room = 0;
+  base_status st = take_stops(o, stops, err);
+  if (!st) st = prompt_tokens(s, o, !read_only, &ids, &n, &room, err);
+  gen_request r = {.prompt = ids,
+                   .n_prompt = n,
+                   .max_tokens = o->max_tokens,
+                   .sampling = sampling_of(o),
+                   .stops = stops,
+                   .n_stops = o->n_stops,
+                   .logprobs = o->logprobs,
+                   .n_logprobs = o->n_top,
+                   .ignore_end = o->ignore_end,
+                   .read_only = read_only,
+                   .lookup = o->lookup,
+                   .shift = o->shift,
+                   .deadline_ns = o->deadline_ms > 0 ? os_monotonic_ns() + o->deadline_ms * UINT64_C(1000000) : 0,
+                   .cancel = &s->cancel};
+  if (!st) {
+    os_turn_take(s->model->turn);
+    st = gen_job_new(&s->job, s->model->gen, &r, err);
+    os_turn_give(s->model->turn);
+  }
+  base_free(&s->model->bound.bounded, ids, room * sizeof *ids);
+  return st;
+}
+
+static base_status start(mn_session *s, const mn_generate_options *given, bool read_only, base_error *err) {
+  mn_generate_options o;
+  mn_generate_options_init(&o);
+  if (s->job != NULL) return base_fail(err, BASE_EARGUMENT, "session", "it is generating already");
+  base_status st = api_take_struct(&o, sizeof o, given, "generate options", err);
+  if (!st && o.n_top > GEN_MAX_LOGPROBS)
+    st = base_fail(err, BASE_ELIMIT, "n_top", "%u alternatives are asked for; at most %d are possible", o.n_top,
+                   (int)GEN_MAX_LOGPROBS);
+  if (st) return st;
+  reset(s, &o);
+  return new_job(s, &o, read_only, err);
+}
+
+/* ---- delivering ---- */
+
+/* Under the turn: copies the events that are there. True when there is something to tell. */
+static bool collect(mn_session *s) {
+  s->n_events = 0;
+  base_buf_clear(&s->fresh);
+  while (s->n_events < API_MAX_EVENTS && gen_job_next(s->job, &s->events[s->n_events])) {
+    base_slice *text = &s->events[s->n_events++].text;
+    base_buf_add(&s->fresh, text->ptr, text->len);
+    base_buf_putc(&s->fresh, '\0');
+  }
+  s->over = s->n_events == 0 && gen_job_finish(s->job) != GEN_GOING;
+  return s->n_events > 0 || s->over;
+}
+
+static size_t fill_top(const mn_session *s, const gen_logprobs *l, mn_token_prob top[GEN_MAX_LOGPROBS]) {
+  for (uint32_t i = 0; i < l->n; i++) {
+    base_slice piece = tok_vocab_piece(s->model->vocab, l->top[i].token);
+    top[i] = (mn_token_prob){.id = l->top[i].token, .logprob = l->top[i].logprob, .text = piece.ptr, .text_len = piece.len};
+  }
+  return l->n;
+}
+
+static bool deliver_one(mn_session *s, const gen_event *e, const char *text) {
+  mn_token_prob top[GEN_MAX_LOGPROBS];
+  mn_token t = {.size = sizeof t, .id = e->token, .text = text, .text_len = e->text.len};
+  if (s->options.logprobs && e->token != GEN_NO_TOKEN) {
+    t.has_logprob = true;
+    t.logprob = e->logprobs.chosen;
+    t.top = top;
+    t.n_top = fill_top(s, &e->logprobs, top);
+  }
+  base_buf_add(&s->answer, text, e->text.len);
+  return s->options.token == NULL || s->options.token(s->options.ctx, &t);
+}
+
+/* Without the turn. False when the caller wants no more. */
+static bool deliver(mn_session *s) {
+  const char *text = s->fresh.ptr;
+  if (s->fresh.failed) return false;
+  for (size_t i = 0; i < s->n_events; i++) {
+    if (!deliver_one(s, &s->events[i], text)) return false;
+    text += s->events[i].text.len + 1;
+  }
+  s->n_events = 0;
+  return true;
+}
+
+static bool tell_progress(mn_session *s, uint32_t done, uint32_t total) {
+  if (s->options.progress == NULL || done == s->progress || s->progress == total) return true;
+  s->progress = done;
+  return s->options.progress(s->options.ctx, done, total);
+}
+
+/* ---- running ---- */
+
+/* All of what this session has to do until there is something to tell. Gives the turn back while nobody can go
+ * on: those who could have not taken their tokens yet. */
+static void wait_for_events(mn_session *s, uint32_t *done, uint32_t *total) {
+  os_turn_take(s->model->turn);
+  gen_job_progress(s->job, done, total);
+  uint32_t before = *done;
+  while (!collect(s) && *done == before) {
+    if (!gen_engine_step(s->model->gen)) {
+      os_turn_give(s->model->turn);
+      os_sleep_ms(1);
+      os_turn_take(s->model->turn);
+    }
+    gen_job_progress(s->job, done, total);
+  }
+  os_turn_give(s->model->turn);
+}
+
+static void run(mn_session *s) {
+  while (!s->over && !s->stopped) {
+    uint32_t done, total;
+    wait_for_events(s, &done, &total);
+    s->stopped = !tell_progress(s, done, total) || !deliver(s);
+  }
+}
+
+/* ---- ending ---- */
+
+static const char *finish_name(mn_finish f) {
+  static const char *const names[] = {"", "stop", "length", "context", "cancelled", "deadline"};
+  return names[f];
+}
+
+static mn_finish finish_of(const mn_session *s) {
+  if (s->stopped) return MN_FINISH_CANCELLED;
+  switch (gen_job_finish(s->job)) {
+    case GEN_STOP: return MN_FINISH_STOP;
+    case GEN_LENGTH: return MN_FINISH_LENGTH;
+    case GEN_CONTEXT: return MN_FINISH_CONTEXT;
+    case GEN_DEADLINE: return MN_FINISH_DEADLINE;
+    default: return MN_FINISH_CANCELLED;
+  }
+}
+
+static void report(mn_session *s, mn_generated *g) {
+  gen_stats t = gen_job_stats(s->job);
+  mn_generated_init(g);
+  g->finish = finish_of(s);
+  g->finish_name = finish_name(g->finish);
+  g->text = s->answer.len > 0 ? s->answer.ptr : "";
+  g->text_len = s->answer.len;
+  g->prompt_tokens = t.prompt;
+  g->cached_tokens = t.cached;
+  g->generated_tokens = t.generated;
+  g->drafted_tokens = t.drafted;
+  g->accepted_tokens = t.accepted;
+  g->wait_us = t.wait_ns / 1000;
+  g->prompt_us = t.prompt_ns / 1000;
+  g->generate_us = t.generate_ns / 1000;
+}
+
+static base_status end(mn_session *s, mn_generated *out, bool answered, base_error *err) {
+  mn_generated g;
+  if (s->job == NULL) return base_fail(err, BASE_EARGUMENT, "session", "it is not generating");
+  base_status st = gen_job_status(s->job, err);
+  if (!st && (s->answer.failed || s->fresh.failed)) st = API_OUT_OF_MEMORY(err, "answer");
+  os_turn_take(s->model->turn);
+  if (gen_job_finish(s->job) == GEN_GOING) s->stopped = true;
+  report(s, &g);
+  gen_job_free(s->job);
+  s->job = NULL;
+  os_turn_give(s->model->turn);
+  if (!st && answered && s->chat)
+    st = api_session_append(s, BASE_LITERAL("assistant"), (base_slice){s->answer.ptr, s->answer.len}, err);
+  if (!st && out != NULL) st = api_give_struct(out, &g, sizeof g, "generated", err);
+  return st;
+}
+
+int mn_generate(mn_session *s, const mn_generate_options *o, mn_generated *out, mn_error *error) {
+  base_error err = {0};
+  base_status st = start(s, o, false, &err);
+  if (!st) {
+    run(s);
+    st = end(s, out, true, &err);
+  }
+  return api_result(st, &err, error);
+}
+
+int mn_session_prepare(mn_session *s, const mn_generate_options *o, mn_generated *out, mn_error *error) {
+  base_error err = {0};
+  base_status st = start(s, o, true, &err);
+  if (!st) {
+    run(s);
+    st = end(s, out, false, &err);
+  }
+  return api_result(st, &err, error);
+}
+
+/* ---- without waiting ---- */
+
+int mn_generate_start(mn_session *s, const mn_generate_options *o, mn_error *error) {
+  base_error err = {0};
+  base_status st = start(s, o, false, &err);
+  if (!st) s->stepped = true;
+  return api_result(st, &err, error);
+}
+
+bool mn_model_step(mn_model *m) {
+  os_turn_take(m->turn);
+  bool more = gen_engine_step(m->gen);
+  os_turn_give(m->turn);
+  for (mn_session *s = m->sessions; s != NULL; s = s->next) {
+    uint32_t done = 0, total = 0;
+    if (!s->stepped || s->over || s->stopped) continue;
+    os_turn_take(m->turn);
+    gen_job_progress(s->job, &done, &total);
+    more |= collect(s);
+    os_turn_give(m->turn);
+    s->stopped = !tell_progress(s, done, total) || !deliver(s);
+    if (s->stopped) mn_session_cancel(s);
+  }
+  return more;
+}
+
+bool mn_generate_done(const mn_session *s) { return s->job == NULL || s->over || s->stopped; }
+
+int mn_generate_end(mn_session *s, mn_generated *out, mn_error *error) {
+  base_error err = {0};
+  base_status st = end(s, out, true, &err);
+  s->stepped = false;
+  return api_result(st, &err, error);
+}
