@@ -17,19 +17,36 @@ static const convert_name names[] = {
 #undef CONVERT_NAME
 };
 
-typedef enum key_kind { WHOLE, REAL } key_kind;
+enum { REAL, WHOLE };
 
-static const struct {
-  unsigned families;
-  key_kind kind;
-  const char *gguf, *hf;
-  bool needed;
-} keys[] = {
-#define CONVERT_KEY(families, kind, gguf, hf, needed) {families, kind, gguf, hf, needed},
+static const convert_key keys[] = {
+#define CONVERT_KEY(families, kind, gguf, hf, needed) {families, kind == WHOLE, gguf, hf, needed, !(needed)},
 #include "convert/key.def"
 #undef CONVERT_KEY
 };
 enum { KEYS = sizeof keys / sizeof keys[0] };
+
+const convert_key *convert_keys(size_t *count) {
+  *count = KEYS;
+  return keys;
+}
+
+/* Which of the classes of an architecture: a window makes it Mistral, repeated layers MobileLLM. */
+const convert_family *convert_find_arch(const gguf_file *f, base_error *err) {
+  base_slice arch;
+  const char *type = NULL;
+  if (gguf_get_string(f, "general.architecture", &arch, err) != BASE_OK) return NULL;
+  if (gguf_find(f, "llama.attention.sliding_window") != NULL) type = "mistral";
+  if (gguf_find(f, "llama.block_repeat") != NULL) type = "mobilellm";
+  for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+    if (!base_slice_equal(arch, base_slice_of(families[i].arch))) continue;
+    if (families[i].bit == LLAMA && type != NULL && strcmp(type, families[i].model_type) != 0) continue;
+    return &families[i];
+  }
+  (void)base_fail(err, BASE_EUNSUPPORTED, gguf_path(f), "the architecture \"%.*s\" is not known",
+                  arch.len > 60 ? 60 : (int)arch.len, arch.ptr);
+  return NULL;
+}
 
 const convert_name *convert_names(size_t *count) {
   *count = sizeof names / sizeof names[0];
@@ -133,7 +150,7 @@ static void read_keys(reader *r) {
     if ((keys[i].families & r->c->family->bit) == 0) continue;
     if (!present(r->root, keys[i].hf)) {
       if (keys[i].needed) fail(r, BASE_EFORMAT, keys[i].hf, "is missing");
-    } else if (keys[i].kind == WHOLE) {
+    } else if (keys[i].whole) {
       put_u32(r, keys[i].gguf, whole(r, r->root, keys[i].hf, 1));
     } else {
       put_f32(r, keys[i].gguf, real(r, r->root, keys[i].hf, 1));
@@ -157,7 +174,7 @@ static size_t read_factors(reader *r, const json_t *object, const char *key, flo
 }
 
 /* Llama 3.1's scaling (Dubey et al. 2024): frequency i of n/2 is divided by 1, by `factor`, or by what lies between. */
-static void llama3_factors(float *out, size_t n, double base, double factor, double low, double high, double original) {
+void convert_llama3_factors(float *out, size_t n, double base, double factor, double low, double high, double original) {
   for (size_t i = 0; i < n; i++) {
     double wave = 6.283185307179586 * pow(base, (double)i / (double)n);
     if (wave < original / high) {
@@ -196,7 +213,7 @@ static void read_scaling(reader *r, const json_t *p, double base) {
       put_u32(r, "rope.scaling.original_context_length", whole(r, p, "original_max_position_embeddings", 0));
   } else if (strcmp(type, "llama3") == 0) {
     r->c->n_freqs = r->c->head_dim / 2;
-    llama3_factors(r->c->rope_freqs, r->c->n_freqs, base, real(r, p, "factor", 8), real(r, p, "low_freq_factor", 1),
+    convert_llama3_factors(r->c->rope_freqs, r->c->n_freqs, base, real(r, p, "factor", 8), real(r, p, "low_freq_factor", 1),
                    real(r, p, "high_freq_factor", 4), real(r, p, "original_max_position_embeddings", 8192));
   } else if (strcmp(type, "longrope") == 0 || strcmp(type, "su") == 0) {
     read_longrope(r, p);

@@ -32,6 +32,20 @@ typedef struct convert_name {
   unsigned flags;
 } convert_name;
 
+/* A row of key.def. */
+typedef struct convert_key {
+  unsigned families;
+  bool whole; /* else a float */
+  const char *gguf, *hf;
+  bool needed;
+  bool null_when_absent; /* config.json says null then, where its own default is a number */
+} convert_key;
+
+const convert_key *convert_keys(size_t *count);
+/* The family of a GGUF file, its class chosen by what the metadata says; NULL with the error recorded. */
+const convert_family *convert_find_arch(const gguf_file *f, base_error *err);
+/* Llama 3.1's divisors of the n rotary frequencies of a head. */
+void convert_llama3_factors(float *out, size_t n, double base, double factor, double low, double high, double original);
 /* All rows of name.def. */
 const convert_name *convert_names(size_t *count);
 /* `pattern` with '#' as the layer. False when it does not fit. */

@@ -218,6 +218,7 @@ static base_status read_pieces(reader *r) {
   if (!status) status = score_by_merges(r);
   r->v->add_space_prefix = space_prefix(r);
   r->v->add_bos = template_adds(r, false);
+  r->v->add_eos = template_adds(r, true);
   return status;
 }
 
