@@ -152,23 +152,39 @@ lm_norm lm_bind_norm(lm_binder *b, int layer, const char *name, size_t n) {
   return norm;
 }
 
+static lm_linear linear_of(lm_binder *b, const gguf_tensor *t, size_t rows, const char *full) {
+  lm_model *m = b->m;
+  matrix_mode mode = m->options.reference ? MATRIX_EXACT : MATRIX_FAST;
+  lm_linear l = {.tensor = t, .mode = mode};
+  if (matrix_bytes(t->type, mode, rows, (size_t)t->dim[0]) == 0) {
+    lm_bind_fail(b, BASE_EUNSUPPORTED, full, "weights of type %s cannot be run", gguf_tensor_type_name(t->type));
+    return (lm_linear){0};
+  }
+  matrix_init(&l.w, t->type, mode, rows, (size_t)t->dim[0], NULL);
+  return l;
+}
+
 lm_linear lm_bind_linear(lm_binder *b, int layer, const char *name, size_t rows, size_t cols, bool optional) {
   char full[KEY_BYTES];
-  lm_model *m = b->m;
   const gguf_tensor *t = find_tensor(b, layer, name, "weight", full);
   if (t == NULL && !optional) fail_missing(b, full);
   if (t == NULL) return (lm_linear){0};
   if (!has_shape(t, cols, rows)) fail_shape(b, full, t, cols, rows);
-  if (b->status != BASE_OK || m->matrices == m->max_matrices) return (lm_linear){0};
-  lm_matrix *w = &m->matrix[m->matrices++];
-  *w = (lm_matrix){.tensor = t, .rows = rows, .cols = cols};
-  return (lm_linear){.w = w, .rows = rows, .bias = bind_floats(b, layer, name, "bias", rows, true)};
+  lm_linear l = b->status == BASE_OK ? linear_of(b, t, rows, full) : (lm_linear){0};
+  l.bias = bind_floats(b, layer, name, "bias", rows, true);
+  return l;
 }
 
 lm_linear lm_linear_rows(lm_linear whole, size_t row, size_t rows) {
-  if (whole.w == NULL) return whole;
-  whole.row += row;
-  whole.rows = rows;
-  if (whole.bias != NULL) whole.bias += row;
-  return whole;
+  if (whole.tensor == NULL) return whole;
+  lm_linear l = whole;
+  l.row += row;
+  if (l.bias != NULL) l.bias += row;
+  matrix_init(&l.w, whole.w.type, whole.mode, rows, whole.w.k, NULL);
+  return l;
+}
+
+lm_linear *lm_layer_linear(lm_layer *l, int index) {
+  lm_linear *const all[LM_LINEARS] = {&l->q, &l->k, &l->v, &l->out, &l->gate, &l->up, &l->down};
+  return all[index];
 }

@@ -1,32 +1,41 @@
 /* lm/cache: keys and values of several sequences, one block of memory. For each slot (a layer that writes) there
- * is [sequence][kv head][position][row], so that one head's keys lie one after another. A row is head_dim
- * halves, floats, or int8 values and then one float scale. */
+ * is [sequence][kv head], each with room for all positions: keys in tiles of 16, values in rows, as cpu.h has them. */
 #include "lm/internal.h"
 
-#include <math.h>
 #include <string.h>
 
-size_t lm_cache_row_bytes(const lm_model *m) {
+enum { TILE = 16 }; /* positions */
+
+cpu_kv_type lm_cache_kv_type(const lm_model *m) {
   switch (m->options.cache) {
-  case LM_CACHE_F32: return 4 * (size_t)m->head_dim;
-  case LM_CACHE_I8: return m->head_dim + sizeof(float);
-  default: return 2 * (size_t)m->head_dim;
+    case LM_CACHE_F32: return CPU_KV_F32;
+    case LM_CACHE_I8: return CPU_KV_I8;
+    default: return CPU_KV_F16;
   }
+}
+
+/* Bytes of the keys, and of the values, of the first n positions of a head, in whole tiles. */
+static size_t key_bytes(const lm_model *m, uint32_t n) {
+  return ((size_t)n + TILE - 1) / TILE * cpu_kv_tile_bytes(lm_cache_kv_type(m), m->head_dim);
+}
+
+static size_t value_bytes(const lm_model *m, uint32_t n) {
+  return ((size_t)n + TILE - 1) / TILE * TILE * cpu_kv_row_bytes(lm_cache_kv_type(m), m->head_dim);
 }
 
 /* ---- memory ---- */
 
 /* Counts with an empty arena, carves with a full one. */
 static void carve(lm_cache *c, const lm_model *m, base_arena *arena) {
-  size_t n = m->options.sequences, row = lm_cache_row_bytes(m);
+  size_t n = m->options.sequences;
   c->length = base_arena_take(arena, n, sizeof *c->length);
   c->key = base_arena_take(arena, m->kv_slots, sizeof *c->key);
   c->value = base_arena_take(arena, m->kv_slots, sizeof *c->value);
   for (uint32_t i = 0; i < m->layers; i++) {
     const lm_layer *l = &m->layer[i];
     if (!l->kv_own) continue;
-    unsigned char *key = base_arena_take(arena, n * l->kv_heads * m->context, row);
-    unsigned char *value = base_arena_take(arena, n * l->kv_heads * m->context, row);
+    unsigned char *key = base_arena_take(arena, n * l->kv_heads, key_bytes(m, m->context));
+    unsigned char *value = base_arena_take(arena, n * l->kv_heads, value_bytes(m, m->context));
     if (c->key == NULL) continue;
     c->key[l->kv_slot] = key;
     c->value[l->kv_slot] = value;
@@ -38,7 +47,7 @@ size_t lm_cache_bytes(const lm_model *m) {
   base_arena arena;
   base_arena_init(&arena, NULL, 0);
   carve(&c, m, &arena);
-  return sizeof(lm_cache) + arena.used;
+  return arena.overflow ? SIZE_MAX : sizeof(lm_cache) + arena.used;
 }
 
 base_status lm_cache_open(lm_cache **out, const lm_model *m, base_error *err) {
@@ -76,61 +85,26 @@ void lm_cache_truncate(lm_cache *c, uint32_t sequence, uint32_t length) {
   if (length < c->length[sequence]) c->length[sequence] = length;
 }
 
-static size_t head_bytes(const lm_cache *c) { return c->model->context * lm_cache_row_bytes(c->model); }
+static size_t head_index(const lm_layer *l, uint32_t sequence, uint32_t kv_head) {
+  return (size_t)sequence * l->kv_heads + kv_head;
+}
 
-static size_t head_offset(const lm_cache *c, const lm_layer *l, uint32_t sequence, uint32_t kv_head) {
-  return ((size_t)sequence * l->kv_heads + kv_head) * head_bytes(c);
+unsigned char *lm_cache_keys(const lm_cache *c, const lm_layer *l, uint32_t sequence, uint32_t kv_head) {
+  return c->key[l->kv_slot] + head_index(l, sequence, kv_head) * key_bytes(c->model, c->model->context);
+}
+
+unsigned char *lm_cache_values(const lm_cache *c, const lm_layer *l, uint32_t sequence, uint32_t kv_head) {
+  return c->value[l->kv_slot] + head_index(l, sequence, kv_head) * value_bytes(c->model, c->model->context);
 }
 
 void lm_cache_copy(lm_cache *c, uint32_t from, uint32_t to, uint32_t length) {
   const lm_model *m = c->model;
-  size_t bytes = length * lm_cache_row_bytes(m);
   for (uint32_t i = 0; i < m->layers && from != to; i++) {
     const lm_layer *l = &m->layer[i];
     for (uint32_t g = 0; g < l->kv_heads && l->kv_own; g++) {
-      size_t src = head_offset(c, l, from, g), dst = head_offset(c, l, to, g);
-      memcpy(c->key[l->kv_slot] + dst, c->key[l->kv_slot] + src, bytes);
-      memcpy(c->value[l->kv_slot] + dst, c->value[l->kv_slot] + src, bytes);
+      memcpy(lm_cache_keys(c, l, to, g), lm_cache_keys(c, l, from, g), key_bytes(m, length));
+      memcpy(lm_cache_values(c, l, to, g), lm_cache_values(c, l, from, g), value_bytes(m, length));
     }
   }
   c->length[to] = length;
-}
-
-/* ---- rows ---- */
-
-unsigned char *lm_cache_keys(const lm_cache *c, const lm_layer *l, uint32_t sequence, uint32_t kv_head) {
-  return c->key[l->kv_slot] + head_offset(c, l, sequence, kv_head);
-}
-
-unsigned char *lm_cache_values(const lm_cache *c, const lm_layer *l, uint32_t sequence, uint32_t kv_head) {
-  return c->value[l->kv_slot] + head_offset(c, l, sequence, kv_head);
-}
-
-void lm_cache_put(const lm_cache *c, unsigned char *head, uint32_t position, const float *x) {
-  const lm_model *m = c->model;
-  unsigned char *row = head + position * lm_cache_row_bytes(m);
-  size_t n = m->head_dim;
-  if (m->options.cache == LM_CACHE_F32) memcpy(row, x, n * sizeof *x);
-  else if (m->options.cache == LM_CACHE_F16) quant_encode_row(GGUF_T_F16, x, n, row);
-  else {
-    float scale, largest = 0.0F;
-    for (size_t i = 0; i < n; i++) largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
-    scale = largest / 127.0F;
-    float inverse = scale > 0.0F ? 1.0F / scale : 0.0F;
-    for (size_t i = 0; i < n; i++) row[i] = (unsigned char)(int8_t)rintf(x[i] * inverse);
-    memcpy(row + n, &scale, sizeof scale);
-  }
-}
-
-void lm_cache_get(const lm_cache *c, const unsigned char *head, uint32_t position, float *out) {
-  const lm_model *m = c->model;
-  const unsigned char *row = head + position * lm_cache_row_bytes(m);
-  size_t n = m->head_dim;
-  if (m->options.cache == LM_CACHE_F32) memcpy(out, row, n * sizeof *out);
-  else if (m->options.cache == LM_CACHE_F16) quant_decode_row(GGUF_T_F16, row, n, out);
-  else {
-    float scale;
-    memcpy(&scale, row + n, sizeof scale);
-    for (size_t i = 0; i < n; i++) out[i] = (float)(int8_t)row[i] * scale;
-  }
 }

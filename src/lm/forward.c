@@ -6,67 +6,43 @@
 
 static void barrier(const lm_worker *w) { os_team_barrier(w->p->m->options.team, w->me); }
 
-/* ---- the steps of a layer ---- */
+/* ---- the residual stream ---- */
 
 /* h [T][d] = embedding[id] * scale */
 static void embed(const lm_worker *w) {
   const lm_model *m = w->p->m;
   size_t begin, end;
-  lm_share(w, w->p->rows, 1, &begin, &end);
-  lm_rope_tables(m, begin, end);
+  lm_own_rows(w, &begin, &end);
   for (size_t t = begin; t < end; t++) {
-    float *h = m->scratch.h + t * m->d;
-    lm_matrix_row(m->embedding.w, m->scratch.id[t], h);
+    float *h = w->h + t * m->d;
+    lm_embedding_row(m, m->scratch.id[t], h);
     for (size_t i = 0; i < m->d && m->embedding_scale != 1.0F; i++) h[i] *= m->embedding_scale;
   }
+  lm_rope_tables(m, w->p->rows * (size_t)w->me / (size_t)w->of, w->p->rows * ((size_t)w->me + 1) / (size_t)w->of);
 }
 
-/* h += post(o) where there is an o; n = norm(h). */
+/* h += post(o), where there is an o; n = norm(h). With rows of its own a worker goes on at once. */
 static void add_and_norm(const lm_worker *w, const float *o, const lm_norm *post, const lm_norm *norm) {
   const lm_model *m = w->p->m;
-  const lm_scratch *s = &m->scratch;
+  matrix_input n = lm_input_n(w);
   size_t begin, end, d = m->d;
-  lm_share(w, w->p->rows, 1, &begin, &end);
+  lm_own_rows(w, &begin, &end);
   for (size_t t = begin; t < end; t++) {
-    float *h = s->h + t * d, *n = s->n + t * d;
+    float *h = w->h + t * d;
     const float *branch = o != NULL ? o + t * d : NULL;
     if (branch != NULL && post != NULL && post->weight != NULL) {
-      lm_norm_row(w, post, branch, d, n);
-      branch = n;
+      lm_norm_row(m, post, branch, d, w->row);
+      branch = w->row;
     }
     if (branch != NULL) m->kernels->add(branch, d, h);
-    lm_norm_row(w, norm, h, d, n);
+    lm_norm_row(m, norm, h, d, w->row);
+    matrix_input_put(m->kernels, &n, t, w->row, 0, d);
   }
-}
-
-/* Keys of rows as they come from the product, normed, rotated, into the cache with their values. */
-static void store_keys_values(const lm_worker *w, const lm_layer *l) {
-  const lm_model *m = w->p->m;
-  const lm_scratch *s = &m->scratch;
-  size_t hd = m->head_dim, units = w->p->rows * l->kv_heads;
-  for (size_t u = (size_t)w->me; u < units; u += (size_t)w->of) {
-    size_t row = u / l->kv_heads;
-    uint32_t g = (uint32_t)(u % l->kv_heads);
-    float *k = s->k + u * hd, *v = s->v + u * hd;
-    if (l->k_norm.weight != NULL) lm_norm_row(w, &l->k_norm, k, hd, k);
-    lm_rope_head(m, l->rope, row, k);
-    lm_cache_put(w->p->c, lm_cache_keys(w->p->c, l, s->sequence[row], g), s->position[row], k);
-    lm_cache_put(w->p->c, lm_cache_values(w->p->c, l, s->sequence[row], g), s->position[row], v);
-  }
-}
-
-static void rotate_queries(const lm_worker *w, const lm_layer *l) {
-  const lm_model *m = w->p->m;
-  size_t hd = m->head_dim, units = w->p->rows * l->heads;
-  for (size_t u = (size_t)w->me; u < units; u += (size_t)w->of) {
-    float *q = m->scratch.q + u * hd;
-    if (l->q_norm.weight != NULL) lm_norm_row(w, &l->q_norm, q, hd, q);
-    lm_rope_head(m, l->rope, u / l->heads, q);
-  }
+  if (!w->own_rows) barrier(w);
 }
 
 /* From the last layer on that writes keys and values, only rows whose logits are wanted are of use. */
-static void keep_wanted_rows(const lm_worker *w) {
+static void keep_wanted_rows(const lm_worker *w, const lm_norm *norm) {
   lm_pass *p = w->p;
   const lm_scratch *s = &p->m->scratch;
   size_t d = p->m->d;
@@ -75,7 +51,6 @@ static void keep_wanted_rows(const lm_worker *w) {
     for (size_t i = 0; i < p->wanted; i++) {
       size_t row = s->wanted[i];
       memmove(s->h + i * d, s->h + row * d, d * sizeof *s->h);
-      memmove(s->n + i * d, s->n + row * d, d * sizeof *s->n);
       s->position[i] = s->position[row];
       s->sequence[i] = s->sequence[row];
     }
@@ -83,85 +58,222 @@ static void keep_wanted_rows(const lm_worker *w) {
     lm_rope_tables(p->m, 0, p->rows);
   }
   barrier(w);
+  add_and_norm(w, NULL, NULL, norm);
 }
 
-/* o [T][d] = W_o attention(q, K, V) of n */
-static void attention(const lm_worker *w, const lm_layer *l, bool last_writer) {
-  const lm_scratch *s = &w->p->m->scratch;
-  size_t d = w->p->m->d, hd = w->p->m->head_dim;
-  bool shrinks = last_writer && w->p->wanted < w->p->rows;
-  lm_product(w, &l->k, s->n, d, s->k, l->kv_heads * hd); /* k [T][kv_heads * hd] */
-  lm_product(w, &l->v, s->n, d, s->v, l->kv_heads * hd);
-  if (!shrinks) lm_product(w, &l->q, s->n, d, s->q, l->heads * hd); /* q [T][heads * hd] */
-  barrier(w);
-  if (l->kv_own) store_keys_values(w, l);
-  if (shrinks) {
-    keep_wanted_rows(w);
-    lm_product(w, &l->q, s->n, d, s->q, l->heads * hd);
-    barrier(w);
+/* ---- attention ---- */
+
+/* How the heads of a layer are shared out. By head: each worker makes queries, keys and values of its own groups of
+ * heads and attends to them, and nobody waits; that needs shares of the products that fall on whole heads. */
+typedef struct head_share {
+  bool by_head;
+  uint32_t begin, end; /* by head: the groups, [0, kv_heads) */
+} head_share;
+
+static head_share share_heads(const lm_worker *w, const lm_layer *l) {
+  size_t hd = w->p->m->head_dim, group = l->heads / l->kv_heads;
+  uint32_t of = (uint32_t)w->of, me = (uint32_t)w->me, each = l->kv_heads / of;
+  if (of == 1 || (l->kv_heads % of == 0 && hd % 16 == 0 && group * hd % 32 == 0))
+    return (head_share){.by_head = true, .begin = each * me, .end = each * (me + 1)};
+  return (head_share){.by_head = false, .begin = 0, .end = l->kv_heads};
+}
+
+/* y [T][heads * hd]: the heads that are this worker's, or its share of all. */
+static void project(const lm_worker *w, const lm_linear *l, head_share hs, size_t heads_a_group, float *y) {
+  size_t begin = hs.begin * heads_a_group * w->p->m->head_dim, end = hs.end * heads_a_group * w->p->m->head_dim;
+  matrix_input n = lm_input_n(w);
+  if (!hs.by_head) matrix_share(l->w.n, 16, w->me, w->of, &begin, &end);
+  lm_product(w, l, &n, begin, end, y, l->w.n);
+}
+
+/* Whether group g of a row is this worker's. */
+static bool is_mine(const lm_worker *w, const lm_layer *l, head_share hs, size_t row, uint32_t g) {
+  return hs.by_head || (row * l->kv_heads + g) % (size_t)w->of == (size_t)w->me;
+}
+
+/* Keys of the rows as the product gave them, normed and rotated, go into the cache with their values. */
+static void store_keys_values(const lm_worker *w, const lm_layer *l, head_share hs) {
+  const lm_model *m = w->p->m;
+  const lm_scratch *s = &m->scratch;
+  size_t hd = m->head_dim;
+  for (size_t row = 0; row < w->p->rows; row++) {
+    uint32_t sequence = s->sequence[row];
+    for (uint32_t g = hs.begin; g < hs.end; g++) {
+      if (!is_mine(w, l, hs, row, g)) continue;
+      float *k = s->k + (row * l->kv_heads + g) * hd, *v = s->v + (row * l->kv_heads + g) * hd;
+      if (l->k_norm.weight != NULL) lm_norm_row(m, &l->k_norm, k, hd, k);
+      lm_rope_heads(m, l->rope, row, k, 1);
+      m->kernels->kv_put(lm_cache_kv_type(m), hd, s->position[row], k, v, lm_cache_keys(w->p->c, l, sequence, g),
+                         lm_cache_values(w->p->c, l, sequence, g));
+    }
   }
-  rotate_queries(w, l);
+}
+
+/* attended of n rows of one sequence at consecutive positions, heads [head, head + heads) of one group. */
+static void attend(const lm_worker *w, const lm_layer *l, size_t row, size_t n, uint32_t head, uint32_t heads) {
+  const lm_model *m = w->p->m;
+  const lm_scratch *s = &m->scratch;
+  size_t hd = m->head_dim, nq = l->heads * hd;
+  uint32_t g = head / (l->heads / l->kv_heads), sequence = s->sequence[row];
+  float *q = s->q + row * nq + head * hd, *out = s->attended + row * nq + head * hd;
+  for (size_t t = 0; t < n; t++) {
+    for (uint32_t h = 0; h < heads && l->q_norm.weight != NULL; h++)
+      lm_norm_row(m, &l->q_norm, q + t * nq + h * hd, hd, q + t * nq + h * hd);
+    lm_rope_heads(m, l->rope, row + t, q + t * nq, heads);
+  }
+  m->kernels->attend(&(cpu_attend){.type = lm_cache_kv_type(m),
+                                   .keys = lm_cache_keys(w->p->c, l, sequence, g),
+                                   .values = lm_cache_values(w->p->c, l, sequence, g),
+                                   .hd = hd,
+                                   .heads = heads,
+                                   .tokens = n,
+                                   .position = s->position[row],
+                                   .window = l->window,
+                                   .scale = m->attention_scale,
+                                   .cap = m->attention_cap,
+                                   .q = q,
+                                   .out = out,
+                                   .ldq = nq,
+                                   .ldo = nq,
+                                   .scratch = w->scores});
+}
+
+/* Rows from `row` on that follow each other in one sequence; not too many, so that there is a share for everybody. */
+static size_t run_length(const lm_worker *w, size_t row) {
+  const lm_scratch *s = &w->p->m->scratch;
+  size_t n = 1;
+  while (n < LM_ATTEND_ROWS && row + n < w->p->rows && s->sequence[row + n] == s->sequence[row] &&
+         s->position[row + n] == s->position[row] + n)
+    n++;
+  return n;
+}
+
+/* attended [T][heads * hd] = softmax(q K) V, as input of the next product. One row with fewer groups than workers is
+ * shared out by heads. */
+static void attend_rows(const lm_worker *w, const lm_layer *l, head_share hs) {
+  const lm_model *m = w->p->m;
+  size_t hd = m->head_dim, nq = l->heads * hd, rows = w->p->rows, unit = 0;
+  uint32_t group = l->heads / l->kv_heads;
+  uint32_t piece = !hs.by_head && rows * l->kv_heads < (size_t)w->of ? 1 : group;
+  matrix_input in = lm_input_q(w, nq);
+  bool put = piece * hd % 32 == 0; /* else a slice is no slice of the input */
+  for (size_t row = 0, n; row < rows; row += n) {
+    n = run_length(w, row);
+    for (uint32_t h = hs.begin * group; h < hs.end * group; h += piece, unit++) {
+      if (!hs.by_head && unit % (size_t)w->of != (size_t)w->me) continue;
+      attend(w, l, row, n, h, piece);
+      for (size_t t = row; t < row + n && put; t++)
+        matrix_input_put(m->kernels, &in, t, m->scratch.attended + t * nq + h * hd, h * hd, piece * hd);
+    }
+  }
   barrier(w);
-  lm_attend(w, l); /* attended [T][heads * hd] */
-  barrier(w);
-  lm_product(w, &l->out, s->attended, l->heads * hd, s->o, d);
+  if (put) return;
+  for (size_t t = rows * (size_t)w->me / (size_t)w->of; t < rows * ((size_t)w->me + 1) / (size_t)w->of; t++)
+    matrix_input_put(m->kernels, &in, t, m->scratch.attended + t * nq, 0, nq);
   barrier(w);
 }
+
+/* o [T][d] = W_o attention(W_q n, W_k n, W_v n) */
+static void attention(const lm_worker *w, const lm_layer *l, bool last_writer) {
+  const lm_scratch *s = &w->p->m->scratch;
+  size_t begin, end, group = l->heads / l->kv_heads;
+  head_share hs = share_heads(w, l);
+  bool shrinks = last_writer && w->p->wanted < w->p->rows;
+  if (l->kv_own) {
+    project(w, &l->k, hs, 1, s->k); /* k [T][kv_heads * hd] */
+    project(w, &l->v, hs, 1, s->v);
+  }
+  if (!shrinks) project(w, &l->q, hs, group, s->q); /* q [T][heads * hd] */
+  if (!hs.by_head) barrier(w);
+  if (l->kv_own) store_keys_values(w, l, hs);
+  if (shrinks) {
+    keep_wanted_rows(w, &l->attn_norm);
+    project(w, &l->q, hs, group, s->q);
+  }
+  if (!hs.by_head) barrier(w);
+  attend_rows(w, l, hs);
+  matrix_input in = lm_input_q(w, l->out.w.k);
+  matrix_share(l->out.w.n, 16, w->me, w->of, &begin, &end);
+  lm_product(w, &l->out, &in, begin, end, s->o, w->p->m->d);
+  barrier(w);
+}
+
+/* ---- feed-forward and head ---- */
 
 /* o [T][d] = W_down (act(W_gate n) * W_up n) */
 static void feed_forward(const lm_worker *w, const lm_layer *l) {
-  const lm_scratch *s = &w->p->m->scratch;
-  size_t d = w->p->m->d, ff = l->ff, begin, end;
-  lm_product(w, &l->gate, s->n, d, s->gate, ff);
-  lm_product(w, &l->up, s->n, d, s->up, ff);
-  lm_share(w, ff, 16, &begin, &end); /* the columns this worker has just made */
-  for (size_t t = 0; t < w->p->rows; t++)
-    lm_activate(w->p->m, l->gate.w != NULL ? s->gate + t * ff + begin : NULL, s->up + t * ff + begin, end - begin);
+  const lm_model *m = w->p->m;
+  const lm_scratch *s = &m->scratch;
+  size_t ff = l->ff, begin, end;
+  matrix_input n = lm_input_n(w), in = lm_input_ff(w, ff);
+  matrix_share(ff, 32, w->me, w->of, &begin, &end);
+  lm_product(w, &l->gate, &n, begin, end, s->gate, ff); /* gate, up [T][ff] */
+  lm_product(w, &l->up, &n, begin, end, s->up, ff);
+  for (size_t t = 0; t < w->p->rows && begin < end; t++) {
+    float *up = s->up + t * ff + begin;
+    lm_activate(m, l->gate.tensor != NULL ? s->gate + t * ff + begin : NULL, up, end - begin);
+    matrix_input_put(m->kernels, &in, t, up, begin, end - begin);
+  }
   barrier(w);
-  lm_product(w, &l->down, s->up, ff, s->o, d);
+  matrix_share(l->down.w.n, 16, w->me, w->of, &begin, &end);
+  lm_product(w, &l->down, &in, begin, end, s->o, m->d);
   barrier(w);
 }
 
 /* logits [T][vocab] = cap(W_out n) */
 static void head(const lm_worker *w) {
   const lm_model *m = w->p->m;
+  matrix_input n = lm_input_n(w);
   size_t begin, end;
-  lm_product(w, &m->output, m->scratch.n, m->d, w->p->logits, m->vocab);
-  lm_share(w, m->vocab, 16, &begin, &end);
-  for (size_t t = 0; t < w->p->rows; t++) lm_soft_cap(w->p->logits + t * m->vocab + begin, end - begin, m->logit_cap);
+  matrix_share(m->vocab, 16, w->me, w->of, &begin, &end);
+  lm_product(w, &m->output, &n, begin, end, w->p->logits, m->vocab);
+  for (size_t t = 0; t < w->p->rows && m->logit_cap > 0.0F && begin < end; t++)
+    m->kernels->soft_cap(w->p->logits + t * m->vocab + begin, end - begin, m->logit_cap);
 }
 
 /* ---- the pass ---- */
 
+static lm_worker make_worker(lm_pass *p, int me, int of) {
+  const lm_model *m = p->m;
+  const lm_scratch *s = &m->scratch;
+  lm_worker w = {.p = p, .me = me, .of = of, 
+                 .row = s->row + (size_t)me * s->row_floats, .scores = s->scores + (size_t)me * s->scores_floats, .h = s->h, .n = s->in_n};
+  w.own_rows = p->rows <= LM_PRIVATE_ROWS && p->wanted == p->rows && of > 1;
+  if (w.own_rows) {
+    w.h = s->own_h + (size_t)me * LM_PRIVATE_ROWS * m->d;
+    w.n = s->own_n + (size_t)me * s->own_n_bytes;
+  }
+  return w;
+}
+
+/* Asked by worker 0; the others see the answer behind the next barrier. */
 static void ask_to_stop(const lm_worker *w) {
   const lm_watch *watch = w->p->watch;
   if (w->me == 0 && watch != NULL && watch->stop != NULL && watch->stop(watch->ctx)) w->p->stopped = true;
 }
 
 static void run_block(void *ctx, int me, int of) {
-  lm_worker worker = {ctx, me, of}, *w = &worker;
+  lm_worker worker = make_worker(ctx, me, of), *w = &worker;
   lm_pass *p = w->p;
   const lm_model *m = p->m;
-  const lm_scratch *s = &m->scratch;
   const float *branch = NULL; /* what the step before wants added to h */
   const lm_norm *post = NULL;
   embed(w);
-  for (uint32_t i = 0; i < m->layers; i++) {
+  ask_to_stop(w);
+  barrier(w);
+  for (uint32_t i = 0; i < m->layers && !p->stopped; i++) {
     const lm_layer *l = &m->layer[i];
-    ask_to_stop(w);
     add_and_norm(w, branch, post, &l->attn_norm);
-    barrier(w);
-    if (p->stopped) return;
     attention(w, l, i == m->last_writer);
     if (p->rows == 0) return; /* the keys and values were all that was wanted */
-    add_and_norm(w, s->o, &l->attn_post, &l->ffn_norm);
-    barrier(w);
+    add_and_norm(w, m->scratch.o, &l->attn_post, &l->ffn_norm);
+    ask_to_stop(w);
     feed_forward(w, l);
-    branch = s->o;
+    branch = m->scratch.o;
     post = &l->ffn_post;
   }
+  if (p->stopped) return;
   add_and_norm(w, branch, post, &m->output_norm);
-  barrier(w);
   head(w);
 }
 
@@ -169,13 +281,6 @@ static void run_block(void *ctx, int me, int of) {
 
 static base_status check_tokens(const lm_model *m, const lm_cache *c, const lm_token *tokens, size_t n,
                                 base_error *err) {
-  for (uint32_t s = 0; s < m->options.sequences; s++) {
-    uint64_t length = c->length[s];
-    for (size_t i = 0; i < n; i++) length += tokens[i].sequence == s;
-    if (length > m->context)
-      return base_fail(err, BASE_ELIMIT, "context", "sequence %u would have %llu tokens; there is room for %u",
-                       (unsigned)s, (unsigned long long)length, (unsigned)m->context);
-  }
   for (size_t i = 0; i < n; i++) {
     if (tokens[i].id >= m->vocab)
       return base_fail(err, BASE_EARGUMENT, "token", "id %u; the vocabulary has %u", (unsigned)tokens[i].id,
@@ -183,6 +288,13 @@ static base_status check_tokens(const lm_model *m, const lm_cache *c, const lm_t
     if (tokens[i].sequence >= m->options.sequences)
       return base_fail(err, BASE_EARGUMENT, "token", "sequence %u; the cache has %u", (unsigned)tokens[i].sequence,
                        (unsigned)m->options.sequences);
+  }
+  for (uint32_t s = 0; s < m->options.sequences; s++) {
+    uint64_t length = c->length[s];
+    for (size_t i = 0; i < n; i++) length += tokens[i].sequence == s;
+    if (length > m->context)
+      return base_fail(err, BASE_ELIMIT, "context", "sequence %u would have %llu tokens; there is room for %u",
+                       (unsigned)s, (unsigned long long)length, (unsigned)m->context);
   }
   return BASE_OK;
 }

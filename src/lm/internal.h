@@ -3,6 +3,7 @@
 #define LM_INTERNAL_H
 
 #include "lm/lm.h"
+#include "matrix/matrix.h"
 #include "os/os.h"
 #include "quant/quant.h"
 
@@ -13,17 +14,13 @@ enum { LM_MAX_REPEAT = 8, LM_ROPES = 2, LM_ERROR_NAME = 96 };
 
 /* ---- the model ---- */
 
-/* A weight tensor, [rows][cols]. */
-typedef struct lm_matrix {
-  const gguf_tensor *tensor;
-  size_t rows, cols;
-} lm_matrix;
-
-/* y = W x + b, where W is `rows` rows of a matrix from `row` on: a fused tensor is several of these. */
+/* y = W x + b. W is `w.n` rows of the tensor from `row` on: a fused tensor is several of these. */
 typedef struct lm_linear {
-  const lm_matrix *w; /* NULL: this layer has none */
-  size_t row, rows;
-  const float *bias; /* [rows] or NULL */
+  const gguf_tensor *tensor; /* NULL: this layer has none */
+  size_t row;
+  matrix_mode mode;
+  matrix w;          /* packed; [n][k] */
+  const float *bias; /* [n] or NULL */
 } lm_linear;
 
 typedef struct lm_norm {
@@ -53,7 +50,7 @@ typedef struct lm_layer {
   lm_norm q_norm, k_norm; /* [head_dim] on each head */
   lm_linear q, k, v;      /* [heads * head_dim][d], [kv_heads * head_dim][d] twice */
   lm_linear out;          /* [d][heads * head_dim] */
-  lm_linear gate, up;     /* [ff][d]; gate.w NULL: no gate */
+  lm_linear gate, up;     /* [ff][d]; gate.tensor NULL: no gate */
   lm_linear down;         /* [d][ff] */
 } lm_layer;
 
@@ -77,17 +74,25 @@ typedef struct lm_family {
   void (*layer)(lm_binder *b, uint32_t index, lm_layer *l);   /* tensors of its own; may be NULL */
 } lm_family;
 
-/* Everything a block writes. T: tokens in a block. */
+/* Blocks of so few rows, all wanted, are normed by every worker for itself: cheaper than waiting for each other. */
+enum { LM_PRIVATE_ROWS = 4 };
+enum { LM_ATTEND_ROWS = 16 }; /* at most so many at once in attention */
+
+/* Everything a block writes. T: tokens in a block, W: workers. */
 typedef struct lm_scratch {
   uint32_t *id, *sequence, *position; /* [T] */
   uint32_t *wanted;                   /* [T] rows whose logits are wanted, ascending */
-  float *h, *n, *o;                   /* [T][d] hidden, normed, a projection's output */
+  float *h, *o;                       /* [T][d] hidden, a projection's output */
+  float *own_h;                       /* [W][private rows][d] */
   float *q, *attended;                /* [T][heads * head_dim] */
   float *k, *v;                       /* [T][kv_heads * head_dim] */
   float *gate, *up;                   /* [T][ff] */
-  float *cos[LM_ROPES], *sin[LM_ROPES]; /* [T][rope_dims / 2] */
-  float *scores;                      /* [workers][largest group of heads][context] */
-  float *row; size_t row_floats;      /* [workers][row_floats]: a decoded row of a matrix or the cache */
+  float *cos[LM_ROPES], *sin[LM_ROPES]; /* [T][rope_table] */
+  float *scores;                        /* [W][cpu_attend_scratch(context)] */
+  float *row;                           /* [W][row_floats]: one row of anything */
+  unsigned char *in_n, *in_q, *in_ff;   /* products' inputs (matrix_input): normed, attended, activated */
+  unsigned char *own_n;                 /* [W][own_n_bytes]: normed, of private rows */
+  size_t row_floats, own_n_bytes, rope_table, scores_floats;
 } lm_scratch;
 
 struct lm_model {
@@ -97,24 +102,23 @@ struct lm_model {
   const lm_family *family;
   lm_options options; /* with defaults filled in */
   lm_memory need;
-  void *tables; /* holds matrix and layer */
-  size_t tables_bytes;
   void *block; /* holds packed weights and scratch */
-  size_t block_bytes;
+  size_t block_bytes, weights_bytes;
 
   uint32_t vocab, d, head_dim, rope_dims, trained_context, context;
   uint32_t stored_layers, repeat, layers;  /* layers = stored_layers * repeat */
   uint32_t kv_shared;                      /* the last so many stored layers read what the one before them wrote */
   uint32_t kv_slots, last_writer;          /* last_writer: the last layer that writes keys and values */
-  uint32_t max_heads, max_kv_heads, max_group, max_ff, window;
+  uint32_t max_heads, max_kv_heads, max_group, max_ff;
+  uint32_t window, window_period;          /* of every window_period layers the last has none; 0: all have one */
   float eps, embedding_scale, attention_scale, attention_cap, logit_cap; /* caps: 0 = none */
   lm_rope rope[LM_ROPES];                  /* [0] global, [1] of layers with a window where a family has two */
 
-  lm_matrix *matrix; /* all that were bound */
-  size_t matrices, max_matrices;
-  lm_linear embedding, output; /* [vocab][d] */
+  const gguf_tensor *embedding; /* [vocab][d] */
+  lm_linear output;             /* [vocab][d]; of the same tensor when tied */
   lm_norm output_norm;
-  lm_layer *layer; /* [layers] */
+  lm_layer *layer;              /* [layers] */
+  unsigned needs_n, needs_q, needs_ff; /* what the products read of their inputs (MATRIX_NEEDS_...) */
   lm_scratch scratch;
 };
 
@@ -146,6 +150,9 @@ lm_norm lm_bind_norm(lm_binder *b, int layer, const char *name, size_t n);
 lm_linear lm_bind_linear(lm_binder *b, int layer, const char *name, size_t rows, size_t cols, bool optional);
 /* A part of a fused one. */
 lm_linear lm_linear_rows(lm_linear whole, size_t row, size_t rows);
+/* The seven of a layer, absent ones too. */
+enum { LM_LINEARS = 7 };
+lm_linear *lm_layer_linear(lm_layer *l, int index);
 
 void lm_read_shape(lm_binder *b);   /* the keys; stored_layers and repeat are what tables are sized by */
 void lm_bind_tensors(lm_binder *b); /* layers and the rest */
@@ -158,18 +165,15 @@ struct lm_cache {
   void *block;
   size_t block_bytes;
   uint32_t *length;    /* [sequences] */
-  unsigned char **key; /* [kv_slots] of [sequences][kv_heads][context][row] */
+  unsigned char **key; /* [kv_slots] of [sequences][kv_heads][lm_cache_key_bytes] */
   unsigned char **value;
 };
 
-size_t lm_cache_row_bytes(const lm_model *m);
-size_t lm_cache_bytes(const lm_model *m);
-/* The rows of one head of one sequence. */
+cpu_kv_type lm_cache_kv_type(const lm_model *m);
+size_t lm_cache_bytes(const lm_model *m); /* SIZE_MAX when that overflows */
+/* What one head of one sequence holds, as the kernels read it. */
 unsigned char *lm_cache_keys(const lm_cache *c, const lm_layer *l, uint32_t sequence, uint32_t kv_head);
 unsigned char *lm_cache_values(const lm_cache *c, const lm_layer *l, uint32_t sequence, uint32_t kv_head);
-/* x [head_dim] into and out of the row of a position. */
-void lm_cache_put(const lm_cache *c, unsigned char *head, uint32_t position, const float *x);
-void lm_cache_get(const lm_cache *c, const unsigned char *head, uint32_t position, float *out);
 
 /* ---- the pass ---- */
 
@@ -184,29 +188,36 @@ typedef struct lm_pass {
   bool stopped;  /* written by worker 0 before a barrier, read by all after it */
 } lm_pass;
 
+/* One of the threads in a pass, and what is its own. */
 typedef struct lm_worker {
   lm_pass *p;
   int me, of;
+  bool own_rows;    /* h and n are this worker's own, and it does all rows of them */
+  float *h;         /* [rows][d] */
+  unsigned char *n; /* input [rows][d] */
+  float *row;       /* [row_floats] */
+  float *scores;    /* [cpu_attend_scratch(context)] */
 } lm_worker;
-
-/* The part [begin, end) of n items that is this worker's; multiples of `grain` but for the last. */
-void lm_share(const lm_worker *w, size_t n, size_t grain, size_t *begin, size_t *end);
 
 /* ---- steps: each does this worker's share; none has a barrier ---- */
 
-/* y [rows][ldy], the columns [0, l->rows), = W x + b; split over columns. */
-void lm_product(const lm_worker *w, const lm_linear *l, const float *x, size_t ldx, float *y, size_t ldy);
-void lm_matrix_row(const lm_matrix *w, size_t row, float *out);
-void lm_norm_row(const lm_worker *w, const lm_norm *norm, const float *x, size_t d, float *y);
+/* The rows of h and n that are this worker's. */
+void lm_own_rows(const lm_worker *w, size_t *begin, size_t *end);
+/* The inputs in scratch for k values a token; layouts differ with k where layers differ. */
+matrix_input lm_input_n(const lm_worker *w);
+matrix_input lm_input_q(const lm_worker *w, size_t k);
+matrix_input lm_input_ff(const lm_worker *w, size_t k);
+/* y [rows][ldy], the columns [begin, end), = W x + b. */
+void lm_product(const lm_worker *w, const lm_linear *l, const matrix_input *x, size_t begin, size_t end, float *y,
+                size_t ldy);
+void lm_embedding_row(const lm_model *m, size_t id, float *out);
+void lm_norm_row(const lm_model *m, const lm_norm *norm, const float *x, size_t d, float *y);
 /* up [n] = act(gate) * up, or act(up) without a gate */
 void lm_activate(const lm_model *m, const float *gate, float *up, size_t n);
-void lm_soft_cap(float *x, size_t n, float cap);
 /* The tables of rows [begin, end) for their positions. */
 void lm_rope_tables(const lm_model *m, size_t begin, size_t end);
-/* One head of a row. */
-void lm_rope_head(const lm_model *m, int rope, size_t row, float *x);
-void lm_attend(const lm_worker *w, const lm_layer *l);
-float lm_tanhf(float x);
+/* n heads of a row, one after another. */
+void lm_rope_heads(const lm_model *m, int rope, size_t row, float *x, size_t n);
 
 #define LM_FAMILY(name) extern const lm_family lm_family_##name;
 #include "lm/family.def"

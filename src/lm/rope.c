@@ -83,44 +83,35 @@ void lm_rope_bind(lm_binder *b) {
 
 /* ---- steps ---- */
 
-void lm_rope_tables(const lm_model *m, size_t begin, size_t end) {
-  size_t pairs = m->rope_dims / 2;
-  for (int which = 0; which < LM_ROPES; which++) {
-    const lm_rope *r = &m->rope[which];
-    if (!r->used) continue;
-    for (size_t row = begin; row < end; row++) {
-      float *c = m->scratch.cos[which] + row * pairs, *s = m->scratch.sin[which] + row * pairs;
-      for (size_t i = 0; i < pairs; i++) {
-        double angle = m->scratch.position[row] * r->frequency[i];
-        c[i] = (float)(cos(angle) * r->magnitude);
-        s[i] = (float)(sin(angle) * r->magnitude);
-      }
+/* Tables as the kernels read them: for neighbouring pairs each cosine twice, and the sine with both signs. */
+static void fill_table(const lm_model *m, const lm_rope *r, uint32_t position, float *c, float *s) {
+  for (size_t i = 0; i < m->rope_dims / 2; i++) {
+    double angle = position * r->frequency[i];
+    float cosine = (float)(cos(angle) * r->magnitude), sine = (float)(sin(angle) * r->magnitude);
+    if (m->family->rope_pairs) {
+      c[2 * i] = c[2 * i + 1] = cosine;
+      s[2 * i] = -sine;
+      s[2 * i + 1] = sine;
+    } else {
+      c[i] = cosine;
+      s[i] = sine;
     }
   }
 }
 
-/* Pairs (i, i + dims/2), as GPT-NeoX has them. */
-static void rotate_halves(float *x, size_t pairs, const float *c, const float *s) {
-  for (size_t i = 0; i < pairs; i++) {
-    float a = x[i], b = x[i + pairs];
-    x[i] = a * c[i] - b * s[i];
-    x[i + pairs] = b * c[i] + a * s[i];
-  }
+void lm_rope_tables(const lm_model *m, size_t begin, size_t end) {
+  const lm_scratch *s = &m->scratch;
+  for (int which = 0; which < LM_ROPES; which++)
+    for (size_t row = begin; row < end && m->rope[which].used; row++)
+      fill_table(m, &m->rope[which], s->position[row], s->cos[which] + row * s->rope_table,
+                 s->sin[which] + row * s->rope_table);
 }
 
-/* Pairs (2i, 2i + 1), as the paper has them. */
-static void rotate_pairs(float *x, size_t pairs, const float *c, const float *s) {
-  for (size_t i = 0; i < pairs; i++) {
-    float a = x[2 * i], b = x[2 * i + 1];
-    x[2 * i] = a * c[i] - b * s[i];
-    x[2 * i + 1] = b * c[i] + a * s[i];
-  }
-}
-
-void lm_rope_head(const lm_model *m, int rope, size_t row, float *x) {
-  size_t pairs = m->rope_dims / 2;
+void lm_rope_heads(const lm_model *m, int rope, size_t row, float *x, size_t n) {
+  const lm_scratch *s = &m->scratch;
+  size_t at = row * s->rope_table;
   if (!m->rope[rope].used) return;
-  const float *c = m->scratch.cos[rope] + row * pairs, *s = m->scratch.sin[rope] + row * pairs;
-  if (m->family->rope_pairs) rotate_pairs(x, pairs, c, s);
-  else rotate_halves(x, pairs, c, s);
+  if (m->family->rope_pairs)
+    m->kernels->rope_pairs(x, 1, n, m->head_dim, m->rope_dims, s->cos[rope] + at, s->sin[rope] + at);
+  else m->kernels->rope_halves(x, 1, n, m->head_dim, m->rope_dims, s->cos[rope] + at, s->sin[rope] + at);
 }

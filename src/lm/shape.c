@@ -134,7 +134,8 @@ static void bind_layer(lm_binder *b, uint32_t i) {
   lm_model *m = b->m;
   lm_layer *l = &m->layer[i * m->repeat];
   l->kv_own = i < m->stored_layers - m->kv_shared;
-  l->window = m->window;
+  l->window = m->window_period > 0 && (i + 1) % m->window_period == 0 ? 0 : m->window;
+  l->rope = l->window > 0 && m->rope[1].base > 0.0 ? 1 : 0;
   read_layer_counts(b, i, l);
   if (b->status != BASE_OK) return;
   bind_attention(b, (int)i, l);
@@ -168,12 +169,13 @@ static void refuse_unused(lm_binder *b) {
 
 void lm_bind_tensors(lm_binder *b) {
   lm_model *m = b->m;
-  m->embedding = lm_bind_linear(b, -1, "token_embd", m->vocab, m->d, false);
+  lm_linear embedding = lm_bind_linear(b, -1, "token_embd", m->vocab, m->d, false);
+  m->embedding = embedding.tensor;
   for (uint32_t i = 0; i < m->stored_layers && b->status == BASE_OK; i++) bind_layer(b, i);
   if (!m->family->encoder) {
     m->output_norm = lm_bind_norm(b, -1, "output_norm", m->d);
     m->output = lm_bind_linear(b, -1, "output", m->vocab, m->d, true);
-    if (m->output.w == NULL) m->output = m->embedding; /* tied */
+    if (m->output.tensor == NULL) m->output = embedding; /* tied */
   }
   lm_rope_bind(b);
   refuse_unused(b);

@@ -1,0 +1,179 @@
+/* lm against the reference: for every family a tiny checkpoint (tools/golden_lm.py made them) gives the logits and the
+ * greedy tokens that transformers gives in float32. */
+#include "lm/lm.h"
+#include "tap.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static gguf_file *golden;
+
+typedef struct run {
+  gguf_file *file;
+  lm_model *model;
+  lm_cache *cache;
+} run;
+
+static bool run_open(run *r, const char *name, const lm_options *o) {
+  char path[160];
+  base_error err = {0};
+  *r = (run){0};
+  base_format(path, sizeof path, "tests/lm/%s.gguf", name);
+  base_status st = gguf_open(&r->file, path, NULL, &err);
+  if (!st) st = lm_model_open(&r->model, r->file, o, &err);
+  if (!st && !lm_model_info(r->model).encoder) st = lm_cache_open(&r->cache, r->model, &err);
+  TAP_OK(!st, "%s: %s: %s", name, err.where, err.text);
+  return !st;
+}
+
+static void run_close(run *r) {
+  lm_cache_close(r->cache);
+  lm_model_close(r->model);
+  gguf_close(r->file);
+}
+
+/* A tensor of golden.gguf, NULL when there is none. */
+static const void *reference(const char *name, const char *what, uint64_t *count) {
+  char full[96];
+  base_format(full, sizeof full, "%s.%s", name, what);
+  const gguf_tensor *t = gguf_find_tensor(golden, full);
+  if (t == NULL) return NULL;
+  *count = t->dim[0] * t->dim[1];
+  return t->data;
+}
+
+/* max |a - b| / max |b| */
+static double relative(const float *a, const float *b, size_t n) {
+  double diff = 0, scale = 0;
+  for (size_t i = 0; i < n; i++) {
+    double x = fabs((double)a[i] - (double)b[i]);
+    if (!(x <= diff)) diff = x;
+    if (fabs((double)b[i]) > scale) scale = fabs((double)b[i]);
+  }
+  return diff / scale;
+}
+
+static uint32_t argmax(const float *x, size_t n) {
+  size_t best = 0;
+  for (size_t i = 1; i < n; i++) best = x[i] > x[best] ? i : best;
+  return (uint32_t)best;
+}
+
+static void check_decoder(const char *name) {
+  uint64_t n, n_logits, n_greedy;
+  const int32_t *prompt = reference(name, "prompt", &n), *greedy = reference(name, "greedy", &n_greedy);
+  const float *expected = reference(name, "logits", &n_logits);
+  lm_options o = {.reference = true, .cache = LM_CACHE_F32, .block = 8};
+  run r;
+  if (!run_open(&r, name, &o)) {
+    run_close(&r);
+    return;
+  }
+  uint32_t vocab = lm_model_info(r.model).vocab;
+  size_t wanted = n_logits / vocab, right = 0;
+  float *logits = malloc(n_logits * sizeof *logits);
+  lm_token tokens[64];
+  for (size_t i = 0; i < n; i++) tokens[i] = (lm_token){(uint32_t)prompt[i], 0, i >= n - wanted};
+  base_error err = {0};
+  TAP_OK(lm_forward(r.model, r.cache, tokens, n, logits, NULL, &err) == BASE_OK, "%s: %s", name, err.text);
+  double diff = relative(logits, expected, n_logits);
+  TAP_OK(diff <= 1e-3, "%s: logits differ by %g of the largest", name, diff);
+  float *last = logits + (wanted - 1) * vocab;
+  for (size_t i = 0; i < n_greedy; i++) {
+    lm_token next = {argmax(last, vocab), 0, true};
+    right += next.id == (uint32_t)greedy[i];
+    if (lm_forward(r.model, r.cache, &next, 1, last, NULL, &err) != BASE_OK) break;
+  }
+  TAP_OK(right == n_greedy, "%s: %zu of %zu greedy tokens", name, right, (size_t)n_greedy);
+  if (getenv("V")) printf("%s: %g, %zu\n", name, diff, right);
+  free(logits);
+  run_close(&r);
+}
+
+/* ---- the same bits, however it is run ---- */
+
+enum { SEQUENCES = 3, EACH = 21, VOCAB = 256 };
+
+/* Three sequences of EACH tokens, all logits: out [SEQUENCES][EACH][VOCAB]. `how` 0: one after another, a token at a
+ * time; 1: interleaved in one batch; 2: all but the last of each as one prompt without logits. */
+static bool run_how(run *r, int how, float *out) {
+  const size_t row = VOCAB;
+  lm_token tokens[SEQUENCES * EACH];
+  base_error err = {0};
+  size_t n = 0;
+  for (uint32_t i = 0; i < EACH; i++)
+    for (uint32_t s = 0; s < SEQUENCES; s++) tokens[n++] = (lm_token){(i * 37 + s * 101 + i * i) % VOCAB, s, how != 2};
+  for (uint32_t s = 0; s < SEQUENCES; s++) lm_cache_truncate(r->cache, s, 0);
+  if (how == 1) {
+    float *batch = malloc(n * row * sizeof *batch);
+    bool ok = lm_forward(r->model, r->cache, tokens, n, batch, NULL, &err) == BASE_OK;
+    for (size_t i = 0; i < n; i++)
+      memcpy(out + (tokens[i].sequence * EACH + i / SEQUENCES) * row, batch + i * row, row * sizeof *out);
+    free(batch);
+    return ok;
+  }
+  for (uint32_t s = 0; s < SEQUENCES; s++) {
+    lm_token own[EACH];
+    for (size_t i = 0; i < EACH; i++) own[i] = tokens[i * SEQUENCES + s];
+    own[EACH - 1].logits = true;
+    float *to = out + s * EACH * row;
+    size_t at_once = how == 2 ? EACH : 1;
+    for (size_t i = 0; i < EACH; i += at_once) {
+      float *where = how == 2 ? to + (EACH - 1) * row : to + i * row;
+      if (lm_forward(r->model, r->cache, own + i, at_once, where, NULL, &err)) return false;
+    }
+  }
+  return true;
+}
+
+static bool same_last_logits(const float *a, const float *b) {
+  for (size_t s = 0; s < SEQUENCES; s++) {
+    size_t at = (s * EACH + EACH - 1) * VOCAB;
+    if (memcmp(a + at, b + at, VOCAB * sizeof *a) != 0) return false;
+  }
+  return true;
+}
+
+/* Every way to run a model, on 1 to 3 threads and in blocks of 1 to 64 rows. */
+static void check_bits(const char *name, lm_cache_type cache, bool reference_mode) {
+  static const struct {
+    int threads;
+    uint32_t block;
+  } ways[] = {{1, 64}, {2, 64}, {3, 64}, {2, 5}, {1, 1}, {3, 2}};
+  size_t n = SEQUENCES * EACH * VOCAB;
+  float *first = calloc(n, sizeof *first), *other = calloc(n, sizeof *other);
+  for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+    os_team *team = NULL;
+    run r = {0};
+    lm_options o = {.sequences = SEQUENCES, .block = ways[i].block, .cache = cache, .reference = reference_mode};
+    TAP_OK(os_team_open(&team, ways[i].threads, NULL) == BASE_OK, "team");
+    o.team = team;
+    if (run_open(&r, name, &o)) {
+      if (i == 0) TAP_OK(run_how(&r, 0, first), "%s runs", name);
+      TAP_OK(run_how(&r, 0, other) && memcmp(first, other, n * sizeof *first) == 0,
+             "%s: token by token, %d threads, blocks of %u", name, ways[i].threads, (unsigned)ways[i].block);
+      TAP_OK(run_how(&r, 1, other) && memcmp(first, other, n * sizeof *first) == 0,
+             "%s: batched, %d threads, blocks of %u", name, ways[i].threads, (unsigned)ways[i].block);
+      TAP_OK(run_how(&r, 2, other) && same_last_logits(first, other), "%s: prompts, %d threads, blocks of %u", name,
+             ways[i].threads, (unsigned)ways[i].block);
+    }
+    run_close(&r);
+    os_team_close(team);
+  }
+  free(first);
+  free(other);
+}
+
+int main(void) {
+  static const char *const decoders[] = {"llama", "llama3", "llama-bias", "mistral", "mobilellm", "qwen2", "qwen3",
+                                         "gemma", "gemma2", "gemma3", "phi3", "openelm", "minnow"};
+  base_error err = {0};
+  TAP_OK(gguf_open(&golden, "tests/lm/golden.gguf", NULL, &err) == BASE_OK, "%s", err.text);
+  for (size_t i = 0; golden != NULL && i < sizeof decoders / sizeof decoders[0]; i++) {
+    check_decoder(decoders[i]);
+    check_bits(decoders[i], (lm_cache_type)(i % 3), false);
+  }
+  gguf_close(golden);
+  return tap_done("test_lm");
+}
