@@ -401,50 +401,42 @@ MN_API bool mn_model_step(mn_model *m); /* false: nothing is left to do */
 MN_API bool mn_generate_done(const mn_session *s);
 MN_API int mn_generate_end(mn_session *s, mn_generated *out, mn_error *err); /* cancels what still runs */
 
-/* ---- JSON Schema ---- */
+/* ---- speed ---- */
 
-typedef struct mn_schema mn_schema;
-
-typedef struct mn_schema_options {
+/* Zero means default. */
+typedef struct mn_bench_options {
   size_t size;
-  const char *draft;      /* of documents whose $schema is missing or unknown: 4, 6, 7, 2019-09, 2020-12; NULL: 2020-12 */
-  const char *uri;        /* of the schema itself, for the references in it; NULL: none */
-  const char *remote_dir; /* folder of other documents, known by their $id or by path (docs/schema.md); NULL: none */
-  /* A document with that absolute URI, which has to live as long as the schema; MN_ENOTFOUND when there is none. Asked
-   * before remote_dir; nothing is ever fetched. */
-  int (*find)(void *ctx, const char *uri, const char **text, size_t *len);
-  void *find_ctx;
-  bool no_formats; /* formats are not checked */
-  bool content;    /* contentEncoding and contentMediaType are */
-  void *(*resize)(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes); /* as in mn_engine_options */
-  void *resize_ctx;
-} mn_schema_options;
+  const char *kernels;       /* as in mn_engine_options */
+  uint32_t threads;          /* 0: one a processor */
+  uint32_t prompt, generate; /* mn_bench_engine: tokens read at once and tokens generated; 0: not measured */
+  uint32_t samples;          /* 0: 7; the median is reported */
+  uint64_t bytes;            /* mn_bench_bandwidth: the block that is read, shared by the threads; 0: 256 MiB */
+  bool (*stop)(void *ctx);   /* asked between two samples; true ends with MN_ECANCELLED */
+  void *stop_ctx;
+} mn_bench_options;
 
-typedef struct mn_schema_failure {
-  const char *instance; /* JSON Pointer of the value, "" for the whole */
-  const char *keyword;  /* JSON Pointer of the keyword, through the references that led there */
-  const char *location; /* URI and pointer of the keyword where it stands */
-  const char *expected; /* in words */
-} mn_schema_failure;
+typedef struct mn_bench_rate {
+  double median, min, max; /* tokens a second */
+} mn_bench_rate;
 
-typedef struct mn_schema_check_options {
-  size_t size;
-  bool all;         /* report every failure, not only the first */
-  bool unique_keys; /* refuse an instance that has a key twice in an object; otherwise every member has to fit */
-  void (*report)(void *ctx, const mn_schema_failure *f); /* its texts live during the call */
-  void *report_ctx;
-  uint64_t steps; /* most work, about one keyword on one value each; 0: 50 million and 16 for each value */
-} mn_schema_check_options;
+typedef struct mn_bench_report {
+  uint32_t threads;
+  const char *kernels;
+  double open_ms, first_token_ms;  /* file opened and packed; and one token through it */
+  mn_bench_rate prefill, decode;
+  double weight_bytes;             /* read for one token */
+  double bandwidth;                /* bytes a second, measured over a block as large, at most 1 GiB */
+  uint64_t file_bytes, resident_bytes; /* tensors; memory of the process behind the first token */
+} mn_bench_report;
 
-MN_API void mn_schema_options_init(mn_schema_options *o);
-/* Compiles a schema of draft 2020-12 or 7 (4, 6 and 2019-09 too), at most 64 MiB; options may be NULL. */
-MN_API int mn_schema_open(mn_schema **out, const char *json, size_t len, const mn_schema_options *o, mn_error *err);
-MN_API void mn_schema_close(mn_schema *s); /* NULL is harmless */
-MN_API void mn_schema_check_options_init(mn_schema_check_options *o);
-/* MN_OK: valid. MN_EMISMATCH: not valid; err names the first failure. MN_EFORMAT: not JSON. MN_ELIMIT: over 256 MiB,
- * 16,384 deep or the steps. Options may be NULL. One check of a schema at a time. */
-MN_API int mn_schema_check(const mn_schema *s, const char *json, size_t len, const mn_schema_check_options *o,
-                           mn_error *err);
+MN_API void mn_bench_options_init(mn_bench_options *o);
+MN_API int mn_bench_bandwidth(const mn_bench_options *o, double *bytes_per_second, mn_error *err);
+/* Operations of one core in registers, a product and a sum counted as two. */
+MN_API int mn_bench_peak(const mn_bench_options *o, double *i8_per_second, double *f32_per_second, mn_error *err);
+/* Tokens are made up: speed does not depend on them. */
+MN_API int mn_bench_engine(const char *model, const mn_bench_options *o, mn_bench_report *report, mn_error *err);
+/* A llama file of random weights: shape "10M", "45M", "135M", "500M" or "1.1B", type as "Q8_0", "Q4_0", "Q4_K_M". */
+MN_API int mn_bench_shape(const char *shape, const char *type, const char *path, mn_error *err);
 
 #ifdef __cplusplus
 }

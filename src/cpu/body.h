@@ -46,6 +46,7 @@ BODY_INLINE vf body_exp(vf x) {
 #include "cpu/body_attention.h"
 #include "cpu/body_attend.h"
 #include "cpu/body_matrix.h"
+#include "cpu/body_measure.h"
 
 const cpu_kernels CPU_TABLE = {
     .name = CPU_TABLE_NAME,
@@ -69,6 +70,9 @@ const cpu_kernels CPU_TABLE = {
     .axpy = body_axpy,
     .add = body_add,
     .exp = body_exp_row,
+    .read = body_read,
+    .peak_i8 = body_peak_i8,
+    .peak_f32 = body_peak_f32,
     .gemm_f32_rows = body_gemm_f32_rows,
     .rmsnorm_backward = body_rmsnorm_backward,
     .silu_mul_backward = body_silu_mul_backward,

@@ -178,6 +178,11 @@ typedef struct cpu_kernels {
   void (*add)(const float *x, size_t n, float *y); /* y += x */
   void (*exp)(const float *x, size_t n, float *y);
 
+  /* ---- measuring ---- */
+  uint64_t (*read)(const void *p, size_t bytes); /* reads them all (whole 256); the value is of no use */
+  double (*peak_i8)(size_t rounds); /* products and sums in registers; how many operations that was */
+  double (*peak_f32)(size_t rounds);
+
   /* ---- training ---- */
   /* C [m][ldc] (=, or += when add) op(A) [m][k] * op(B) [k][n], op(X) = X or its transpose. One block of rows
    * [row_begin, row_end) of C, so that a pool can split them; scratch: cpu_gemm_f32_scratch(n, k) floats, one

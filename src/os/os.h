@@ -116,6 +116,7 @@ base_status os_library_symbol(os_library *l, const char *symbol, void *to, base_
 
 bool os_is_terminal(int fd);
 size_t os_peak_memory_bytes(void);
+size_t os_resident_memory_bytes(void); /* now; 0 where the system does not say */
 /* SIGINT and SIGTERM set a flag instead of ending the process, from this call on. */
 void os_catch_interrupts(void);
 bool os_interrupted(void);

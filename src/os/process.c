@@ -21,14 +21,14 @@ bool os_is_terminal(int fd) {
 }
 
 /* "VmHWM:   1234 kB" of /proc/self/status; 0 when the system has no such file. */
-static size_t high_water_kb(void) {
+static size_t status_kb(base_slice key) {
   base_buf text = {0};
   size_t kb = 0;
   if (os_read_file("/proc/self/status", 1 << 16, &text, NULL) == BASE_OK) {
     base_slice rest = {text.ptr, text.len}, line;
     while (base_slice_split(&rest, '\n', &line)) {
-      if (!base_slice_starts(line, BASE_LITERAL("VmHWM:"))) continue;
-      base_slice number = base_slice_trim(base_slice_sub(line, 6, line.len));
+      if (!base_slice_starts(line, key)) continue;
+      base_slice number = base_slice_trim(base_slice_sub(line, key.len, line.len));
       (void)base_slice_split(&number, ' ', &line);
       if (!base_parse_size(line, &kb)) kb = 0;
       break;
@@ -41,9 +41,13 @@ static size_t high_water_kb(void) {
 /* getrusage also counts what the parent held before exec, so it is the second choice. */
 size_t os_peak_memory_bytes(void) {
   struct rusage usage;
-  size_t kb = high_water_kb();
+  size_t kb = status_kb(BASE_LITERAL("VmHWM:"));
   if (kb == 0 && getrusage(RUSAGE_SELF, &usage) == 0 && usage.ru_maxrss > 0) kb = (size_t)usage.ru_maxrss;
   return kb * 1024;
+}
+
+size_t os_resident_memory_bytes(void) {
+  return status_kb(BASE_LITERAL("VmRSS:")) * 1024;
 }
 
 /* The one mutable global of the tree: a signal handler has nothing else to reach. Set by the handler only. */

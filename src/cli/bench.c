@@ -1,0 +1,121 @@
+/* minnow bench: bandwidth, peak, engine, shape. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef struct bench_words {
+  const char *model, *kernels;
+  uint64_t prompt, generate, threads, samples, megabytes;
+  bool json;
+  cli_list words;
+} bench_words;
+
+static bool interrupted(void *ctx) {
+  (void)ctx;
+  return os_interrupted();
+}
+
+static void fill_options(const bench_words *w, mn_bench_options *o) {
+  mn_bench_options_init(o);
+  o->kernels = w->kernels;
+  o->threads = (uint32_t)w->threads;
+  o->samples = (uint32_t)w->samples;
+  o->prompt = (uint32_t)w->prompt;
+  o->generate = (uint32_t)w->generate;
+  o->bytes = w->megabytes << 20;
+  o->stop = interrupted;
+}
+
+static int bandwidth(const bench_words *w, const mn_bench_options *o) {
+  static const uint64_t sizes_mb[] = {1, 4, 16, 64, 256, 1024};
+  mn_error err = {0};
+  mn_bench_options one = *o;
+  double rate;
+  for (size_t i = 0; i < sizeof sizes_mb / sizeof sizes_mb[0]; i++) {
+    if (w->megabytes > 0 && i > 0) break;
+    one.bytes = (w->megabytes > 0 ? w->megabytes : sizes_mb[i]) << 20;
+    if (mn_bench_bandwidth(&one, &rate, &err)) return cli_fail(&err);
+    if (w->json) printf("%s{\"megabytes\": %llu, \"gb_per_s\": %.2f}", i > 0 ? ",\n " : "[", (unsigned long long)(one.bytes >> 20), rate * 1e-9);
+    else printf("%6llu MB  %8.1f GB/s\n", (unsigned long long)(one.bytes >> 20), rate * 1e-9);
+    if (os_interrupted()) break;
+  }
+  if (w->json) puts("]");
+  return CLI_DONE;
+}
+
+static int peak(const bench_words *w, const mn_bench_options *o) {
+  mn_error err = {0};
+  double i8, f32;
+  if (mn_bench_peak(o, &i8, &f32, &err)) return cli_fail(&err);
+  if (w->json) printf("{\"int8_gop_per_s\": %.1f, \"f32_gflop_per_s\": %.1f}\n", i8 * 1e-9, f32 * 1e-9);
+  else printf("one core: int8 %.0f GOP/s, float %.0f GFLOP/s\n", i8 * 1e-9, f32 * 1e-9);
+  return CLI_DONE;
+}
+
+static void put_rate(const char *name, const mn_bench_rate *r, uint64_t tokens) {
+  printf("%-8s %4llu tokens  %10.1f tokens/s  (%.1f to %.1f)\n", name, (unsigned long long)tokens, r->median, r->min, r->max);
+}
+
+static void put_report(const bench_words *w, const mn_bench_report *r) {
+  double rate = r->decode.median * r->weight_bytes;
+  printf("%u threads, %s; open %.1f ms, first token after %.1f ms; file %.1f MB, resident %.1f MB\n", (unsigned)r->threads,
+         r->kernels, r->open_ms, r->first_token_ms, (double)r->file_bytes * 1e-6, (double)r->resident_bytes * 1e-6);
+  if (w->prompt > 0) put_rate("prefill", &r->prefill, w->prompt);
+  if (w->generate == 0) return;
+  put_rate("decode", &r->decode, w->generate);
+  printf("weights  %.1f GB/s of %.1f GB/s measured, %.0f %%\n", rate * 1e-9, r->bandwidth * 1e-9, 100.0 * rate / r->bandwidth);
+}
+
+static void put_json(const bench_words *w, const mn_bench_report *r) {
+  printf("{\"threads\": %u, \"kernels\": \"%s\", \"open_ms\": %.3f, \"first_token_ms\": %.3f, \"file_bytes\": %llu, "
+         "\"resident_bytes\": %llu,\n \"prompt\": %llu, \"prefill\": {\"median\": %.2f, \"min\": %.2f, \"max\": %.2f},\n"
+         " \"generate\": %llu, \"decode\": {\"median\": %.2f, \"min\": %.2f, \"max\": %.2f},\n"
+         " \"gb_per_s\": %.3f, \"measured_gb_per_s\": %.3f}\n",
+         (unsigned)r->threads, r->kernels, r->open_ms, r->first_token_ms, (unsigned long long)r->file_bytes,
+         (unsigned long long)r->resident_bytes, (unsigned long long)w->prompt, r->prefill.median, r->prefill.min,
+         r->prefill.max, (unsigned long long)w->generate, r->decode.median, r->decode.min, r->decode.max,
+         r->decode.median * r->weight_bytes * 1e-9, r->bandwidth * 1e-9);
+}
+
+static int engine(const bench_words *w, const mn_bench_options *o) {
+  mn_error err = {0};
+  mn_bench_report r;
+  if (w->model == NULL) return cli_usage("bench", "engine needs a model:", "-m FILE");
+  os_catch_interrupts();
+  if (mn_bench_engine(w->model, o, &r, &err)) return cli_fail(&err);
+  if (w->json) put_json(w, &r);
+  else put_report(w, &r);
+  return CLI_DONE;
+}
+
+static int shape(const bench_words *w) {
+  mn_error err = {0};
+  if (w->words.n != 4) return cli_usage("bench", "shape needs three words:", "NAME TYPE OUT.gguf");
+  return mn_bench_shape(w->words.item[1], w->words.item[2], w->words.item[3], &err) ? cli_fail(&err) : CLI_DONE;
+}
+
+int cli_bench(int argc, char **argv) {
+  bench_words w = {.prompt = 128, .generate = 64};
+  mn_bench_options o;
+  const cli_option options[] = {
+      {"-m", CLI_TEXT, &w.model, "FILE", "engine: the model (GGUF)"},
+      {"-p", CLI_NUMBER, &w.prompt, "N", "engine: tokens of the prompt; 0: none (128)"},
+      {"-n", CLI_NUMBER, &w.generate, "N", "engine: tokens to generate; 0: none (64)"},
+      {"-t", CLI_NUMBER, &w.threads, "N", "threads (one a processor)"},
+      {"-r", CLI_NUMBER, &w.samples, "N", "samples; the median is shown (7)"},
+      {"--mb", CLI_NUMBER, &w.megabytes, "N", "bandwidth: only a block of so many MB"},
+      {"--kernels", CLI_TEXT, &w.kernels, "NAME", "kernels to use (the machine's best)"},
+      {"--json", CLI_SWITCH, &w.json, NULL, "as JSON"},
+  };
+  int status = cli_parse("bench", options, sizeof options / sizeof options[0], argc, argv, &w.words);
+  if (status != CLI_GO) return status;
+  const char *what = w.words.n > 0 ? w.words.item[0] : "";
+  fill_options(&w, &o);
+  if (strcmp(what, "shape") == 0) return shape(&w);
+  if (w.words.n > 1) return cli_usage("bench", "this word is not expected:", w.words.item[1]);
+  if (strcmp(what, "bandwidth") == 0) return bandwidth(&w, &o);
+  if (strcmp(what, "peak") == 0) return peak(&w, &o);
+  if (strcmp(what, "engine") == 0) return engine(&w, &o);
+  return cli_usage("bench", "bandwidth, peak, engine or shape is needed:", what);
+}
