@@ -1,37 +1,10 @@
 /* lm against the reference: for every family a tiny checkpoint (tools/golden_lm.py made them) gives the logits and the
  * greedy tokens that transformers gives in float32. */
-#include "lm/lm.h"
-#include "tap.h"
+#include "lm_fixture.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 static gguf_file *golden;
-
-typedef struct run {
-  gguf_file *file;
-  lm_model *model;
-  lm_cache *cache;
-} run;
-
-static bool run_open(run *r, const char *name, const lm_options *o) {
-  char path[160];
-  base_error err = {0};
-  *r = (run){0};
-  base_format(path, sizeof path, "tests/lm/%s.gguf", name);
-  base_status st = gguf_open(&r->file, path, NULL, &err);
-  if (!st) st = lm_model_open(&r->model, r->file, o, &err);
-  if (!st && !lm_model_info(r->model).encoder) st = lm_cache_open(&r->cache, r->model, &err);
-  TAP_OK(!st, "%s: %s: %s", name, err.where, err.text);
-  return !st;
-}
-
-static void run_close(run *r) {
-  lm_cache_close(r->cache);
-  lm_model_close(r->model);
-  gguf_close(r->file);
-}
 
 /* A tensor of golden.gguf, NULL when there is none. */
 static const void *reference(const char *name, const char *what, uint64_t *count) {
@@ -89,6 +62,29 @@ static void check_decoder(const char *name) {
   if (getenv("V")) printf("%s: %g, %zu\n", name, diff, right);
   free(logits);
   run_close(&r);
+}
+
+static void check_encoder(const char *name) {
+  uint64_t n, width;
+  const int32_t *prompt = reference(name, "prompt", &n);
+  const float *expected = reference(name, "vector", &width);
+  float first[64], vector[64];
+  for (int threads = 1; threads <= 3; threads++) {
+    lm_options o = {.reference = true, .cache = LM_CACHE_F32, .block = threads == 2 ? 7 : 64};
+    base_error err = {0};
+    run r;
+    TAP_OK(os_team_open(&o.team, threads, NULL) == BASE_OK, "team");
+    if (run_open(&r, name, &o)) {
+      TAP_OK(lm_embed(r.model, (const uint32_t *)prompt, n, false, vector, NULL, &err) == BASE_OK, "%s: %s", name, err.text);
+      double diff = relative(vector, expected, width);
+      TAP_OK(diff <= 1e-3, "%s: the vector differs by %g", name, diff);
+      if (threads == 1) memcpy(first, vector, sizeof first);
+      TAP_OK(memcmp(first, vector, width * sizeof *first) == 0, "%s: %d threads", name, threads);
+      if (getenv("V")) printf("%s: %g\n", name, diff);
+    }
+    run_close(&r);
+    os_team_close(o.team);
+  }
 }
 
 /* ---- the same bits, however it is run ---- */
@@ -174,6 +170,8 @@ int main(void) {
     check_decoder(decoders[i]);
     check_bits(decoders[i], (lm_cache_type)(i % 3), false);
   }
+  if (golden != NULL) check_encoder("bert");
+  if (golden != NULL) check_encoder("nomic-bert");
   gguf_close(golden);
   return tap_done("test_lm");
 }

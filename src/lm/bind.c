@@ -175,6 +175,14 @@ lm_linear lm_bind_linear(lm_binder *b, int layer, const char *name, size_t rows,
   return l;
 }
 
+const gguf_tensor *lm_bind_table(lm_binder *b, const char *name, size_t rows) {
+  char full[KEY_BYTES];
+  const gguf_tensor *t = find_tensor(b, -1, name, "weight", full);
+  if (t != NULL && (t->dim[0] != b->m->d || t->dim[1] < rows || t->dim[2] != 1 || t->dim[3] != 1))
+    fail_shape(b, full, t, b->m->d, rows);
+  return t;
+}
+
 lm_linear lm_linear_rows(lm_linear whole, size_t row, size_t rows) {
   if (whole.tensor == NULL) return whole;
   lm_linear l = whole;

@@ -33,9 +33,10 @@ static void carve(lm_cache *c, const lm_model *m, base_arena *arena) {
   c->value = base_arena_take(arena, m->kv_slots, sizeof *c->value);
   for (uint32_t i = 0; i < m->layers; i++) {
     const lm_layer *l = &m->layer[i];
-    if (!l->kv_own) continue;
-    unsigned char *key = base_arena_take(arena, n * l->kv_heads, key_bytes(m, m->context));
-    unsigned char *value = base_arena_take(arena, n * l->kv_heads, value_bytes(m, m->context));
+    size_t heads = m->family->encoder ? m->max_kv_heads : l->kv_heads;
+    if (!l->kv_own || (m->family->encoder && i > 0)) continue;
+    unsigned char *key = base_arena_take(arena, n * heads, key_bytes(m, m->context));
+    unsigned char *value = base_arena_take(arena, n * heads, value_bytes(m, m->context));
     if (c->key == NULL) continue;
     c->key[l->kv_slot] = key;
     c->value[l->kv_slot] = value;
@@ -50,11 +51,9 @@ size_t lm_cache_bytes(const lm_model *m) {
   return arena.overflow ? SIZE_MAX : sizeof(lm_cache) + arena.used;
 }
 
-base_status lm_cache_open(lm_cache **out, const lm_model *m, base_error *err) {
+base_status lm_cache_make(lm_cache **out, const lm_model *m, base_error *err) {
   base_arena arena;
   *out = NULL;
-  if (m->family->encoder)
-    return base_fail(err, BASE_EUNSUPPORTED, gguf_path(m->file), "an encoder has no cache; it gives vectors");
   size_t bytes = lm_cache_bytes(m) - sizeof(lm_cache);
   lm_cache *c = base_calloc(&m->allocator, 1, sizeof *c);
   void *block = c != NULL ? base_alloc(&m->allocator, bytes) : NULL;
@@ -68,6 +67,13 @@ base_status lm_cache_open(lm_cache **out, const lm_model *m, base_error *err) {
   memset(c->length, 0, m->options.sequences * sizeof *c->length);
   *out = c;
   return BASE_OK;
+}
+
+base_status lm_cache_open(lm_cache **out, const lm_model *m, base_error *err) {
+  *out = NULL;
+  if (m->family->encoder)
+    return base_fail(err, BASE_EUNSUPPORTED, gguf_path(m->file), "an encoder has no cache; it gives vectors");
+  return lm_cache_make(out, m, err);
 }
 
 void lm_cache_close(lm_cache *c) {

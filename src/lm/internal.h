@@ -59,6 +59,8 @@ typedef enum lm_norm_kind { LM_RMS_NORM, LM_LAYER_NORM } lm_norm_kind;
 
 typedef enum lm_ffn { LM_FFN_GATED, LM_FFN_FUSED, LM_FFN_PLAIN } lm_ffn;
 
+typedef enum lm_pooling { LM_POOL_NONE, LM_POOL_MEAN, LM_POOL_FIRST, LM_POOL_LAST, LM_POOL_RANK } lm_pooling; /* as in files */
+
 typedef struct lm_binder lm_binder;
 
 /* What a family is, as far as all its models agree; the rest it reads from the file. */
@@ -82,7 +84,7 @@ enum { LM_ATTEND_ROWS = 16 }; /* at most so many at once in attention */
 typedef struct lm_scratch {
   uint32_t *id, *sequence, *position; /* [T] */
   uint32_t *wanted;                   /* [T] rows whose logits are wanted, ascending */
-  float *h, *o;                       /* [T][d] hidden, a projection's output */
+  float *h, *o;                       /* [T][d] hidden (encoders: [context][d]), a projection's output */
   float *own_h;                       /* [W][private rows][d] */
   float *q, *attended;                /* [T][heads * head_dim] */
   float *k, *v;                       /* [T][kv_heads * head_dim] */
@@ -114,6 +116,10 @@ struct lm_model {
   float eps, embedding_scale, attention_scale, attention_cap, logit_cap; /* caps: 0 = none */
   lm_rope rope[LM_ROPES];                  /* [0] global, [1] of layers with a window where a family has two */
 
+  lm_pooling pooling;           /* encoders */
+  lm_cache *own_cache;          /* an encoder's keys and values of the layer that runs */
+  const gguf_tensor *type_table, *position_table; /* [..][d]; encoders, may be NULL */
+  lm_norm embedding_norm;                         /* encoders */
   const gguf_tensor *embedding; /* [vocab][d] */
   lm_linear output;             /* [vocab][d]; of the same tensor when tied */
   lm_norm output_norm;
@@ -148,6 +154,8 @@ const float *lm_bind_vector(lm_binder *b, int layer, const char *name, size_t n,
 lm_norm lm_bind_norm(lm_binder *b, int layer, const char *name, size_t n);
 /* NAME.weight [rows][cols] and NAME.bias if there is one. */
 lm_linear lm_bind_linear(lm_binder *b, int layer, const char *name, size_t rows, size_t cols, bool optional);
+/* NAME.weight [at least rows][d], of any type, read row by row; NULL when absent. */
+const gguf_tensor *lm_bind_table(lm_binder *b, const char *name, size_t rows);
 /* A part of a fused one. */
 lm_linear lm_linear_rows(lm_linear whole, size_t row, size_t rows);
 /* The seven of a layer, absent ones too. */
@@ -171,6 +179,7 @@ struct lm_cache {
 
 cpu_kv_type lm_cache_kv_type(const lm_model *m);
 size_t lm_cache_bytes(const lm_model *m); /* SIZE_MAX when that overflows */
+base_status lm_cache_make(lm_cache **out, const lm_model *m, base_error *err);
 /* What one head of one sequence holds, as the kernels read it. */
 unsigned char *lm_cache_keys(const lm_cache *c, const lm_layer *l, uint32_t sequence, uint32_t kv_head);
 unsigned char *lm_cache_values(const lm_cache *c, const lm_layer *l, uint32_t sequence, uint32_t kv_head);
@@ -185,6 +194,8 @@ typedef struct lm_pass {
   float *logits; /* [wanted][vocab] */
   size_t rows;   /* of the hidden state; falls to `wanted` when only those are still of use */
   size_t wanted; /* rows whose logits are wanted: scratch.wanted */
+  const uint32_t *ids; /* encoders: [n] the whole text */
+  size_t n;
   bool stopped;  /* written by worker 0 before a barrier, read by all after it */
 } lm_pass;
 

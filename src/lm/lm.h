@@ -86,6 +86,15 @@ void lm_cache_truncate(lm_cache *c, uint32_t sequence, uint32_t length);
 /* The first `length` positions of `from` (it has them) become the content of `to`. */
 void lm_cache_copy(lm_cache *c, uint32_t from, uint32_t to, uint32_t length);
 
+/* One sequence as bytes: lm_cache_export_bytes of them, its first `length` positions (it has them). They fit a cache of
+ * the same model, type and mode only; import refuses others (BASE_EMISMATCH), damaged ones (BASE_EFORMAT) and ones
+ * too long (BASE_ELIMIT), and then leaves the sequence alone. Tokens are not in it: keep them beside it. */
+size_t lm_cache_export_bytes(const lm_cache *c, uint32_t length);
+void lm_cache_export(const lm_cache *c, uint32_t sequence, uint32_t length, void *out);
+base_status lm_cache_import(lm_cache *c, uint32_t sequence, const void *bytes, size_t len, base_error *err);
+/* Of the model and how it is run: keys, shapes, a sample of every tensor, cache type, mode. */
+uint64_t lm_model_fingerprint(const lm_model *m);
+
 /* ---- forward ---- */
 
 /* A token goes behind what its sequence holds, in the order given. */
@@ -99,5 +108,12 @@ typedef struct lm_token {
  * When cancelled, sequences hold the tokens of all finished blocks and no others. No allocation. */
 base_status lm_forward(lm_model *m, lm_cache *c, const lm_token *tokens, size_t n, float *logits,
                        const lm_watch *watch, base_error *err);
+
+/* ---- encoders ---- */
+
+/* out [width]: one vector of a text of n tokens (1 to context), its tokens pooled as the file says (mean, first or
+ * last); `unit`: made one long, so that a dot product is a cosine. No allocation. */
+base_status lm_embed(lm_model *m, const uint32_t *ids, size_t n, bool unit, float *out, const lm_watch *watch,
+                     base_error *err);
 
 #endif

@@ -79,7 +79,7 @@ static void carve_scratch(lm_model *m, base_arena *arena) {
   const struct {
     float **ptr;
     size_t rows, floats;
-  } parts[] = {{&s->h, t, d},           {&s->o, t, d},         {&s->own_h, workers * LM_PRIVATE_ROWS, d},
+  } parts[] = {{&s->h, m->family->encoder ? m->context : t, d},           {&s->o, t, d},         {&s->own_h, workers * LM_PRIVATE_ROWS, d},
                {&s->q, t, nq},          {&s->attended, t, nq}, {&s->k, t, nkv},
                {&s->v, t, nkv},         {&s->gate, t, m->max_ff}, {&s->up, t, m->max_ff},
                {&s->cos[0], t, s->rope_table}, {&s->sin[0], t, s->rope_table},
@@ -115,7 +115,7 @@ static base_status add_up(lm_model *m, base_error *err) {
   need->mapped_bytes = mapped_bytes(m);
   need->weights_bytes = sizeof *m + m->layers * sizeof *m->layer + weights.used;
   need->scratch_bytes = scratch.used;
-  need->cache_bytes = m->family->encoder ? 0 : lm_cache_bytes(m);
+  need->cache_bytes = lm_cache_bytes(m);
   if (weights.overflow || scratch.overflow || need->cache_bytes == SIZE_MAX ||
       !base_add_size(weights.used, scratch.used, &m->block_bytes) ||
       !base_add_size(need->mapped_bytes, need->weights_bytes, &need->total_bytes) ||
@@ -220,6 +220,7 @@ base_status lm_model_open(lm_model **out, const gguf_file *f, const lm_options *
   base_status st = plan(&m, f, o, err);
   if (st == BASE_OK) st = check_limit(m, err);
   if (st == BASE_OK) st = fill_block(m, err);
+  if (st == BASE_OK && m->family->encoder) st = lm_cache_make(&m->own_cache, m, err);
   if (st == BASE_OK) *out = m;
   else lm_model_close(m);
   return st;
@@ -228,6 +229,7 @@ base_status lm_model_open(lm_model **out, const gguf_file *f, const lm_options *
 void lm_model_close(lm_model *m) {
   if (m == NULL) return;
   base_allocator a = m->allocator;
+  lm_cache_close(m->own_cache);
   base_free(&a, m->layer, m->layer != NULL ? m->layers * sizeof *m->layer : 0);
   base_free(&a, m->block, m->block != NULL ? m->block_bytes : 0);
   base_free(&a, m, sizeof *m);

@@ -33,7 +33,7 @@ static void read_context(lm_binder *b) {
                  (unsigned)m->trained_context, (unsigned)asked);
   if (asked == 0) asked = m->trained_context < DEFAULT_CONTEXT ? m->trained_context : DEFAULT_CONTEXT;
   m->context = m->options.context = asked;
-  if (m->options.sequences == 0) m->options.sequences = 1;
+  if (m->options.sequences == 0 || m->family->encoder) m->options.sequences = 1;
   if (m->options.sequences > MAX_SEQUENCES) m->options.sequences = MAX_SEQUENCES;
   if (m->options.block == 0) m->options.block = DEFAULT_BLOCK;
   if (m->options.block > MAX_BLOCK) m->options.block = MAX_BLOCK;
@@ -148,7 +148,7 @@ static void bind_layer(lm_binder *b, uint32_t i) {
   for (uint32_t r = 1; r < m->repeat; r++) l[r] = *l;
   for (uint32_t r = 0; r < m->repeat; r++) {
     if (l->kv_own) m->last_writer = i * m->repeat + r;
-    if (l->kv_own) m->kv_slots++;
+    if (l->kv_own && (!m->family->encoder || m->kv_slots == 0)) m->kv_slots++; /* an encoder's layers share one */
     l[r].kv_slot = m->kv_slots - 1;
   }
 }
@@ -176,6 +176,13 @@ void lm_bind_tensors(lm_binder *b) {
     m->output_norm = lm_bind_norm(b, -1, "output_norm", m->d);
     m->output = lm_bind_linear(b, -1, "output", m->vocab, m->d, true);
     if (m->output.tensor == NULL) m->output = embedding; /* tied */
+  }
+  if (m->family->encoder) {
+    m->embedding_norm = lm_bind_norm(b, -1, "token_embd_norm", m->d);
+    m->type_table = lm_bind_table(b, "token_types", 1);
+    m->position_table = lm_bind_table(b, "position_embd", m->context);
+    if (m->rope[0].base == 0.0 && m->position_table == NULL)
+      lm_bind_fail(b, BASE_EFORMAT, "position_embd.weight", "this tensor is missing in %s", gguf_path(m->file));
   }
   lm_rope_bind(b);
   refuse_unused(b);

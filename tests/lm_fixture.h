@@ -1,0 +1,125 @@
+/* The tiny models of tests/lm for tests: opening them, and the same models with something changed. */
+#ifndef TESTS_LM_FIXTURE_H
+#define TESTS_LM_FIXTURE_H
+
+#include "gguf/gguf.h"
+#include "lm/lm.h"
+#include "quant/quant.h"
+#include "tap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct run {
+  gguf_file *file;
+  lm_model *model;
+  lm_cache *cache;
+} run;
+
+static inline void run_close(run *r) {
+  lm_cache_close(r->cache);
+  lm_model_close(r->model);
+  gguf_close(r->file);
+}
+
+static inline base_status run_start(run *r, const lm_options *o, base_error *err) {
+  base_status st = lm_model_open(&r->model, r->file, o, err);
+  if (!st && !lm_model_info(r->model).encoder) st = lm_cache_open(&r->cache, r->model, err);
+  return st;
+}
+
+static inline base_status fixture_open(gguf_file **out, const char *name, base_error *err) {
+  char path[160];
+  base_format(path, sizeof path, "tests/lm/%s.gguf", name);
+  return gguf_open(out, path, NULL, err);
+}
+
+/* False, and a failed check, when it does not open. */
+static inline bool run_open(run *r, const char *name, const lm_options *o) {
+  base_error err = {0};
+  *r = (run){0};
+  base_status st = fixture_open(&r->file, name, &err);
+  if (!st) st = run_start(r, o, &err);
+  TAP_OK(!st, "%s: %s: %s", name, err.where, err.text);
+  return !st;
+}
+
+/* What to change in a file. Unused fields are NULL or 0. */
+typedef struct change {
+  const char *drop_key, *set_key, *text_key, *text; /* set_key: to `value`, a u32; text_key: to `text` */
+  uint32_t value;
+  const char *drop_tensor, *cut_tensor; /* cut: one row less */
+  const char *extra_tensor;             /* one more, [16] */
+  bool weights;                         /* every matrix whose rows allow it becomes `type` */
+  gguf_tensor_type type;
+} change;
+
+static inline bool named(base_slice name, const char *text) {
+  return text != NULL && base_slice_equal(name, base_slice_of(text));
+}
+
+static inline void copy_tensor(gguf_writer *w, const gguf_tensor *t, const change *c, float *floats, void *to) {
+  char name[96];
+  uint64_t dim[4] = {t->dim[0], t->dim[1], t->dim[2], t->dim[3]};
+  size_t row, old_row;
+  base_format(name, sizeof name, "%.*s", (int)t->name.len, t->name.ptr);
+  if (named(t->name, c->cut_tensor)) dim[t->n_dims - 1]--;
+  if (!c->weights || t->n_dims != 2 || !gguf_row_bytes(c->type, dim[0], &row)) {
+    gguf_put_tensor(w, name, t->type, t->n_dims, dim, t->data);
+    return;
+  }
+  gguf_row_bytes(t->type, dim[0], &old_row);
+  for (size_t i = 0; i < dim[1]; i++) {
+    quant_decode_row(t->type, (const unsigned char *)t->data + i * old_row, dim[0], floats);
+    quant_encode_row(c->type, floats, dim[0], (unsigned char *)to + i * row);
+  }
+  gguf_put_tensor(w, name, c->type, t->n_dims, dim, to);
+}
+
+/* A file like `from` but for the change, in 64-byte aligned memory: free() it. */
+static inline void *changed_bytes(const gguf_file *from, const change *c, size_t *len) {
+  static const float zeros[16];
+  gguf_writer *w = gguf_writer_new(NULL);
+  float *floats = malloc((1 << 16) * sizeof *floats);
+  size_t tensors = gguf_tensor_count(from), each = 1 << 17;
+  unsigned char *made = malloc(tensors * each);
+  base_buf out = {0};
+  void *block = NULL;
+  for (size_t i = 0; i < gguf_value_count(from); i++) {
+    const gguf_value *v = gguf_value_at(from, i);
+    if (!named(v->key, c->drop_key) && !named(v->key, c->set_key) && !named(v->key, c->text_key)) gguf_put_value(w, v);
+  }
+  if (c->set_key != NULL) gguf_put_u32(w, c->set_key, c->value);
+  if (c->text_key != NULL) gguf_put_string(w, c->text_key, base_slice_of(c->text));
+  for (size_t i = 0; i < tensors; i++) {
+    const gguf_tensor *t = gguf_tensor_at(from, i);
+    if (!named(t->name, c->drop_tensor)) copy_tensor(w, t, c, floats, made + i * each);
+  }
+  if (c->extra_tensor != NULL) gguf_put_tensor(w, c->extra_tensor, GGUF_T_F32, 1, (uint64_t[]){16, 1, 1, 1}, zeros);
+  if (gguf_writer_bytes(w, &out, NULL) == BASE_OK && posix_memalign(&block, 64, out.len) == 0)
+    memcpy(block, out.ptr, out.len);
+  *len = out.len;
+  base_buf_free(&out);
+  gguf_writer_free(w);
+  free(made);
+  free(floats);
+  return block;
+}
+
+/* A fixture with a change, opened; *block is to be freed after run_close. */
+static inline base_status run_changed(run *r, const char *name, const change *c, const lm_options *o, void **block,
+                                      base_error *err) {
+  gguf_file *from = NULL;
+  size_t len = 0;
+  *r = (run){0};
+  *block = NULL;
+  base_status st = fixture_open(&from, name, err);
+  if (!st) *block = changed_bytes(from, c, &len);
+  gguf_close(from);
+  if (!st && *block == NULL) st = base_fail(err, BASE_ENOMEM, name, "no memory");
+  if (!st) st = gguf_open_bytes(&r->file, *block, len, name, NULL, err);
+  if (!st) st = run_start(r, o, err);
+  return st;
+}
+
+#endif

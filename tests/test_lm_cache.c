@@ -1,0 +1,145 @@
+/* The KV cache of lm: cut back, copied and restored sequences go on with the same bits as ones that were never
+ * touched; snapshots of another model, type, or with a wrong byte are refused. */
+#include "lm_fixture.h"
+
+enum { N = 37, VOCAB = 256 };
+
+static uint32_t token_at(size_t i) { return (uint32_t)((i * 37 + i * i) % VOCAB); }
+
+/* Tokens [from, to) to a sequence; the last one's logits. */
+static bool feed(run *r, uint32_t sequence, size_t from, size_t to, float *logits) {
+  lm_token tokens[N];
+  for (size_t i = from; i < to; i++) tokens[i - from] = (lm_token){token_at(i), sequence, i + 1 == to};
+  return lm_forward(r->model, r->cache, tokens, to - from, logits, NULL, NULL) == BASE_OK;
+}
+
+static bool same(const float *a, const float *b) { return memcmp(a, b, VOCAB * sizeof *a) == 0; }
+
+static void check_truncate_and_copy(run *r, const char *name, const float *expected) {
+  float logits[VOCAB];
+  lm_token junk[9];
+  for (uint32_t i = 0; i < 9; i++) junk[i] = (lm_token){i, 1, false};
+  TAP_OK(feed(r, 1, 0, 21, logits) && lm_forward(r->model, r->cache, junk, 9, NULL, NULL, NULL) == BASE_OK, "%s feeds",
+         name);
+  lm_cache_truncate(r->cache, 1, 21);
+  TAP_OK(lm_cache_length(r->cache, 1) == 21, "%s: length after truncation", name);
+  lm_cache_truncate(r->cache, 1, 30);
+  TAP_OK(lm_cache_length(r->cache, 1) == 21, "%s: truncation never lengthens", name);
+  TAP_OK(feed(r, 1, 21, N, logits) && same(logits, expected), "%s: as if the wrong tokens had never been", name);
+  lm_cache_copy(r->cache, 0, 2, 18);
+  TAP_OK(feed(r, 2, 18, N, logits) && same(logits, expected), "%s: goes on from a copied prefix", name);
+}
+
+static void check_snapshot(run *r, const char *name, const float *expected) {
+  size_t bytes = lm_cache_export_bytes(r->cache, 21);
+  unsigned char *out = malloc(bytes), *again = malloc(bytes);
+  float logits[VOCAB];
+  base_error err = {0};
+  memset(out, 0xAA, bytes);
+  memset(again, 0x55, bytes);
+  lm_cache_export(r->cache, 0, 21, out);
+  lm_cache_export(r->cache, 1, 21, again); /* the same tokens, with other things behind them */
+  TAP_OK(memcmp(out, again, bytes) == 0, "%s: the same sequence gives the same bytes", name);
+  lm_cache_truncate(r->cache, 2, 0);
+  TAP_OK(lm_cache_import(r->cache, 2, out, bytes, &err) == BASE_OK, "%s: %s", name, err.text);
+  TAP_OK(lm_cache_length(r->cache, 2) == 21 && feed(r, 2, 21, N, logits) && same(logits, expected),
+         "%s: goes on from a snapshot", name);
+  for (size_t at = 0; at < bytes; at += at < 32 ? 1 : bytes / 13) {
+    out[at] ^= 64;
+    TAP_OK(lm_cache_import(r->cache, 1, out, bytes, NULL) != BASE_OK && lm_cache_length(r->cache, 1) == N,
+           "%s: byte %zu of a snapshot is wrong", name, at);
+    out[at] ^= 64;
+  }
+  TAP_OK(lm_cache_import(r->cache, 1, out, bytes - 1, NULL) == BASE_EFORMAT, "%s: cut off", name);
+  TAP_OK(lm_cache_import(r->cache, 1, out, 0, NULL) == BASE_EFORMAT, "%s: empty", name);
+  free(out);
+  free(again);
+}
+
+/* A snapshot of one model is refused by another. */
+static void check_foreign(const char *made_by, const lm_options *make, const char *read_by, const lm_options *read) {
+  run a, b;
+  float logits[VOCAB];
+  base_error err = {0};
+  bool open = run_open(&a, made_by, make);
+  open = run_open(&b, read_by, read) && open;
+  if (open && feed(&a, 0, 0, 9, logits)) {
+    size_t bytes = lm_cache_export_bytes(a.cache, 9);
+    void *out = malloc(bytes);
+    lm_cache_export(a.cache, 0, 9, out);
+    TAP_OK(lm_cache_import(b.cache, 0, out, bytes, &err) == BASE_EMISMATCH, "%s into %s: %s", made_by, read_by, err.text);
+    free(out);
+  }
+  run_close(&a);
+  run_close(&b);
+}
+
+static void check_model(const char *name, lm_cache_type type) {
+  lm_options o = {.sequences = 3, .block = 16, .cache = type};
+  float expected[VOCAB];
+  run r;
+  if (run_open(&r, name, &o)) {
+    TAP_OK(feed(&r, 0, 0, N, expected), "%s runs", name);
+    check_truncate_and_copy(&r, name, expected);
+    check_snapshot(&r, name, expected);
+  }
+  run_close(&r);
+}
+
+static bool stop_at(void *ctx) { return (*(int *)ctx)-- == 0; }
+
+/* Stopped wherever it may be, a sequence holds whole blocks, and going on gives what it would have given. */
+static void check_cancel(void) {
+  lm_options o = {.block = 8};
+  float expected[VOCAB], logits[VOCAB];
+  lm_token tokens[N];
+  run r;
+  if (run_open(&r, "llama", &o)) {
+    TAP_OK(feed(&r, 0, 0, N, expected), "runs");
+    for (size_t i = 0; i < N; i++) tokens[i] = (lm_token){token_at(i), 0, i + 1 == N};
+    int stops = 0;
+    for (int after = 0; after < 40; after++) {
+      int left = after;
+      lm_watch watch = {.ctx = &left, .stop = stop_at};
+      lm_cache_truncate(r.cache, 0, 0);
+      if (lm_forward(r.model, r.cache, tokens, N, logits, &watch, NULL) == BASE_OK) break;
+      uint32_t length = lm_cache_length(r.cache, 0);
+      TAP_OK(length % 8 == 0 && feed(&r, 0, length, N, logits) && same(logits, expected), "stopped at question %d", after);
+      stops++;
+    }
+    TAP_OK(stops > 10 && stops < 40, "stopped %d times", stops);
+  }
+  run_close(&r);
+}
+
+static void check_refused_tokens(void) {
+  lm_options o = {.context = 20, .sequences = 2};
+  float logits[VOCAB];
+  run r;
+  if (run_open(&r, "qwen2", &o)) {
+    lm_token bad[] = {{5, 0, false}, {256, 0, true}}, sequence[] = {{5, 0, false}, {5, 2, true}};
+    base_error err = {0};
+    TAP_OK(lm_forward(r.model, r.cache, bad, 2, logits, NULL, &err) == BASE_EARGUMENT && strstr(err.text, "256"), "%s", err.text);
+    TAP_OK(lm_forward(r.model, r.cache, sequence, 2, logits, NULL, NULL) == BASE_EARGUMENT, "sequence out of range");
+    TAP_OK(lm_cache_length(r.cache, 0) == 0, "nothing was done");
+    TAP_OK(feed(&r, 0, 0, 20, logits) && !feed(&r, 0, 20, 21, logits) && lm_cache_length(r.cache, 0) == 20, "full");
+    TAP_OK(feed(&r, 1, 0, 20, logits), "the other sequence has its own room");
+    TAP_OK(lm_forward(r.model, r.cache, bad, 0, logits, NULL, NULL) == BASE_OK, "no tokens");
+  }
+  run_close(&r);
+}
+
+int main(void) {
+  static const char *const models[] = {"llama", "gemma3", "openelm", "minnow", "mobilellm", "mistral"};
+  for (size_t i = 0; i < sizeof models / sizeof models[0]; i++)
+    for (int type = 0; type < 3; type++) check_model(models[i], (lm_cache_type)type);
+  lm_options f16 = {0}, i8 = {.cache = LM_CACHE_I8}, exact = {.reference = true}, longer = {.context = 64};
+  check_foreign("llama", &f16, "mistral", &f16);
+  check_foreign("llama", &f16, "llama", &i8);
+  check_foreign("llama", &f16, "llama", &exact);
+  lm_options shorter = {.context = 16};
+  check_foreign("phi3", &longer, "phi3", &shorter); /* LongRoPE has other frequencies there */
+  check_cancel();
+  check_refused_tokens();
+  return tap_done("test_lm_cache");
+}
