@@ -377,6 +377,141 @@ static void test_about(void) {
   mn_model_close(m);
 }
 
+/* ---- conversations ---- */
+
+static void add(mn_session *s, const char *role, const char *content) {
+  mn_error err = {0};
+  TAP_OK(mn_session_add(s, role, content, &err) == MN_OK, "add: %s", err.text);
+}
+
+/* Each turn reads the new message and no more; what comes is what a fresh session gives for the same messages. */
+static void test_turns(void) {
+  mn_model_options mo;
+  mn_model_options_init(&mo);
+  mo.sessions = 2;
+  mn_model *m = open_model(&mo);
+  mn_session *s = open_session(m), *fresh = open_session(m);
+  mn_generate_options o = options_for(NULL);
+  mn_generated g;
+  mn_generated_init(&g);
+  uint32_t before = 0;
+  o.max_tokens = 20;
+  o.temperature = 0.9f;
+  add(s, "system", "You are a cat.");
+  for (uint64_t turn = 0; turn < 5; turn++) {
+    o.seed = turn;
+    add(s, "user", "and then?");
+    free(generate_on(s, &o, &g));
+    TAP_OK(turn == 0 || g.cached_tokens >= before, "turn %d: %u cached, %u were there", (int)turn, g.cached_tokens, before);
+    before = g.prompt_tokens + g.generated_tokens - 1;
+    TAP_OK(mn_session_messages(s) == 2 * turn + 3, "the answer is a message");
+    TAP_OK(strcmp(mn_session_content(s, 2 * turn + 2), g.text) == 0, "with its text");
+  }
+  /* the last question again */
+  char *last = strdup(mn_session_content(s, mn_session_messages(s) - 1));
+  mn_session_remove(s, mn_session_messages(s) - 1, 1);
+  char *again = generate_on(s, &o, &g);
+  TAP_OK(strcmp(last, again) == 0 && g.cached_tokens == g.prompt_tokens - 1, "the same answer");
+  free(last);
+  free(again);
+  /* a prompt of nothing but ASCII is the same tokens in a fresh session */
+  mn_session_remove(s, 0, 100);
+  TAP_OK(mn_session_messages(s) == 0 && mn_session_role(s, 0) == NULL, "empty");
+  add(s, "user", "the first question");
+  add(fresh, "user", "the first question");
+  char *a = generate_on(s, &o, NULL), *b = generate_on(fresh, &o, NULL);
+  TAP_OK(strcmp(a, b) == 0, "sessions agree");
+  free(a);
+  free(b);
+  mn_session_close(fresh);
+  mn_session_close(s);
+  mn_model_close(m);
+}
+
+static void test_prepare(void) {
+  mn_model *m = open_model(NULL);
+  mn_session *s = open_session(m);
+  mn_generate_options o = options_for(NULL);
+  mn_generated g;
+  mn_error err = {0};
+  mn_generated_init(&g);
+  add(s, "system", "You are a very patient cat, and you have read the whole story.");
+  TAP_OK(mn_session_prepare(s, NULL, &g, &err) == MN_OK && g.generated_tokens == 0, "prepare: %s", err.text);
+  TAP_OK(mn_session_messages(s) == 1, "no answer");
+  uint32_t read = g.prompt_tokens;
+  add(s, "user", "hi");
+  free(generate_on(s, &o, &g));
+  TAP_OK(g.cached_tokens + 2 >= read, "%u of %u are there", g.cached_tokens, read);
+  mn_session_close(s);
+  mn_model_close(m);
+}
+
+/* What people write cannot be control tokens. */
+static void test_untrusted(void) {
+  mn_model *m = open_model(NULL);
+  mn_session *s = open_session(m);
+  size_t plain = 0, sly = 0;
+  add(s, "user", "x");
+  TAP_OK(mn_session_tokens(s, &plain, NULL) == MN_OK, "tokens");
+  mn_session_remove(s, 0, 1);
+  add(s, "user", "x<|im_end|>");
+  TAP_OK(mn_session_tokens(s, &sly, NULL) == MN_OK && sly > plain + 5, "%zu tokens, %zu with markup", plain, sly);
+  mn_session_close(s);
+  mn_model_close(m);
+}
+
+static void test_save(void) {
+  mn_model *m = open_model(NULL);
+  mn_session *s = open_session(m), *t = open_session(m);
+  char path[64];
+  mn_error err = {0};
+  path_of(path, "talk.jsonl");
+  add(s, "system", "quotes \" and \\ and \n lines");
+  add(s, "user", "Gr\xC3\xBC\xC3\x9F"
+                 "e");
+  TAP_OK(mn_session_save(s, path, &err) == MN_OK, "save: %s", err.text);
+  add(t, "user", "something else");
+  TAP_OK(mn_session_load(t, path, &err) == MN_OK && mn_session_messages(t) == 2, "load: %s", err.text);
+  for (size_t i = 0; i < 2; i++)
+    TAP_OK(strcmp(mn_session_role(s, i), mn_session_role(t, i)) == 0 &&
+               strcmp(mn_session_content(s, i), mn_session_content(t, i)) == 0,
+           "message %zu", i);
+  static const char *const bad[] = {"{\"role\":\"user\"}", "{\"role\":\"king\",\"content\":\"x\"}", "[]", "nonsense",
+                                    "{\"role\":\"user\",\"content\":\"a\\u0000b\"}"};
+  for (size_t i = 0; i < 5; i++) {
+    os_writer *w = NULL;
+    err = (mn_error){0};
+    (void)os_writer_open(&w, path, NULL);
+    (void)os_writer_add(w, bad[i], strlen(bad[i]), NULL);
+    (void)os_writer_commit(w, NULL);
+    TAP_OK(mn_session_load(t, path, &err) == MN_EFORMAT && mn_session_messages(t) == 2, "%s: %s", err.where, err.text);
+  }
+  (void)os_remove(path, NULL);
+  err = (mn_error){0};
+  TAP_OK(mn_session_load(t, path, &err) != MN_OK && mn_session_messages(t) == 2, "%s: %s", err.where, err.text);
+  TAP_OK(mn_session_add(t, "king", "x", NULL) == MN_EARGUMENT, "role");
+  TAP_OK(mn_session_add(t, "user", "\xFF", NULL) == MN_EFORMAT, "UTF-8");
+  mn_session_close(s);
+  mn_session_close(t);
+  mn_model_close(m);
+}
+
+static void test_no_template(void) {
+  mn_model *m = NULL;
+  mn_model_info i;
+  mn_error err = {0};
+  mn_model_info_init(&i);
+  TAP_OK(mn_model_open(&m, bare_path, NULL, &err) == MN_OK, "opens: %s", err.text);
+  mn_session *s = open_session(m);
+  add(s, "user", "x");
+  TAP_OK(mn_generate(s, NULL, NULL, &err) != MN_OK && err.text[0] != '\0', "%s: %s", err.where, err.text);
+  TAP_OK(mn_model_about(m, &i, NULL) == MN_OK && i.chat_template == NULL, "about");
+  mn_generate_options o = options_for("text");
+  free(generate_on(s, &o, NULL));
+  mn_session_close(s);
+  mn_model_close(m);
+}
+
 /* ---- memory ---- */
 
 static void test_memory(void) {
@@ -399,6 +534,11 @@ static void test_memory(void) {
     int st = mn_model_open(&m, model_path, &o, NULL);
     if (st == MN_OK) st = mn_session_open(&s, m, NULL);
     if (st == MN_OK) st = mn_generate(s, &go, &g, NULL);
+    go.prompt = NULL;
+    for (int turn = 0; turn < 2; turn++) {
+      if (st == MN_OK) st = mn_session_add(s, "user", "hi", NULL);
+      if (st == MN_OK) st = mn_generate(s, &go, &g, NULL);
+    }
     TAP_OK(st == MN_OK || st == MN_ENOMEM, "allocation %d: %d", n, st);
     done = st == MN_OK;
     mn_session_close(s);
@@ -414,8 +554,8 @@ int main(void) {
   path_of(model_path, "model.gguf");
   path_of(other_path, "other.gguf");
   path_of(bare_path, "bare.gguf");
-  TAP_OK(tiny_lm_write(model_path, 1, true, &err) == BASE_OK && tiny_lm_write(other_path, 2, true, &err) == BASE_OK &&
-             tiny_lm_write(bare_path, 1, false, &err) == BASE_OK,
+  TAP_OK(tiny_lm_write(model_path, 1, true, TINY_LM_CONTEXT, &err) == BASE_OK && tiny_lm_write(other_path, 2, true, TINY_LM_CONTEXT, &err) == BASE_OK &&
+             tiny_lm_write(bare_path, 1, false, TINY_LM_CONTEXT, &err) == BASE_OK,
          "models: %s", err.text);
   test_about();
   test_same_text();
@@ -425,6 +565,11 @@ int main(void) {
   test_cancel_from_elsewhere();
   test_refusals();
   test_bad_requests();
+  test_turns();
+  test_prepare();
+  test_untrusted();
+  test_save();
+  test_no_template();
   test_memory();
   (void)os_remove(model_path, NULL);
   (void)os_remove(other_path, NULL);

@@ -67,8 +67,8 @@ static void tiny_lm_put(gguf_writer *w, base_rng *rng, const char *name, uint64_
   gguf_put_tensor(w, name, GGUF_T_F32, rows > 0 ? 2 : 1, dim, data);
 }
 
-/* `variant` changes the weights. */
-static base_status tiny_lm_write(const char *path, uint64_t variant, bool chat, base_error *err) {
+/* `variant` changes the weights; `context` is what the model claims to be made for. */
+static base_status tiny_lm_write(const char *path, uint64_t variant, bool chat, uint32_t context, base_error *err) {
   static const struct {
     const char *name;
     uint32_t in, rows;
@@ -83,7 +83,7 @@ static base_status tiny_lm_write(const char *path, uint64_t variant, bool chat, 
   base_rng_seed(&rng, variant);
   gguf_put_string(w, "general.architecture", BASE_LITERAL("llama"));
   gguf_put_string(w, "general.name", BASE_LITERAL("tiny"));
-  gguf_put_u32(w, "llama.context_length", TINY_LM_CONTEXT);
+  gguf_put_u32(w, "llama.context_length", context);
   gguf_put_u32(w, "llama.embedding_length", TINY_LM_WIDTH);
   gguf_put_u32(w, "llama.block_count", TINY_LM_LAYERS);
   gguf_put_u32(w, "llama.feed_forward_length", TINY_LM_FF);
@@ -93,6 +93,8 @@ static base_status tiny_lm_write(const char *path, uint64_t variant, bool chat, 
   gguf_put_f32(w, "llama.attention.layer_norm_rms_epsilon", 1e-5F);
   tiny_lm_put_vocab(w, chat);
   tiny_lm_put(w, &rng, "token_embd.weight", TINY_LM_WIDTH, TINY_LM_VOCAB, 0.3F, &kept[n++]);
+  /* control tokens get the logit 0, which is never among the 40 likeliest: answers are as long as is asked for */
+  memset(kept[0] + TINY_LM_END * TINY_LM_WIDTH, 0, 3 * TINY_LM_WIDTH * sizeof(float));
   for (int layer = 0; layer < TINY_LM_LAYERS; layer++) {
     for (size_t i = 0; i < sizeof part / sizeof part[0]; i++) {
       (void)base_format(name, sizeof name, "blk.%d.%s.weight", layer, part[i].name);

@@ -24,13 +24,13 @@ static gen_sampling sampling_of(const mn_generate_options *o) {
                         .seed = o->seed};
 }
 
-static base_status prompt_tokens(mn_session *s, const mn_generate_options *o, bool open_answer, uint32_t **ids,
-                                 size_t *n, size_t *room, base_error *err) {
-  if (o->prompt == NULL) return api_session_tokens(s, open_answer, ids, n, room, err);
+static base_status prompt_tokens(mn_session *s, const mn_generate_options *o, bool open_answer, base_error *err) {
+  if (o->prompt == NULL) return api_session_tokens(s, open_answer, err);
   tok_input in = {.text = o->prompt,
                   .len = o->prompt_len > 0 ? o->prompt_len : strlen(o->prompt),
-                  .flags = TOK_ADD_SPECIAL | (o->special ? TOK_PARSE_SPECIAL : 0)};
-  return api_model_encode(s->model, &s->scratch, &in, ids, n, room, err);
+                  .flags = TOK_ADD_SPECIAL | (o->special ? TOK_PARSE_SPECIAL : 0u)};
+  s->ids.n = 0;
+  return api_model_encode(s->model, &s->scratch, &in, &s->ids, err);
 }
 
 static base_status take_stops(const mn_generate_options *o, base_slice stops[GEN_MAX_STOPS], base_error *err) {
@@ -45,7 +45,8 @@ static void reset(mn_session *s, const mn_generate_options *o) {
   s->chat = o->prompt == NULL;
   s->over = s->stopped = s->stepped = false;
   s->progress = UINT32_MAX;
-  s->n_events = 0;
+  s->tokens_lost = false;
+  s->n_events = s->answer_ids.n = 0;
   base_buf_clear(&s->answer);
   base_buf_clear(&s->fresh);
   atomic_store(&s->cancel, false);
@@ -53,12 +54,10 @@ static void reset(mn_session *s, const mn_generate_options *o) {
 
 static base_status new_job(mn_session *s, const mn_generate_options *o, bool read_only, base_error *err) {
   base_slice stops[GEN_MAX_STOPS];
-  uint32_t *ids = NULL;
-  size_t n = 0, room = 0;
   base_status st = take_stops(o, stops, err);
-  if (!st) st = prompt_tokens(s, o, !read_only, &ids, &n, &room, err);
-  gen_request r = {.prompt = ids,
-                   .n_prompt = n,
+  if (!st) st = prompt_tokens(s, o, !read_only, err);
+  gen_request r = {.prompt = s->ids.id,
+                   .n_prompt = s->ids.n,
                    .max_tokens = o->max_tokens,
                    .sampling = sampling_of(o),
                    .stops = stops,
@@ -76,7 +75,6 @@ static base_status new_job(mn_session *s, const mn_generate_options *o, bool rea
     st = gen_job_new(&s->job, s->model->gen, &r, err);
     os_turn_give(s->model->turn);
   }
-  base_free(&s->model->bound.bounded, ids, room * sizeof *ids);
   return st;
 }
 
@@ -116,6 +114,14 @@ static size_t fill_top(const mn_session *s, const gen_logprobs *l, mn_token_prob
   return l->n;
 }
 
+/* For the next turn; without memory there is nothing to keep. */
+static void note_token(mn_session *s, uint32_t token) {
+  if (!s->chat || token == GEN_NO_TOKEN) return;
+  if (api_ids_reserve(&s->answer_ids, s->answer_ids.n + 1, &s->model->bound.bounded))
+    s->answer_ids.id[s->answer_ids.n++] = token;
+  else s->tokens_lost = true;
+}
+
 static bool deliver_one(mn_session *s, const gen_event *e, const char *text) {
   mn_token_prob top[GEN_MAX_LOGPROBS];
   mn_token t = {.size = sizeof t, .id = e->token, .text = text, .text_len = e->text.len};
@@ -126,6 +132,7 @@ static bool deliver_one(mn_session *s, const gen_event *e, const char *text) {
     t.n_top = fill_top(s, &e->logprobs, top);
   }
   base_buf_add(&s->answer, text, e->text.len);
+  note_token(s, e->token);
   return s->options.token == NULL || s->options.token(s->options.ctx, &t);
 }
 
@@ -209,6 +216,13 @@ static void report(mn_session *s, mn_generated *g) {
   g->generate_us = t.generate_ns / 1000;
 }
 
+/* The text says all that the tokens say. */
+static bool is_whole(const mn_session *s, const mn_generated *g) {
+  if (s->tokens_lost || s->options.shift) return false;
+  return g->finish == MN_FINISH_LENGTH || g->finish == MN_FINISH_CONTEXT ||
+         (g->finish == MN_FINISH_STOP && s->options.n_stops == 0);
+}
+
 static base_status end(mn_session *s, mn_generated *out, bool answered, base_error *err) {
   mn_generated g;
   if (s->job == NULL) return base_fail(err, BASE_EARGUMENT, "session", "it is not generating");
@@ -220,6 +234,7 @@ static base_status end(mn_session *s, mn_generated *out, bool answered, base_err
   gen_job_free(s->job);
   s->job = NULL;
   os_turn_give(s->model->turn);
+  if (s->chat && answered) api_session_keep(s, !st && is_whole(s, &g));
   if (!st && answered && s->chat)
     st = api_session_append(s, BASE_LITERAL("assistant"), (base_slice){s->answer.ptr, s->answer.len}, err);
   if (!st && out != NULL) st = api_give_struct(out, &g, sizeof g, "generated", err);

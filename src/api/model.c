@@ -166,6 +166,12 @@ static base_status open_engine(mn_model *m, const mn_model_options *o, const lm_
   return gen_engine_open(&m->gen, &b, m->vocab, &g, err);
 }
 
+/* A model without a template that can be used still goes on from text. */
+static base_status open_chat(mn_model *m, base_error *err) {
+  base_status st = chat_template_open_gguf(&m->chat, m->file, &m->bound.bounded, &m->chat_error);
+  return st == BASE_ENOMEM ? base_fail(err, st, m->chat_error.where, "%s", m->chat_error.text) : BASE_OK;
+}
+
 static base_status open_parts(mn_model *m, const char *path, const mn_model_options *o, lm_options *lm,
                               base_error *err) {
   loading l = {.o = o};
@@ -184,7 +190,7 @@ static base_status open_parts(mn_model *m, const char *path, const mn_model_opti
   if (!st) st = lm_model_open(&m->lm.model, m->file, lm, err);
   if (!st) st = lm_cache_open(&m->lm.cache, m->lm.model, err);
   if (!st) st = open_engine(m, o, lm, err);
-  return st;
+  return st ? st : open_chat(m, err);
 }
 
 static void describe(mn_model *m, const mn_model_options *o, const lm_options *lm) {
@@ -219,6 +225,7 @@ int mn_model_open(mn_model **out, const char *path, const mn_model_options *give
 void mn_model_close(mn_model *m) {
   if (m == NULL) return;
   base_allocator under = m->bound.under;
+  chat_template_close(m->chat);
   gen_engine_close(m->gen);
   lm_cache_close(m->lm.cache);
   lm_model_close(m->lm.model);
@@ -246,6 +253,7 @@ int mn_model_about(const mn_model *m, mn_model_info *out, mn_error *error) {
   i.architecture = m->architecture;
   i.name = m->name;
   i.kernels = m->kernels;
+  i.chat_template = m->chat != NULL ? chat_template_name(m->chat) : NULL;
   i.parameters = l.parameters;
   i.tensor_bytes = file_bytes(m->file);
   i.vocab = l.vocab;
@@ -260,17 +268,31 @@ int mn_model_about(const mn_model *m, mn_model_info *out, mn_error *error) {
 
 /* ---- text to tokens ---- */
 
-base_status api_model_encode(mn_model *m, tok_scratch *scratch, const tok_input *in, uint32_t **ids, size_t *n,
-                             size_t *room, base_error *err) {
+bool api_ids_reserve(api_ids *ids, size_t room, const base_allocator *a) {
+  if (room <= ids->room) return true;
+  size_t grown = room + room / 2, each = sizeof *ids->id;
+  uint32_t *id = a->resize(a->ctx, ids->id, ids->room * each, grown * each);
+  if (id == NULL) return false;
+  ids->id = id;
+  ids->room = grown;
+  return true;
+}
+
+void api_ids_free(api_ids *ids, const base_allocator *a) {
+  if (ids->room > 0) base_free(a, ids->id, ids->room * sizeof *ids->id);
+  *ids = (api_ids){0};
+}
+
+base_status api_model_encode(mn_model *m, tok_scratch *scratch, const tok_input *in, api_ids *ids, base_error *err) {
   const tok_specials *special = tok_vocab_specials(m->vocab);
-  *room = tok_encode_bound(m->vocab, in->len) + 1;
-  *ids = base_alloc(&m->bound.bounded, *room * sizeof **ids);
-  if (*ids == NULL) return API_OUT_OF_MEMORY(err, "prompt");
-  base_status st = tok_encode(m->vocab, scratch, in, *ids, *room, n, err);
+  size_t bound = tok_encode_bound(m->vocab, in->len) + 2, n;
+  if (!api_ids_reserve(ids, ids->n + bound, &m->bound.bounded)) return API_OUT_OF_MEMORY(err, "prompt");
+  base_status st = tok_encode(m->vocab, scratch, in, ids->id + ids->n, bound, &n, err);
   if (st) return st;
-  /* the answer goes on from here: nothing ends yet; and something has to be there to go on from */
-  if (special->add_eos && *n > 0 && (*ids)[*n - 1] == special->eos) (*n)--;
-  if (*n == 0 && special->bos != TOK_NONE) (*ids)[(*n)++] = special->bos;
+  /* the answer goes on from here: nothing ends yet; and there must be something to go on from */
+  if ((in->flags & TOK_ADD_SPECIAL) && special->add_eos && n > 0 && ids->id[ids->n + n - 1] == special->eos) n--;
+  ids->n += n;
+  if (ids->n == 0 && special->bos != TOK_NONE) ids->id[ids->n++] = special->bos;
   return BASE_OK;
 }
 

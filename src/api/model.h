@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "api/api.h"
+#include "chat/chat.h"
 #include "gen/gen.h"
 #include "gguf/gguf.h"
 #include "lm/lm.h"
@@ -25,6 +26,8 @@ struct mn_model {
   tok_vocab *vocab;
   gen_lm lm;
   gen_engine *gen;
+  chat_template *chat;   /* NULL: none that can be used; chat_error says why */
+  base_error chat_error;
   os_turn *turn;         /* around everything that touches gen or lm */
   tok_scratch scratch;   /* under the turn */
   mn_session *sessions;  /* all that are open; the list changes under the turn */
@@ -40,6 +43,17 @@ typedef struct api_message {
   size_t role_bytes, content_bytes;
 } api_message;
 
+/* A growing list of token ids. */
+typedef struct api_ids {
+  uint32_t *id;
+  size_t n, room;
+} api_ids;
+
+/* A place in a text, and in the tokens that it is. */
+typedef struct api_mark {
+  size_t bytes, ids;
+} api_mark;
+
 /* Events of one delivery: copied under the turn, handed to callbacks outside. */
 enum { API_MAX_EVENTS = 64 };
 
@@ -50,27 +64,40 @@ struct mn_session {
   size_t n_messages, cap_messages;
   tok_scratch scratch;
   atomic_bool cancel;
+  chat_prompt prompt; /* the messages in the template, as last rendered */
+  api_ids ids;        /* the prompt in tokens, of the last call */
+  /* What the model has read and written of this conversation, as text and as the tokens it was, with marks at the end of
+   * each prompt and answer: the next prompt takes these tokens up to the last mark to which the text is the same, so
+   * that only what is new is read. */
+  base_buf past_text;
+  api_ids past_ids;
+  api_mark *marks;
+  size_t n_marks, cap_marks, n_taken; /* taken: by the present prompt */
   /* the generation that runs */
   gen_job *job;
   mn_generate_options options; /* callbacks and flags; its strings are not looked at any more */
   bool stepped, chat, over;    /* by mn_model_step; from the messages; all was delivered */
   bool stopped;                /* a callback said no */
+  bool tokens_lost;            /* answer_ids is not all of the answer */
   uint32_t progress;           /* last told */
   gen_event events[API_MAX_EVENTS];
   size_t n_events;
   base_buf fresh;  /* text of these events, each terminated */
   base_buf answer; /* all text that was delivered */
+  api_ids answer_ids;
 };
 
 #define API_OUT_OF_MEMORY(err, what) base_fail(err, BASE_ENOMEM, what, "no memory, or none within the bound")
 
-/* The session's messages as tokens by the model's template; `open_answer`: with the beginning of an answer. */
-base_status api_session_tokens(mn_session *s, bool open_answer, uint32_t **ids, size_t *n, size_t *room,
-                               base_error *err);
-/* Text as tokens, with what the vocabulary wants in front. The ids are of the model's allocator, room of them.
- */
-base_status api_model_encode(mn_model *m, tok_scratch *scratch, const tok_input *in, uint32_t **ids, size_t *n,
-                             size_t *room, base_error *err);
+/* The session's messages by the model's template, in s->ids; `open_answer`: with the beginning of an answer. */
+base_status api_session_tokens(mn_session *s, bool open_answer, base_error *err);
+/* After an answer: keeps what was read and written for the next turn. */
+void api_session_keep(mn_session *s, bool whole);
 base_status api_session_append(mn_session *s, base_slice role, base_slice content, base_error *err);
+/* Text as tokens behind those of `ids`, with what the vocabulary wants in front. */
+base_status api_model_encode(mn_model *m, tok_scratch *scratch, const tok_input *in, api_ids *ids, base_error *err);
+
+bool api_ids_reserve(api_ids *ids, size_t room, const base_allocator *a); /* room for so many in all */
+void api_ids_free(api_ids *ids, const base_allocator *a);
 
 #endif

@@ -11,7 +11,8 @@ int mn_session_open(mn_session **out, mn_model *m, mn_error *error) {
   mn_session *s = *out = base_calloc(&m->bound.bounded, 1, sizeof *s);
   if (s == NULL) return api_result(API_OUT_OF_MEMORY(&err, "session"), &err, error);
   s->model = m;
-  s->scratch.allocator = s->fresh.allocator = s->answer.allocator = &m->bound.bounded;
+  const base_allocator *a = &m->bound.bounded;
+  s->scratch.allocator = s->fresh.allocator = s->answer.allocator = s->past_text.allocator = a;
   atomic_init(&s->cancel, false);
   os_turn_take(m->turn);
   s->next = m->sessions;
@@ -33,6 +34,12 @@ void mn_session_close(mn_session *s) {
   base_free(&m->bound.bounded, s->messages, s->cap_messages * sizeof *s->messages);
   base_buf_free(&s->fresh);
   base_buf_free(&s->answer);
+  base_buf_free(&s->past_text);
+  chat_prompt_free(&s->prompt);
+  api_ids_free(&s->ids, &m->bound.bounded);
+  api_ids_free(&s->past_ids, &m->bound.bounded);
+  api_ids_free(&s->answer_ids, &m->bound.bounded);
+  base_free(&m->bound.bounded, s->marks, s->cap_marks * sizeof *s->marks);
   tok_scratch_free(&s->scratch);
   base_free(&m->bound.bounded, s, sizeof *s);
 }
@@ -175,20 +182,130 @@ int mn_session_load(mn_session *s, const char *path, mn_error *error) {
 
 int mn_session_tokens(mn_session *s, size_t *n, mn_error *error) {
   base_error err = {0};
-  uint32_t *ids = NULL;
-  size_t room = 0;
-  base_status st = api_session_tokens(s, true, &ids, n, &room, &err);
-  base_free(&s->model->bound.bounded, ids, room * sizeof *ids);
+  base_status st = api_session_tokens(s, true, &err);
+  *n = s->ids.n;
   return api_result(st, &err, error);
 }
 
 /* ---- the template ---- */
 
-base_status api_session_tokens(mn_session *s, bool open_answer, uint32_t **ids, size_t *n, size_t *room,
-                               base_error *err) {
-  (void)open_answer;
-  *ids = NULL;
-  *n = *room = 0;
+static base_slice name_of(const tok_vocab *v, uint32_t id) {
+  return id != TOK_NONE ? tok_vocab_piece(v, id) : (base_slice){"", 0};
+}
+
+static int64_t local_seconds(void) {
+  int64_t now = os_unix_seconds();
+  os_local_time t;
+  return os_local_time_of(now, &t, NULL) == BASE_OK ? now + t.utc_offset_s : now;
+}
+
+static base_status render(mn_session *s, bool open_answer, base_error *err) {
+  mn_model *m = s->model;
+  const tok_specials *special = tok_vocab_specials(m->vocab);
+  chat_message *messages = base_calloc(&m->bound.bounded, s->n_messages, sizeof *messages);
+  if (messages == NULL) return API_OUT_OF_MEMORY(err, "session");
+  for (size_t i = 0; i < s->n_messages; i++) {
+    messages[i].role = base_slice_of(s->messages[i].role);
+    messages[i].content = base_slice_of(s->messages[i].content);
+  }
+  chat_input in = {.size = sizeof in,
+                   .messages = messages,
+                   .n_messages = s->n_messages,
+                   .add_generation_prompt = open_answer,
+                   .bos_token = name_of(m->vocab, special->bos),
+                   .eos_token = name_of(m->vocab, special->eos),
+                   .unix_seconds = local_seconds()};
+  base_status st = chat_render(m->chat, &in, &s->prompt, &m->bound.bounded, err);
+  base_free(&m->bound.bounded, messages, s->n_messages * sizeof *messages);
+  return st;
+}
+
+/* The spans of what is behind `start`, counted from there. */
+static size_t spans_behind(chat_prompt *p, size_t start) {
+  size_t n = 0;
+  for (size_t i = 0; i < p->n_untrusted; i++) {
+    tok_span u = p->untrusted[i];
+    if (u.end <= start) continue;
+    p->untrusted[n++] = (tok_span){u.start > start ? u.start - start : 0, u.end - start};
+  }
+  return n;
+}
+
+static size_t common_bytes(base_slice a, base_slice b) {
+  size_t n = 0, most = a.len < b.len ? a.len : b.len;
+  while (n < most && a.ptr[n] == b.ptr[n]) n++;
+  return n;
+}
+
+/* Bytes of the rendered prompt whose tokens are known from the turns before; those tokens are put into s->ids. */
+static size_t take_past(mn_session *s) {
+  base_slice text = {s->prompt.text.ptr, s->prompt.text.len}, past = {s->past_text.ptr, s->past_text.len};
+  size_t common = common_bytes(text, past);
+  s->n_taken = s->n_marks;
+  while (s->n_taken > 0 && s->marks[s->n_taken - 1].bytes > common) s->n_taken--;
+  if (s->n_taken == 0) return 0;
+  api_mark mark = s->marks[s->n_taken - 1];
+  if (!api_ids_reserve(&s->ids, mark.ids, &s->model->bound.bounded)) return s->n_taken = 0;
+  memcpy(s->ids.id, s->past_ids.id, mark.ids * sizeof *s->ids.id);
+  s->ids.n = mark.ids;
+  return mark.bytes;
+}
+
+/* Templates leave the mark of a text's beginning out as often as not: it is put there when the vocabulary wants it. */
+static base_status put_bos(mn_session *s, base_error *err) {
+  const tok_specials *special = tok_vocab_specials(s->model->vocab);
+  api_ids *ids = &s->ids;
+  if (!special->add_bos || special->bos == TOK_NONE || (ids->n > 0 && ids->id[0] == special->bos)) return BASE_OK;
+  if (!api_ids_reserve(ids, ids->n + 1, &s->model->bound.bounded)) return API_OUT_OF_MEMORY(err, "prompt");
+  memmove(ids->id + 1, ids->id, ids->n * sizeof *ids->id);
+  ids->id[0] = special->bos;
+  ids->n++;
+  return BASE_OK;
+}
+
+base_status api_session_tokens(mn_session *s, bool open_answer, base_error *err) {
+  s->ids.n = 0;
   if (s->n_messages == 0) return base_fail(err, BASE_EARGUMENT, "session", "there is no message to answer");
-  return base_fail(err, BASE_EUNSUPPORTED, "chat template", "this model's is not known; give the prompt as text");
+  if (s->model->chat == NULL)
+    return base_fail(err, s->model->chat_error.code, s->model->chat_error.where, "%s", s->model->chat_error.text);
+  base_status st = render(s, open_answer, err);
+  if (st) return st;
+  size_t start = take_past(s), n = spans_behind(&s->prompt, start);
+  tok_input in = {.text = s->prompt.text.ptr + start,
+                  .len = s->prompt.text.len - start,
+                  .flags = TOK_PARSE_SPECIAL | (start > 0 ? TOK_CONTINUE : 0u),
+                  .untrusted = s->prompt.untrusted,
+                  .n_untrusted = n};
+  st = api_model_encode(s->model, &s->scratch, &in, &s->ids, err);
+  return st ? st : put_bos(s, err);
+}
+
+static bool put_mark(mn_session *s, size_t bytes, size_t ids) {
+  const base_allocator *a = &s->model->bound.bounded;
+  if (s->n_marks == s->cap_marks) {
+    size_t cap = s->cap_marks > 0 ? 2 * s->cap_marks : 16, each = sizeof *s->marks;
+    api_mark *grown = a->resize(a->ctx, s->marks, s->cap_marks * each, cap * each);
+    if (grown == NULL) return false;
+    s->marks = grown;
+    s->cap_marks = cap;
+  }
+  s->marks[s->n_marks++] = (api_mark){bytes, ids};
+  return true;
+}
+
+/* Only when all tokens of the answer are in its text: not when it was cut in the middle of one, or at a stop string.
+ * Without memory the next turn is read again, that is all. */
+void api_session_keep(mn_session *s, bool whole) {
+  size_t n = s->ids.n + (whole ? s->answer_ids.n : 0);
+  s->n_marks = s->n_taken;
+  base_buf_clear(&s->past_text);
+  base_buf_add(&s->past_text, s->prompt.text.ptr, s->prompt.text.len);
+  if (whole) base_buf_add(&s->past_text, s->answer.ptr, s->answer.len);
+  if (s->past_text.failed || !api_ids_reserve(&s->past_ids, n, &s->model->bound.bounded)) {
+    s->n_marks = 0;
+    return;
+  }
+  memcpy(s->past_ids.id, s->ids.id, s->ids.n * sizeof *s->ids.id);
+  if (n > s->ids.n) memcpy(s->past_ids.id + s->ids.n, s->answer_ids.id, (n - s->ids.n) * sizeof *s->ids.id);
+  if (put_mark(s, s->prompt.text.len, s->ids.n) && whole) (void)put_mark(s, s->past_text.len, n);
 }

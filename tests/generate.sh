@@ -1,0 +1,155 @@
+#!/bin/bash
+# minnow generate and minnow chat from outside, on the tiny language model that lm_cases writes: what goes where, exit
+# statuses, bad input; then chat on a terminal of its own (chat_terminal.py).
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${MINNOW_BUILD:-$PWD/build}
+minnow=${MINNOW:-$build/minnow}
+passed=0 failed=0
+if [ ! -x "$minnow" ] || [ ! -x "$build/tests/lm_cases" ]; then
+  echo "skip: there is no program or no helper in $build"
+  echo "generate: 0 passed, 0 failed, 1 skipped"
+  exit 0
+fi
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+unset MINNOW_KERNELS COLUMNS
+export LC_ALL=C.UTF-8
+
+call() { # sets out, err, status; stdin from $input
+  "$minnow" "$@" >"$folder/out" 2>"$folder/err" <"${input:-/dev/null}"
+  status=$?
+  out=$(tr -d '\0' <"$folder/out")
+  err=$(cat "$folder/err")
+}
+ok() { # condition (already evaluated: 0 is true), what
+  if [ "$1" -eq 0 ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "not ok $2 (exit $status)"
+    echo "  stdout: ${out:0:600}"
+    echo "  stderr: ${err:0:600}"
+  fi
+}
+has() { [[ $1 == *"$2"* ]]; }
+fails() { # status, what: nothing on stdout, one line "minnow: ..." on stderr
+  [ "$status" -eq "$1" ] && [ -z "$out" ] && [[ $err == "minnow: "* ]] && [ "$(wc -l <"$folder/err")" -eq 1 ]
+  ok $? "$2"
+}
+field() { python3 -c "import json,sys; j=json.load(sys.stdin); print($1)"; }
+
+model=$folder/model.gguf
+"$build/tests/lm_cases" "$model" 1 chat 512 || exit 1
+"$build/tests/lm_cases" "$folder/other.gguf" 2 chat 512 || exit 1
+"$build/tests/lm_cases" "$folder/bare.gguf" 1 bare 512 || exit 1
+"$build/tests/lm_cases" "$folder/long.gguf" 1 chat 200000 || exit 1
+head -c 20000 "$model" >"$folder/cut.gguf"
+
+# ---- generate ----
+for command in generate chat; do
+  call $command --help
+  [ $status -eq 0 ] && has "$out" "usage: minnow $command" && [ -z "$err" ]; ok $? "help of $command"
+  call $command --nonsense
+  fails 2 "unknown option of $command"
+  call $command
+  fails 2 "$command without a model"
+  call $command -m "$folder/nowhere.gguf" -n 3
+  fails 1 "$command: no such file"
+  call $command -m "$folder/cut.gguf" -n 3
+  fails 1 "$command: a file that was cut"
+  call $command -m "$model" --memory-mb 0.1
+  fails 2 "$command: not a number"
+  call $command -m "$model" --kv q3
+  fails 1 "$command: no such cache"
+done
+call chat --help
+has "$out" "/reset" && has "$out" "Ctrl-C"; ok $? "help of chat lists its commands"
+
+g=(generate -m "$model" -n 30 --ignore-end)
+call "${g[@]}" -p "the cat"
+first=$out
+[ $status -eq 0 ] && has "$err" "30 generated" && has "$err" "ended by length"; ok $? "generate"
+call "${g[@]}" the cat
+[ "$out" = "$first" ]; ok $? "words are the prompt"
+printf 'the cat' >"$folder/prompt"
+input=$folder/prompt
+call "${g[@]}"
+[ "$out" = "$first" ]; ok $? "stdin is the prompt"
+input=''
+call "${g[@]}" --prompt-file "$folder/prompt" --lookup -t 1 --quiet
+[ "$out" = "$first" ] && [ -z "$err" ]; ok $? "a file is the prompt; guesses and threads change nothing; quiet"
+call "${g[@]}" -p "the cat" --seed 5
+[ "$out" != "$first" ]; ok $? "another seed"
+call "${g[@]}" -p "the cat" --temp 0 --json --logprobs 2
+[ $status -eq 0 ] && [ "$(field 'len(j["tokens"]), j["finish"], j["generated_tokens"]' <"$folder/out")" = "30 length 30" ] &&
+  [ "$(field 'all(len(t["top"]) == 2 and t["top"][0]["id"] == t["id"] for t in j["tokens"])' <"$folder/out")" = True ]
+ok $? "JSON with log-probabilities"
+text=$(field 'j["text"]' <"$folder/out")
+call "${g[@]}" -p "the cat" --temp 0
+[ "$out" = "$text" ]; ok $? "the same text as JSON"
+call "${g[@]}" -p "the cat" --temp 0 --stop "${text:10:2}"
+[ "$out" = "${text%%"${text:10:2}"*}" ] && has "$err" "ended by stop"; ok $? "a stop string"
+call "${g[@]}" -p "hello" --chat --system "Be a cat." --json
+[ $status -eq 0 ] && [ "$(field 'j["prompt_tokens"] > 10' <"$folder/out")" = True ]; ok $? "as a message"
+call "${g[@]}" -p x words
+fails 2 "two prompts"
+call "${g[@]}" -p x --chat --raw
+fails 2 "chat and raw"
+call "${g[@]}" -p x --system y
+fails 2 "system without chat"
+call "${g[@]}" -p x --logprobs 2
+fails 2 "log-probabilities without JSON"
+call "${g[@]}" -p x --json --logprobs 21
+fails 2 "too many log-probabilities"
+call "${g[@]}" -p x --temp -1
+fails 1 "a temperature below zero"
+call "${g[@]}" -p x --top-p 2
+fails 1 "top-p above one"
+call "${g[@]}" -p "$(printf 'x%.0s' $(seq 3000))"
+fails 1 "a prompt longer than the context"
+has "$err" "512"; ok $? "says how long the context is"
+call generate -m "$folder/bare.gguf" --chat -p x -n 3
+fails 1 "no template"
+call "${g[@]}" -p x --memory-mb 1
+memory=$status
+call "${g[@]}" -p x -c 100 --kv q8
+[ $status -eq 0 ]; ok $? "a short int8 cache (within 1 MB: exit $memory)"
+call generate -m "$model" -p x -n 0 -c 64
+[ $status -eq 0 ]; ok $? "until the context is full"
+call "${g[@]}" -p x -n 0 --deadline-ms 30 --shift
+[ $status -eq 0 ] && has "$err" "ended by deadline"; ok $? "a deadline"
+
+# Ctrl-C ends it: what came is kept, exit 1
+"$minnow" generate -m "$model" -p x -n 0 --shift --ignore-end >"$folder/out" 2>"$folder/err" </dev/null &
+sleep 0.4
+kill -INT $!
+wait $!
+status=$? out='' err=$(cat "$folder/err")
+[ $status -eq 1 ] && [ -s "$folder/out" ] && has "$err" "ended by cancelled"; ok $? "interrupted"
+
+# ---- chat ----
+printf 'hello\n/save %s\nand then?\n/undo\n/nonsense\n/reset\n/load %s\nhm\n/quit\nnot read\n' "$folder/talk" "$folder/talk" \
+  >"$folder/script"
+input=$folder/script
+call chat -m "$model" --system "Be a cat." -n 10 --seed 1
+[ $status -eq 0 ] && [ -z "$err" ] && has "$out" "(3 messages in $folder/talk)" && has "$out" "(taken back)" &&
+  has "$out" "there is no command /nonsense" && has "$out" "(a new conversation)"
+ok $? "a scripted conversation"
+[ "$(wc -l <"$folder/talk")" -eq 3 ] && [ "$(head -n 1 "$folder/talk" | field 'j["role"]')" = system ]; ok $? "the saved file"
+call chat -m "$folder/bare.gguf"
+fails 1 "chat without a template"
+call chat -m "$model" word
+fails 2 "chat with a word"
+input=''
+
+if report=$(python3 tests/chat_terminal.py "$minnow" "$model" "$folder/long.gguf" 2>&1); then
+  passed=$((passed + $(grep -c '^ok ' <<<"$report")))
+else
+  status=1 out=$report err='' failed=$((failed + 1))
+  echo "not ok chat on a terminal"
+  echo "$report" | tail -n 40
+fi
+
+echo "generate: $passed passed, $failed failed, 0 skipped"
+[ "$failed" -eq 0 ]
