@@ -113,11 +113,11 @@ static bool decode_stand_ins(base_slice s, unsigned char *out, size_t *len) {
   return true;
 }
 
-/* U+2581, the mark of SentencePiece, to a space. */
-static size_t decode_marks(base_slice s, unsigned char *out) {
+/* U+2581, the mark of SentencePiece, to a space; in WordPiece only where it begins the token. */
+static size_t decode_marks(base_slice s, bool first_only, unsigned char *out) {
   size_t n = 0;
   for (size_t i = 0; i < s.len; i++) {
-    bool mark = s.len - i >= 3 && memcmp(s.ptr + i, "\xE2\x96\x81", 3) == 0;
+    bool mark = (i == 0 || !first_only) && s.len - i >= 3 && memcmp(s.ptr + i, "\xE2\x96\x81", 3) == 0;
     out[n++] = mark ? ' ' : (unsigned char)s.ptr[i];
     if (mark) i += 2;
   }
@@ -146,7 +146,7 @@ static size_t token_bytes(tok_kind kind, tok_type type, base_slice s, unsigned c
   }
   bool plain = type == TOK_TYPE_CONTROL || type == TOK_TYPE_UNKNOWN || (kind == TOK_KIND_BPE && type == TOK_TYPE_USER);
   if (!plain && kind == TOK_KIND_BPE && decode_stand_ins(s, out, &n)) return n;
-  if (!plain && kind != TOK_KIND_BPE) return decode_marks(s, out);
+  if (!plain && kind != TOK_KIND_BPE) return decode_marks(s, kind == TOK_KIND_WORDPIECE, out);
   if (s.len > 0) memcpy(out, s.ptr, s.len);
   return s.len;
 }

@@ -86,35 +86,45 @@ static base_slice find_rule(const tok_charsmap *m, const char *text, size_t len,
   return best;
 }
 
-/* What the next character of the text becomes, and the bytes it takes. */
-static base_slice normal_of(const tok_vocab *v, const char *text, size_t len, size_t *taken) {
+/* What the next character of the text becomes, and the bytes it takes. U+2581 becomes a space that is `fixed`: it counts
+ * as a letter where runs of spaces are cut short. */
+static base_slice normal_of(const tok_vocab *v, const char *text, size_t len, size_t *taken, bool *fixed) {
   uint32_t c;
   base_slice rule = find_rule(&v->charsmap, text, len, taken);
+  *fixed = false;
   if (*taken > 0) return rule;
   *taken = base_utf8_decode(text, len, &c);
-  if (*taken > 0) return c == 0x2581 ? BASE_LITERAL(" ") : (base_slice){text, *taken};
+  *fixed = *taken > 0 && c == 0x2581;
+  if (*taken > 0) return *fixed ? BASE_LITERAL(" ") : (base_slice){text, *taken};
   *taken = 1;
   return BASE_LITERAL("\xEF\xBF\xBD");
 }
 
-/* The normalised text, with U+2581 as a space. Counts only when `out` is NULL. */
-static size_t normalise(const tok_vocab *v, const char *text, size_t len, bool prefix, char *out) {
-  size_t n = 0, taken;
-  bool after_space = v->escape_space, begun = false;
+static void put(char *out, size_t room, size_t at, base_slice s) {
+  if (at < room) memcpy(out + at, s.ptr, s.len < room - at ? s.len : room - at);
+}
+
+static size_t without_spaces_at_end(base_slice s) {
+  while (s.len > 0 && s.ptr[s.len - 1] == ' ') s.len--;
+  return s.len;
+}
+
+/* The normalised text, with U+2581 as a space: its length, and its first `room` bytes in `out`. */
+static size_t normalise(const tok_vocab *v, const char *text, size_t len, bool prefix, char *out, size_t room) {
+  size_t n = 0, trimmed = 0, taken; /* `trimmed` is n without the spaces at the end */
+  bool after_space = v->escape_space, fixed;
   for (size_t at = 0; at < len; at += taken) {
-    base_slice s = normal_of(v, text + at, len - at, &taken);
-    while (after_space && s.len > 0 && s.ptr[0] == ' ') s = base_slice_sub(s, 1, s.len);
+    base_slice s = normal_of(v, text + at, len - at, &taken, &fixed);
+    while (after_space && !fixed && s.len > 0 && s.ptr[0] == ' ') s = base_slice_sub(s, 1, s.len);
     if (s.len == 0) continue;
-    if (!begun && prefix) {
-      if (out != NULL) out[n] = ' ';
-      n++;
-    }
-    begun = true;
-    if (out != NULL) memcpy(out + n, s.ptr, s.len);
+    if (n == 0 && prefix) put(out, room, n++, BASE_LITERAL(" "));
+    put(out, room, n, s);
+    size_t solid = without_spaces_at_end(s);
+    if (solid > 0) trimmed = n + solid;
     n += s.len;
-    after_space = v->escape_space && s.ptr[s.len - 1] == ' ';
+    after_space = v->escape_space && solid < s.len && !fixed;
   }
-  return after_space && begun ? n - 1 : n;
+  return v->escape_space ? trimmed : n;
 }
 
 /* ---- segmentation ---- */
@@ -187,12 +197,12 @@ static void emit(const tok_vocab *v, const char *text, const cut *best, size_t n
 }
 
 bool tok_encode_unigram(const tok_vocab *v, tok_scratch *s, const char *text, size_t len, bool prefix, tok_sink *out) {
-  size_t n = normalise(v, text, len, prefix, NULL);
+  size_t n = normalise(v, text, len, prefix, NULL, 0);
   if (n == 0) return true;
   cut *best = n < UNSET / 2 ? tok_scratch_take(s, bytes_for(n + 1)) : NULL;
   if (best == NULL) return false;
   char *plain = (char *)(best + n + 1);
-  n = normalise(v, text, len, prefix, plain);
+  (void)normalise(v, text, len, prefix, plain, n);
   for (size_t i = 0; i <= n; i++) best[i] = (cut){0.0F, UNSET, TOK_NONE};
   best[0].start = 0;
   for (size_t at = 0; at < n; at++) {
