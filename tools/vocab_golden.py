@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes tests/vocab: a small vocabulary of each kind, texts, and the ids that the reference implementations give them.
+"""Makes tests/vocab: a small vocabulary of each kind, texts, and the ids that the reference implementations give them; and
+the seeds of the fuzz targets, tests/corpus/{vocab,encode}.
 Or compares the program with the references on many random texts.
 
 Needs the packages tokenizers and sentencepiece.
@@ -204,6 +205,30 @@ def vocabularies():
     yield "wordpiece", None, keys, reference
 
 
+# ---- seeds of the fuzz targets ----
+
+def seeds():
+    folder = ROOT / "tests" / "corpus"
+    texts = {"encode": [t.encode() for t in SAMPLES] + [bytes(range(256)), b"\xff\xfe\xc3", b"<|start|>x<|end|>[CLS]</s>"],
+             "vocab": []}
+    tokens = ["<unk>", "<s>", "</s>", "a", "b", "ab", "\u2581a", "<0x41>", "\u2581", "\u0120a"]
+    types = [2, 3, 3, 1, 1, 1, 1, 6, 1, 4]
+    common = {"tokenizer.ggml.tokens": ("s", tokens), "tokenizer.ggml.token_type": ("i", types),
+              "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2, "tokenizer.ggml.add_bos_token": True}
+    scores = {"tokenizer.ggml.scores": ("f", [-float(i) for i in range(len(tokens))])}
+    m = sentencepieces(corpus(), "unigram")
+    charsmap = sp_keys(m, "t5")["tokenizer.ggml.precompiled_charsmap"]
+    for model, more in (("gpt2", {"tokenizer.ggml.pre": "llama-bpe", "tokenizer.ggml.merges": ("s", ["a b"])}), ("llama", scores),
+                        ("llama", scores | {"general.architecture": "phi3"}), ("bert", {}), ("t5", scores),
+                        ("t5", scores | {"tokenizer.ggml.precompiled_charsmap": charsmap, "tokenizer.ggml.remove_extra_whitespaces": True}),
+                        ("gpt2", {"tokenizer.ggml.pre": "unknown", "tokenizer.ggml.merges": ("s", [])})):
+        texts["vocab"].append(gguf({"tokenizer.ggml.model": model} | common | more))
+    for name, inputs in texts.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for i, data in enumerate(inputs):
+            (folder / name / f"{i:02}").write_bytes(data)
+
+
 # ---- what is called ----
 
 def write():
@@ -217,6 +242,7 @@ def write():
         lines.append(f"{name} {rule or '-'}")
         lines += [" ".join(map(str, reference(t))) for t in texts]
     (OUT / "expected.txt").write_text("\n".join(lines) + "\n")
+    seeds()
 
 
 def compare(program, n):
