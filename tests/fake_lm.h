@@ -19,6 +19,7 @@ typedef struct fake_lm {
   uint32_t fail_at;                    /* the pass that fails; 0: none */
   uint32_t stop_after;                 /* tokens after which `stop` is asked; 0: only before the first */
   atomic_bool *cancel;                 /* set when `stop` is about to be asked */
+  uint64_t fingerprint;
   bool nan;                            /* the weights are damaged */
 } fake_lm;
 
@@ -71,6 +72,29 @@ static void fake_copy(void *ctx, uint32_t from, uint32_t to, uint32_t length) {
   m->copied += length;
 }
 
+static size_t fake_export_bytes(void *ctx, uint32_t length) {
+  (void)ctx;
+  return (length + 1) * sizeof(uint32_t);
+}
+
+static void fake_export(void *ctx, uint32_t s, uint32_t length, void *out) {
+  fake_lm *m = ctx;
+  memcpy(out, &length, sizeof length);
+  memcpy((char *)out + sizeof length, m->tokens[s], length * sizeof(uint32_t));
+}
+
+static base_status fake_import(void *ctx, uint32_t s, const void *bytes, size_t len, base_error *err) {
+  fake_lm *m = ctx;
+  uint32_t n;
+  memcpy(&n, bytes, sizeof n);
+  if (len != (n + 1) * sizeof n) return base_fail(err, BASE_EFORMAT, "fake", "cut");
+  memcpy(m->tokens[s], (const char *)bytes + sizeof n, n * sizeof n);
+  m->n[s] = n;
+  return BASE_OK;
+}
+
+static uint64_t fake_fingerprint(void *ctx) { return ((fake_lm *)ctx)->fingerprint; }
+
 static gen_backend fake_backend(fake_lm *m) {
   memset(m, 0, sizeof *m);
   return (gen_backend){.ctx = m,
@@ -81,7 +105,11 @@ static gen_backend fake_backend(fake_lm *m) {
                        .forward = fake_forward,
                        .length = fake_length,
                        .truncate = fake_truncate,
-                       .copy = fake_copy};
+                       .copy = fake_copy,
+                       .export_bytes = fake_export_bytes,
+                       .export = fake_export,
+                       .import = fake_import,
+                       .fingerprint = fake_fingerprint};
 }
 
 /* Byte tokens in the order of their values, then "<end>". */

@@ -120,6 +120,15 @@ call generate -m "$model" -p x -n 0 -c 64
 call "${g[@]}" -p x -n 0 --deadline-ms 30 --shift
 [ $status -eq 0 ] && has "$err" "ended by deadline"; ok $? "a deadline"
 
+call "${g[@]}" -p "the cat and the hat and the cat" --cache "$folder/cache"
+first=$out
+call "${g[@]}" -p "the cat and the hat and the cat" --cache "$folder/cache"
+[ "$out" = "$first" ] && has "$err" "kept from before"; ok $? "a cache for the prompt"
+call generate -m "$folder/other.gguf" -p "the cat and the hat and the cat" --cache "$folder/cache"
+fails 1 "the cache of another model"
+call "${g[@]}" -p "the cat" --cache "$folder/nowhere/cache"
+[ $status -eq 1 ] && has "$err" "minnow: $folder/nowhere"; ok $? "a cache that cannot be written"
+
 # Ctrl-C ends it: what came is kept, exit 1
 "$minnow" generate -m "$model" -p x -n 0 --shift --ignore-end >"$folder/out" 2>"$folder/err" </dev/null &
 sleep 0.4

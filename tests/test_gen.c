@@ -318,6 +318,62 @@ static void test_prefixes(const tok_vocab *v) {
   gen_engine_close(e);
 }
 
+/* ---- prefixes in a file ---- */
+
+static bool change_byte(const char *path, size_t at, size_t cut) {
+  base_buf b = {0};
+  os_writer *w = NULL;
+  bool fine = os_read_file(path, 1 << 20, &b, NULL) == BASE_OK && at < b.len;
+  if (fine) b.ptr[at] = (char)(b.ptr[at] ^ 1);
+  fine = fine && !os_writer_open(&w, path, NULL) && !os_writer_add(w, b.ptr, b.len - cut, NULL) &&
+         !os_writer_commit(w, NULL);
+  base_buf_free(&b);
+  return fine;
+}
+
+static base_status load_into(const tok_vocab *v, const char *path, const uint32_t *p, size_t n, uint64_t fingerprint,
+                             uint32_t *cached, base_error *err) {
+  fake_lm m;
+  size_t common;
+  gen_engine *e = open_engine(&m, v, 0);
+  m.fingerprint = fingerprint;
+  *err = (base_error){0};
+  base_status st = gen_prefix_load(e, path, p, n, &common, err);
+  *cached = st ? 0 : cached_of(e, p, (uint32_t)n);
+  gen_engine_close(e);
+  return st;
+}
+
+static void test_prefix_file(const tok_vocab *v) {
+  static const char path[] = "/tmp/minnow-test-gen-prefix";
+  fake_lm m;
+  uint32_t p[80], cached;
+  base_error err = {0};
+  gen_engine *e = open_engine(&m, v, 0);
+  (void)os_remove(path, NULL);
+  for (uint32_t i = 0; i < 80; i++) p[i] = i + 1;
+  TAP_OK(load_into(v, path, p, 50, 0, &cached, &err) == BASE_OK && cached == 0, "no file is no failure");
+  TAP_OK(gen_prefix_save(e, path, p, 50, &err) == BASE_ENOTFOUND && !os_exists(path), "nothing to save");
+  (void)cached_of(e, p, 60);
+  err = (base_error){0};
+  TAP_OK(gen_prefix_save(e, path, p, 50, &err) == BASE_OK, "saved: %s", err.text);
+  gen_engine_close(e);
+  TAP_OK(load_into(v, path, p, 50, 0, &cached, &err) == BASE_OK && cached == 49, "all of it: %u", cached);
+  TAP_OK(load_into(v, path, p, 70, 0, &cached, &err) == BASE_OK && cached == 50, "a longer prompt: %u", cached);
+  TAP_OK(load_into(v, path, p, 20, 0, &cached, &err) == BASE_OK && cached == 19, "a shorter one: %u", cached);
+  TAP_OK(load_into(v, path, p + 1, 20, 0, &cached, &err) == BASE_OK && cached == 0, "another: %u", cached);
+  TAP_OK(load_into(v, path, p, 50, 7, &cached, &err) == BASE_EMISMATCH, "another model: %s", err.text);
+  for (size_t at = 0; at < 260; at += at < 44 ? 1 : 20) {
+    TAP_OK(change_byte(path, at, 0), "change");
+    base_status st = load_into(v, path, p, 50, 0, &cached, &err);
+    bool padding = at >= 40 + 200 && at < 256;
+    TAP_OK(padding ? st == BASE_OK : st != BASE_OK || at >= 256, "byte %zu: %s", at, err.text);
+    (void)change_byte(path, at, 0);
+  }
+  TAP_OK(change_byte(path, 300, 1) && load_into(v, path, p, 50, 0, &cached, &err) == BASE_EFORMAT, "cut: %s", err.text);
+  (void)os_remove(path, NULL);
+}
+
 /* ---- fairness ---- */
 
 static void test_fairness(const tok_vocab *v) {
@@ -445,6 +501,7 @@ int main(void) {
   test_cancel(v);
   test_given_up(v);
   test_prefixes(v);
+  test_prefix_file(v);
   test_fairness(v);
   test_failures(v);
   test_memory(v);

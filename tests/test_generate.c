@@ -377,6 +377,56 @@ static void test_about(void) {
   mn_model_close(m);
 }
 
+/* ---- the cache file ---- */
+
+static uint32_t cached_with(const char *file, const char *prompt, const char *kv, int want, char **text) {
+  mn_model *m = NULL;
+  mn_session *s = NULL;
+  mn_model_options mo;
+  mn_generate_options o = options_for(prompt);
+  mn_generated g;
+  mn_error err = {0};
+  char path[64];
+  mn_model_options_init(&mo);
+  mn_generated_init(&g);
+  path_of(path, "prompt.cache");
+  mo.kv = kv;
+  o.cache = path;
+  o.max_tokens = 16;
+  TAP_OK(mn_model_open(&m, file, &mo, &err) == MN_OK && mn_session_open(&s, m, &err) == MN_OK, "open: %s", err.text);
+  int st = mn_generate(s, &o, &g, &err);
+  TAP_OK(st == want, "status %d: %s: %s", st, err.where, err.text);
+  if (text != NULL) *text = strdup(g.text != NULL ? g.text : "");
+  mn_session_close(s);
+  mn_model_close(m);
+  return g.cached_tokens;
+}
+
+static void test_cache_file(void) {
+  static const char story[] = "the story of the hat and the cat and the other hat", other[] = "Something else entirely.";
+  char path[64], *a, *b;
+  path_of(path, "prompt.cache");
+  TAP_OK(cached_with(model_path, story, NULL, MN_OK, &a) == 0 && os_exists(path), "written");
+  TAP_OK(cached_with(model_path, story, NULL, MN_OK, &b) > 20 && strcmp(a, b) == 0, "read, the same text");
+  free(a);
+  free(b);
+  TAP_OK(cached_with(model_path, "the story of the hat and nothing", NULL, MN_OK, NULL) > 8, "in part");
+  TAP_OK(cached_with(model_path, story, NULL, MN_OK, NULL) > 20, "is not written for that");
+  (void)cached_with(other_path, story, NULL, MN_EMISMATCH, NULL);
+  (void)cached_with(model_path, story, "q8", MN_EMISMATCH, NULL);
+  TAP_OK(cached_with(model_path, other, NULL, MN_OK, NULL) <= 1, "another prompt"); /* the mark of the beginning */
+  TAP_OK(cached_with(model_path, other, NULL, MN_OK, NULL) > 10, "takes its place");
+  os_writer *w = NULL;
+  (void)os_writer_open(&w, path, NULL);
+  (void)os_writer_add(w, "precious", 8, NULL);
+  (void)os_writer_commit(w, NULL);
+  (void)cached_with(model_path, story, NULL, MN_EFORMAT, NULL);
+  base_buf file = {0};
+  TAP_OK(os_read_file(path, 100, &file, NULL) == BASE_OK && file.len == 8, "a file of another kind is left alone");
+  base_buf_free(&file);
+  (void)os_remove(path, NULL);
+}
+
 /* ---- conversations ---- */
 
 static void add(mn_session *s, const char *role, const char *content) {
@@ -565,6 +615,7 @@ int main(void) {
   test_cancel_from_elsewhere();
   test_refusals();
   test_bad_requests();
+  test_cache_file();
   test_turns();
   test_prepare();
   test_untrusted();

@@ -52,6 +52,33 @@ static void reset(mn_session *s, const mn_generate_options *o) {
   atomic_store(&s->cancel, false);
 }
 
+/* Under the turn: what the file has of the prompt. It is written again when that is less than half. */
+static base_status load_cache(mn_session *s, const char *path, base_error *err) {
+  size_t common;
+  s->cache[0] = '\0';
+  s->cache_error = (base_error){0};
+  if (path == NULL) return BASE_OK;
+  base_status st = gen_prefix_load(s->model->gen, path, s->ids.id, s->ids.n, &common, err);
+  if (st || common >= s->ids.n - s->ids.n / 2) return st;
+  if (base_format(s->cache, sizeof s->cache, "%s", path)) return BASE_OK;
+  s->cache[0] = '\0';
+  return base_fail(err, BASE_ELIMIT, "cache", "the path to the cache is too long");
+}
+
+/* Under the turn, as soon as the prompt is read. A prompt whose place was taken meanwhile is not written. */
+static void save_cache(mn_session *s) {
+  uint32_t done, total;
+  gen_job_progress(s->job, &done, &total);
+  bool over = gen_job_finish(s->job) != GEN_GOING;
+  if (s->cache[0] == '\0' || (done < total && !over)) return;
+  if (!over || gen_job_finish(s->job) <= GEN_CONTEXT) {
+    base_error err = {0};
+    base_status st = gen_prefix_save(s->model->gen, s->cache, s->ids.id, s->ids.n, &err);
+    if (st && st != BASE_ENOTFOUND) s->cache_error = err;
+  }
+  s->cache[0] = '\0';
+}
+
 static base_status new_job(mn_session *s, const mn_generate_options *o, bool read_only, base_error *err) {
   base_slice stops[GEN_MAX_STOPS];
   base_status st = take_stops(o, stops, err);
@@ -72,7 +99,8 @@ static base_status new_job(mn_session *s, const mn_generate_options *o, bool rea
                    .cancel = &s->cancel};
   if (!st) {
     os_turn_take(s->model->turn);
-    st = gen_job_new(&s->job, s->model->gen, &r, err);
+    st = load_cache(s, o->cache, err);
+    if (!st) st = gen_job_new(&s->job, s->model->gen, &r, err);
     os_turn_give(s->model->turn);
   }
   return st;
@@ -163,7 +191,8 @@ static void wait_for_events(mn_session *s, uint32_t *done, uint32_t *total) {
   gen_job_progress(s->job, done, total);
   uint32_t before = *done;
   while (!collect(s) && *done == before) {
-    if (!gen_engine_step(s->model->gen)) {
+    if (gen_engine_step(s->model->gen)) save_cache(s);
+    else {
       os_turn_give(s->model->turn);
       os_sleep_ms(1);
       os_turn_take(s->model->turn);
@@ -227,6 +256,8 @@ static base_status end(mn_session *s, mn_generated *out, bool answered, base_err
   mn_generated g;
   if (s->job == NULL) return base_fail(err, BASE_EARGUMENT, "session", "it is not generating");
   base_status st = gen_job_status(s->job, err);
+  if (!st && s->cache_error.code != BASE_OK)
+    st = base_fail(err, s->cache_error.code, s->cache_error.where, "%s", s->cache_error.text);
   if (!st && (s->answer.failed || s->fresh.failed)) st = API_OUT_OF_MEMORY(err, "answer");
   os_turn_take(s->model->turn);
   if (gen_job_finish(s->job) == GEN_GOING) s->stopped = true;
@@ -279,6 +310,7 @@ bool mn_model_step(mn_model *m) {
     if (!s->stepped || s->over || s->stopped) continue;
     os_turn_take(m->turn);
     gen_job_progress(s->job, &done, &total);
+    save_cache(s);
     more |= collect(s);
     os_turn_give(m->turn);
     s->stopped = !tell_progress(s, done, total) || !deliver(s);

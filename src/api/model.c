@@ -139,25 +139,6 @@ static void on_progress(void *ctx, size_t done, size_t total) {
 
 static bool is_stopped(void *ctx) { return ((const loading *)ctx)->stop; }
 
-/* The keys of a file and 64 bytes of each tensor: enough to know whether a snapshot belongs to it, without
- * reading all weights. */
-static uint64_t fingerprint_of(const gguf_file *f) {
-  uint64_t hash = BASE_HASH_START;
-  for (size_t i = 0; i < gguf_value_count(f); i++) {
-    const gguf_value *v = gguf_value_at(f, i);
-    hash = base_hash(hash, v->key.ptr, v->key.len);
-    hash = base_hash(hash, v->bytes, v->len < 4096 ? v->len : 4096);
-  }
-  for (size_t i = 0; i < gguf_tensor_count(f); i++) {
-    const gguf_tensor *t = gguf_tensor_at(f, i);
-    size_t n = t->bytes < 64 ? t->bytes : 64;
-    hash = base_hash(hash, t->name.ptr, t->name.len);
-    hash = base_hash(hash, &t->bytes, sizeof t->bytes);
-    hash = base_hash(hash, (const char *)t->data + (t->bytes - n) / 2, n);
-  }
-  return hash;
-}
-
 static base_status open_engine(mn_model *m, const mn_model_options *o, const lm_options *lm, base_error *err) {
   gen_backend b = gen_backend_of_lm(&m->lm);
   gen_options g = {.allocator = &m->bound.bounded, .kernels = lm->kernels, .drafts = o->drafts};
@@ -197,7 +178,6 @@ static void describe(mn_model *m, const mn_model_options *o, const lm_options *l
   lm_info i = lm_model_info(m->lm.model);
   m->threads = o->threads;
   m->kernels = lm->kernels->name;
-  m->fingerprint = fingerprint_of(m->file);
   m->scratch.allocator = &m->bound.bounded;
   (void)base_format(m->architecture, sizeof m->architecture, "%.*s", (int)i.architecture.len, i.architecture.ptr);
   (void)base_format(m->name, sizeof m->name, "%.*s", (int)i.name.len, i.name.ptr);

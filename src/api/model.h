@@ -31,7 +31,6 @@ struct mn_model {
   os_turn *turn;         /* around everything that touches gen or lm */
   tok_scratch scratch;   /* under the turn */
   mn_session *sessions;  /* all that are open; the list changes under the turn */
-  uint64_t fingerprint;  /* of the weights and the vocabulary */
   mn_memory memory;
   char architecture[64], name[128];
   const char *kernels;
@@ -55,7 +54,7 @@ typedef struct api_mark {
 } api_mark;
 
 /* Events of one delivery: copied under the turn, handed to callbacks outside. */
-enum { API_MAX_EVENTS = 64 };
+enum { API_MAX_EVENTS = 64, API_MAX_PATH = 1024 };
 
 struct mn_session {
   mn_model *model;
@@ -80,6 +79,8 @@ struct mn_session {
   bool stopped;                /* a callback said no */
   bool tokens_lost;            /* answer_ids is not all of the answer */
   uint32_t progress;           /* last told */
+  char cache[API_MAX_PATH];    /* where the prompt's cache still has to be written; "" for nowhere */
+  base_error cache_error;
   gen_event events[API_MAX_EVENTS];
   size_t n_events;
   base_buf fresh;  /* text of these events, each terminated */

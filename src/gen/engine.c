@@ -73,15 +73,15 @@ uint32_t gen_slot_length(const gen_engine *e, const gen_slot *s) {
   return e->backend.length(e->backend.ctx, (uint32_t)(s - e->slots));
 }
 
-static uint32_t common_prefix(const gen_engine *e, const gen_slot *s, const uint32_t *tokens, size_t n) {
+uint32_t gen_slot_common(const gen_engine *e, const gen_slot *s, const uint32_t *tokens, size_t n) {
   uint32_t most = gen_slot_length(e, s), i = 0;
   if (most > n) most = (uint32_t)n;
   while (i < most && s->tokens[i] == tokens[i]) i++;
   return i;
 }
 
-/* The idle slot whose loss hurts least: an empty one, else the one that was used longest ago. */
-static gen_slot *oldest_idle(gen_engine *e, const gen_slot *but) {
+/* An empty one, else the one that was used longest ago. */
+gen_slot *gen_slot_idle(gen_engine *e, const gen_slot *but) {
   gen_slot *best = NULL;
   for (uint32_t i = 0; i < e->backend.sequences; i++) {
     gen_slot *s = &e->slots[i];
@@ -92,12 +92,11 @@ static gen_slot *oldest_idle(gen_engine *e, const gen_slot *but) {
   return best;
 }
 
-/* Where the prompt agrees longest, busy slots too: their content can be copied. */
-static gen_slot *most_alike(gen_engine *e, const gen_job *j, uint32_t *common) {
+gen_slot *gen_slot_alike(gen_engine *e, const uint32_t *tokens, size_t n, uint32_t *common) {
   gen_slot *best = NULL;
   *common = 0;
   for (uint32_t i = 0; i < e->backend.sequences; i++) {
-    uint32_t c = common_prefix(e, &e->slots[i], j->prompt, j->request.n_prompt);
+    uint32_t c = gen_slot_common(e, &e->slots[i], tokens, n);
     if (c <= *common) continue;
     *common = c;
     best = &e->slots[i];
@@ -112,10 +111,10 @@ static void copy_prefix(gen_engine *e, const gen_slot *from, const gen_slot *to,
 /* Goes on in the slot that agrees, unless that is busy or would lose the larger part of what it keeps for
  * others while another slot is free: then its prefix is copied there. */
 static gen_slot *choose_slot(gen_engine *e, const gen_job *j, uint32_t *common) {
-  gen_slot *alike = most_alike(e, j, common);
+  gen_slot *alike = gen_slot_alike(e, j->prompt, j->request.n_prompt, common);
   bool idle = alike != NULL && alike->job == NULL;
   if (idle && *common >= gen_slot_length(e, alike) / 2) return alike;
-  gen_slot *other = oldest_idle(e, alike);
+  gen_slot *other = gen_slot_idle(e, alike);
   if (other == NULL) return idle ? alike : NULL;
   if (alike != NULL) copy_prefix(e, alike, other, *common);
   return other;

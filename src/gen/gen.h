@@ -128,12 +128,17 @@ typedef struct gen_backend {
   uint32_t (*length)(void *ctx, uint32_t sequence);
   void (*truncate)(void *ctx, uint32_t sequence, uint32_t length);
   void (*copy)(void *ctx, uint32_t from, uint32_t to, uint32_t length);
+  size_t (*export_bytes)(void *ctx, uint32_t length);
+  void (*export)(void *ctx, uint32_t sequence, uint32_t length, void *out);
+  base_status (*import)(void *ctx, uint32_t sequence, const void *bytes, size_t len, base_error *err);
+  uint64_t (*fingerprint)(void *ctx); /* of the model and the kind of cache */
 } gen_backend;
 
 /* The real one. `l` stays where it is while the backend is used. */
 typedef struct gen_lm {
   lm_model *model;
   lm_cache *cache;
+  uint64_t fingerprint; /* 0 until asked for: it takes a walk over the vocabulary */
 } gen_lm;
 gen_backend gen_backend_of_lm(gen_lm *l);
 
@@ -210,5 +215,19 @@ void gen_job_progress(const gen_job *j, uint32_t *done, uint32_t *total);
 /* One batch. False when no job could go on (all over, waiting for a slot, or their events not taken). A
  * failure of the backend is a failure of the jobs in the batch. */
 bool gen_engine_step(gen_engine *e);
+
+/* ---- what was read of a prompt, as a file ----
+ *
+ * A system prompt is read once and then comes from the file. The format: "minnowkv", u32 version, u32 number of
+ * tokens, u64 fingerprint of the model, u64 bytes of the cache, u64 FNV-1a of all tokens, the tokens, zeros up to a multiple of 64, the cache as lm
+ * exports it (which knows its model, its type and whether it is damaged). Little-endian. */
+
+/* Puts the file's content into an idle slot when it agrees with more of `tokens` than what is there. *common: tokens at
+ * the beginning for which that is so in the file. No file is BASE_OK and 0. BASE_EFORMAT: another kind of file, or
+ * damaged; BASE_EMISMATCH: of another model or cache. */
+base_status gen_prefix_load(gen_engine *e, const char *path, const uint32_t *tokens, size_t n, size_t *common,
+                            base_error *err);
+/* Writes the first n tokens of a slot that holds them, whole or not at all; BASE_ENOTFOUND when none does. */
+base_status gen_prefix_save(gen_engine *e, const char *path, const uint32_t *tokens, size_t n, base_error *err);
 
 #endif

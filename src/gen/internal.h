@@ -67,6 +67,11 @@ struct gen_engine {
 
 /* engine.c */
 uint32_t gen_slot_length(const gen_engine *e, const gen_slot *s); /* tokens in the cache */
+uint32_t gen_slot_common(const gen_engine *e, const gen_slot *s, const uint32_t *tokens, size_t n);
+/* Where `tokens` agree longest, busy slots too; NULL and 0 when they agree nowhere. */
+gen_slot *gen_slot_alike(gen_engine *e, const uint32_t *tokens, size_t n, uint32_t *common);
+/* The idle slot whose loss hurts least, other than `but`; NULL when none is idle. */
+gen_slot *gen_slot_idle(gen_engine *e, const gen_slot *but);
 bool gen_job_admit(gen_job *j);                                   /* false: no idle slot */
 void gen_job_end(gen_job *j, gen_finish why); /* gives the slot back, flushes the text; once */
 base_status gen_job_fail(gen_job *j, base_status code, const char *where, const char *text); /* gives `code` */
