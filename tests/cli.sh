@@ -49,7 +49,7 @@ call --help
 [ $status -eq 0 ] && has "$out" "minnow do" && [ -z "$err" ]; ok $? "help"
 call --version
 [ $status -eq 0 ] && [[ $out == "minnow "[0-9]* ]]; ok $? "version"
-for command in do run packs train eval; do
+for command in do run packs train eval inspect quantize convert export; do
   call $command --help
   [ $status -eq 0 ] && has "$out" "usage: minnow $command" && [ -z "$err" ]; ok $? "help of $command"
   call $command --nonsense
@@ -220,6 +220,29 @@ PY
 )
 status=0 err=''
 [ "$out" = "True []" ]; ok $? "the reasons in docs/do.md"
+
+# ---- model files ----
+golden=tests/golden/quant.gguf
+call inspect $golden
+[ $status -eq 0 ] && has "$out" "raw.Q4_K" && has "$out" "weights" && [ -z "$err" ]; ok $? "inspect"
+call inspect --json $golden
+[ $status -eq 0 ] && [ "$(field 'j["format"], len(j["tensors"]), j["version"]' <<<"$out")" = "('gguf', 32, 3)" ]
+ok $? "inspect --json"
+call inspect tests/cli.sh
+fails 1 "inspect a file that is no model"
+call quantize $golden "$folder/q.gguf" F16
+[ $status -eq 0 ] && [ -z "$out$err" ] && [ -s "$folder/q.gguf" ]; ok $? "quantize"
+call quantize $golden "$folder/none.gguf" Q3
+fails 1 "quantize to no type"
+call quantize $golden "$folder/none.gguf"
+fails 2 "quantize without a type"
+call convert "$folder" "$folder/none.gguf"
+fails 1 "convert a folder without a model"
+call convert $golden "$folder/none.gguf"
+fails 1 "convert a file without its tokenizer"
+call export $golden "$folder/exported"
+fails 1 "export what has no known architecture"
+[ ! -e "$folder/none.gguf" ] && [ ! -e "$folder/exported" ]; ok $? "failures leave nothing behind"
 
 # ---- a full disk ----
 if [ -w /dev/full ]; then

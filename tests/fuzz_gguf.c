@@ -1,5 +1,8 @@
-/* Fuzz target: any bytes as a GGUF file. What opens is walked to its last byte, and read as a tokenizer. */
+/* Fuzz target: any bytes as a GGUF file. What opens is walked to its last byte, its tensors are decoded,
+ * and it is read as a tokenizer and as a model to export. */
+#include "convert/family.h"
 #include "gguf/gguf.h"
+#include "quant/quant.h"
 #include "tok/tok.h"
 
 #include <stdlib.h>
@@ -51,6 +54,10 @@ static unsigned walk_tensors(const gguf_file *f) {
     require(gguf_find_tensor(f, name) == t);
     require(((uintptr_t)t->data & 31) == 0);
     sum += touch(t->data, t->bytes);
+    float first[256];
+    size_t block = gguf_block_elements(t->type);
+    quant_decode_row(t->type, t->data, block, first);
+    sum += touch(first, block * sizeof *first);
   }
   return sum;
 }
@@ -67,6 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (f != NULL) {
     volatile unsigned sink = walk_values(f) + walk_tensors(f);
     (void)sink;
+    convert_config config;
+    json_decref(convert_config_write(&config, f, NULL));
     if (tok_bpe_open(&t, f, NULL, &err) == BASE_OK) {
       uint16_t ids[64];
       uint8_t cases[64];

@@ -1,5 +1,6 @@
-/* quant: decoding and encoding against the bytes that ggml's own Python package gives (tests/golden/quant.gguf, made by
- * tools/golden_quant.py), the error of the K types against what ggml's quantisers leave, and hostile floats. */
+/* quant: decoding and encoding against the bytes that ggml's own Python package gives
+ * (tests/golden/quant.gguf, made by tools/golden_quant.py), the error of the K types against what ggml's
+ * quantisers leave, and hostile floats. */
 #include "quant/quant.h"
 
 #include "tap.h"
@@ -50,7 +51,7 @@ static void test_golden(const gguf_file *f) {
 static const struct {
   gguf_tensor_type type;
   double ggml, allowed; /* allowed: as a multiple of it */
-} errors[] = {{GGUF_T_Q2_K, 0.29518, 1.0},  {GGUF_T_Q3_K, 0.14951, 1.03},  {GGUF_T_Q4_K, 0.071218, 1.01},
+} errors[] = {{GGUF_T_Q2_K, 0.29518, 1.0},   {GGUF_T_Q3_K, 0.14951, 1.03},   {GGUF_T_Q4_K, 0.071218, 1.01},
               {GGUF_T_Q5_K, 0.036219, 1.01}, {GGUF_T_Q6_K, 0.017836, 1.001}, {GGUF_T_Q8_K, 0.0086079, 1.001}};
 
 static void test_errors(const gguf_file *f) {
@@ -92,7 +93,8 @@ static void test_halves(void) {
 
 /* Infinities, not-a-numbers, the largest and smallest floats: bytes that decode to finite numbers. */
 static void test_hostile(void) {
-  static const float odd[] = {INFINITY, -INFINITY, NAN, FLT_MAX, -FLT_MAX, FLT_MIN, 1e-45F, -0.0F, 1e30F, 1.0F};
+  static const float odd[] = {INFINITY, -INFINITY, NAN,   FLT_MAX, -FLT_MAX,
+                              FLT_MIN,  1e-45F,    -0.0F, 1e30F,   1.0F};
   float x[256], back[256];
   unsigned char bytes[256 * 8];
   base_rng rng;
@@ -102,7 +104,8 @@ static void test_hostile(void) {
     bool plain = gguf_block_elements(type) == 1;
     int bad = 0;
     for (int round = 0; round < 200; round++) {
-      for (int i = 0; i < 256; i++) x[i] = base_rng_below(&rng, 4) > 0 ? base_rng_normal(&rng) : odd[base_rng_below(&rng, 10)];
+      for (int i = 0; i < 256; i++)
+        x[i] = base_rng_below(&rng, 4) > 0 ? base_rng_normal(&rng) : odd[base_rng_below(&rng, 10)];
       if (round == 0) memset(x, 0, sizeof x);
       quant_encode_row(type, x, 256, bytes);
       quant_decode_row(type, bytes, 256, back);

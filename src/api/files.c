@@ -7,29 +7,33 @@ struct mn_inspection {
   base_buf json;
 };
 
-void mn_convert_options_init(mn_convert_options *o) { *o = (mn_convert_options){.size = sizeof *o}; }
+void mn_convert_options_init(mn_convert_options *o) {
+  *o = (mn_convert_options){.size = sizeof *o};
+}
 
-typedef base_status job_fn(const char *in, const char *out, const mn_convert_options *o, const convert_hooks *hooks,
-                           base_error *err);
+typedef base_status job_fn(const char *in, const char *out, const mn_convert_options *o,
+                           const convert_hooks *hooks, base_error *err);
 
-static base_status quantize(const char *in, const char *out, const mn_convert_options *o, const convert_hooks *hooks,
-                            base_error *err) {
-  if (o->type == NULL) return base_fail(err, BASE_EARGUMENT, "mn_quantize", "a type to quantise to is needed");
+static base_status quantize(const char *in, const char *out, const mn_convert_options *o,
+                            const convert_hooks *hooks, base_error *err) {
+  if (o->type == NULL)
+    return base_fail(err, BASE_EARGUMENT, "mn_quantize", "a type to quantise to is needed");
   return convert_quantize(in, out, o->type, hooks, err);
 }
 
-static base_status import(const char *in, const char *out, const mn_convert_options *o, const convert_hooks *hooks,
-                          base_error *err) {
+static base_status import(const char *in, const char *out, const mn_convert_options *o,
+                          const convert_hooks *hooks, base_error *err) {
   return convert_import(in, o->tokenizer, out, o->type, hooks, err);
 }
 
-static base_status export(const char *in, const char *out, const mn_convert_options *o, const convert_hooks *hooks,
-                          base_error *err) {
+static base_status export(const char *in, const char *out, const mn_convert_options *o,
+                          const convert_hooks *hooks, base_error *err) {
   return convert_export(in, out, o->type, hooks, err);
 }
 
 /* What the three calls share: options, threads, the error. */
-static int run(job_fn *job, const char *in, const char *out, const mn_convert_options *given, mn_error *out_err) {
+static int run(job_fn *job, const char *in, const char *out, const mn_convert_options *given,
+               mn_error *out_err) {
   base_error err = {0};
   mn_convert_options o;
   os_pool *pool = NULL;
@@ -73,7 +77,9 @@ int mn_inspect(const char *path, uint64_t context, mn_inspection **out, mn_error
   return api_result(st, &err, out_err);
 }
 
-const char *mn_inspection_json(const mn_inspection *i) { return i->json.ptr; }
+const char *mn_inspection_json(const mn_inspection *i) {
+  return i->json.ptr;
+}
 
 void mn_inspection_free(mn_inspection *i) {
   if (i == NULL) return;

@@ -63,7 +63,8 @@ int cli_quantize(int argc, char **argv) {
   };
   int status = cli_parse("quantize", options, 1, argc, argv, &words);
   if (status == CLI_GO && words.n != 3)
-    status = cli_usage("quantize", "an input, an output and a type (Q8_0, Q4_0, Q4_K_M, ...) are needed", NULL);
+    status =
+        cli_usage("quantize", "an input, an output and a type (Q8_0, Q4_0, Q4_K_M, ...) are needed", NULL);
   if (status == CLI_GO && threads > 1024) status = cli_usage("quantize", "this number is too large", NULL);
   if (status != CLI_GO) return status;
   o.threads = (uint32_t)threads;
@@ -82,7 +83,8 @@ int cli_convert(int argc, char **argv) {
       {"--threads", CLI_NUMBER, &threads, "N", "one a processor; the result does not depend on it"},
   };
   int status = cli_parse("convert", options, 3, argc, argv, &words);
-  if (status == CLI_GO && words.n != 2) status = cli_usage("convert", "an input and an output are needed", NULL);
+  if (status == CLI_GO && words.n != 2)
+    status = cli_usage("convert", "an input and an output are needed", NULL);
   if (status == CLI_GO && threads > 1024) status = cli_usage("convert", "this number is too large", NULL);
   if (status != CLI_GO) return status;
   o.threads = (uint32_t)threads;
@@ -94,9 +96,11 @@ int cli_export(int argc, char **argv) {
   cli_list words;
   mn_convert_options_init(&o);
   const cli_option options[] = {
-      {"--type", CLI_TEXT, &o.type, "TYPE", "F32, F16 or BF16; floats stay as they are, the rest becomes F16"},
+      {"--type", CLI_TEXT, &o.type, "TYPE",
+       "F32, F16 or BF16; floats stay as they are, the rest becomes F16"},
   };
   int status = cli_parse("export", options, 1, argc, argv, &words);
-  if (status == CLI_GO && words.n != 2) status = cli_usage("export", "a GGUF file and a folder are needed", NULL);
+  if (status == CLI_GO && words.n != 2)
+    status = cli_usage("export", "a GGUF file and a folder are needed", NULL);
   return status == CLI_GO ? work(mn_export, words.item[0], words.item[1], &o) : status;
 }

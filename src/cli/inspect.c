@@ -60,7 +60,8 @@ static void put_tensors(const json_t *list) {
     char shape[128] = "";
     json_array_foreach(json_object_get(t, "shape"), k, n) {
       size_t at = strlen(shape);
-      (void)base_format(shape + at, sizeof shape - at, "%s%lld", k > 0 ? " x " : "", (long long)json_integer_value(n));
+      (void)base_format(shape + at, sizeof shape - at, "%s%lld", k > 0 ? " x " : "",
+                        (long long)json_integer_value(n));
     }
     printf("  %-44s %-5s %-24s %12s\n", text_of(t, "name"), text_of(t, "type"), shape,
            size_of(number_of(t, "bytes"), size));
@@ -96,7 +97,8 @@ int cli_inspect(int argc, char **argv) {
   mn_inspection *i = NULL;
   mn_error err = {0};
   const cli_option options[] = {
-      {"--context", CLI_NUMBER, &context, "N", "tokens to count the cache for; as many as the model was trained for"},
+      {"--context", CLI_NUMBER, &context, "N",
+       "tokens to count the cache for; as many as the model was trained for"},
       {"--json", CLI_SWITCH, &json, NULL, "one JSON object (docs/files.md)"},
   };
   int status = cli_parse("inspect", options, 2, argc, argv, &words);

@@ -1,5 +1,5 @@
-/* convert/config: config.json to the metadata that llama.cpp's converter writes, and back. key.def has the plain numbers;
- * rotary scaling, windows and defaults are here. */
+/* convert/config: config.json to the metadata that llama.cpp's converter writes, and back. key.def has the
+ * plain numbers; rotary scaling, windows and defaults are here. */
 #include <math.h>
 #include <string.h>
 
@@ -84,7 +84,8 @@ static bool present(const json_t *object, const char *key) {
   return v != NULL && !json_is_null(v);
 }
 
-/* A whole number from 1 to 2^31 - 1; `otherwise` when it is absent, and absent is an error when `otherwise` is 0. */
+/* A whole number from 1 to 2^31 - 1; `otherwise` when it is absent, and absent is an error when `otherwise`
+ * is 0. */
 static uint32_t whole(reader *r, const json_t *object, const char *key, uint32_t otherwise) {
   const json_t *v = json_object_get(object, key);
   if (!present(object, key)) {
@@ -137,10 +138,12 @@ const convert_family *convert_find_family(const json_t *root, const char *where,
   const char *class_name = json_string_value(json_array_get(json_object_get(root, "architectures"), 0));
   const char *type = text(root, "model_type");
   for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
-    if (class_name != NULL ? strcmp(class_name, families[i].class_name) == 0 : strcmp(type, families[i].model_type) == 0)
+    if (class_name != NULL ? strcmp(class_name, families[i].class_name) == 0
+                           : strcmp(type, families[i].model_type) == 0)
       return &families[i];
   }
-  (void)base_fail(err, BASE_EUNSUPPORTED, where, "the architecture \"%.60s\" (model_type \"%.40s\") is not known",
+  (void)base_fail(err, BASE_EUNSUPPORTED, where,
+                  "the architecture \"%.60s\" (model_type \"%.40s\") is not known",
                   class_name != NULL ? class_name : "", type);
   return NULL;
 }
@@ -173,8 +176,10 @@ static size_t read_factors(reader *r, const json_t *object, const char *key, flo
   return n;
 }
 
-/* Llama 3.1's scaling (Dubey et al. 2024): frequency i of n/2 is divided by 1, by `factor`, or by what lies between. */
-void convert_llama3_factors(float *out, size_t n, double base, double factor, double low, double high, double original) {
+/* Llama 3.1's scaling (Dubey et al. 2024): frequency i of n/2 is divided by 1, by `factor`, or by what lies
+ * between. */
+void convert_llama3_factors(float *out, size_t n, double base, double factor, double low, double high,
+                            double original) {
   for (size_t i = 0; i < n; i++) {
     double wave = 6.283185307179586 * pow(base, (double)i / (double)n);
     if (wave < original / high) {
@@ -213,12 +218,14 @@ static void read_scaling(reader *r, const json_t *p, double base) {
       put_u32(r, "rope.scaling.original_context_length", whole(r, p, "original_max_position_embeddings", 0));
   } else if (strcmp(type, "llama3") == 0) {
     r->c->n_freqs = r->c->head_dim / 2;
-    convert_llama3_factors(r->c->rope_freqs, r->c->n_freqs, base, real(r, p, "factor", 8), real(r, p, "low_freq_factor", 1),
-                   real(r, p, "high_freq_factor", 4), real(r, p, "original_max_position_embeddings", 8192));
+    convert_llama3_factors(r->c->rope_freqs, r->c->n_freqs, base, real(r, p, "factor", 8),
+                           real(r, p, "low_freq_factor", 1), real(r, p, "high_freq_factor", 4),
+                           real(r, p, "original_max_position_embeddings", 8192));
   } else if (strcmp(type, "longrope") == 0 || strcmp(type, "su") == 0) {
     read_longrope(r, p);
   } else {
-    r->status = base_fail(r->err, BASE_EUNSUPPORTED, r->where, "the rotary scaling \"%.40s\" is not known", type);
+    r->status =
+        base_fail(r->err, BASE_EUNSUPPORTED, r->where, "the rotary scaling \"%.40s\" is not known", type);
   }
 }
 
@@ -232,11 +239,13 @@ static void read_rope(reader *r) {
   double base = real(r, p != NULL ? p : r->root, "rope_theta", gemma3 ? 1e6 : 10000.0);
   put_f32(r, "rope.freq_base", base);
   if (gemma3) {
-    double near = local != NULL ? real(r, local, "rope_theta", 10000.0) : real(r, r->root, "rope_local_base_freq", 10000.0);
+    double near = local != NULL ? real(r, local, "rope_theta", 10000.0)
+                                : real(r, r->root, "rope_local_base_freq", 10000.0);
     if (near != 10000.0) put_f32(r, "rope.freq_base_swa", near);
   }
   double part = real(r, p != NULL ? p : r->root, "partial_rotary_factor", 1.0);
-  if (part != 1.0 && r->c->family->bit != PHI3) fail(r, BASE_EUNSUPPORTED, "partial_rotary_factor", "is not 1");
+  if (part != 1.0 && r->c->family->bit != PHI3)
+    fail(r, BASE_EUNSUPPORTED, "partial_rotary_factor", "is not 1");
   if ((r->c->family->bit & (LLAMA | PHI3)) != 0)
     put_u32(r, "rope.dimension_count", (uint32_t)((double)r->c->head_dim * part));
   read_scaling(r, p != NULL ? p : json_object_get(r->root, "rope_scaling"), base);
@@ -250,7 +259,11 @@ static void read_pattern(reader *r) {
     pattern = whole(r, r->root, "sliding_window_pattern", usual);
   } else if (json_is_array(types)) {
     uint32_t n = (uint32_t)json_array_size(types), first = 0;
-    while (first < n && strcmp(json_string_value(json_array_get(types, first)) ? json_string_value(json_array_get(types, first)) : "", "full_attention") != 0) first++;
+    while (first < n && strcmp(json_string_value(json_array_get(types, first))
+                                   ? json_string_value(json_array_get(types, first))
+                                   : "",
+                               "full_attention") != 0)
+      first++;
     if (first < n) pattern = first + 1;
     for (uint32_t i = 0; i < n; i++) {
       const char *type = json_string_value(json_array_get(types, i));
@@ -265,7 +278,8 @@ static void read_llama(reader *r) {
   convert_config *c = r->c;
   unsigned bit = c->family->bit;
   c->kv_heads = whole(r, r->root, "num_key_value_heads", c->heads);
-  if (c->hidden % c->heads != 0 && !present(r->root, "head_dim")) fail(r, BASE_EFORMAT, "num_attention_heads", "does not divide hidden_size");
+  if (c->hidden % c->heads != 0 && !present(r->root, "head_dim"))
+    fail(r, BASE_EFORMAT, "num_attention_heads", "does not divide hidden_size");
   c->head_dim = whole(r, r->root, "head_dim", c->hidden / c->heads > 0 ? c->hidden / c->heads : 1);
   if (c->head_dim % 2 != 0 || c->head_dim > 2 * CONVERT_MAX_ROPE || c->heads % c->kv_heads != 0)
     fail(r, BASE_EFORMAT, "num_key_value_heads", "or head_dim does not fit the number of heads");
@@ -279,7 +293,8 @@ static void read_llama(reader *r) {
     read_pattern(r);
   }
   if (json_is_true(json_object_get(r->root, "use_sliding_window")))
-    fail(r, BASE_EUNSUPPORTED, "use_sliding_window", "is true; a window on some layers is not supported here");
+    fail(r, BASE_EUNSUPPORTED, "use_sliding_window",
+         "is true; a window on some layers is not supported here");
   if (json_is_true(json_object_get(r->root, "layer_sharing"))) put_u32(r, "block_repeat", 2);
   const char *act = text(r->root, "hidden_act");
   if (act[0] != 0 && strcmp(act, "silu") != 0 && (bit & (GEMMA | GEMMA2 | GEMMA3)) == 0)
@@ -290,23 +305,28 @@ static void read_llama(reader *r) {
 static void read_openelm(reader *r) {
   convert_config *c = r->c;
   int32_t queries[CONVERT_MAX_LAYERS], pairs[CONVERT_MAX_LAYERS], widths[CONVERT_MAX_LAYERS];
-  const json_t *q = json_object_get(r->root, "num_query_heads"), *kv = json_object_get(r->root, "num_kv_heads");
+  const json_t *q = json_object_get(r->root, "num_query_heads"),
+               *kv = json_object_get(r->root, "num_kv_heads");
   const json_t *m = json_object_get(r->root, "ffn_multipliers");
   double divisor = real(r, r->root, "ffn_dim_divisor", 256);
   char key[128];
-  if (json_array_size(q) != c->layers || json_array_size(kv) != c->layers || json_array_size(m) != c->layers) {
-    fail(r, BASE_EFORMAT, "num_query_heads", "or num_kv_heads or ffn_multipliers is no list with one number a layer");
+  if (json_array_size(q) != c->layers || json_array_size(kv) != c->layers ||
+      json_array_size(m) != c->layers) {
+    fail(r, BASE_EFORMAT, "num_query_heads",
+         "or num_kv_heads or ffn_multipliers is no list with one number a layer");
     return;
   }
   for (uint32_t i = 0; i < c->layers; i++) {
     double width = json_number_value(json_array_get(m, i)) * (double)c->hidden;
     double rounded = floor((width + divisor / 2) / divisor) * divisor;
     if (rounded < 0.9 * width) rounded += divisor;
-    if (!(rounded >= 1 && rounded < 1e9)) fail(r, BASE_EFORMAT, "ffn_multipliers", "gives an impossible width");
+    if (!(rounded >= 1 && rounded < 1e9))
+      fail(r, BASE_EFORMAT, "ffn_multipliers", "gives an impossible width");
     widths[i] = r->status ? 1 : (int32_t)(rounded < divisor ? divisor : rounded);
     queries[i] = (int32_t)json_integer_value(json_array_get(q, i));
     pairs[i] = (int32_t)json_integer_value(json_array_get(kv, i));
-    if (queries[i] < 1 || pairs[i] < 1) fail(r, BASE_EFORMAT, "num_query_heads", "holds something that is no number above 0");
+    if (queries[i] < 1 || pairs[i] < 1)
+      fail(r, BASE_EFORMAT, "num_query_heads", "holds something that is no number above 0");
   }
   c->head_dim = whole(r, r->root, "head_dim", 0);
   gguf_put_i32s(r->w, full_key(c, "feed_forward_length", key), widths, c->layers);
@@ -322,7 +342,8 @@ static void read_encoder(reader *r, uint32_t pooling) {
   if (r->c->family->bit == NOMIC) {
     const char *act = text(r->root, "activation_function");
     if (strcmp(act, "swiglu") != 0) fail(r, BASE_EUNSUPPORTED, "activation_function", "is not swiglu");
-    if (real(r, r->root, "rotary_emb_fraction", 1.0) != 1.0) fail(r, BASE_EUNSUPPORTED, "rotary_emb_fraction", "is not 1");
+    if (real(r, r->root, "rotary_emb_fraction", 1.0) != 1.0)
+      fail(r, BASE_EUNSUPPORTED, "rotary_emb_fraction", "is not 1");
   }
 }
 
@@ -344,8 +365,11 @@ base_status convert_config_read(convert_config *c, const json_t *root, uint32_t 
   if (json_is_true(json_object_get(root, "share_embedding"))) c->tied = true;
   read_keys(&r);
   put_u32(&r, "vocab_size", c->vocab);
-  if (elm) read_openelm(&r);
-  else if ((c->family->bit & (BERT | NOMIC)) != 0) read_encoder(&r, pooling);
-  else read_llama(&r);
+  if (elm)
+    read_openelm(&r);
+  else if ((c->family->bit & (BERT | NOMIC)) != 0)
+    read_encoder(&r, pooling);
+  else
+    read_llama(&r);
   return r.status;
 }

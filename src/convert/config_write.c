@@ -1,4 +1,5 @@
-/* convert/config_write: metadata back to config.json, in the words that both old and new versions of transformers read. */
+/* convert/config_write: metadata back to config.json, in the words that both old and new versions of
+ * transformers read. */
 #include <math.h>
 #include <string.h>
 
@@ -65,8 +66,10 @@ static void write_keys(writer *w) {
     if ((keys[i].families & w->c->family->bit) == 0) continue;
     if (!has(w, keys[i].gguf)) {
       if (keys[i].needed && !w->status)
-        w->status = base_fail(w->err, BASE_EFORMAT, gguf_path(w->f), "the key \"%s\" is missing", full(w, keys[i].gguf, key));
-      else if (keys[i].null_when_absent) set(w, w->root, keys[i].hf, json_null());
+        w->status = base_fail(w->err, BASE_EFORMAT, gguf_path(w->f), "the key \"%s\" is missing",
+                              full(w, keys[i].gguf, key));
+      else if (keys[i].null_when_absent)
+        set(w, w->root, keys[i].hf, json_null());
     } else if (keys[i].whole) {
       set(w, w->root, keys[i].hf, json_integer(whole(w, keys[i].gguf, true)));
     } else {
@@ -77,14 +80,16 @@ static void write_keys(writer *w) {
 
 /* ---- rotary scaling ---- */
 
-/* llama3's scaling is stored as divisors only; its four numbers are found again when they are the usual ones. */
+/* llama3's scaling is stored as divisors only; its four numbers are found again when they are the usual ones.
+ */
 static json_t *find_llama3(writer *w, const gguf_tensor *t, float base) {
   static const double originals[] = {8192, 4096, 2048, 16384};
   size_t n = (size_t)t->dim[0];
   const float *have = t->data;
   float largest = 0, guess[CONVERT_MAX_ROPE];
   json_t *p = json_object();
-  for (size_t i = 0; i < n && i < CONVERT_MAX_ROPE && t->type == GGUF_T_F32; i++) largest = have[i] > largest ? have[i] : largest;
+  for (size_t i = 0; i < n && i < CONVERT_MAX_ROPE && t->type == GGUF_T_F32; i++)
+    largest = have[i] > largest ? have[i] : largest;
   for (size_t k = 0; k < 4 && n <= CONVERT_MAX_ROPE && t->type == GGUF_T_F32; k++) {
     bool same = true;
     convert_llama3_factors(guess, n, (double)base, (double)largest, 1.0, 4.0, originals[k]);
@@ -99,7 +104,8 @@ static json_t *find_llama3(writer *w, const gguf_tensor *t, float base) {
   }
   json_decref(p);
   if (!w->status)
-    w->status = base_fail(w->err, BASE_EUNSUPPORTED, "rope_freqs.weight", "these rotary factors have no known scaling");
+    w->status = base_fail(w->err, BASE_EUNSUPPORTED, "rope_freqs.weight",
+                          "these rotary factors have no known scaling");
   return NULL;
 }
 
@@ -107,10 +113,13 @@ static json_t *factors_of(writer *w, const char *name) {
   const gguf_tensor *t = gguf_find_tensor(w->f, name);
   json_t *list = json_array();
   if (t == NULL || t->type != GGUF_T_F32) {
-    if (!w->status) w->status = base_fail(w->err, BASE_EFORMAT, gguf_path(w->f), "the tensor \"%s\" is missing or not F32", name);
+    if (!w->status)
+      w->status =
+          base_fail(w->err, BASE_EFORMAT, gguf_path(w->f), "the tensor \"%s\" is missing or not F32", name);
     return list;
   }
-  for (uint64_t i = 0; i < t->dim[0]; i++) (void)json_array_append_new(list, json_float(((const float *)t->data)[i]));
+  for (uint64_t i = 0; i < t->dim[0]; i++)
+    (void)json_array_append_new(list, json_float(((const float *)t->data)[i]));
   return list;
 }
 
@@ -128,12 +137,14 @@ static json_t *scaling_of(writer *w, float base) {
     set(w, p, "type", json_string("longrope"));
     set(w, p, "long_factor", factors_of(w, "rope_factors_long.weight"));
     set(w, p, "short_factor", factors_of(w, "rope_factors_short.weight"));
-    set(w, w->root, "original_max_position_embeddings", json_integer(whole(w, "rope.scaling.original_context_length", true)));
+    set(w, w->root, "original_max_position_embeddings",
+        json_integer(whole(w, "rope.scaling.original_context_length", true)));
     return p;
   }
   set(w, p, "factor", json_float(real(w, "rope.scaling.factor", 1.0F)));
   if (has(w, "rope.scaling.original_context_length"))
-    set(w, p, "original_max_position_embeddings", json_integer(whole(w, "rope.scaling.original_context_length", true)));
+    set(w, p, "original_max_position_embeddings",
+        json_integer(whole(w, "rope.scaling.original_context_length", true)));
   return p;
 }
 
@@ -142,7 +153,8 @@ static json_t *scaling_of(writer *w, float base) {
 static void write_layer_types(writer *w, uint32_t pattern) {
   json_t *types = json_array();
   for (uint32_t i = 0; i < w->c->layers; i++)
-    (void)json_array_append_new(types, json_string((i + 1) % pattern == 0 ? "full_attention" : "sliding_attention"));
+    (void)json_array_append_new(types,
+                                json_string((i + 1) % pattern == 0 ? "full_attention" : "sliding_attention"));
   set(w, w->root, "layer_types", types);
 }
 
@@ -155,7 +167,8 @@ static void write_gemma(writer *w) {
   if (w->c->family->bit == GEMMA) return;
   double scalar = scale > 0 ? 1.0 / ((double)scale * (double)scale) : (double)w->c->head_dim;
   scalar = fabs(scalar - round(scalar)) < 1e-3 * scalar ? round(scalar) : scalar;
-  set(w, w->root, "query_pre_attn_scalar", scalar == round(scalar) ? json_integer((json_int_t)scalar) : json_real(scalar));
+  set(w, w->root, "query_pre_attn_scalar",
+      scalar == round(scalar) ? json_integer((json_int_t)scalar) : json_real(scalar));
   write_layer_types(w, pattern > 0 ? pattern : third ? 6 : 2);
   if (third) set(w, w->root, "rope_local_base_freq", json_float(real(w, "rope.freq_base_swa", 10000.0F)));
 }
@@ -172,8 +185,10 @@ static void write_llama(writer *w) {
   set(w, w->root, "rope_theta", json_float(base));
   json_t *scaling = scaling_of(w, base);
   if (scaling != NULL) set(w, w->root, "rope_scaling", scaling);
-  if ((c->family->bit & (GEMMA | GEMMA2 | GEMMA3)) != 0) write_gemma(w);
-  else set(w, w->root, "hidden_act", json_string("silu"));
+  if ((c->family->bit & (GEMMA | GEMMA2 | GEMMA3)) != 0)
+    write_gemma(w);
+  else
+    set(w, w->root, "hidden_act", json_string("silu"));
   if (c->family->bit == LLAMA || c->family->bit == QWEN3)
     set(w, w->root, "attention_bias", json_boolean(gguf_find_tensor(w->f, "blk.0.attn_q.bias") != NULL));
   if (whole(w, "block_repeat", false) == 2) {
@@ -191,7 +206,8 @@ static uint32_t layer_number(writer *w, const char *rest, uint32_t layer) {
   base_cursor_skip(&c, (size_t)layer * 4);
   uint32_t n = v->element == GGUF_I32 || v->element == GGUF_U32 ? base_cursor_u32(&c) : 0;
   if ((c.failed || n == 0) && !w->status)
-    w->status = base_fail(w->err, BASE_EFORMAT, gguf_path(w->f), "the key \"%s\" has no number for layer %u", key, (unsigned)layer);
+    w->status = base_fail(w->err, BASE_EFORMAT, gguf_path(w->f), "the key \"%s\" has no number for layer %u",
+                          key, (unsigned)layer);
   return n;
 }
 
@@ -237,7 +253,8 @@ static void write_ids(writer *w) {
              {"tokenizer.ggml.padding_token_id", "pad_token_id"}};
   for (size_t i = 0; i < 3; i++) {
     uint32_t id;
-    bool there = gguf_find(w->f, ids[i].gguf) != NULL && gguf_get_u32(w->f, ids[i].gguf, &id, NULL) == BASE_OK;
+    bool there =
+        gguf_find(w->f, ids[i].gguf) != NULL && gguf_get_u32(w->f, ids[i].gguf, &id, NULL) == BASE_OK;
     set(w, w->root, ids[i].hf, there ? json_integer(id) : json_null());
   }
 }
@@ -251,7 +268,8 @@ json_t *convert_config_write(convert_config *c, const gguf_file *f, base_error *
     json_decref(w.root);
     return NULL;
   }
-  if (embedding == NULL) w.status = base_fail(err, BASE_EFORMAT, gguf_path(f), "the tensor \"token_embd.weight\" is missing");
+  if (embedding == NULL)
+    w.status = base_fail(err, BASE_EFORMAT, gguf_path(f), "the tensor \"token_embd.weight\" is missing");
   c->layers = whole(&w, "block_count", true);
   c->hidden = whole(&w, "embedding_length", true);
   c->heads = c->family->bit == OPENELM ? 1 : whole(&w, "attention.head_count", true);
@@ -270,9 +288,12 @@ json_t *convert_config_write(convert_config *c, const gguf_file *f, base_error *
   set(&w, w.root, "tie_word_embeddings", json_boolean(c->tied));
   write_ids(&w);
   write_keys(&w);
-  if (c->family->bit == OPENELM) write_openelm(&w);
-  else if ((c->family->bit & (BERT | NOMIC)) != 0) write_encoder(&w);
-  else write_llama(&w);
+  if (c->family->bit == OPENELM)
+    write_openelm(&w);
+  else if ((c->family->bit & (BERT | NOMIC)) != 0)
+    write_encoder(&w);
+  else
+    write_llama(&w);
 done:
   if (!w.status) return w.root;
   json_decref(w.root);

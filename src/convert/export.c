@@ -67,17 +67,21 @@ static base_status add_tensor(exporter *x, const convert_name *n, const gguf_ten
   (void)base_format(job->name, sizeof job->name, "%.*s", (int)t->name.len, t->name.ptr);
   job->type = second ? p->part[0].type : type_for(x, t);
   job->run = &x->run;
-  job->source = (convert_source){.type = t->type, .data = t->data, .cols = t->dim[0], .count = t->dim[0] * rows};
+  job->source =
+      (convert_source){.type = t->type, .data = t->data, .cols = t->dim[0], .count = t->dim[0] * rows};
   if ((n->flags & ROTARY) != 0) {
-    if (x->config.head_dim == 0 || x->config.head_dim % 2 != 0 || (t->n_dims > 1 ? t->dim[1] : t->dim[0]) % x->config.head_dim != 0)
-      return base_fail(x->err, BASE_EMISMATCH, job->name, "its rows are no whole number of heads of %u", (unsigned)x->config.head_dim);
+    if (x->config.head_dim == 0 || x->config.head_dim % 2 != 0 ||
+        (t->n_dims > 1 ? t->dim[1] : t->dim[0]) % x->config.head_dim != 0)
+      return base_fail(x->err, BASE_EMISMATCH, job->name, "its rows are no whole number of heads of %u",
+                       (unsigned)x->config.head_dim);
     job->source.head_rows = x->config.head_dim;
     if (t->n_dims == 1) job->source.cols = 1;
     if (t->n_dims == 1 && gguf_block_elements(t->type) > 1)
       return base_fail(x->err, BASE_EUNSUPPORTED, job->name, "a vector in blocks cannot be turned around");
   }
   if ((n->flags & PLUS_ONE) != 0) job->source.add = -1.0F;
-  if (!gguf_row_bytes(job->type, t->dim[0], &row)) return base_fail(x->err, BASE_EFORMAT, job->name, "impossible shape");
+  if (!gguf_row_bytes(job->type, t->dim[0], &row))
+    return base_fail(x->err, BASE_EFORMAT, job->name, "impossible shape");
   p->bytes += row * rows;
   x->all += row * rows;
   return BASE_OK;
@@ -85,11 +89,13 @@ static base_status add_tensor(exporter *x, const convert_name *n, const gguf_ten
 
 static base_status add_name(exporter *x, const convert_name *n, uint32_t layer) {
   char gguf[96], hf[128];
-  if (!convert_fill_name(gguf, sizeof gguf, n->gguf, layer) || !convert_fill_name(hf, sizeof hf, n->hf, layer))
+  if (!convert_fill_name(gguf, sizeof gguf, n->gguf, layer) ||
+      !convert_fill_name(hf, sizeof hf, n->hf, layer))
     return base_fail(x->err, BASE_ELIMIT, n->gguf, "the name is too long");
   const gguf_tensor *t = gguf_find_tensor(x->f, gguf);
   if (t == NULL && (n->flags & OPTIONAL) != 0) return BASE_OK;
-  if (t == NULL) return base_fail(x->err, BASE_EFORMAT, gguf_path(x->f), "the tensor \"%s\" is missing", gguf);
+  if (t == NULL)
+    return base_fail(x->err, BASE_EFORMAT, gguf_path(x->f), "the tensor \"%s\" is missing", gguf);
   x->used[t - gguf_tensor_at(x->f, 0)] = true;
   return add_tensor(x, n, t, hf);
 }
@@ -99,7 +105,8 @@ static base_status add_all(exporter *x) {
   const convert_name *names = convert_names(&n);
   base_status status = BASE_OK;
   for (size_t i = 0; i < n && !status; i++) {
-    if ((names[i].families & x->config.family->bit) != 0 && !convert_name_has_layer(&names[i])) status = add_name(x, &names[i], 0);
+    if ((names[i].families & x->config.family->bit) != 0 && !convert_name_has_layer(&names[i]))
+      status = add_name(x, &names[i], 0);
   }
   for (uint32_t layer = 0; layer < x->config.layers && !status; layer++) {
     for (size_t i = 0; i < n && !status; i++) {
@@ -110,8 +117,8 @@ static base_status add_all(exporter *x) {
   for (size_t i = 0; i < tensors && !status; i++) {
     base_slice name = gguf_tensor_at(x->f, i)->name;
     if (!x->used[i] && !base_slice_starts(name, BASE_LITERAL("rope_f")))
-      status = base_fail(x->err, BASE_EUNSUPPORTED, gguf_path(x->f), "the tensor \"%.*s\" is not known in this architecture",
-                         (int)name.len, name.ptr);
+      status = base_fail(x->err, BASE_EUNSUPPORTED, gguf_path(x->f),
+                         "the tensor \"%.*s\" is not known in this architecture", (int)name.len, name.ptr);
   }
   return status;
 }
@@ -126,8 +133,10 @@ static void build_header(const exporter *x, base_buf *b) {
     base_buf_puts(b, ",");
     base_buf_json(b, base_slice_of(p->name));
     base_buf_printf(b, ":{\"dtype\":\"%s\",\"shape\":[", dtype_of(p->part[0].type));
-    for (int k = 0; k < p->n_dims; k++) base_buf_printf(b, "%s%llu", k > 0 ? "," : "", (unsigned long long)p->shape[k]);
-    base_buf_printf(b, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)at, (unsigned long long)(at + p->bytes));
+    for (int k = 0; k < p->n_dims; k++)
+      base_buf_printf(b, "%s%llu", k > 0 ? "," : "", (unsigned long long)p->shape[k]);
+    base_buf_printf(b, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)at,
+                    (unsigned long long)(at + p->bytes));
     at += p->bytes;
   }
   base_buf_puts(b, "}");
@@ -154,8 +163,10 @@ static base_status save_weights(exporter *x) {
     for (int k = 0; k < x->pieces[i].parts && !status; k++)
       status = convert_recode(&x->pieces[i].part[k], emit_to_writer, w, x->err);
   }
-  if (w != NULL && !status) status = os_writer_commit(w, x->err);
-  else os_writer_abort(w);
+  if (w != NULL && !status)
+    status = os_writer_commit(w, x->err);
+  else
+    os_writer_abort(w);
   base_buf_free(&header);
   return status;
 }
@@ -169,9 +180,10 @@ static base_status save_config(exporter *x, json_t *config) {
   (void)json_object_set_new(config, "torch_dtype", json_string(name));
   base_status status = convert_save_json(config, x->dir, "config.json", x->err);
   (void)base_format(key, sizeof key, "%s.pooling_type", x->config.family->arch);
-  if (status || gguf_find(x->f, key) == NULL || gguf_get_u32(x->f, key, &pooling, NULL) != BASE_OK) return status;
-  json_t *root = json_pack("{s:i,s:b,s:b}", "word_embedding_dimension", (int)x->config.hidden, "pooling_mode_cls_token",
-                           pooling == 2, "pooling_mode_mean_tokens", pooling == 1);
+  if (status || gguf_find(x->f, key) == NULL || gguf_get_u32(x->f, key, &pooling, NULL) != BASE_OK)
+    return status;
+  json_t *root = json_pack("{s:i,s:b,s:b}", "word_embedding_dimension", (int)x->config.hidden,
+                           "pooling_mode_cls_token", pooling == 2, "pooling_mode_mean_tokens", pooling == 1);
   status = convert_join(folder, sizeof folder, x->dir, "1_Pooling", x->err);
   if (!status) status = os_mkdir(folder, x->err);
   if (!status) status = convert_save_json(root, folder, "config.json", x->err);
@@ -187,7 +199,8 @@ static base_status export_all(exporter *x, const convert_hooks *hooks) {
   x->cap = tensors + 1;
   x->pieces = base_calloc(NULL, x->cap, sizeof *x->pieces);
   x->used = base_calloc(NULL, x->cap, sizeof *x->used);
-  if (x->pieces == NULL || x->used == NULL) status = base_fail(x->err, BASE_ENOMEM, x->dir, "no memory for the tensors");
+  if (x->pieces == NULL || x->used == NULL)
+    status = base_fail(x->err, BASE_ENOMEM, x->dir, "no memory for the tensors");
   if (!status) status = add_all(x);
   if (!status) status = convert_run_open(&x->run, hooks, x->all, x->err);
   if (!status) status = os_mkdir(x->dir, x->err);
@@ -201,8 +214,8 @@ static base_status export_all(exporter *x, const convert_hooks *hooks) {
   return status;
 }
 
-base_status convert_export(const char *in, const char *out_dir, const char *target_name, const convert_hooks *hooks,
-                           base_error *err) {
+base_status convert_export(const char *in, const char *out_dir, const char *target_name,
+                           const convert_hooks *hooks, base_error *err) {
   static const convert_hooks none;
   base_error local = {0};
   gguf_file *f = NULL;

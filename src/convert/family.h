@@ -1,4 +1,5 @@
-/* convert/family: what distinguishes the architectures: names of tensors and keys, and config.json both ways. */
+/* convert/family: what distinguishes the architectures: names of tensors and keys, and config.json both ways.
+ */
 #ifndef CONVERT_FAMILY_H
 #define CONVERT_FAMILY_H
 
@@ -45,7 +46,8 @@ const convert_key *convert_keys(size_t *count);
 /* The family of a GGUF file, its class chosen by what the metadata says; NULL with the error recorded. */
 const convert_family *convert_find_arch(const gguf_file *f, base_error *err);
 /* Llama 3.1's divisors of the n rotary frequencies of a head. */
-void convert_llama3_factors(float *out, size_t n, double base, double factor, double low, double high, double original);
+void convert_llama3_factors(float *out, size_t n, double base, double factor, double low, double high,
+                            double original);
 /* All rows of name.def. */
 const convert_name *convert_names(size_t *count);
 /* `pattern` with '#' as the layer. False when it does not fit. */

@@ -1,5 +1,6 @@
-/* convert/import: a Hugging Face folder to GGUF: configuration to metadata, tokenizer to its keys, every tensor renamed by
- * name.def, turned around where llama.cpp's files want it, and streamed into the target's types. */
+/* convert/import: a Hugging Face folder to GGUF: configuration to metadata, tokenizer to its keys, every
+ * tensor renamed by name.def, turned around where llama.cpp's files want it, and streamed into the target's
+ * types. */
 #include <math.h>
 #include <string.h>
 
@@ -43,9 +44,11 @@ static base_status read_pooling(import *m, uint32_t *pooling, base_error *err) {
   if (status || !os_exists(path)) return status;
   json_t *root = convert_load_json(path, 1 << 20, err);
   if (root == NULL) return BASE_EFORMAT;
-  if (json_is_true(json_object_get(root, "pooling_mode_cls_token"))) *pooling = 2;
+  if (json_is_true(json_object_get(root, "pooling_mode_cls_token")))
+    *pooling = 2;
   else if (!json_is_true(json_object_get(root, "pooling_mode_mean_tokens")))
-    status = base_fail(err, BASE_EUNSUPPORTED, path, "the pooling is neither of the first token nor the mean");
+    status =
+        base_fail(err, BASE_EUNSUPPORTED, path, "the pooling is neither of the first token nor the mean");
   json_decref(root);
   return status;
 }
@@ -89,11 +92,13 @@ static convert_job *new_job(import *m, const char *name, base_error *err) {
 static base_status put_job(import *m, convert_job *job, int n_dims, const uint64_t *dim, base_error *err) {
   bool fallback;
   size_t row;
-  job->type = convert_choose_type(m->target, &m->facts, base_slice_of(job->name), n_dims, dim, job->source.type, &fallback);
+  job->type = convert_choose_type(m->target, &m->facts, base_slice_of(job->name), n_dims, dim,
+                                  job->source.type, &fallback);
   if (fallback)
     convert_note(m->hooks, "%s has rows of %llu, which do not fit its blocks; it becomes %s", job->name,
                  (unsigned long long)dim[0], gguf_tensor_type_name(job->type));
-  if (!gguf_row_bytes(job->type, dim[0], &row)) return base_fail(err, BASE_EFORMAT, job->name, "impossible shape");
+  if (!gguf_row_bytes(job->type, dim[0], &row))
+    return base_fail(err, BASE_EFORMAT, job->name, "impossible shape");
   m->all += row * (job->source.count / dim[0]);
   gguf_put_made_tensor(m->w, job->name, job->type, n_dims, dim, convert_make_tensor, job);
   return BASE_OK;
@@ -114,19 +119,21 @@ static const convert_weight *find_weight(import *m, const char *hf) {
 }
 
 /* Both halves of split tensors, rows turned, one added: what name.def's flags say. */
-static base_status shape_source(const import *m, const convert_name *n, const convert_weight *t, convert_source *s,
-                                uint64_t *dim, base_error *err) {
+static base_status shape_source(const import *m, const convert_name *n, const convert_weight *t,
+                                convert_source *s, uint64_t *dim, base_error *err) {
   uint64_t rows = t->n_dims > 1 ? t->shape[0] : t->elements;
   if ((n->flags & (FIRST | SECOND)) != 0) {
-    if (t->n_dims != 2 || rows % 2 != 0) return base_fail(err, BASE_EFORMAT, t->name, "this tensor cannot be halved");
+    if (t->n_dims != 2 || rows % 2 != 0)
+      return base_fail(err, BASE_EFORMAT, t->name, "this tensor cannot be halved");
     s->count /= 2;
     dim[1] /= 2;
     if ((n->flags & SECOND) != 0) s->data += t->bytes / 2;
   }
   if ((n->flags & ROTARY) != 0) {
     if (rows % m->config.head_dim != 0)
-      return base_fail(err, BASE_EMISMATCH, t->name, "this tensor has %llu rows, no whole number of heads of %u",
-                       (unsigned long long)rows, (unsigned)m->config.head_dim);
+      return base_fail(err, BASE_EMISMATCH, t->name,
+                       "this tensor has %llu rows, no whole number of heads of %u", (unsigned long long)rows,
+                       (unsigned)m->config.head_dim);
     s->head_rows = m->config.head_dim;
     s->interleave = true;
     if (t->n_dims == 1) s->cols = 1;
@@ -138,15 +145,16 @@ static base_status shape_source(const import *m, const convert_name *n, const co
 static base_status put_weight(import *m, const convert_name *n, uint32_t layer, base_error *err) {
   char gguf[96], hf[128];
   uint64_t dim[4];
-  if (!convert_fill_name(gguf, sizeof gguf, n->gguf, layer) || !convert_fill_name(hf, sizeof hf, n->hf, layer))
+  if (!convert_fill_name(gguf, sizeof gguf, n->gguf, layer) ||
+      !convert_fill_name(hf, sizeof hf, n->hf, layer))
     return base_fail(err, BASE_ELIMIT, n->gguf, "the name is too long");
   const convert_weight *t = find_weight(m, hf);
   if (t == NULL && (n->flags & OPTIONAL) != 0) return BASE_OK;
   if (t == NULL) return base_fail(err, BASE_EFORMAT, m->dir, "the tensor \"%s\" is missing", hf);
   if (strcmp(n->gguf, "output.weight") == 0 && m->config.tied) return BASE_OK;
   if (!t->readable || (t->type != GGUF_T_F32 && t->type != GGUF_T_F16 && t->type != GGUF_T_BF16))
-    return base_fail(err, BASE_EUNSUPPORTED, m->dir, "tensor \"%s\" has the dtype %s; F32, F16 and BF16 are converted", hf,
-                     t->dtype);
+    return base_fail(err, BASE_EUNSUPPORTED, m->dir,
+                     "tensor \"%s\" has the dtype %s; F32, F16 and BF16 are converted", hf, t->dtype);
   if (t->n_dims < 1 || t->n_dims > 4 || t->elements == 0)
     return base_fail(err, BASE_EFORMAT, m->dir, "tensor \"%s\" has no shape that can be converted", hf);
   for (int i = 0; i < t->n_dims; i++) dim[i] = t->shape[t->n_dims - 1 - i];
@@ -169,7 +177,8 @@ static base_status put_floats(import *m, const char *name, const float *v, size_
 
 /* Buffers and heads that are no part of the model proper. */
 static bool is_ignored(const char *name) {
-  static const char *const parts[] = {"rotary_emb.inv_freq", "position_ids", "pooler.", "cls.", "attn.masked_bias"};
+  static const char *const parts[] = {"rotary_emb.inv_freq", "position_ids", "pooler.", "cls.",
+                                      "attn.masked_bias"};
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
     if (strstr(name, parts[i]) != NULL) return true;
   }
@@ -186,7 +195,8 @@ static base_status put_tensors(import *m, base_error *err) {
   }
   if (!status) status = put_floats(m, "rope_freqs.weight", m->config.rope_freqs, m->config.n_freqs, err);
   if (!status) status = put_floats(m, "rope_factors_long.weight", m->config.rope_long, m->config.n_long, err);
-  if (!status) status = put_floats(m, "rope_factors_short.weight", m->config.rope_short, m->config.n_short, err);
+  if (!status)
+    status = put_floats(m, "rope_factors_short.weight", m->config.rope_short, m->config.n_short, err);
   for (uint32_t layer = 0; layer < m->config.layers; layer++) {
     for (size_t i = 0; i < n && !status; i++) {
       if ((names[i].families & m->config.family->bit) != 0 && convert_name_has_layer(&names[i]))
@@ -195,7 +205,8 @@ static base_status put_tensors(import *m, base_error *err) {
   }
   for (size_t i = 0; i < m->weights.n && !status; i++) {
     if (!m->used[i] && !is_ignored(m->weights.items[i].name))
-      status = base_fail(err, BASE_EUNSUPPORTED, m->dir, "the tensor \"%.120s\" is not known in the architecture %s",
+      status = base_fail(err, BASE_EUNSUPPORTED, m->dir,
+                         "the tensor \"%.120s\" is not known in the architecture %s",
                          m->weights.items[i].name, m->config.family->class_name);
   }
   return status;
@@ -206,7 +217,8 @@ static base_status fit_vocab(import *m, base_error *err) {
   size_t n;
   const convert_name *names = convert_names(&n);
   for (size_t i = 0; i < n; i++) {
-    if ((names[i].families & m->config.family->bit) == 0 || strcmp(names[i].gguf, "token_embd.weight") != 0) continue;
+    if ((names[i].families & m->config.family->bit) == 0 || strcmp(names[i].gguf, "token_embd.weight") != 0)
+      continue;
     const convert_weight *t = find_weight(m, names[i].hf);
     if (t != NULL && t->n_dims == 2) return convert_vocab_pad(&m->vocab, t->shape[0], m->dir, err);
   }
@@ -224,11 +236,13 @@ static base_status prepare(import *m, base_error *err) {
   if (m->cap_jobs > m->weights.n * 2 + 8) m->cap_jobs = m->weights.n * 2 + 8;
   m->used = base_calloc(NULL, m->weights.n + 1, sizeof *m->used);
   m->jobs = base_calloc(NULL, m->cap_jobs, sizeof *m->jobs);
-  if (m->used == NULL || m->jobs == NULL) return base_fail(err, BASE_ENOMEM, m->dir, "no memory for the tensors");
-  m->facts = (convert_model_facts){.layers = m->config.layers,
-                                   .heads = m->config.heads,
-                                   .kv_heads = m->config.kv_heads,
-                                   .has_output = !m->config.tied && convert_weights_find(&m->weights, "lm_head.weight") != NULL};
+  if (m->used == NULL || m->jobs == NULL)
+    return base_fail(err, BASE_ENOMEM, m->dir, "no memory for the tensors");
+  m->facts = (convert_model_facts){
+      .layers = m->config.layers,
+      .heads = m->config.heads,
+      .kv_heads = m->config.kv_heads,
+      .has_output = !m->config.tied && convert_weights_find(&m->weights, "lm_head.weight") != NULL};
   status = fit_vocab(m, err);
   if (!status) status = convert_vocab_put(&m->vocab, m->w, err);
   gguf_put_u32(m->w, "general.file_type", m->target->file_type);
@@ -238,7 +252,7 @@ static base_status prepare(import *m, base_error *err) {
 
 static base_status import_folder(const char *dir, const char *out, const convert_target *target,
                                  const convert_hooks *hooks, base_error *err) {
-  import m = {.dir = dir, .target = target, .hooks = hooks, .w = gguf_writer_new(NULL)};
+import m = {.dir = dir, .target = target, .hooks = hooks, .w = gguf_writer_new(NULL) };
   base_status status = BASE_OK;
   convert_vocab_init(&m.vocab);
   if (m.w == NULL) return base_fail(err, BASE_ENOMEM, dir, "no memory to convert");
@@ -265,6 +279,7 @@ base_status convert_import(const char *in, const char *tokenizer, const char *ou
   if (os_is_dir(in)) return import_folder(in, out, target, hooks, err);
   if (!os_exists(in)) return base_fail(err, BASE_ENOTFOUND, in, "there is no such file or folder");
   if (tokenizer == NULL)
-    return base_fail(err, BASE_EARGUMENT, in, "this is no folder; for a llama2.c checkpoint --tokenizer FILE is needed too");
+    return base_fail(err, BASE_EARGUMENT, in,
+                     "this is no folder; for a llama2.c checkpoint --tokenizer FILE is needed too");
   return convert_import_llama2c(in, tokenizer, out, target, hooks, err);
 }

@@ -1,5 +1,5 @@
-/* convert/inspect: a file's contents as JSON, for people and programs: what it says about itself, its tensors, and the
- * memory that running it takes. */
+/* convert/inspect: a file's contents as JSON, for people and programs: what it says about itself, its
+ * tensors, and the memory that running it takes. */
 #include <string.h>
 
 #include "convert/convert.h"
@@ -10,7 +10,7 @@ enum { SHOWN_ITEMS = 8, SHOWN_TEXT = 400, TOTALS = 64 };
 
 /* ---- metadata ---- */
 
-static const char *const kinds[] = {"u8",  "i8",   "u16",    "i16",   "u32", "i32", "f32",
+static const char *const kinds[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
                                     "bool", "string", "array", "u64", "i64", "f64"};
 
 static const char *kind_of(gguf_type type) {
@@ -19,8 +19,10 @@ static const char *kind_of(gguf_type type) {
 
 /* JSON has no infinities; they and not-a-numbers become null. */
 static void put_real(base_buf *j, double v, int digits) {
-  if (v - v == 0) base_buf_printf(j, "%.*g", digits, v);
-  else base_buf_puts(j, "null");
+  if (v - v == 0)
+    base_buf_printf(j, "%.*g", digits, v);
+  else
+    base_buf_puts(j, "null");
 }
 
 /* One scalar of `type` at the cursor. */
@@ -91,7 +93,8 @@ static void count(totals *t, const char *type, uint64_t elements, uint64_t bytes
   t->bytes += bytes;
 }
 
-static void put_tensor(base_buf *j, base_slice name, const char *type, int n_dims, const uint64_t *dim, uint64_t bytes) {
+static void put_tensor(base_buf *j, base_slice name, const char *type, int n_dims, const uint64_t *dim,
+                       uint64_t bytes) {
   base_buf_puts(j, "{\"name\":");
   base_buf_json(j, name);
   base_buf_printf(j, ",\"type\":\"%s\",\"shape\":[", type);
@@ -102,9 +105,9 @@ static void put_tensor(base_buf *j, base_slice name, const char *type, int n_dim
 static void put_totals(base_buf *j, const totals *t) {
   base_buf_puts(j, "],\"totals\":[");
   for (size_t i = 0; i < t->n; i++) {
-    base_buf_printf(j, "%s{\"type\":\"%s\",\"tensors\":%llu,\"elements\":%llu,\"bytes\":%llu}", i > 0 ? "," : "",
-                    t->item[i].type, (unsigned long long)t->item[i].tensors, (unsigned long long)t->item[i].elements,
-                    (unsigned long long)t->item[i].bytes);
+    base_buf_printf(j, "%s{\"type\":\"%s\",\"tensors\":%llu,\"elements\":%llu,\"bytes\":%llu}",
+                    i > 0 ? "," : "", t->item[i].type, (unsigned long long)t->item[i].tensors,
+                    (unsigned long long)t->item[i].elements, (unsigned long long)t->item[i].bytes);
   }
   base_buf_printf(j, "],\"parameters\":%llu", (unsigned long long)t->elements);
 }
@@ -125,7 +128,8 @@ static uint64_t all_kv_heads(const gguf_file *f, base_slice arch, uint64_t layer
   char key[128];
   uint64_t one = heads, sum = 0;
   const gguf_value *v = NULL;
-  if (base_format(key, sizeof key, "%.*s.attention.head_count_kv", (int)arch.len, arch.ptr)) v = gguf_find(f, key);
+  if (base_format(key, sizeof key, "%.*s.attention.head_count_kv", (int)arch.len, arch.ptr))
+    v = gguf_find(f, key);
   if (v != NULL && v->type == GGUF_ARRAY && (v->element == GGUF_I32 || v->element == GGUF_U32)) {
     base_cursor c = base_cursor_of(v->bytes, v->len);
     for (uint64_t i = 0; i < v->count && i < layers; i++) sum += base_cursor_u32(&c);
@@ -135,8 +139,8 @@ static uint64_t all_kv_heads(const gguf_file *f, base_slice arch, uint64_t layer
   return one * layers;
 }
 
-/* Bytes of a half-float cache for `context` tokens, when every layer keeps all of them; 0 when the metadata does not say.
- * A sliding window or an int8 cache needs less. */
+/* Bytes of a half-float cache for `context` tokens, when every layer keeps all of them; 0 when the metadata
+ * does not say. A sliding window or an int8 cache needs less. */
 static uint64_t cache_bytes(const gguf_file *f, base_slice arch, uint64_t context) {
   uint64_t layers, heads = 0, width, key_length, value_length;
   if (!find_number(f, arch, "block_count", &layers) || layers > 65536) return 0;
@@ -148,7 +152,8 @@ static uint64_t cache_bytes(const gguf_file *f, base_slice arch, uint64_t contex
     key_length = width / heads;
   }
   if (!find_number(f, arch, "attention.value_length", &value_length)) value_length = key_length;
-  double bytes = (double)all_kv_heads(f, arch, layers, heads) * (double)(key_length + value_length) * 2.0 * (double)context;
+  double bytes = (double)all_kv_heads(f, arch, layers, heads) * (double)(key_length + value_length) * 2.0 *
+                 (double)context;
   return bytes < 0x1p62 ? (uint64_t)bytes : 0;
 }
 

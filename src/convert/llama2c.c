@@ -1,7 +1,7 @@
-/* convert/llama2c: a checkpoint is seven int32 (width, hidden, layers, heads, key heads, vocabulary, length; a negative
- * vocabulary means an output matrix of its own), then floats, kind by kind over all layers. Its queries and keys lie in
- * pairs, as llama's GGUF files have them. The tokenizer is a count of bytes, then for each token a score, a length and
- * its bytes. */
+/* convert/llama2c: a checkpoint is seven int32 (width, hidden, layers, heads, key heads, vocabulary, length;
+ * a negative vocabulary means an output matrix of its own), then floats, kind by kind over all layers. Its
+ * queries and keys lie in pairs, as llama's GGUF files have them. The tokenizer is a count of bytes, then for
+ * each token a score, a length and its bytes. */
 #include "convert/llama2c.h"
 
 #include <string.h>
@@ -43,12 +43,15 @@ static base_status read_shape(checkpoint *c, base_error *err) {
   if (v[5] != INT32_MIN && v[5] < 0) v[5] = -v[5];
   for (int i = 0; i < 7; i++) {
     if (cursor.failed || v[i] < 1 || v[i] > 1 << 20)
-      return base_fail(err, BASE_EFORMAT, c->path, "this is no checkpoint of llama2.c: number %d of its header is impossible", i);
+      return base_fail(err, BASE_EFORMAT, c->path,
+                       "this is no checkpoint of llama2.c: number %d of its header is impossible", i);
   }
-  *s = (shape){(uint32_t)v[0], (uint32_t)v[1], (uint32_t)v[2], (uint32_t)v[3], (uint32_t)v[4],
-               (uint32_t)v[5], (uint32_t)v[6], 0,              s->own_output};
+  *s = (shape){(uint32_t)v[0], (uint32_t)v[1], (uint32_t)v[2], (uint32_t)v[3],
+               (uint32_t)v[4], (uint32_t)v[5], (uint32_t)v[6], 0,
+               s->own_output};
   if (s->width % s->heads != 0 || s->heads % s->kv_heads != 0 || s->layers > 1024)
-    return base_fail(err, BASE_EFORMAT, c->path, "this is no checkpoint of llama2.c: its heads do not divide its width");
+    return base_fail(err, BASE_EFORMAT, c->path,
+                     "this is no checkpoint of llama2.c: its heads do not divide its width");
   s->head_dim = s->width / s->heads;
   return BASE_OK;
 }
@@ -70,8 +73,8 @@ static void list_kinds(const shape *s, kind *k) {
   memcpy(k, all, sizeof all);
 }
 
-static base_status put_tensor(checkpoint *c, const convert_target *target, const convert_hooks *hooks, const kind *k,
-                              uint32_t layer, const unsigned char *data, base_error *err) {
+static base_status put_tensor(checkpoint *c, const convert_target *target, const convert_hooks *hooks,
+                              const kind *k, uint32_t layer, const unsigned char *data, base_error *err) {
   convert_model_facts facts = {c->s.layers, c->s.heads, c->s.kv_heads, c->s.own_output};
   convert_job *job = &c->jobs[c->n_jobs++];
   uint64_t dim[2] = {k->cols, k->rows};
@@ -79,14 +82,19 @@ static base_status put_tensor(checkpoint *c, const convert_target *target, const
   bool fallback;
   size_t row;
   const char *mark = strchr(k->name, '#');
-  if (mark == NULL) (void)base_format(job->name, sizeof job->name, "%s", k->name);
-  else (void)base_format(job->name, sizeof job->name, "blk.%u%s", (unsigned)layer, mark + 1);
-  job->source = (convert_source){.type = GGUF_T_F32, .data = data, .cols = k->cols, .count = k->cols * (k->rows > 0 ? k->rows : 1)};
-  job->type = convert_choose_type(target, &facts, base_slice_of(job->name), n_dims, dim, GGUF_T_F32, &fallback);
+  if (mark == NULL)
+    (void)base_format(job->name, sizeof job->name, "%s", k->name);
+  else
+    (void)base_format(job->name, sizeof job->name, "blk.%u%s", (unsigned)layer, mark + 1);
+  job->source = (convert_source){
+      .type = GGUF_T_F32, .data = data, .cols = k->cols, .count = k->cols * (k->rows > 0 ? k->rows : 1)};
+  job->type =
+      convert_choose_type(target, &facts, base_slice_of(job->name), n_dims, dim, GGUF_T_F32, &fallback);
   if (fallback)
     convert_note(hooks, "%s has rows of %llu, which do not fit its blocks; it becomes %s", job->name,
                  (unsigned long long)k->cols, gguf_tensor_type_name(job->type));
-  if (!gguf_row_bytes(job->type, k->cols, &row)) return base_fail(err, BASE_EFORMAT, job->name, "impossible shape");
+  if (!gguf_row_bytes(job->type, k->cols, &row))
+    return base_fail(err, BASE_EFORMAT, job->name, "impossible shape");
   c->run.all += row * (job->source.count / k->cols);
   job->run = &c->run;
   gguf_put_made_tensor(c->w, job->name, job->type, n_dims, dim, convert_make_tensor, job);
@@ -94,7 +102,8 @@ static base_status put_tensor(checkpoint *c, const convert_target *target, const
 }
 
 /* All tensors in the file's order; what the shape says and the file's length agree. */
-static base_status put_tensors(checkpoint *c, const convert_target *target, const convert_hooks *hooks, base_error *err) {
+static base_status put_tensors(checkpoint *c, const convert_target *target, const convert_hooks *hooks,
+                               base_error *err) {
   kind kinds[KINDS + 1];
   base_cursor cursor = base_cursor_of(c->map.ptr, c->map.len);
   base_cursor_skip(&cursor, HEADER_BYTES);
@@ -110,7 +119,8 @@ static base_status put_tensors(checkpoint *c, const convert_target *target, cons
       if (data == NULL)
         return base_fail(err, BASE_EFORMAT, c->path, "the file ends inside %s",
                          kinds[i].name != NULL ? kinds[i].name : "the rotary tables");
-      base_status status = kinds[i].name != NULL ? put_tensor(c, target, hooks, &kinds[i], layer, data, err) : BASE_OK;
+      base_status status =
+          kinds[i].name != NULL ? put_tensor(c, target, hooks, &kinds[i], layer, data, err) : BASE_OK;
       if (status) return status;
     }
   }
@@ -119,20 +129,26 @@ static base_status put_tensors(checkpoint *c, const convert_target *target, cons
 }
 
 /* Token text as GGUF has it: blanks as U+2581, bytes 3..258 as <0xNN>. */
-static base_status put_token(checkpoint *c, uint32_t id, base_slice text, float score, const char *where, base_error *err) {
+static base_status put_token(checkpoint *c, uint32_t id, base_slice text, float score, const char *where,
+                             base_error *err) {
   static const char *const first[3] = {"<unk>", "<s>", "</s>"};
   int32_t type = id == 0 ? TOKEN_UNKNOWN : id < 3 ? TOKEN_CONTROL : id < 259 ? TOKEN_BYTE : TOKEN_NORMAL;
   base_buf shown = {0};
-  if (id < 3) base_buf_puts(&shown, first[id]);
-  else if (id < 259) base_buf_printf(&shown, "<0x%02X>", (unsigned)(id - 3));
+  if (id < 3)
+    base_buf_puts(&shown, first[id]);
+  else if (id < 259)
+    base_buf_printf(&shown, "<0x%02X>", (unsigned)(id - 3));
   for (size_t i = 0; id >= 259 && i < text.len; i++) {
-    if (text.ptr[i] == ' ') base_buf_add(&shown, "\xE2\x96\x81", SPACE_BYTES);
-    else base_buf_putc(&shown, text.ptr[i]);
+    if (text.ptr[i] == ' ')
+      base_buf_add(&shown, "\xE2\x96\x81", SPACE_BYTES);
+    else
+      base_buf_putc(&shown, text.ptr[i]);
   }
   base_status status = BASE_OK;
   if (shown.len > 0 && !base_utf8_valid(shown.ptr, shown.len))
     status = base_fail(err, BASE_EFORMAT, where, "token %u is not UTF-8", (unsigned)id);
-  if (!status) status = convert_vocab_set(&c->vocab, id, (base_slice){shown.ptr, shown.len}, score, type, where, err);
+  if (!status)
+    status = convert_vocab_set(&c->vocab, id, (base_slice){shown.ptr, shown.len}, score, type, where, err);
   base_buf_free(&shown);
   return status;
 }
@@ -147,11 +163,14 @@ static base_status read_tokenizer(checkpoint *c, const char *path, base_error *e
     uint32_t len = base_cursor_u32(&cursor);
     const char *text = base_cursor_bytes(&cursor, len);
     if (text == NULL || !(score - score == 0))
-      status = base_fail(err, BASE_EFORMAT, path, "the file ends at token %u; the checkpoint has %u", (unsigned)id,
-                         (unsigned)c->s.vocab);
-    else status = put_token(c, id, (base_slice){text, len}, score, path, err);
+      status = base_fail(err, BASE_EFORMAT, path, "the file ends at token %u; the checkpoint has %u",
+                         (unsigned)id, (unsigned)c->s.vocab);
+    else
+      status = put_token(c, id, (base_slice){text, len}, score, path, err);
   }
-  if (!status && cursor.pos != cursor.len) status = base_fail(err, BASE_EMISMATCH, path, "there are more tokens than the checkpoint's %u", (unsigned)c->s.vocab);
+  if (!status && cursor.pos != cursor.len)
+    status = base_fail(err, BASE_EMISMATCH, path, "there are more tokens than the checkpoint's %u",
+                       (unsigned)c->s.vocab);
   base_buf_free(&bytes);
   c->vocab.model = "llama";
   c->vocab.pre = "default";
@@ -181,7 +200,8 @@ static void put_keys(checkpoint *c, const convert_target *target) {
 }
 
 base_status convert_import_llama2c(const char *path, const char *tokenizer, const char *out,
-                                   const convert_target *target, const convert_hooks *hooks, base_error *err) {
+                                   const convert_target *target, const convert_hooks *hooks,
+                                   base_error *err) {
   checkpoint c = {.path = path};
   convert_run buffers = {0};
   convert_vocab_init(&c.vocab);

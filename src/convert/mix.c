@@ -1,5 +1,5 @@
-/* convert/mix: the element type of each tensor, by the rules of llama.cpp's quantiser (llama-quant.cpp) for models
- * without experts and without an importance matrix. */
+/* convert/mix: the element type of each tensor, by the rules of llama.cpp's quantiser (llama-quant.cpp) for
+ * models without experts and without an importance matrix. */
 #include "convert/recode.h"
 
 #include <string.h>
@@ -73,12 +73,13 @@ static bool more_bits(uint32_t layer, uint32_t layers) {
 
 /* Matrices only; norms, positions and token types stay as they are. */
 static bool is_quantised(base_slice name, int n_dims) {
-  return n_dims >= 2 && ends(name, "weight") && !contains(name, "_norm.weight") && !is(name, "position_embd.weight") &&
-         !is(name, "token_types.weight");
+  return n_dims >= 2 && ends(name, "weight") && !contains(name, "_norm.weight") &&
+         !is(name, "position_embd.weight") && !is(name, "token_types.weight");
 }
 
 /* A mix's type for a tensor that is neither embedding nor output. */
-static gguf_tensor_type mixed(uint32_t file_type, gguf_tensor_type type, const convert_model_facts *m, base_slice name) {
+static gguf_tensor_type mixed(uint32_t file_type, gguf_tensor_type type, const convert_model_facts *m,
+                              base_slice name) {
   enum { Q2_K = 10, Q3_K_M = 12, Q4_K_M = 15, Q5_K_M = 17 };
   uint32_t layer = layer_of(name);
   bool more = more_bits(layer, m->layers), medium = file_type == Q4_K_M || file_type == Q5_K_M;
@@ -105,8 +106,8 @@ static gguf_tensor_type mixed(uint32_t file_type, gguf_tensor_type type, const c
   return type;
 }
 
-/* The nearest type for rows that are no whole number of the wanted type's blocks. llama.cpp takes IQ4_NL where this
- * takes Q4_0, of the same size. */
+/* The nearest type for rows that are no whole number of the wanted type's blocks. llama.cpp takes IQ4_NL
+ * where this takes Q4_0, of the same size. */
 static gguf_tensor_type fall_back(gguf_tensor_type wanted, uint64_t row) {
   gguf_tensor_type type = GGUF_T_F16;
   switch (wanted) {
@@ -120,12 +121,14 @@ static gguf_tensor_type fall_back(gguf_tensor_type wanted, uint64_t row) {
   return row % gguf_block_elements(type) == 0 ? type : GGUF_T_F16;
 }
 
-gguf_tensor_type convert_choose_type(const convert_target *target, const convert_model_facts *facts, base_slice name,
-                                     int n_dims, const uint64_t *dim, gguf_tensor_type current, bool *fallback) {
+gguf_tensor_type convert_choose_type(const convert_target *target, const convert_model_facts *facts,
+                                     base_slice name, int n_dims, const uint64_t *dim,
+                                     gguf_tensor_type current, bool *fallback) {
   gguf_tensor_type type = target->type;
   size_t bytes;
   *fallback = false;
-  if (current == GGUF_T_I8 || current == GGUF_T_I16 || current == GGUF_T_I32 || current == GGUF_T_I64) return current;
+  if (current == GGUF_T_I8 || current == GGUF_T_I16 || current == GGUF_T_I32 || current == GGUF_T_I64)
+    return current;
   if (!is_quantised(name, n_dims)) return GGUF_T_F32;
   if (gguf_block_elements(type) > 1) {
     bool head = is(name, "output.weight") || (!facts->has_output && is(name, "token_embd.weight"));

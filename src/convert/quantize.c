@@ -6,7 +6,8 @@
 
 /* Keys that the writer or the new types decide. */
 static bool is_replaced(base_slice key) {
-  static const char *const keys[] = {"general.alignment", "general.file_type", "general.quantization_version"};
+  static const char *const keys[] = {"general.alignment", "general.file_type",
+                                     "general.quantization_version"};
   for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
     if (base_slice_equal(key, base_slice_of(keys[i]))) return true;
   }
@@ -30,8 +31,9 @@ static void put_keys(gguf_writer *w, const gguf_file *f, const convert_target *t
 }
 
 /* One job a tensor; *all adds up the bytes. */
-static base_status put_tensors(gguf_writer *w, const gguf_file *f, const convert_target *target, convert_job *jobs,
-                               convert_run *run, const convert_hooks *hooks, uint64_t *all, base_error *err) {
+static base_status put_tensors(gguf_writer *w, const gguf_file *f, const convert_target *target,
+                               convert_job *jobs, convert_run *run, const convert_hooks *hooks, uint64_t *all,
+                               base_error *err) {
   convert_model_facts facts = convert_facts_of(f);
   for (size_t i = 0; i < gguf_tensor_count(f); i++) {
     const gguf_tensor *t = gguf_tensor_at(f, i);
@@ -45,8 +47,10 @@ static base_status put_tensors(gguf_writer *w, const gguf_file *f, const convert
                    (unsigned long long)t->dim[0], gguf_tensor_type_name(job->type));
     }
     uint64_t rows = t->dim[1] * t->dim[2] * t->dim[3];
-    if (!gguf_row_bytes(job->type, t->dim[0], &row)) return base_fail(err, BASE_EFORMAT, job->name, "impossible shape");
-    job->source = (convert_source){.type = t->type, .data = t->data, .cols = t->dim[0], .count = t->dim[0] * rows};
+    if (!gguf_row_bytes(job->type, t->dim[0], &row))
+      return base_fail(err, BASE_EFORMAT, job->name, "impossible shape");
+    job->source =
+        (convert_source){.type = t->type, .data = t->data, .cols = t->dim[0], .count = t->dim[0] * rows};
     job->run = run;
     *all += row * rows;
     gguf_put_made_tensor(w, job->name, job->type, t->n_dims, t->dim, convert_make_tensor, job);
@@ -54,8 +58,8 @@ static base_status put_tensors(gguf_writer *w, const gguf_file *f, const convert
   return BASE_OK;
 }
 
-base_status convert_quantize(const char *in, const char *out, const char *target_name, const convert_hooks *hooks,
-                             base_error *err) {
+base_status convert_quantize(const char *in, const char *out, const char *target_name,
+                             const convert_hooks *hooks, base_error *err) {
   static const convert_hooks none;
   gguf_file *f = NULL;
   gguf_writer *w = NULL;

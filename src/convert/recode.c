@@ -1,5 +1,6 @@
-/* convert/recode: numbers of one type into another, in pieces spread over threads. A row is a whole number of blocks in
- * both types, so a tensor is one sequence of blocks in both, and may be cut at any multiple of the longest block. */
+/* convert/recode: numbers of one type into another, in pieces spread over threads. A row is a whole number of
+ * blocks in both types, so a tensor is one sequence of blocks in both, and may be cut at any multiple of the
+ * longest block. */
 #include "convert/recode.h"
 
 #include <stdarg.h>
@@ -38,8 +39,8 @@ void convert_note(const convert_hooks *hooks, const char *fmt, ...) {
   hooks->note(hooks->ctx, text);
 }
 
-/* The row of the source that becomes `row`. Of a head's rows, halves (0, 1, ..., h/2, h/2+1, ...) hold the two parts of
- * each rotated pair apart; pairs hold them side by side. */
+/* The row of the source that becomes `row`. Of a head's rows, halves (0, 1, ..., h/2, h/2+1, ...) hold the
+ * two parts of each rotated pair apart; pairs hold them side by side. */
 static uint64_t source_row(const convert_source *s, uint64_t row) {
   if (s->head_rows == 0) return row;
   uint64_t head = row / s->head_rows, at = row % s->head_rows, half = s->head_rows / 2;

@@ -1,5 +1,5 @@
-/* convert/recode: which element type each tensor gets (mix.c), and turning numbers of one type into another while a
- * file is written (recode.c). */
+/* convert/recode: which element type each tensor gets (mix.c), and turning numbers of one type into another
+ * while a file is written (recode.c). */
 #ifndef CONVERT_RECODE_H
 #define CONVERT_RECODE_H
 
@@ -25,10 +25,11 @@ typedef struct convert_model_facts {
 
 convert_model_facts convert_facts_of(const gguf_file *f);
 
-/* The type of tensor `name` with this shape; `current` is kept for what is not quantised unless it is a block type.
- * *fallback is set when the rows do not fit the type that was wanted. */
-gguf_tensor_type convert_choose_type(const convert_target *target, const convert_model_facts *facts, base_slice name,
-                                     int n_dims, const uint64_t *dim, gguf_tensor_type current, bool *fallback);
+/* The type of tensor `name` with this shape; `current` is kept for what is not quantised unless it is a block
+ * type. *fallback is set when the rows do not fit the type that was wanted. */
+gguf_tensor_type convert_choose_type(const convert_target *target, const convert_model_facts *facts,
+                                     base_slice name, int n_dims, const uint64_t *dim,
+                                     gguf_tensor_type current, bool *fallback);
 
 /* ---- numbers ---- */
 

@@ -1,5 +1,5 @@
-/* convert/tokenizer_json: tokenizer.json (huggingface/tokenizers) read: byte-level BPE with a pre-split that is known,
- * SentencePiece-like BPE, Unigram, WordPiece. What is not recognised is an error that names it. */
+/* convert/tokenizer_json: tokenizer.json (huggingface/tokenizers) read: byte-level BPE with a pre-split that
+ * is known, SentencePiece-like BPE, Unigram, WordPiece. What is not recognised is an error that names it. */
 #include <string.h>
 
 #include "convert/vocab.h"
@@ -12,7 +12,8 @@ typedef struct reader {
 } reader;
 
 static base_slice slice_of(const json_t *v) {
-  return json_is_string(v) ? (base_slice){json_string_value(v), json_string_length(v)} : (base_slice){NULL, 0};
+  return json_is_string(v) ? (base_slice){json_string_value(v), json_string_length(v)}
+                           : (base_slice){NULL, 0};
 }
 
 static const char *text_of(const json_t *object, const char *key) {
@@ -20,9 +21,11 @@ static const char *text_of(const json_t *object, const char *key) {
   return s != NULL ? s : "";
 }
 
-/* The steps of a pre-tokenizer, normalizer or decoder: of a Sequence its members, else the one; NULL past the end. */
+/* The steps of a pre-tokenizer, normalizer or decoder: of a Sequence its members, else the one; NULL past the
+ * end. */
 static const json_t *step_at(const json_t *part, const char *list, size_t index) {
-  if (strcmp(text_of(part, "type"), "Sequence") == 0) return json_array_get(json_object_get(part, list), index);
+  if (strcmp(text_of(part, "type"), "Sequence") == 0)
+    return json_array_get(json_object_get(part, list), index);
   return index == 0 && json_is_object(part) ? part : NULL;
 }
 
@@ -48,12 +51,13 @@ static base_status read_vocab_object(reader *r, int32_t type) {
   const json_t *vocab = json_object_get(r->model, "vocab");
   const char *text;
   json_t *id;
-  if (!json_is_object(vocab)) return base_fail(r->err, BASE_EFORMAT, r->where, "the key \"model.vocab\" is no object");
+  if (!json_is_object(vocab))
+    return base_fail(r->err, BASE_EFORMAT, r->where, "the key \"model.vocab\" is no object");
   json_object_foreach((json_t *)vocab, text, id) {
     if (!json_is_integer(id) || json_integer_value(id) < 0)
       return base_fail(r->err, BASE_EFORMAT, r->where, "token \"%.60s\" has no id", text);
-    base_status status = convert_vocab_set(r->v, (uint64_t)json_integer_value(id), base_slice_of(text), 0.0F, type,
-                                           r->where, r->err);
+    base_status status = convert_vocab_set(r->v, (uint64_t)json_integer_value(id), base_slice_of(text), 0.0F,
+                                           type, r->where, r->err);
     if (status) return status;
   }
   return BASE_OK;
@@ -84,14 +88,17 @@ static bool merge_halves(const json_t *merge, base_slice *a, base_slice *b) {
     return json_array_size(merge) == 2 && a->ptr != NULL && b->ptr != NULL;
   }
   base_slice rest = slice_of(merge);
-  return rest.ptr != NULL && base_slice_split(&rest, ' ', a) && base_slice_split(&rest, ' ', b) && rest.len == 0;
+  return rest.ptr != NULL && base_slice_split(&rest, ' ', a) && base_slice_split(&rest, ' ', b) &&
+         rest.len == 0;
 }
 
 /* In GGUF a merge is "a b"; a blank inside a half is written as the byte-level letter for it. */
 static void put_half(base_buf *out, base_slice half) {
   for (size_t i = 0; i < half.len; i++) {
-    if (half.ptr[i] == ' ') base_buf_puts(out, "\xC4\xA0");
-    else base_buf_putc(out, half.ptr[i]);
+    if (half.ptr[i] == ' ')
+      base_buf_puts(out, "\xC4\xA0");
+    else
+      base_buf_putc(out, half.ptr[i]);
   }
 }
 
@@ -100,10 +107,12 @@ static base_status read_merges(reader *r) {
   size_t i;
   base_buf *out = &r->v->merge_text;
   const json_t *merges = json_object_get(r->model, "merges");
-  if (!json_is_array(merges)) return base_fail(r->err, BASE_EFORMAT, r->where, "the key \"model.merges\" is no list");
+  if (!json_is_array(merges))
+    return base_fail(r->err, BASE_EFORMAT, r->where, "the key \"model.merges\" is no list");
   json_array_foreach(merges, i, merge) {
     base_slice a, b;
-    if (!merge_halves(merge, &a, &b)) return base_fail(r->err, BASE_EFORMAT, r->where, "merge %zu is no pair", i);
+    if (!merge_halves(merge, &a, &b))
+      return base_fail(r->err, BASE_EFORMAT, r->where, "merge %zu is no pair", i);
     put_half(out, a);
     base_buf_putc(out, ' ');
     put_half(out, b);
@@ -116,7 +125,8 @@ static base_status read_merges(reader *r) {
 /* ---- byte-level BPE ---- */
 
 static base_status recognise_presplit(reader *r) {
-  const json_t *split = pre_step(r, "Split"), *bytes = pre_step(r, "ByteLevel"), *digits = pre_step(r, "Digits");
+  const json_t *split = pre_step(r, "Split"), *bytes = pre_step(r, "ByteLevel"),
+               *digits = pre_step(r, "Digits");
   const json_t *pattern = json_object_get(split, "pattern");
   const char *wanted = split != NULL ? text_of(pattern, "Regex") : "", *name, *expression;
   bool first, has_digits = digits != NULL && json_is_true(json_object_get(digits, "individual_digits"));
@@ -134,13 +144,15 @@ static base_status recognise_presplit(reader *r) {
     return BASE_OK;
   }
   return base_fail(r->err, BASE_EUNSUPPORTED, r->where, "the pre-tokenizer %s%.150s is not known",
-                   split != NULL ? "with the expression " : "", split != NULL ? wanted : text_of(json_object_get(r->root, "pre_tokenizer"), "type"));
+                   split != NULL ? "with the expression " : "",
+                   split != NULL ? wanted : text_of(json_object_get(r->root, "pre_tokenizer"), "type"));
 }
 
 /* True when the template of the post-processor begins (or ends) with a special token. */
 static bool template_adds(const reader *r, bool at_end) {
   const json_t *part = json_object_get(r->root, "post_processor");
-  const json_t *step = find_step(part, "processors", "TemplateProcessing"), *single = json_object_get(step, "single");
+  const json_t *step = find_step(part, "processors", "TemplateProcessing"),
+               *single = json_object_get(step, "single");
   size_t n = json_array_size(single);
   return n > 0 && json_object_get(json_array_get(single, at_end ? n - 1 : 0), "SpecialToken") != NULL;
 }
@@ -184,7 +196,8 @@ static int space_prefix(const reader *r) {
   return normalizer_step(r, "Prepend") != NULL;
 }
 
-/* A piece's score is the negative rank of the first merge that makes it: the order in which pairs are joined. */
+/* A piece's score is the negative rank of the first merge that makes it: the order in which pairs are joined.
+ */
 static base_status score_by_merges(reader *r) {
   const json_t *merges = json_object_get(r->model, "merges"), *vocab = json_object_get(r->model, "vocab");
   json_t *merge;
@@ -237,14 +250,16 @@ static base_status read_charsmap(reader *r) {
   int have = 0;
   for (size_t i = 0; i < text.len && text.ptr[i] != '='; i++) {
     int value = base64_value(text.ptr[i]);
-    if (value < 0) return base_fail(r->err, BASE_EFORMAT, r->where, "the key \"precompiled_charsmap\" is no base64");
+    if (value < 0)
+      return base_fail(r->err, BASE_EFORMAT, r->where, "the key \"precompiled_charsmap\" is no base64");
     bits = bits << 6 | (uint32_t)value;
     have += 6;
     if (have < 8) continue;
     have -= 8;
     base_buf_putc(&r->v->charsmap, (char)(unsigned char)(bits >> have));
   }
-  return r->v->charsmap.failed ? base_fail(r->err, BASE_ENOMEM, r->where, "no memory for the table") : BASE_OK;
+  return r->v->charsmap.failed ? base_fail(r->err, BASE_ENOMEM, r->where, "no memory for the table")
+                               : BASE_OK;
 }
 
 static base_status read_unigram(reader *r) {
@@ -253,7 +268,8 @@ static base_status read_unigram(reader *r) {
   size_t i;
   r->v->model = "t5";
   r->v->pre = "default";
-  if (!json_is_array(vocab)) return base_fail(r->err, BASE_EFORMAT, r->where, "the key \"model.vocab\" is no list");
+  if (!json_is_array(vocab))
+    return base_fail(r->err, BASE_EFORMAT, r->where, "the key \"model.vocab\" is no list");
   json_array_foreach(vocab, i, piece) {
     base_slice text = slice_of(json_array_get(piece, 0));
     double score = json_number_value(json_array_get(piece, 1));
@@ -261,8 +277,8 @@ static base_status read_unigram(reader *r) {
       return base_fail(r->err, BASE_EFORMAT, r->where, "piece %zu is no text with a score", i);
     bool is_unknown = json_is_integer(unknown) && json_integer_value(unknown) == (json_int_t)i;
     if (is_unknown) r->v->special[SPECIAL_UNK] = (int64_t)i;
-    base_status status = convert_vocab_set(r->v, i, text, (float)score, is_unknown ? TOKEN_UNKNOWN : TOKEN_NORMAL,
-                                           r->where, r->err);
+    base_status status = convert_vocab_set(r->v, i, text, (float)score,
+                                           is_unknown ? TOKEN_UNKNOWN : TOKEN_NORMAL, r->where, r->err);
     if (status) return status;
   }
   r->v->add_space_prefix = space_prefix(r);
@@ -293,32 +309,39 @@ static base_status read_word_pieces(reader *r) {
   base_status status = BASE_OK;
   r->v->model = "bert";
   r->v->pre = "default";
-  if (!json_is_object(vocab)) return base_fail(r->err, BASE_EFORMAT, r->where, "the key \"model.vocab\" is no object");
+  if (!json_is_object(vocab))
+    return base_fail(r->err, BASE_EFORMAT, r->where, "the key \"model.vocab\" is no object");
   if (strcmp(prefix, "##") != 0)
-    return base_fail(r->err, BASE_EUNSUPPORTED, r->where, "the prefix of continuing pieces is \"%.20s\" instead of ##", prefix);
+    return base_fail(r->err, BASE_EUNSUPPORTED, r->where,
+                     "the prefix of continuing pieces is \"%.20s\" instead of ##", prefix);
   json_t *added = added_texts(r);
   json_object_foreach((json_t *)vocab, text, id) {
     base_buf_clear(&marked);
-    if (json_object_get(added, text) != NULL) base_buf_puts(&marked, text);
-    else if (strncmp(text, "##", prefix_len) == 0) base_buf_puts(&marked, text + prefix_len);
-    else base_buf_printf(&marked, "\xE2\x96\x81%s", text);
+    if (json_object_get(added, text) != NULL)
+      base_buf_puts(&marked, text);
+    else if (strncmp(text, "##", prefix_len) == 0)
+      base_buf_puts(&marked, text + prefix_len);
+    else
+      base_buf_printf(&marked, "\xE2\x96\x81%s", text);
     if (!json_is_integer(id) || json_integer_value(id) < 0) {
       status = base_fail(r->err, BASE_EFORMAT, r->where, "token \"%.60s\" has no id", text);
     } else if (marked.failed) {
       status = base_fail(r->err, BASE_ENOMEM, r->where, "no memory for the tokens");
     } else {
       status = convert_vocab_set(r->v, (uint64_t)json_integer_value(id),
-                                 (base_slice){marked.len > 0 ? marked.ptr : "", marked.len}, 0.0F, TOKEN_NORMAL,
-                                 r->where, r->err);
+                                 (base_slice){marked.len > 0 ? marked.ptr : "", marked.len}, 0.0F,
+                                 TOKEN_NORMAL, r->where, r->err);
     }
     if (status) break;
   }
+  r->v->special[SPECIAL_UNK] = convert_vocab_find(r->v, slice_of(json_object_get(r->model, "unk_token")));
   json_decref(added);
   base_buf_free(&marked);
   return status;
 }
 
-base_status convert_vocab_read_json(convert_vocab *v, const json_t *root, const char *where, base_error *err) {
+base_status convert_vocab_read_json(convert_vocab *v, const json_t *root, const char *where,
+                                    base_error *err) {
   reader r = {v, root, json_object_get(root, "model"), where, err};
   const char *type = text_of(r.model, "type");
   base_status status;
@@ -334,7 +357,7 @@ base_status convert_vocab_read_json(convert_vocab *v, const json_t *root, const 
     return base_fail(err, BASE_EUNSUPPORTED, where, "the tokenizer model \"%.40s\" is not known", type);
   }
   if (!status) status = read_added(&r);
-  if (!status && strcmp(v->model, "gpt2") != 0 && strcmp(type, "Unigram") != 0)
+  if (!status && strcmp(v->model, "llama") == 0)
     type_pieces(&r, slice_of(json_object_get(r.model, "unk_token")));
   if (!status && strcmp(type, "Unigram") == 0) type_pieces(&r, (base_slice){NULL, 0});
   return status;

@@ -1,5 +1,6 @@
-/* convert/tokenizer_model: SentencePiece's tokenizer.model, a protocol buffer (sentencepiece_model.proto), read through a
- * cursor and written. Only fields that matter are looked at; lengths are held against what is left. */
+/* convert/tokenizer_model: SentencePiece's tokenizer.model, a protocol buffer (sentencepiece_model.proto),
+ * read through a cursor and written. Only fields that matter are looked at; lengths are held against what is
+ * left. */
 #include <string.h>
 
 #include "convert/vocab.h"
@@ -98,7 +99,8 @@ static base_status read_normalizer(convert_vocab *v, base_slice message, const c
   field f;
   v->add_space_prefix = v->remove_extra_spaces = 1;
   while (next_field(&c, &f)) {
-    if (f.number == 2 && f.wire == WIRE_BYTES && f.bytes.len > 0) base_buf_add(&v->charsmap, f.bytes.ptr, f.bytes.len);
+    if (f.number == 2 && f.wire == WIRE_BYTES && f.bytes.len > 0)
+      base_buf_add(&v->charsmap, f.bytes.ptr, f.bytes.len);
     if (f.number == 3 && f.wire == WIRE_VARINT) v->add_space_prefix = f.value != 0;
     if (f.number == 4 && f.wire == WIRE_VARINT) v->remove_extra_spaces = f.value != 0;
   }
@@ -131,7 +133,8 @@ base_status convert_vocab_read_model(convert_vocab *v, const void *bytes, size_t
   if (status) return status;
   if (c.failed || v->n == 0) return broken(where, err);
   if (model_type != 1 && model_type != 2)
-    return base_fail(err, BASE_EUNSUPPORTED, where, "the SentencePiece model type %llu is not known; unigram (1) and BPE (2) are",
+    return base_fail(err, BASE_EUNSUPPORTED, where,
+                     "the SentencePiece model type %llu is not known; unigram (1) and BPE (2) are",
                      (unsigned long long)model_type);
   check_ids(v);
   v->model = model_type == 2 ? "llama" : "t5";

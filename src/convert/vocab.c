@@ -70,7 +70,8 @@ base_status convert_vocab_set(convert_vocab *v, uint64_t id, base_slice text, fl
                               const char *where, base_error *err) {
   if (id >= CONVERT_MAX_TOKENS)
     return base_fail(err, BASE_ELIMIT, where, "token \"%.*s\" has the id %llu; at most %d tokens are read",
-                     text.len > 60 ? 60 : (int)text.len, text.ptr, (unsigned long long)id, (int)CONVERT_MAX_TOKENS);
+                     text.len > 60 ? 60 : (int)text.len, text.ptr, (unsigned long long)id,
+                     (int)CONVERT_MAX_TOKENS);
   base_status status = id >= v->n ? grow(v, (size_t)id + 1, err) : BASE_OK;
   if (status) return status;
   convert_token *t = &v->tokens[id];
@@ -97,6 +98,7 @@ base_slice convert_vocab_text(const convert_vocab *v, size_t id) {
 }
 
 int64_t convert_vocab_find(const convert_vocab *v, base_slice text) {
+  if (text.ptr == NULL) return -1;
   for (size_t i = 0; i < v->n; i++) {
     if (v->tokens[i].len == text.len && base_slice_equal(convert_vocab_text(v, i), text)) return (int64_t)i;
   }
@@ -106,7 +108,8 @@ int64_t convert_vocab_find(const convert_vocab *v, base_slice text) {
 base_status convert_vocab_pad(convert_vocab *v, uint64_t rows, const char *where, base_error *err) {
   char name[32];
   if (v->n > rows)
-    return base_fail(err, BASE_EMISMATCH, where, "the tokenizer has %zu tokens but the embedding has %llu rows", v->n,
+    return base_fail(err, BASE_EMISMATCH, where,
+                     "the tokenizer has %zu tokens but the embedding has %llu rows", v->n,
                      (unsigned long long)rows);
   if (rows > CONVERT_MAX_TOKENS) return base_fail(err, BASE_ELIMIT, where, "the embedding has too many rows");
   base_status status = grow(v, (size_t)rows, err);
@@ -123,7 +126,8 @@ base_status convert_vocab_pad(convert_vocab *v, uint64_t rows, const char *where
 /* A token that a configuration names: a string, or an object with its content. */
 static base_slice content_of(const json_t *v) {
   if (json_is_object(v)) v = json_object_get(v, "content");
-  return json_is_string(v) ? (base_slice){json_string_value(v), json_string_length(v)} : (base_slice){NULL, 0};
+  return json_is_string(v) ? (base_slice){json_string_value(v), json_string_length(v)}
+                           : (base_slice){NULL, 0};
 }
 
 static int flag_of(const json_t *v) {
@@ -167,7 +171,8 @@ static base_status read_template(convert_vocab *v, const json_t *config, const c
   }
   if (json_is_string(t)) {
     base_buf_add(&v->chat_template, json_string_value(t), json_string_length(t));
-    if (v->chat_template.failed) status = base_fail(err, BASE_ENOMEM, path, "no memory for the chat template");
+    if (v->chat_template.failed)
+      status = base_fail(err, BASE_ENOMEM, path, "no memory for the chat template");
   } else if (os_exists(path)) {
     status = os_read_file(path, 1 << 20, &v->chat_template, err);
   }
@@ -186,8 +191,10 @@ static base_status read_config(convert_vocab *v, const char *dir, base_error *er
     base_slice text = content_of(json_object_get(root, specials[i].hf));
     if (text.ptr != NULL) v->special[i] = convert_vocab_find(v, text);
   }
-  if (flag_of(json_object_get(root, "add_bos_token")) >= 0) v->add_bos = flag_of(json_object_get(root, "add_bos_token"));
-  if (flag_of(json_object_get(root, "add_eos_token")) >= 0) v->add_eos = flag_of(json_object_get(root, "add_eos_token"));
+  if (flag_of(json_object_get(root, "add_bos_token")) >= 0)
+    v->add_bos = flag_of(json_object_get(root, "add_bos_token"));
+  if (flag_of(json_object_get(root, "add_eos_token")) >= 0)
+    v->add_eos = flag_of(json_object_get(root, "add_eos_token"));
   if (flag_of(json_object_get(root, "add_prefix_space")) >= 0 && strcmp(v->model, "llama") == 0)
     v->add_space_prefix = flag_of(json_object_get(root, "add_prefix_space"));
   if (!status) status = read_template(v, root, dir, err);
@@ -247,7 +254,8 @@ static void put_flag(gguf_writer *w, const char *key, int flag) {
 
 static base_status put_lists(const convert_vocab *v, gguf_writer *w, base_error *err) {
   size_t most = v->n > v->n_merges ? v->n : v->n_merges;
-  base_slice *texts = base_calloc(NULL, most + 1, sizeof *texts), rest = {v->merge_text.ptr, v->merge_text.len};
+  base_slice *texts = base_calloc(NULL, most + 1, sizeof *texts),
+             rest = {v->merge_text.ptr, v->merge_text.len};
   float *scores = base_calloc(NULL, v->n + 1, sizeof *scores);
   int32_t *types = base_calloc(NULL, v->n + 1, sizeof *types);
   base_status status = BASE_OK;

@@ -19,20 +19,20 @@ typedef struct convert_token {
 } convert_token;
 
 /* The special tokens of tokenizer_config.json and their keys in GGUF. */
-#define CONVERT_SPECIALS(X)                     \
-  X(BOS, "bos_token", "bos_token_id")           \
-  X(EOS, "eos_token", "eos_token_id")           \
-  X(UNK, "unk_token", "unknown_token_id")       \
-  X(PAD, "pad_token", "padding_token_id")       \
-  X(SEP, "sep_token", "seperator_token_id")     \
-  X(CLS, "cls_token", "cls_token_id")           \
+#define CONVERT_SPECIALS(X)                 \
+  X(BOS, "bos_token", "bos_token_id")       \
+  X(EOS, "eos_token", "eos_token_id")       \
+  X(UNK, "unk_token", "unknown_token_id")   \
+  X(PAD, "pad_token", "padding_token_id")   \
+  X(SEP, "sep_token", "seperator_token_id") \
+  X(CLS, "cls_token", "cls_token_id")       \
   X(MASK, "mask_token", "mask_token_id")
 
 enum {
 #define X(id, hf, gguf) SPECIAL_##id,
   CONVERT_SPECIALS(X)
 #undef X
-  SPECIALS
+      SPECIALS
 };
 
 typedef struct convert_vocab {
@@ -41,8 +41,8 @@ typedef struct convert_vocab {
   base_buf text, merge_text, charsmap, chat_template;
   convert_token *tokens;
   size_t n, cap;
-  size_t n_merges;           /* in merge_text, each ended by a 0 */
-  int64_t special[SPECIALS]; /* -1: none */
+  size_t n_merges;                                             /* in merge_text, each ended by a 0 */
+  int64_t special[SPECIALS];                                   /* -1: none */
   int add_bos, add_eos, add_space_prefix, remove_extra_spaces; /* -1: not said */
 } convert_vocab;
 

@@ -1,6 +1,6 @@
-/* convert/vocab_write: the tokenizer of a GGUF file as files of a Hugging Face folder: tokenizer.json for byte-level BPE and
- * WordPiece, tokenizer.model (a SentencePiece protocol buffer) for llama's BPE (that as tokenizer.json too) and unigram, tokenizer_config.json and
- * generation_config.json. */
+/* convert/vocab_write: the tokenizer of a GGUF file as files of a Hugging Face folder: tokenizer.json for
+ * byte-level BPE and WordPiece, tokenizer.model (a SentencePiece protocol buffer) for llama's BPE (that as
+ * tokenizer.json too) and unigram, tokenizer_config.json and generation_config.json. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,13 +76,20 @@ base_status convert_save_json(const json_t *root, const char *dir, const char *n
 
 static json_t *added_token(const source *s, size_t i) {
   bool special = type_of(s, i) != TOKEN_USER;
-  return json_pack("{s:I,s:o,s:b,s:b,s:b,s:b,s:b}", "id", (json_int_t)i, "content", text_json(s->tokens[i]), "single_word",
-                   0, "lstrip", 0, "rstrip", 0, "normalized", 0, "special", special ? 1 : 0);
+  return json_pack("{s:I,s:o,s:b,s:b,s:b,s:b,s:b}", "id", (json_int_t)i, "content", text_json(s->tokens[i]),
+                   "single_word", 0, "lstrip", 0, "rstrip", 0, "normalized", 0, "special", special ? 1 : 0);
 }
 
 static bool is_added(const source *s, size_t i) {
   int32_t type = type_of(s, i);
   return type == TOKEN_CONTROL || type == TOKEN_USER || type == TOKEN_UNKNOWN;
+}
+
+/* An id that nothing stands for: import fills it with the same text again. */
+static bool is_hole(const source *s, size_t i) {
+  char name[32];
+  return type_of(s, i) == TOKEN_UNUSED && base_format(name, sizeof name, "[PAD%zu]", i) &&
+         base_slice_equal(s->tokens[i], base_slice_of(name));
 }
 
 static json_t *added_tokens(const source *s) {
@@ -106,14 +113,16 @@ static json_t *template_of(const source *s, int64_t first, int64_t last) {
     json_t *step = json_pack("{s:{s:o,s:i}}", "SpecialToken", "id", text_json(text), "type_id", 0);
     (void)json_array_append_new(single, step);
     (void)json_object_setn_new_nocheck(specials, text.ptr, text.len,
-                             json_pack("{s:o,s:[I],s:[o]}", "id", text_json(text), "ids", (json_int_t)ids[place], "tokens",
-                                       text_json(text)));
+                                       json_pack("{s:o,s:[I],s:[o]}", "id", text_json(text), "ids",
+                                                 (json_int_t)ids[place], "tokens", text_json(text)));
   }
   (void)json_array_extend(pair, single);
   (void)json_array_append_new(pair, json_pack("{s:{s:s,s:i}}", "Sequence", "id", "B", "type_id", 1));
   if (last >= 0)
-    (void)json_array_append_new(pair, json_pack("{s:{s:o,s:i}}", "SpecialToken", "id", text_json(s->tokens[last]), "type_id", 1));
-  return json_pack("{s:s,s:o,s:o,s:o}", "type", "TemplateProcessing", "single", single, "pair", pair, "special_tokens", specials);
+    (void)json_array_append_new(
+        pair, json_pack("{s:{s:o,s:i}}", "SpecialToken", "id", text_json(s->tokens[last]), "type_id", 1));
+  return json_pack("{s:s,s:o,s:o,s:o}", "type", "TemplateProcessing", "single", single, "pair", pair,
+                   "special_tokens", specials);
 }
 
 /* "a b" as ["a", "b"]. */
@@ -125,8 +134,10 @@ static json_t *merges_of(const source *s, base_status *status) {
   for (uint64_t i = 0; i < n && !*status; i++) {
     base_slice rest = gguf_next_string(&items), a, b;
     if (!base_slice_split(&rest, ' ', &a) || !base_slice_split(&rest, ' ', &b) || rest.len > 0)
-      *status = base_fail(s->err, BASE_EFORMAT, gguf_path(s->f), "merge %llu is no pair", (unsigned long long)i);
-    else (void)json_array_append_new(list, json_pack("[o,o]", text_json(a), text_json(b)));
+      *status =
+          base_fail(s->err, BASE_EFORMAT, gguf_path(s->f), "merge %llu is no pair", (unsigned long long)i);
+    else
+      (void)json_array_append_new(list, json_pack("[o,o]", text_json(a), text_json(b)));
   }
   return list;
 }
@@ -138,15 +149,17 @@ static json_t *presplit_of(const source *s) {
     if (!base_slice_equal(s->pre, base_slice_of(name))) continue;
     json_t *steps = json_array();
     bool own = expression[0] == 0;
-    if (digits) (void)json_array_append_new(steps, json_pack("{s:s,s:b}", "type", "Digits", "individual_digits", 1));
+    if (digits)
+      (void)json_array_append_new(steps, json_pack("{s:s,s:b}", "type", "Digits", "individual_digits", 1));
     if (!own)
-      (void)json_array_append_new(steps, json_pack("{s:s,s:{s:s},s:s,s:b}", "type", "Split", "pattern", "Regex", expression,
-                                                   "behavior", "Isolated", "invert", 0));
-    (void)json_array_append_new(steps, json_pack("{s:s,s:b,s:b,s:b}", "type", "ByteLevel", "add_prefix_space", 0, "trim_offsets", 1,
-                                                 "use_regex", own ? 1 : 0));
+      (void)json_array_append_new(steps, json_pack("{s:s,s:{s:s},s:s,s:b}", "type", "Split", "pattern",
+                                                   "Regex", expression, "behavior", "Isolated", "invert", 0));
+    (void)json_array_append_new(steps, json_pack("{s:s,s:b,s:b,s:b}", "type", "ByteLevel", "add_prefix_space",
+                                                 0, "trim_offsets", 1, "use_regex", own ? 1 : 0));
     return json_pack("{s:s,s:o}", "type", "Sequence", "pretokenizers", steps);
   }
-  (void)base_fail(s->err, BASE_EUNSUPPORTED, gguf_path(s->f), "the pre-split rule \"%.*s\" cannot be written as tokenizer.json",
+  (void)base_fail(s->err, BASE_EUNSUPPORTED, gguf_path(s->f),
+                  "the pre-split rule \"%.*s\" cannot be written as tokenizer.json",
                   s->pre.len > 60 ? 60 : (int)s->pre.len, s->pre.ptr);
   return NULL;
 }
@@ -158,7 +171,7 @@ static json_t *vocab_of(const source *s, bool word_pieces) {
   for (size_t i = 0; i < s->used; i++) {
     base_slice text = s->tokens[i];
     base_buf turned = {0};
-    if (!word_pieces && is_added(s, i)) continue;
+    if ((!word_pieces && is_added(s, i)) || is_hole(s, i)) continue;
     if (word_pieces && !is_added(s, i)) {
       bool begins = base_slice_starts(text, mark);
       base_buf_puts(&turned, begins ? "" : "##");
@@ -178,28 +191,35 @@ static json_t *byte_level_json(const source *s, base_status *status) {
     return NULL;
   }
   json_t *merges = merges_of(s, status);
-  json_t *bytes = json_pack("{s:s,s:b,s:b,s:b}", "type", "ByteLevel", "add_prefix_space", 0, "trim_offsets", 1, "use_regex", 1);
+  json_t *bytes = json_pack("{s:s,s:b,s:b,s:b}", "type", "ByteLevel", "add_prefix_space", 0, "trim_offsets",
+                            1, "use_regex", 1);
   json_t *model = json_pack("{s:s,s:n,s:n,s:n,s:n,s:b,s:b,s:o,s:o}", "type", "BPE", "dropout", "unk_token",
-                            "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", 0, "byte_fallback", 0, "vocab",
-                            vocab_of(s, false), "merges", merges);
-  bool bos = flag_of(s, "tokenizer.ggml.add_bos_token", 0) != 0, eos = flag_of(s, "tokenizer.ggml.add_eos_token", 0) != 0;
-  json_t *post = bos || eos ? template_of(s, bos ? special_of(s, SPECIAL_BOS) : -1, eos ? special_of(s, SPECIAL_EOS) : -1)
+                            "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", 0, "byte_fallback",
+                            0, "vocab", vocab_of(s, false), "merges", merges);
+  bool bos = flag_of(s, "tokenizer.ggml.add_bos_token", 0) != 0,
+       eos = flag_of(s, "tokenizer.ggml.add_eos_token", 0) != 0;
+  json_t *post = bos || eos ? template_of(s, bos ? special_of(s, SPECIAL_BOS) : -1,
+                                          eos ? special_of(s, SPECIAL_EOS) : -1)
                             : json_incref(bytes);
   bool nfc = base_slice_equal(s->pre, BASE_LITERAL("qwen2"));
-  return json_pack("{s:s,s:n,s:n,s:o,s:o,s:o,s:o,s:o,s:o}", "version", "1.0", "truncation", "padding", "added_tokens",
-                   added_tokens(s), "normalizer", nfc ? json_pack("{s:s}", "type", "NFC") : json_null(), "pre_tokenizer",
-                   split, "post_processor", post, "decoder", bytes, "model", model);
+  return json_pack("{s:s,s:n,s:n,s:o,s:o,s:o,s:o,s:o,s:o}", "version", "1.0", "truncation", "padding",
+                   "added_tokens", added_tokens(s), "normalizer",
+                   nfc ? json_pack("{s:s}", "type", "NFC") : json_null(), "pre_tokenizer", split,
+                   "post_processor", post, "decoder", bytes, "model", model);
 }
 
 static json_t *word_piece_json(const source *s) {
-  int64_t unknown = special_of(s, SPECIAL_UNK), first = special_of(s, SPECIAL_CLS), last = special_of(s, SPECIAL_SEP);
+  int64_t unknown = special_of(s, SPECIAL_UNK), first = special_of(s, SPECIAL_CLS),
+          last = special_of(s, SPECIAL_SEP);
   json_t *model = json_pack("{s:s,s:o,s:s,s:i,s:o}", "type", "WordPiece", "unk_token",
-                            text_json(unknown >= 0 ? s->tokens[unknown] : BASE_LITERAL("[UNK]")), "continuing_subword_prefix",
-                            "##", "max_input_chars_per_word", 100, "vocab", vocab_of(s, true));
-  return json_pack("{s:s,s:n,s:n,s:o,s:{s:s,s:b,s:b,s:n,s:b},s:{s:s},s:o,s:{s:s,s:s,s:b},s:o}", "version", "1.0", "truncation",
-                   "padding", "added_tokens", added_tokens(s), "normalizer", "type", "BertNormalizer", "clean_text", 1,
-                   "handle_chinese_chars", 1, "strip_accents", "lowercase", 1, "pre_tokenizer", "type", "BertPreTokenizer",
-                   "post_processor", template_of(s, first, last), "decoder", "type", "WordPiece", "prefix", "##", "cleanup", 1,
+                            text_json(unknown >= 0 ? s->tokens[unknown] : BASE_LITERAL("[UNK]")),
+                            "continuing_subword_prefix", "##", "max_input_chars_per_word", 100, "vocab",
+                            vocab_of(s, true));
+  return json_pack("{s:s,s:n,s:n,s:o,s:{s:s,s:b,s:b,s:n,s:b},s:{s:s},s:o,s:{s:s,s:s,s:b},s:o}", "version",
+                   "1.0", "truncation", "padding", "added_tokens", added_tokens(s), "normalizer", "type",
+                   "BertNormalizer", "clean_text", 1, "handle_chinese_chars", 1, "strip_accents", "lowercase",
+                   1, "pre_tokenizer", "type", "BertPreTokenizer", "post_processor",
+                   template_of(s, first, last), "decoder", "type", "WordPiece", "prefix", "##", "cleanup", 1,
                    "model", model);
 }
 
@@ -211,7 +231,8 @@ typedef struct pair {
   uint32_t id, cut;
 } pair;
 
-/* The piece with the highest score is made first; equal ones in the order of their ids, then of their cuts. */
+/* The piece with the highest score is made first; equal ones in the order of their ids, then of their cuts.
+ */
 static int by_score(const void *pa, const void *pb) {
   const pair *a = pa, *b = pb;
   if (a->score != b->score) return a->score > b->score ? -1 : 1;
@@ -227,7 +248,8 @@ static size_t find_pairs(const source *s, const json_t *vocab, pair *out) {
     if (type_of(s, i) != TOKEN_NORMAL || text.len > MAX_PIECE) continue;
     for (size_t cut = 1; cut < text.len; cut++) {
       if (((unsigned char)text.ptr[cut] & 0xC0) == 0x80) continue; /* inside a character */
-      if (json_object_getn(vocab, text.ptr, cut) == NULL || json_object_getn(vocab, text.ptr + cut, text.len - cut) == NULL)
+      if (json_object_getn(vocab, text.ptr, cut) == NULL ||
+          json_object_getn(vocab, text.ptr + cut, text.len - cut) == NULL)
         continue;
       if (out != NULL) out[n] = (pair){score_of(s, i), (uint32_t)i, (uint32_t)cut};
       n++;
@@ -248,8 +270,9 @@ static json_t *piece_merges(const source *s, const json_t *vocab) {
   qsort(pairs, n, sizeof *pairs, by_score);
   for (size_t i = 0; i < n; i++) {
     base_slice text = s->tokens[pairs[i].id];
-    (void)json_array_append_new(list, json_pack("[o,o]", json_stringn(text.ptr, pairs[i].cut),
-                                                json_stringn(text.ptr + pairs[i].cut, text.len - pairs[i].cut)));
+    (void)json_array_append_new(list,
+                                json_pack("[o,o]", json_stringn(text.ptr, pairs[i].cut),
+                                          json_stringn(text.ptr + pairs[i].cut, text.len - pairs[i].cut)));
   }
   base_free(NULL, pairs, (n + 1) * sizeof *pairs);
   return list;
@@ -257,27 +280,34 @@ static json_t *piece_merges(const source *s, const json_t *vocab) {
 
 static json_t *pieces_json(const source *s) {
   bool prefix = flag_of(s, "tokenizer.ggml.add_space_prefix", 1) != 0;
-  bool bos = flag_of(s, "tokenizer.ggml.add_bos_token", 1) != 0, eos = flag_of(s, "tokenizer.ggml.add_eos_token", 0) != 0;
+  bool bos = flag_of(s, "tokenizer.ggml.add_bos_token", 1) != 0,
+       eos = flag_of(s, "tokenizer.ggml.add_eos_token", 0) != 0;
   int64_t unknown = special_of(s, SPECIAL_UNK);
   json_t *vocab = json_object(), *normal = json_array(), *decode = json_array();
   for (size_t i = 0; i < s->used; i++)
-    (void)json_object_setn_new_nocheck(vocab, s->tokens[i].ptr, s->tokens[i].len, json_integer((json_int_t)i));
-  if (prefix) (void)json_array_append_new(normal, json_pack("{s:s,s:s}", "type", "Prepend", "prepend", SPACE_MARK));
-  (void)json_array_append_new(normal, json_pack("{s:s,s:{s:s},s:s}", "type", "Replace", "pattern", "String", " ", "content", SPACE_MARK));
-  (void)json_array_append_new(decode, json_pack("{s:s,s:{s:s},s:s}", "type", "Replace", "pattern", "String", SPACE_MARK, "content", " "));
+    (void)json_object_setn_new_nocheck(vocab, s->tokens[i].ptr, s->tokens[i].len,
+                                       json_integer((json_int_t)i));
+  if (prefix)
+    (void)json_array_append_new(normal, json_pack("{s:s,s:s}", "type", "Prepend", "prepend", SPACE_MARK));
+  (void)json_array_append_new(normal, json_pack("{s:s,s:{s:s},s:s}", "type", "Replace", "pattern", "String",
+                                                " ", "content", SPACE_MARK));
+  (void)json_array_append_new(decode, json_pack("{s:s,s:{s:s},s:s}", "type", "Replace", "pattern", "String",
+                                                SPACE_MARK, "content", " "));
   (void)json_array_append_new(decode, json_pack("{s:s}", "type", "ByteFallback"));
   (void)json_array_append_new(decode, json_pack("{s:s}", "type", "Fuse"));
   if (prefix)
-    (void)json_array_append_new(decode, json_pack("{s:s,s:s,s:i,s:i}", "type", "Strip", "content", " ", "start", 1, "stop", 0));
+    (void)json_array_append_new(
+        decode, json_pack("{s:s,s:s,s:i,s:i}", "type", "Strip", "content", " ", "start", 1, "stop", 0));
   json_t *model = json_pack("{s:s,s:n,s:o,s:n,s:n,s:b,s:b,s:O,s:o}", "type", "BPE", "dropout", "unk_token",
-                            unknown >= 0 ? text_json(s->tokens[unknown]) : json_null(), "continuing_subword_prefix",
-                            "end_of_word_suffix", "fuse_unk", 1, "byte_fallback", 1, "vocab", vocab, "merges",
-                            piece_merges(s, vocab));
+                            unknown >= 0 ? text_json(s->tokens[unknown]) : json_null(),
+                            "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", 1, "byte_fallback",
+                            1, "vocab", vocab, "merges", piece_merges(s, vocab));
   json_decref(vocab);
   json_t *post = template_of(s, bos ? special_of(s, SPECIAL_BOS) : -1, eos ? special_of(s, SPECIAL_EOS) : -1);
-  return json_pack("{s:s,s:n,s:n,s:o,s:{s:s,s:o},s:n,s:o,s:{s:s,s:o},s:o}", "version", "1.0", "truncation", "padding",
-                   "added_tokens", added_tokens(s), "normalizer", "type", "Sequence", "normalizers", normal, "pre_tokenizer",
-                   "post_processor", post, "decoder", "type", "Sequence", "decoders", decode, "model", model);
+  return json_pack("{s:s,s:n,s:n,s:o,s:{s:s,s:o},s:n,s:o,s:{s:s,s:o},s:o}", "version", "1.0", "truncation",
+                   "padding", "added_tokens", added_tokens(s), "normalizer", "type", "Sequence",
+                   "normalizers", normal, "pre_tokenizer", "post_processor", post, "decoder", "type",
+                   "Sequence", "decoders", decode, "model", model);
 }
 
 /* ---- tokenizer.model ---- */
@@ -335,11 +365,14 @@ static base_status save_model(const source *s) {
   put_number(&part, 3, flag_of(s, "tokenizer.ggml.add_space_prefix", 1));
   put_number(&part, 4, flag_of(s, "tokenizer.ggml.remove_extra_whitespaces", unigram));
   put_bytes(&out, 3, part.ptr, part.len);
-  if (!status && (out.failed || part.failed)) status = base_fail(s->err, BASE_ENOMEM, path, "no memory for the tokenizer");
+  if (!status && (out.failed || part.failed))
+    status = base_fail(s->err, BASE_ENOMEM, path, "no memory for the tokenizer");
   if (!status) status = os_writer_open(&w, path, s->err);
   if (!status) status = os_writer_add(w, out.ptr, out.len, s->err);
-  if (w != NULL && !status) status = os_writer_commit(w, s->err);
-  else os_writer_abort(w);
+  if (w != NULL && !status)
+    status = os_writer_commit(w, s->err);
+  else
+    os_writer_abort(w);
   base_buf_free(&out);
   base_buf_free(&part);
   return status;
@@ -351,7 +384,8 @@ static base_status save_config(const source *s) {
   json_t *root = json_object(), *generation = json_object();
   static const struct {
     const char *gguf, *hf;
-  } flags[] = {{"tokenizer.ggml.add_bos_token", "add_bos_token"}, {"tokenizer.ggml.add_eos_token", "add_eos_token"}};
+  } flags[] = {{"tokenizer.ggml.add_bos_token", "add_bos_token"},
+               {"tokenizer.ggml.add_eos_token", "add_eos_token"}};
   bool pieces = base_slice_equal(s->model, BASE_LITERAL("llama"));
   json_t *added = json_object();
   base_slice text;
@@ -377,8 +411,10 @@ static base_status save_config(const source *s) {
       (void)json_object_set_new(root, flags[i].hf, json_boolean(flag_of(s, flags[i].gguf, 0)));
   }
   if (pieces && gguf_find(s->f, "tokenizer.ggml.add_space_prefix") != NULL)
-    (void)json_object_set_new(root, "add_prefix_space", json_boolean(flag_of(s, "tokenizer.ggml.add_space_prefix", 1)));
-  const char *class_name = base_slice_equal(s->model, BASE_LITERAL("t5")) ? "T5Tokenizer" : "PreTrainedTokenizerFast";
+    (void)json_object_set_new(root, "add_prefix_space",
+                              json_boolean(flag_of(s, "tokenizer.ggml.add_space_prefix", 1)));
+  const char *class_name =
+      base_slice_equal(s->model, BASE_LITERAL("t5")) ? "T5Tokenizer" : "PreTrainedTokenizerFast";
   (void)json_object_set_new(root, "tokenizer_class", json_string(class_name));
   if (gguf_find(s->f, "tokenizer.chat_template") != NULL &&
       gguf_get_string(s->f, "tokenizer.chat_template", &text, NULL) == BASE_OK)
@@ -397,11 +433,14 @@ static base_status open_source(source *s) {
   base_status status = gguf_get_string(s->f, "tokenizer.ggml.model", &s->model, s->err);
   if (!status) status = gguf_get_strings(s->f, "tokenizer.ggml.tokens", &n, &items, s->err);
   if (status) return status;
-  if (n > CONVERT_MAX_TOKENS) return base_fail(s->err, BASE_ELIMIT, gguf_path(s->f), "there are too many tokens");
+  if (n > CONVERT_MAX_TOKENS)
+    return base_fail(s->err, BASE_ELIMIT, gguf_path(s->f), "there are too many tokens");
   s->pre = BASE_LITERAL("default");
-  if (gguf_find(s->f, "tokenizer.ggml.pre") != NULL) status = gguf_get_string(s->f, "tokenizer.ggml.pre", &s->pre, s->err);
+  if (gguf_find(s->f, "tokenizer.ggml.pre") != NULL)
+    status = gguf_get_string(s->f, "tokenizer.ggml.pre", &s->pre, s->err);
   if (status) return status;
-  const gguf_value *types = gguf_find(s->f, "tokenizer.ggml.token_type"), *scores = gguf_find(s->f, "tokenizer.ggml.scores");
+  const gguf_value *types = gguf_find(s->f, "tokenizer.ggml.token_type"),
+                   *scores = gguf_find(s->f, "tokenizer.ggml.scores");
   s->n = s->used = (size_t)n;
   if (types != NULL && types->type == GGUF_ARRAY && types->len == s->n * 4) s->types = types->bytes;
   if (scores != NULL && scores->type == GGUF_ARRAY && scores->len == s->n * 4) s->scores = scores->bytes;
@@ -435,7 +474,9 @@ base_status convert_vocab_export(const gguf_file *f, const char *dir, base_error
     status = base_fail(err, BASE_EUNSUPPORTED, gguf_path(f), "the tokenizer \"%.*s\" is not known",
                        s.model.len > 60 ? 60 : (int)s.model.len, s.model.ptr);
   }
-  if (!status && json == NULL) status = base_fail(err, BASE_EFORMAT, gguf_path(f), "no memory for the tokenizer, or its tokens are not UTF-8");
+  if (!status && json == NULL)
+    status = base_fail(err, BASE_EFORMAT, gguf_path(f),
+                       "no memory for the tokenizer, or its tokens are not UTF-8");
   if (!status) status = convert_save_json(json, dir, "tokenizer.json", err);
   if (!status) status = save_config(&s);
 done:

@@ -1,5 +1,5 @@
-/* convert/weights: safetensors (huggingface/safetensors): eight bytes of length, a JSON header, the numbers. Every byte
- * of the data belongs to exactly one tensor; what claims otherwise is refused. */
+/* convert/weights: safetensors (huggingface/safetensors): eight bytes of length, a JSON header, the numbers.
+ * Every byte of the data belongs to exactly one tensor; what claims otherwise is refused. */
 #include "convert/weights.h"
 
 #include <stdlib.h>
@@ -47,7 +47,8 @@ json_t *convert_parse_json(const char *text, size_t len, const char *name, base_
 json_t *convert_load_json(const char *path, size_t max_bytes, base_error *err) {
   base_buf text = {0};
   json_t *root = NULL;
-  if (os_read_file(path, max_bytes, &text, err) == BASE_OK) root = convert_parse_json(text.ptr, text.len, path, err);
+  if (os_read_file(path, max_bytes, &text, err) == BASE_OK)
+    root = convert_parse_json(text.ptr, text.len, path, err);
   base_buf_free(&text);
   return root;
 }
@@ -74,12 +75,13 @@ static base_status grow(convert_weights *w, size_t more, base_error *err) {
 static base_status read_shape(convert_weight *t, const json_t *shape, const char *path, base_error *err) {
   size_t n = json_array_size(shape), elements = 1;
   if (!json_is_array(shape) || n > CONVERT_MAX_DIMS)
-    return base_fail(err, BASE_EFORMAT, path, "tensor \"%.100s\" has no shape of at most %d dimensions", t->name,
-                     (int)CONVERT_MAX_DIMS);
+    return base_fail(err, BASE_EFORMAT, path, "tensor \"%.100s\" has no shape of at most %d dimensions",
+                     t->name, (int)CONVERT_MAX_DIMS);
   for (size_t i = 0; i < n; i++) {
     const json_t *d = json_array_get(shape, i);
     json_int_t v = json_integer_value(d);
-    if (!json_is_integer(d) || v < 0 || (uint64_t)v > SIZE_MAX || !base_mul_size(elements, (size_t)v, &elements))
+    if (!json_is_integer(d) || v < 0 || (uint64_t)v > SIZE_MAX ||
+        !base_mul_size(elements, (size_t)v, &elements))
       return base_fail(err, BASE_EFORMAT, path, "tensor \"%.100s\" has an impossible shape", t->name);
     t->shape[i] = (uint64_t)v;
   }
@@ -104,11 +106,12 @@ static base_status read_entry(convert_weight *t, const json_t *entry, base_slice
   if (status) return status;
   const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
   json_int_t from = json_integer_value(first), to = json_integer_value(last);
-  if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(last) || from < 0 || to < from ||
-      (uint64_t)to > data.len)
+  if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(last) || from < 0 ||
+      to < from || (uint64_t)to > data.len)
     return base_fail(err, BASE_EFORMAT, path, "tensor \"%.100s\" does not lie inside the file", t->name);
   if (!base_mul_size((size_t)t->elements, row->bytes, &want) || want != (size_t)(to - from))
-    return base_fail(err, BASE_EFORMAT, path, "tensor \"%.100s\" has %lld bytes, which its shape does not give", t->name,
+    return base_fail(err, BASE_EFORMAT, path,
+                     "tensor \"%.100s\" has %lld bytes, which its shape does not give", t->name,
                      (long long)(to - from));
   t->data = (const unsigned char *)data.ptr + from;
   t->bytes = want;
@@ -126,14 +129,16 @@ static int by_name(const void *pa, const void *pb) {
 }
 
 /* The tensors from `first` on cover the data without gap or overlap. */
-static base_status check_cover(convert_weights *w, size_t first, base_slice data, const char *path, base_error *err) {
+static base_status check_cover(convert_weights *w, size_t first, base_slice data, const char *path,
+                               base_error *err) {
   const unsigned char *end = (const unsigned char *)data.ptr;
-  qsort(w->items + first, w->n - first, sizeof *w->items, by_place);
+  if (w->n > first) qsort(w->items + first, w->n - first, sizeof *w->items, by_place);
   for (size_t i = first; i < w->n; i++) {
     const convert_weight *t = &w->items[i];
     if (t->data < end)
       return base_fail(err, BASE_EFORMAT, path, "tensor \"%.100s\" overlaps the one before it", t->name);
-    if (t->data > end) return base_fail(err, BASE_EFORMAT, path, "a gap lies before tensor \"%.100s\"", t->name);
+    if (t->data > end)
+      return base_fail(err, BASE_EFORMAT, path, "a gap lies before tensor \"%.100s\"", t->name);
     end = t->data + t->bytes;
   }
   if (end != (const unsigned char *)data.ptr + data.len)
@@ -148,14 +153,14 @@ bool convert_looks_like_weights(const void *bytes, size_t len) {
 }
 
 /* Adds the tensors of one file; *header stays with the caller. */
-static base_status add_bytes(convert_weights *w, json_t **header, const void *bytes, size_t len, const char *path,
-                             base_error *err) {
+static base_status add_bytes(convert_weights *w, json_t **header, const void *bytes, size_t len,
+                             const char *path, base_error *err) {
   base_cursor c = base_cursor_of(bytes, len);
   uint64_t n = base_cursor_u64(&c);
   if (c.failed || n > len - 8) return base_fail(err, BASE_EFORMAT, path, "the file ends inside its header");
   if (n > MAX_HEADER)
-    return base_fail(err, BASE_ELIMIT, path, "the header has %llu bytes; at most %d are read", (unsigned long long)n,
-                     (int)MAX_HEADER);
+    return base_fail(err, BASE_ELIMIT, path, "the header has %llu bytes; at most %d are read",
+                     (unsigned long long)n, (int)MAX_HEADER);
   *header = convert_parse_json((const char *)bytes + 8, (size_t)n, path, err);
   if (*header == NULL) return BASE_EFORMAT;
   base_slice data = {(const char *)bytes + 8 + n, len - 8 - (size_t)n};
@@ -179,8 +184,7 @@ static convert_shard *new_shard(convert_weights *w, base_error *err) {
   const base_allocator *a = base_allocator_libc();
   if (w->n_shards == w->cap_shards) {
     size_t cap = w->cap_shards > 0 ? 2 * w->cap_shards : 4;
-    convert_shard *grown =
-        a->resize(a->ctx, w->shards, w->cap_shards * sizeof *grown, cap * sizeof *grown);
+    convert_shard *grown = a->resize(a->ctx, w->shards, w->cap_shards * sizeof *grown, cap * sizeof *grown);
     if (grown == NULL) {
       (void)base_fail(err, BASE_ENOMEM, "safetensors", "no memory for the list of files");
       return NULL;
@@ -233,11 +237,12 @@ static bool has_shard(const convert_weights *w, const char *name) {
   return false;
 }
 
-/* A shard is a safetensors file of the same folder: a plain name, so that an index cannot name itself, another index
- * or a file elsewhere. */
+/* A shard is a safetensors file of the same folder: a plain name, so that an index cannot name itself,
+ * another index or a file elsewhere. */
 static bool shard_name_ok(const char *name) {
   size_t len = strlen(name), tail = strlen(".safetensors");
-  return len > tail && len < 200 && strchr(name, '/') == NULL && strcmp(name + len - tail, ".safetensors") == 0;
+  return len > tail && len < 200 && strchr(name, '/') == NULL &&
+         strcmp(name + len - tail, ".safetensors") == 0;
 }
 
 /* The index and the files agree on every tensor's place. */
@@ -246,11 +251,13 @@ static base_status check_index(const convert_weights *w, json_t *map, const char
   json_t *file;
   json_object_foreach(map, name, file) {
     const convert_weight *t = convert_weights_find(w, name);
-    if (t == NULL) return base_fail(err, BASE_EMISMATCH, path, "tensor \"%.100s\" is in none of the files", name);
+    if (t == NULL)
+      return base_fail(err, BASE_EMISMATCH, path, "tensor \"%.100s\" is in none of the files", name);
     for (size_t i = 0; i < w->n_shards; i++) {
       if (strcmp(w->shards[i].name, json_string_value(file)) != 0) continue;
       if (json_object_get(w->shards[i].header, name) == NULL)
-        return base_fail(err, BASE_EMISMATCH, path, "tensor \"%.100s\" is not in %.80s", name, w->shards[i].name);
+        return base_fail(err, BASE_EMISMATCH, path, "tensor \"%.100s\" is not in %.80s", name,
+                         w->shards[i].name);
     }
   }
   return BASE_OK;
@@ -263,15 +270,19 @@ static base_status open_shards(convert_weights *w, const char *dir, const char *
   base_status status = BASE_OK;
   if (root == NULL) return BASE_EFORMAT;
   map = json_object_get(root, "weight_map");
-  if (!json_is_object(map)) status = base_fail(err, BASE_EFORMAT, index, "the key \"weight_map\" is no object");
+  if (!json_is_object(map))
+    status = base_fail(err, BASE_EFORMAT, index, "the key \"weight_map\" is no object");
   json_object_foreach(map, name, file) {
     const char *shard = json_string_value(file);
     if (status) break;
     if (shard == NULL || !shard_name_ok(shard)) {
-      status = base_fail(err, BASE_EFORMAT, index, "tensor \"%.100s\" is said to lie in \"%.60s\", which is no name of a "
-                         "safetensors file beside the index", name, shard != NULL ? shard : "?");
+      status = base_fail(err, BASE_EFORMAT, index,
+                         "tensor \"%.100s\" is said to lie in \"%.60s\", which is no name of a "
+                         "safetensors file beside the index",
+                         name, shard != NULL ? shard : "?");
     } else if (!has_shard(w, shard)) {
-      if (w->n_shards == MAX_SHARDS) status = base_fail(err, BASE_ELIMIT, index, "more than %d files", (int)MAX_SHARDS);
+      if (w->n_shards == MAX_SHARDS)
+        status = base_fail(err, BASE_ELIMIT, index, "more than %d files", (int)MAX_SHARDS);
       if (!status) status = convert_join(path, sizeof path, dir, shard, err);
       if (!status) status = add_file(w, path, shard, err);
     }
@@ -289,7 +300,8 @@ base_status convert_weights_open_dir(convert_weights *w, const char *dir, base_e
   if (status) return status;
   if (os_exists(index)) return open_shards(w, dir, index, err);
   if (os_exists(single)) return convert_weights_open_file(w, single, err);
-  return base_fail(err, BASE_ENOTFOUND, dir, "there is neither model.safetensors nor model.safetensors.index.json");
+  return base_fail(err, BASE_ENOTFOUND, dir,
+                   "there is neither model.safetensors nor model.safetensors.index.json");
 }
 
 void convert_weights_close(convert_weights *w) {
@@ -307,8 +319,10 @@ const convert_weight *convert_weights_find(const convert_weights *w, const char 
     size_t mid = low + (high - low) / 2;
     int order = strcmp(name, w->items[mid].name);
     if (order == 0) return &w->items[mid];
-    if (order < 0) high = mid;
-    else low = mid + 1;
+    if (order < 0)
+      high = mid;
+    else
+      low = mid + 1;
   }
   return NULL;
 }

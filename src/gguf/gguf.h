@@ -118,9 +118,9 @@ void gguf_put_value(gguf_writer *w, const gguf_value *v);
 bool gguf_has_key(const gguf_writer *w, const char *key);
 void gguf_put_tensor(gguf_writer *w, const char *name, gguf_tensor_type type, int n_dims, const uint64_t *dim,
                      const void *data);
-/* A tensor whose bytes are made when the file is written, one tensor after the other in the order of the puts, so
- * that a file larger than memory can be written. `make` is called once for a save and hands over exactly the
- * tensor's bytes with gguf_sink_add; `ctx` is borrowed. */
+/* A tensor whose bytes are made when the file is written, one tensor after the other in the order of the
+ * puts, so that a file larger than memory can be written. `make` is called once for a save and hands over
+ * exactly the tensor's bytes with gguf_sink_add; `ctx` is borrowed. */
 typedef struct gguf_sink gguf_sink;
 typedef base_status gguf_make_fn(void *ctx, gguf_sink *sink, base_error *err);
 void gguf_put_made_tensor(gguf_writer *w, const char *name, gguf_tensor_type type, int n_dims,

@@ -264,7 +264,8 @@ static base_status emit_tensor(const pending *t, gguf_sink *s) {
   base_status status = t->make != NULL ? t->make(t->ctx, s, s->err) : emit(s, t->data, t->bytes);
   if (status) return status;
   if (s->written - start != t->bytes) {
-    return base_fail(s->err, BASE_EMISMATCH, t->name, "this tensor was written with %llu bytes instead of %zu",
+    return base_fail(s->err, BASE_EMISMATCH, t->name,
+                     "this tensor was written with %llu bytes instead of %zu",
                      (unsigned long long)(s->written - start), t->bytes);
   }
   return emit_padding(s);

@@ -1,5 +1,5 @@
-/* quant/block: what encoder and decoder share: where the parts of a block lie, in bytes from its start, and the
- * packed 6-bit scales. All numbers are little-endian. */
+/* quant/block: what encoder and decoder share: where the parts of a block lie, in bytes from its start, and
+ * the packed 6-bit scales. All numbers are little-endian. */
 #ifndef QUANT_BLOCK_H
 #define QUANT_BLOCK_H
 
@@ -39,8 +39,9 @@ static inline float quant_get_f16(const unsigned char *p) {
   return quant_f32_of_f16(quant_get_u16(p));
 }
 
-/* Q4_K and Q5_K: eight 6-bit scales and eight 6-bit minima in 12 bytes: the first four of each in the low bits
- * of bytes 0-3 and 4-7, the low four bits of the others in bytes 8-11, their high two in the top of 0-7. */
+/* Q4_K and Q5_K: eight 6-bit scales and eight 6-bit minima in 12 bytes: the first four of each in the low
+ * bits of bytes 0-3 and 4-7, the low four bits of the others in bytes 8-11, their high two in the top of 0-7.
+ */
 static inline unsigned quant_scale_k4(const unsigned char *p, int group) {
   return group < 4 ? p[group] & 63u : (p[group + 4] & 15u) | (unsigned)(p[group - 4] >> 6) << 4;
 }

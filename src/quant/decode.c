@@ -1,4 +1,5 @@
-/* quant/decode: blocks to floats, one function a type, in ggml's order of operations so that the bits agree. */
+/* quant/decode: blocks to floats, one function a type, in ggml's order of operations so that the bits agree.
+ */
 #include "quant/block.h"
 
 typedef void decode_fn(const unsigned char *b, float *out);
@@ -104,7 +105,8 @@ static void decode_q5_k(const unsigned char *b, float *out) {
   }
 }
 
-/* Q6_K: of each half of 128, 64 bytes hold low nibbles (elements 0-63, then 64-127) and 32 bytes hold high bits. */
+/* Q6_K: of each half of 128, 64 bytes hold low nibbles (elements 0-63, then 64-127) and 32 bytes hold high
+ * bits. */
 static void decode_q6_k(const unsigned char *b, float *out) {
   float d = quant_get_f16(b + Q6_K_D);
   for (int g = 0; g < 16; g++) {

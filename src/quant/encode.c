@@ -1,5 +1,5 @@
-/* quant/encode: floats to plain numbers and to the blocks of 32, rounded as ggml's reference rounds them, so that the
- * bytes agree. The K types are in super.c. */
+/* quant/encode: floats to plain numbers and to the blocks of 32, rounded as ggml's reference rounds them, so
+ * that the bytes agree. The K types are in super.c. */
 #include "quant/encode.h"
 
 #include <float.h>
@@ -20,7 +20,8 @@ static float inverse(float d) {
   return d != 0 ? 1.0F / d : 0.0F;
 }
 
-/* Scale d and quants 0..2*half-1 around `half`; the peak lands on 0, which reaches one further than the other end. */
+/* Scale d and quants 0..2*half-1 around `half`; the peak lands on 0, which reaches one further than the other
+ * end. */
 static float round_symmetric(const float *x, int half, int *q) {
   float d = peak_of(x, QUANT_BLOCK) / (float)-half, id = inverse(d);
   for (int i = 0; i < QUANT_BLOCK; i++)
@@ -113,7 +114,8 @@ static quant_encode_fn *encoder_of(gguf_tensor_type type) {
 
 /* ---- plain numbers ---- */
 
-/* The nearest whole number that fits, ties to even. The bounds are powers of two, so they are exact as doubles. */
+/* The nearest whole number that fits, ties to even. The bounds are powers of two, so they are exact as
+ * doubles. */
 static int64_t whole_number(float v, int bits) {
   double bound = ldexp(1.0, bits - 1), nearest = rint((double)v);
   if (!(nearest == nearest)) return 0;

@@ -22,8 +22,8 @@ static inline int quant_truncate(float v, int low, int high) {
   return v > (float)low ? (v < (float)high ? (int)v : high) : low;
 }
 
-/* To the nearest, ties to even, inside [low, high]; not-a-number is low. Adding and taking away 1.5 * 2^23 leaves no
- * bits below the point. */
+/* To the nearest, ties to even, inside [low, high]; not-a-number is low. Adding and taking away 1.5 * 2^23
+ * leaves no bits below the point. */
 static inline int quant_nearest(float v, int low, int high) {
   float inside = v > (float)low ? (v < (float)high ? v : (float)high) : (float)low;
   return (int)((inside + 12582912.0F) - 12582912.0F);

@@ -1,6 +1,6 @@
-/* quant: rows of tensor elements to 32-bit floats and back, for every type that gguf/tensor_type.def lists. The
- * layouts are ggml's (ggml-common.h, ggml-quants.c); decoding gives the bits that ggml gives. This is the plain,
- * portable way, the reference that faster kernels are held against. */
+/* quant: rows of tensor elements to 32-bit floats and back, for every type that gguf/tensor_type.def lists.
+ * The layouts are ggml's (ggml-common.h, ggml-quants.c); decoding gives the bits that ggml gives. This is the
+ * plain, portable way, the reference that faster kernels are held against. */
 #ifndef QUANT_QUANT_H
 #define QUANT_QUANT_H
 
@@ -11,21 +11,22 @@
 
 /* ---- rows ---- */
 
-/* n elements at `src` to floats. n is a whole number of blocks (gguf_row_bytes said so); src may have any address
- * and holds gguf_row_bytes(type, n) bytes. Integers become the nearest float. */
+/* n elements at `src` to floats. n is a whole number of blocks (gguf_row_bytes said so); src may have any
+ * address and holds gguf_row_bytes(type, n) bytes. Integers become the nearest float. */
 void quant_decode_row(gguf_tensor_type type, const void *src, size_t n, float *out);
 
-/* n floats into gguf_row_bytes(type, n) bytes at `out`. Every block depends on its own floats alone. Values that a
- * type cannot hold become its largest; not-a-number becomes 0 in integer and block types. Q4_0 to Q8_0 are rounded
- * as ggml's reference rounds them, to the byte; the K types search scale and minimum of each group for the
- * least weighted squared error. */
+/* n floats into gguf_row_bytes(type, n) bytes at `out`. Every block depends on its own floats alone. Values
+ * that a type cannot hold become its largest; not-a-number becomes 0 in integer and block types. Q4_0 to Q8_0
+ * are rounded as ggml's reference rounds them, to the byte; the K types search scale and minimum of each
+ * group for the least weighted squared error. */
 void quant_encode_row(gguf_tensor_type type, const float *src, size_t n, void *out);
 
 /* ---- parts: a block as integers, for who computes with them ---- */
 
-/* Quants are unsigned: w = scale * (q - bias) or scale * q minus (K types) or plus (Q4_1, Q5_1) a minimum. The scale
- * is d, in K types d * s of the element's group; the minimum m, in K types m * t. Groups are 32 elements in Q4_K and
- * Q5_K, 16 in the other K types. Bias: 128 for Q8_0, 8 for Q4_0, 16 for Q5_0, 4 for Q3_K, 32 for Q6_K, else 0. */
+/* Quants are unsigned: w = scale * (q - bias) or scale * q minus (K types) or plus (Q4_1, Q5_1) a minimum.
+ * The scale is d, in K types d * s of the element's group; the minimum m, in K types m * t. Groups are 32
+ * elements in Q4_K and Q5_K, 16 in the other K types. Bias: 128 for Q8_0, 8 for Q4_0, 16 for Q5_0, 4 for
+ * Q3_K, 32 for Q6_K, else 0. */
 typedef struct quant_parts {
   uint8_t q[256]; /* one block's elements */
   uint16_t d, m;  /* half precision */
@@ -33,8 +34,8 @@ typedef struct quant_parts {
   uint8_t t[16];
 } quant_parts;
 
-/* One block of Q8_0, Q4_0 to Q5_1 or Q2_K to Q6_K; fields that the type does not have stay as they are. False for
- * other types. */
+/* One block of Q8_0, Q4_0 to Q5_1 or Q2_K to Q6_K; fields that the type does not have stay as they are. False
+ * for other types. */
 bool quant_split_block(gguf_tensor_type type, const void *block, quant_parts *out);
 
 /* ---- elements ---- */

@@ -1,7 +1,7 @@
-/* quant/super: floats to the K types. A group of 16 or 32 is fitted by trying a few steps between quants, solving
- * for the best scale (and minimum) of each by weighted least squares, and keeping the best; then the groups' scales
- * are rounded to their few bits and the quants chosen for the rounded scales. The search is the one of ggml's
- * quantisers without an importance matrix; large weights count for more than small ones. */
+/* quant/super: floats to the K types. A group of 16 or 32 is fitted by trying a few steps between quants,
+ * solving for the best scale (and minimum) of each by weighted least squares, and keeping the best; then the
+ * groups' scales are rounded to their few bits and the quants chosen for the rounded scales. The search is
+ * the one of ggml's quantisers without an importance matrix; large weights count for more than small ones. */
 #include "quant/encode.h"
 
 #include <math.h>
@@ -187,7 +187,8 @@ void quant_encode_q5_k(const float *x, unsigned char *b) {
 
 /* ---- x ~ scale * q, q in -half..half-1, groups of 16 ---- */
 
-/* The scale, of either sign, with the least error weighted by x squared: the peak is put at -half or near it. */
+/* The scale, of either sign, with the least error weighted by x squared: the peak is put at -half or near it.
+ */
 static float fit_symmetric(const float *x, int half) {
   float peak = 0, best = 0, scale = 0;
   for (int i = 0; i < 16; i++) {
