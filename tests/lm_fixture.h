@@ -50,6 +50,7 @@ typedef struct change {
   uint32_t value;
   const char *drop_tensor, *cut_tensor; /* cut: one row less */
   const char *extra_tensor;             /* one more, [16] */
+  const char *damaged_tensor;           /* half of the elements become 1.5 x + 0.3 */
   bool weights;                         /* every matrix whose rows allow it becomes `type` */
   gguf_tensor_type type;
 } change;
@@ -64,6 +65,15 @@ static inline void copy_tensor(gguf_writer *w, const gguf_tensor *t, const chang
   size_t row, old_row;
   base_format(name, sizeof name, "%.*s", (int)t->name.len, t->name.ptr);
   if (named(t->name, c->cut_tensor)) dim[t->n_dims - 1]--;
+  if (named(t->name, c->damaged_tensor)) {
+    size_t n = t->dim[0] * t->dim[1];
+    quant_decode_row(t->type, t->data, n, floats);
+    for (size_t i = 0; i < n; i++)
+      if ((i * 2654435761u >> 16) % 2) floats[i] = 1.5F * floats[i] + 0.3F;
+    quant_encode_row(t->type, floats, n, to);
+    gguf_put_tensor(w, name, t->type, t->n_dims, dim, to);
+    return;
+  }
   if (!c->weights || t->n_dims != 2 || !gguf_row_bytes(c->type, dim[0], &row)) {
     gguf_put_tensor(w, name, t->type, t->n_dims, dim, t->data);
     return;

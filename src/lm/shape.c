@@ -13,11 +13,11 @@ static void read_attention(lm_binder *b) {
   uint32_t heads = lm_key_layer_u32(b, "attention.head_count", 0, LM_MAX_HEADS, 0);
   if (b->status != BASE_OK) return;
   m->head_dim = lm_key_u32_or(b, "attention.key_length", 2, LM_MAX_HEAD_DIM, m->d / heads);
-  if (lm_key_u32_or(b, "attention.value_length", 2, LM_MAX_HEAD_DIM, m->head_dim) != m->head_dim)
-    lm_bind_fail(b, BASE_EUNSUPPORTED, "attention.value_length", "keys and values of different length");
   if (m->head_dim < 2 || m->head_dim > LM_MAX_HEAD_DIM || m->head_dim % 2 != 0)
     lm_bind_fail(b, BASE_EFORMAT, "attention.key_length", "heads of %u values; an even number, 2 to %d, is needed",
                  (unsigned)m->head_dim, (int)LM_MAX_HEAD_DIM);
+  if (lm_key_u32_or(b, "attention.value_length", 2, LM_MAX_HEAD_DIM, m->head_dim) != m->head_dim)
+    lm_bind_fail(b, BASE_EUNSUPPORTED, "attention.value_length", "values of another length than keys are not run");
   m->attention_scale = lm_key_f32_or(b, "attention.scale", 0x1p-20F, 0x1p20F, 1.0F / sqrtf((float)m->head_dim));
   m->attention_cap = lm_key_f32_or(b, "attn_logit_softcapping", 0.0F, 1e6F, 0.0F);
   m->logit_cap = lm_key_f32_or(b, "final_logit_softcapping", 0.0F, 1e6F, 0.0F);
