@@ -91,7 +91,7 @@ chat_value chat_real(double v) {
 chat_value chat_text(chat_run *r, const char *ptr, size_t len, bool marked) {
   chat_string *s = len <= UINT32_MAX ? take(r, 1, sizeof *s) : NULL;
   if (s == NULL) return chat_undefined();
-  *s = (chat_string){ptr, NULL, (uint32_t)len, marked};
+  *s = (chat_string){ptr != NULL ? ptr : "", NULL, (uint32_t)len, marked};
   return (chat_value){CHAT_STRING, {.string = s}};
 }
 

@@ -33,6 +33,17 @@ static shown show(base_slice s) {
   return out;
 }
 
+/* gguf_next_string, without a call for each byte: vocabularies have 100,000s of strings. */
+static base_slice next_string(base_cursor *c) {
+  const unsigned char *p = c->ptr + c->pos;
+  if (c->len - c->pos < 8) return gguf_next_string(c);
+  uint64_t len = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 |
+                 (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
+  if (len > c->len - c->pos - 8) return gguf_next_string(c);
+  c->pos += 8 + (size_t)len;
+  return (base_slice){(const char *)p + 8, (size_t)len};
+}
+
 /* ---- what the file holds ---- */
 
 static base_status read_kind(opener *o, tok_kind *kind) {
@@ -70,8 +81,8 @@ static base_status read_array(opener *o, const char *key, gguf_type a, gguf_type
 }
 
 static uint32_t u32_at(const unsigned char *bytes, size_t index) {
-  base_cursor c = base_cursor_of(bytes + 4 * index, 4);
-  return base_cursor_u32(&c);
+  const unsigned char *p = bytes + 4 * index;
+  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 static tok_type type_at(const opener *o, size_t id) {
@@ -104,7 +115,12 @@ static bool decode_stand_ins(base_slice s, unsigned char *out, size_t *len) {
   size_t n = 0;
   for (size_t at = 0, step; at < s.len; at += step) {
     uint32_t c = (unsigned char)s.ptr[at];
-    step = c < 0x80 ? 1 : base_utf8_decode(s.ptr + at, s.len - at, &c);
+    step = 1;
+    if (c > 0x20 && c < 0x7F) { /* nearly all of them */
+      out[n++] = (unsigned char)c;
+      continue;
+    }
+    if (c >= 0x80) step = base_utf8_decode(s.ptr + at, s.len - at, &c);
     int byte = step > 0 ? tok_char_byte(c) : -1;
     if (byte < 0) return false;
     out[n++] = (unsigned char)byte;
@@ -187,7 +203,7 @@ static uint32_t order_of_score(float score) {
 
 static base_status read_token(opener *o, uint32_t id) {
   tok_vocab *v = o->v;
-  base_slice s = gguf_next_string(&o->tokens);
+  base_slice s = next_string(&o->tokens);
   tok_type type = type_at(o, id);
   base_status status = check_token(o, id, type, s);
   if (status) return status;
@@ -223,11 +239,15 @@ static base_status fail_merge(const opener *o, size_t rank, base_slice merge, co
   return base_fail(o->err, BASE_EFORMAT, o->path, "merge %zu, \"%s\", %s", rank, show(merge).text, why);
 }
 
+static uint32_t find_part(const tok_vocab *v, base_slice s) {
+  return s.len == 1 ? v->byte_id[(unsigned char)s.ptr[0]] : tok_vocab_find(v, s);
+}
+
 /* "left right", in stand-ins. *guess is the id that would follow the merge before: nearly always right. */
 static base_status read_merge(opener *o, size_t rank, uint32_t *guess) {
   tok_vocab *v = o->v;
   unsigned char bytes[2 * TOK_MAX_PIECE_BYTES];
-  base_slice merge = gguf_next_string(&o->merges);
+  base_slice merge = next_string(&o->merges);
   const char *space = merge.len > 2 ? memchr(merge.ptr + 1, ' ', merge.len - 1) : NULL;
   if (space == NULL || space + 1 == merge.ptr + merge.len) {
     return fail_merge(o, rank, merge, "is not two tokens with a space between");
@@ -240,8 +260,8 @@ static base_status read_merge(opener *o, size_t rank, uint32_t *guess) {
     return fail_merge(o, rank, merge, "is too long or has characters that stand for no byte");
   }
   base_slice whole = {(char *)bytes, n_left + n_right};
-  uint32_t left_id = tok_vocab_find(v, (base_slice){whole.ptr, n_left});
-  uint32_t right_id = tok_vocab_find(v, (base_slice){whole.ptr + n_left, n_right});
+  uint32_t left_id = find_part(v, (base_slice){whole.ptr, n_left});
+  uint32_t right_id = find_part(v, (base_slice){whole.ptr + n_left, n_right});
   bool guessed = tok_vocab_type(v, *guess) == TOK_TYPE_NORMAL && base_slice_equal(tok_vocab_piece(v, *guess), whole);
   uint32_t id = guessed ? *guess : tok_vocab_find(v, whole);
   if (left_id == TOK_NONE || right_id == TOK_NONE || id == TOK_NONE) {
@@ -286,11 +306,6 @@ static base_status read_flag(const opener *o, const char *key, bool *flag) {
   return BASE_OK;
 }
 
-/* The first of these names that is a special token, for files that do not list the id. */
-static void find_named(const tok_vocab *v, const char *const *names, uint32_t *id) {
-  for (; *names != NULL && *id == TOK_NONE; names++) *id = tok_vocab_special(v, base_slice_of(*names));
-}
-
 /* What the format says where the keys are absent. */
 static void set_defaults(tok_vocab *v) {
   static const char *const cls[] = {"[CLS]", NULL}, *const sep[] = {"[SEP]", NULL}, *const unk[] = {"[UNK]", NULL};
@@ -299,9 +314,9 @@ static void set_defaults(tok_vocab *v) {
   s->add_bos = v->kind == TOK_KIND_SPM || v->kind == TOK_KIND_WORDPIECE || (v->rule != NULL && tok_rule_adds_bos(v->rule));
   s->add_eos = v->kind == TOK_KIND_UNIGRAM || v->kind == TOK_KIND_WORDPIECE;
   if (v->kind == TOK_KIND_WORDPIECE) {
-    find_named(v, cls, &s->cls);
-    find_named(v, sep, &s->sep);
-    find_named(v, unk, &s->unk);
+    tok_vocab_find_named(v, cls, &s->cls);
+    tok_vocab_find_named(v, sep, &s->sep);
+    tok_vocab_find_named(v, unk, &s->unk);
   } else if (v->kind == TOK_KIND_SPM && v->n > 2) {
     s->unk = 0;
     s->bos = 1;
@@ -311,20 +326,6 @@ static void set_defaults(tok_vocab *v) {
     s->eos = 1;
     s->unk = 2;
   }
-}
-
-static void find_markers(tok_vocab *v) {
-  static const char *const eot[] = {"<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|EOT|>", NULL};
-  static const char *const prefix[] = {"<|fim_prefix|>", "<fim_prefix>", "<fim-prefix>", "<PRE>", " <PRE>",
-                                       "<\xEF\xBD\x9C" "fim\xE2\x96\x81" "begin\xEF\xBD\x9C>", NULL};
-  static const char *const suffix[] = {"<|fim_suffix|>", "<fim_suffix>", "<fim-suffix>", "<SUF>", " <SUF>",
-                                       "<\xEF\xBD\x9C" "fim\xE2\x96\x81hole\xEF\xBD\x9C>", NULL};
-  static const char *const middle[] = {"<|fim_middle|>", "<fim_middle>", "<fim-middle>", "<MID>", " <MID>",
-                                       "<\xEF\xBD\x9C" "fim\xE2\x96\x81" "end\xEF\xBD\x9C>", NULL};
-  find_named(v, eot, &v->specials.eot);
-  find_named(v, prefix, &v->specials.fim_prefix);
-  find_named(v, suffix, &v->specials.fim_suffix);
-  find_named(v, middle, &v->specials.fim_middle);
 }
 
 static base_status read_specials(opener *o) {
@@ -360,8 +361,7 @@ static base_status read_specials(opener *o) {
     if (s->bos == TOK_NONE) s->bos = s->cls;
     if (s->eos == TOK_NONE) s->eos = s->sep;
   }
-  find_markers(o->v);
-  tok_vocab_find_eog(o->v);
+  tok_vocab_find_markers(o->v);
   return status;
 }
 

@@ -98,8 +98,12 @@ static void add_specials(ranks *r, const base_slice *special, size_t n_special) 
     v->special[v->n_special++] = v->n;
     tok_vocab_add(v, special[i].ptr, special[i].len, TOK_TYPE_CONTROL);
   }
+  static const char *const bos[] = {"<|begin_of_text|>", "<|startoftext|>", NULL};
+  static const char *const eos[] = {"<|end_of_text|>", "<|endoftext|>", NULL};
   tok_vocab_sort_specials(v);
-  tok_vocab_find_eog(v);
+  tok_vocab_find_named(v, bos, &v->specials.bos);
+  tok_vocab_find_named(v, eos, &v->specials.eos);
+  tok_vocab_find_markers(v);
 }
 
 /* Opens twice: the first time without merges, to count them. */

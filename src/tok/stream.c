@@ -7,8 +7,13 @@ static bool is_shown(tok_type type) {
   return type != TOK_TYPE_CONTROL && type != TOK_TYPE_UNUSED;
 }
 
+/* The first token of a text begins with a space that the text has not. */
+static bool adds_space(const tok_vocab *v) {
+  return v->specials.add_space_prefix || v->kind == TOK_KIND_WORDPIECE;
+}
+
 void tok_decode(const tok_vocab *v, const uint32_t *ids, size_t n, base_buf *out) {
-  bool at_start = v->specials.add_space_prefix;
+  bool at_start = adds_space(v);
   for (size_t i = 0; i < n; i++) {
     base_slice piece = tok_vocab_piece(v, ids[i]);
     if (!is_shown(tok_vocab_type(v, ids[i])) || piece.len == 0) continue;
@@ -20,7 +25,7 @@ void tok_decode(const tok_vocab *v, const uint32_t *ids, size_t n, base_buf *out
 
 void tok_stream_init(tok_stream *s, const tok_vocab *v, bool at_start) {
   s->v = v;
-  s->at_start = at_start && (v->specials.add_space_prefix || v->kind == TOK_KIND_WORDPIECE);
+  s->at_start = at_start && adds_space(v);
   s->show_control = false;
   s->n_held = 0;
 }

@@ -107,7 +107,7 @@ typedef struct tok_vocab tok_vocab;
 base_status tok_vocab_open(tok_vocab **out, const gguf_file *f, const base_allocator *allocator, base_error *err);
 /* From the lines "base64 rank" of tiktoken's rank files: byte-level BPE in which any two tokens merge whose bytes
  * together are a token, lowest rank first. `rule` is a pre-split rule ("llama-bpe"); the control tokens `special`
- * get the ids that follow the ranks. `name` is used in errors. All is copied. */
+ * get the ids that follow the ranks, bos and eos among them by their names. `name` is used in errors. All is copied. */
 base_status tok_vocab_open_ranks(tok_vocab **out, base_slice file, const char *name, const char *rule,
                                  const base_slice *special, size_t n_special, const base_allocator *allocator,
                                  base_error *err);

@@ -91,6 +91,15 @@ static uint64_t hash_of(const char *bytes, size_t len) {
   return h;
 }
 
+/* Tokens are short: a call costs more than the comparison. */
+static bool same_bytes(const char *a, const char *b, size_t len) {
+  if (len > 16) return memcmp(a, b, len) == 0;
+  for (size_t i = 0; i < len; i++) {
+    if (a[i] != b[i]) return false;
+  }
+  return true;
+}
+
 /* The slot that holds these bytes, or the free one where they belong; n_slots when the probe gets too long. */
 static size_t find_slot(const tok_vocab *v, uint64_t hash, const char *bytes, size_t len) {
   uint64_t h = spread(hash);
@@ -101,7 +110,7 @@ static size_t find_slot(const tok_vocab *v, uint64_t hash, const char *bytes, si
     if (s == FREE_SLOT) return i;
     if (s >> ID_BITS == tag) {
       uint32_t id = s & ID_MASK, start = v->offset[id];
-      if (v->offset[id + 1] - start == len && memcmp(v->blob + start, bytes, len) == 0) return i;
+      if (v->offset[id + 1] - start == len && same_bytes((const char *)v->blob + start, bytes, len)) return i;
     }
     if (++i == v->n_slots) i = 0;
   }
@@ -208,18 +217,39 @@ uint32_t tok_vocab_special(const tok_vocab *v, base_slice name) {
   return TOK_NONE;
 }
 
+/* The first of these names that is a special token, for files that do not list the id. */
+void tok_vocab_find_named(const tok_vocab *v, const char *const *names, uint32_t *id) {
+  for (; *names != NULL && *id == TOK_NONE; names++) *id = tok_vocab_special(v, base_slice_of(*names));
+}
+
+/* Files do not list these ids; by their names they are known. */
+static void find_by_names(tok_vocab *v) {
+  static const char *const eot[] = {"<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|EOT|>", NULL};
+  static const char *const prefix[] = {"<|fim_prefix|>", "<fim_prefix>", "<fim-prefix>", "<PRE>", " <PRE>",
+                                       "<\xEF\xBD\x9C" "fim\xE2\x96\x81" "begin\xEF\xBD\x9C>", NULL};
+  static const char *const suffix[] = {"<|fim_suffix|>", "<fim_suffix>", "<fim-suffix>", "<SUF>", " <SUF>",
+                                       "<\xEF\xBD\x9C" "fim\xE2\x96\x81hole\xEF\xBD\x9C>", NULL};
+  static const char *const middle[] = {"<|fim_middle|>", "<fim_middle>", "<fim-middle>", "<MID>", " <MID>",
+                                       "<\xEF\xBD\x9C" "fim\xE2\x96\x81" "end\xEF\xBD\x9C>", NULL};
+  tok_vocab_find_named(v, eot, &v->specials.eot);
+  tok_vocab_find_named(v, prefix, &v->specials.fim_prefix);
+  tok_vocab_find_named(v, suffix, &v->specials.fim_suffix);
+  tok_vocab_find_named(v, middle, &v->specials.fim_middle);
+}
+
 static void add_eog(tok_vocab *v, uint32_t id) {
   tok_specials *s = &v->specials;
   if (id != TOK_NONE && s->n_eog < TOK_MAX_EOG && !tok_vocab_is_eog(v, id)) s->eog[s->n_eog++] = id;
 }
 
-/* The names of the tokens by which the families end a turn or a text: no file lists them all. */
-void tok_vocab_find_eog(tok_vocab *v) {
+/* With the names of the tokens by which the families end a turn or a text: no file lists them all. */
+void tok_vocab_find_markers(tok_vocab *v) {
   static const char *const names[] = {
       "<|eot_id|>",  "<|eom_id|>",      "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>",
       "<EOT>",       "_<EOT>",          "<|EOT|>",    "</s>",    "<eos>",         "[EOT]",         "[EOS]",
       "<|END_OF_TURN_TOKEN|>", "<end_of_utterance>",
       "<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"};
+  find_by_names(v);
   add_eog(v, v->specials.eos);
   add_eog(v, v->specials.eot);
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) add_eog(v, tok_vocab_special(v, base_slice_of(names[i])));

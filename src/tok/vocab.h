@@ -66,8 +66,10 @@ bool tok_vocab_index(tok_vocab *v, uint32_t id);
  * rank. */
 bool tok_vocab_add_merge(tok_vocab *v, uint32_t left, uint32_t right, uint32_t merged);
 void tok_vocab_sort_specials(tok_vocab *v);
-/* Fills eog from eos, eot and the names by which models end their turn. */
-void tok_vocab_find_eog(tok_vocab *v);
+/* The first of these names (up to NULL) that is a special token, when *id is TOK_NONE. */
+void tok_vocab_find_named(const tok_vocab *v, const char *const *names, uint32_t *id);
+/* Fills what files leave out: eot and the fim ids by their names, eog from eos, eot and names. Specials are sorted. */
+void tok_vocab_find_markers(tok_vocab *v);
 
 /* ---- hash of bytes, byte by byte, so that all prefixes of a text are hashed in one walk ---- */
 
