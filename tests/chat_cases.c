@@ -1,6 +1,7 @@
-/* Helper of tools/measure_chat.py: renders the template in the first file with the variables (JSON) in the second, at the
- * local time in seconds of the third argument. Standard output gets the prompt; with a fourth argument, the marks too:
- * a character '1' for each byte that came from the conversation, else '0', behind a newline. */
+/* Helper of tools/measure_chat.py: renders the template in the first file with the variables (JSON) in the
+ * second, at the local time in seconds of the third argument. Standard output gets the prompt; with a fourth
+ * argument, the marks too: a character '1' for each byte that came from the conversation, else '0', behind a
+ * newline. */
 #include "chat/chat.h"
 #include "os/os.h"
 
@@ -13,7 +14,8 @@ int main(int argc, char **argv) {
   chat_template *t = NULL;
   chat_prompt p = {0};
   if (argc < 4) return 2;
-  if (os_read_file(argv[1], 1 << 24, &source, &err) || os_read_file(argv[2], 1 << 24, &variables, &err)) goto fail;
+  if (os_read_file(argv[1], 1 << 24, &source, &err) || os_read_file(argv[2], 1 << 24, &variables, &err))
+    goto fail;
   if (chat_template_open(&t, (base_slice){source.ptr, source.len}, NULL, &err)) goto fail;
   chat_input in = {.size = sizeof in, .bos_token = BASE_LITERAL("<s>"), .eos_token = BASE_LITERAL("</s>")};
   in.variables = (base_slice){variables.ptr, variables.len};

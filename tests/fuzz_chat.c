@@ -1,5 +1,5 @@
-/* Fuzz target: a template, a zero byte, variables as JSON. Whatever they are, rendering ends within its limits, spans lie
- * in order inside the prompt, and a failure has a sentence. */
+/* Fuzz target: a template, a zero byte, variables as JSON. Whatever they are, rendering ends within its
+ * limits, spans lie in order inside the prompt, and a failure has a sentence. */
 #include "chat/chat.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Fuzz target: any bytes as text, for the small vocabularies of tests/vocab. Vocabularies with all bytes give the text
- * back; an untrusted text never has a control token. */
+/* Fuzz target: any bytes as text, for the small vocabularies of tests/vocab. Vocabularies with all bytes give
+ * the text back; an untrusted text never has a control token. */
 #include "tok/tok.h"
 
 #include <stdlib.h>
@@ -39,7 +39,8 @@ static void check(const tok_vocab *v, size_t kind, const char *text, size_t len)
     require(tok_vocab_type(v, ids[i]) != TOK_TYPE_CONTROL || ids[i] == tok_vocab_specials(v)->unk);
   }
   tok_decode(v, ids, n, &out);
-  if (gives_text_back(kind, text, len)) require(out.len == len && (len == 0 || memcmp(out.ptr, text, len) == 0));
+  if (gives_text_back(kind, text, len))
+    require(out.len == len && (len == 0 || memcmp(out.ptr, text, len) == 0));
   in.n_untrusted = 0;
   require(tok_encode(v, &s, &in, ids, room, &n, NULL) == BASE_OK);
   base_buf_free(&out);
@@ -48,7 +49,8 @@ static void check(const tok_vocab *v, size_t kind, const char *text, size_t len)
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static const char *const path[KINDS] = {"tests/vocab/bpe.gguf", "tests/vocab/spm.gguf", "tests/vocab/unigram.gguf", "tests/vocab/wordpiece.gguf"};
+  static const char *const path[KINDS] = {"tests/vocab/bpe.gguf", "tests/vocab/spm.gguf",
+                                          "tests/vocab/unigram.gguf", "tests/vocab/wordpiece.gguf"};
   static tok_vocab *v[KINDS];
   for (size_t i = 0; i < KINDS; i++) {
     if (v[i] == NULL) v[i] = open_vocab(path[i]);

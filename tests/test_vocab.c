@@ -73,7 +73,8 @@ typedef struct ids {
   size_t n;
 } ids;
 
-static void encode(const tok_vocab *v, const char *text, size_t len, unsigned flags, const tok_span *spans, size_t n_spans, ids *out) {
+static void encode(const tok_vocab *v, const char *text, size_t len, unsigned flags, const tok_span *spans,
+                   size_t n_spans, ids *out) {
   tok_scratch s = {0};
   base_error err = {0};
   tok_input in = {.text = text, .len = len, .flags = flags, .untrusted = spans, .n_untrusted = n_spans};
@@ -87,7 +88,9 @@ static void encode(const tok_vocab *v, const char *text, size_t len, unsigned fl
 static bool next_text(base_slice *rest, base_slice *text) {
   base_slice number;
   size_t len;
-  if (rest->len == 0 || !base_slice_split(rest, '\n', &number) || !base_parse_size(number, &len) || len > rest->len) return false;
+  if (rest->len == 0 || !base_slice_split(rest, '\n', &number) || !base_parse_size(number, &len) ||
+      len > rest->len)
+    return false;
   *text = base_slice_sub(*rest, 0, len);
   *rest = base_slice_sub(*rest, len, rest->len);
   return true;
@@ -109,7 +112,9 @@ static void check_text(const tok_vocab *v, const char *name, base_slice text, ba
 static void test_references(void) {
   base_buf texts = {0}, expected = {0};
   base_error err = {0};
-  TAP_OK(!os_read_file("tests/vocab/texts.bin", 1 << 20, &texts, &err) && !os_read_file("tests/vocab/expected.txt", 1 << 20, &expected, &err), "%s", err.text);
+  TAP_OK(!os_read_file("tests/vocab/texts.bin", 1 << 20, &texts, &err) &&
+             !os_read_file("tests/vocab/expected.txt", 1 << 20, &expected, &err),
+         "%s", err.text);
   base_slice lines = {expected.ptr, expected.len}, head;
   size_t sections = 0;
   while (lines.len > 0 && base_slice_split(&lines, '\n', &head) && head.len > 0) {
@@ -144,8 +149,10 @@ static size_t random_text(base_rng *rng, char *out, size_t room, bool valid) {
       default: c = base_rng_below(rng, 0x110000); break;
     }
     if (c == 0x2581) c = 'x';
-    if (!valid && base_rng_below(rng, 3) == 0) out[n++] = (char)base_rng_below(rng, 256);
-    else n += base_utf8_encode(c, out + n);
+    if (!valid && base_rng_below(rng, 3) == 0)
+      out[n++] = (char)base_rng_below(rng, 256);
+    else
+      n += base_utf8_encode(c, out + n);
   }
   return n;
 }
@@ -157,7 +164,8 @@ static void check_round_trip(const tok_vocab *v, const char *text, size_t len, b
   bool always_valid = true;
   encode(v, text, len, 0, NULL, 0, &got);
   tok_decode(v, got.id, got.n, &whole);
-  TAP_OK(whole.len == len && (len == 0 || memcmp(whole.ptr, text, len) == 0), "decoded %zu bytes of %zu", whole.len, len);
+  TAP_OK(whole.len == len && (len == 0 || memcmp(whole.ptr, text, len) == 0), "decoded %zu bytes of %zu",
+         whole.len, len);
   tok_stream_init(&s, v, true);
   for (size_t i = 0; i < got.n; i++) {
     base_slice piece = tok_stream_next(&s, got.id[i]);
@@ -167,7 +175,8 @@ static void check_round_trip(const tok_vocab *v, const char *text, size_t len, b
   base_slice piece = tok_stream_finish(&s);
   base_buf_add(&streamed, piece.ptr, piece.len);
   TAP_OK(always_valid, "a stream handed out a part of a character");
-  if (valid) TAP_OK(streamed.len == len && (len == 0 || memcmp(streamed.ptr, text, len) == 0), "streamed other text");
+  if (valid)
+    TAP_OK(streamed.len == len && (len == 0 || memcmp(streamed.ptr, text, len) == 0), "streamed other text");
   base_buf_free(&whole);
   base_buf_free(&streamed);
 }
@@ -179,7 +188,8 @@ static void test_round_trips(void) {
   base_rng_seed(&rng, 3);
   for (size_t k = 0; k <= sizeof rules / sizeof rules[0]; k++) {
     bool spm = k == sizeof rules / sizeof rules[0];
-    tok_vocab *v = open_path(spm ? "tests/vocab/spm.gguf" : "tests/vocab/bpe.gguf", spm ? NULL : rules[k], NULL);
+    tok_vocab *v =
+        open_path(spm ? "tests/vocab/spm.gguf" : "tests/vocab/bpe.gguf", spm ? NULL : rules[k], NULL);
     for (int i = 0; i < 300; i++) {
       bool valid = i % 2 == 0;
       size_t len = random_text(&rng, text, sizeof text, valid);
@@ -201,7 +211,8 @@ static void test_any_bytes(void) {
     tok_vocab *v = open_path(path, NULL, NULL);
     bool in_range = true;
     for (int i = 0; i < 300; i++) {
-      encode(v, text, random_text(&rng, text, sizeof text, false), TOK_ADD_SPECIAL | TOK_PARSE_SPECIAL, NULL, 0, &got);
+      encode(v, text, random_text(&rng, text, sizeof text, false), TOK_ADD_SPECIAL | TOK_PARSE_SPECIAL, NULL,
+             0, &got);
       for (size_t n = 0; n < got.n; n++) in_range = in_range && got.id[n] < tok_vocab_size(v);
     }
     TAP_OK(in_range, "%s: an id out of range", files[k]);
@@ -211,7 +222,9 @@ static void test_any_bytes(void) {
 
 static void test_stream_bytes(void) {
   tok_vocab *v = open_path("tests/vocab/bpe.gguf", "gpt-2", NULL);
-  static const char broken[] = "a\xF0\x9F\x98" "b\xE2\x82\xFF\xC3";
+  static const char broken[] =
+      "a\xF0\x9F\x98"
+      "b\xE2\x82\xFF\xC3";
   static ids got;
   base_buf out = {0};
   tok_stream s;
@@ -224,7 +237,10 @@ static void test_stream_bytes(void) {
   base_slice piece = tok_stream_finish(&s);
   base_buf_add(&out, piece.ptr, piece.len);
   /* as Python's decode(errors="replace") */
-  TAP_OK(out.ptr != NULL && strcmp(out.ptr, "a\xEF\xBF\xBD" "b\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD") == 0, "streamed \"%s\"", out.ptr);
+  TAP_OK(out.ptr != NULL && strcmp(out.ptr,
+                                   "a\xEF\xBF\xBD"
+                                   "b\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD") == 0,
+         "streamed \"%s\"", out.ptr);
   TAP_OK(tok_stream_next(&s, tok_vocab_specials(v)->bos).len == 0, "a control token is shown");
   TAP_OK(tok_stream_next(&s, 1000000).len == 0, "an id out of range is shown");
   s.show_control = true;
@@ -260,7 +276,9 @@ static void test_specials(void) {
   TAP_OK(count_id(&got, 0) == 1 && count_id(&got, 1) == 0, "a name across a border became a token");
   encode(v, "a", 1, TOK_ADD_SPECIAL, NULL, 0, &got);
   TAP_OK(got.n == 1, "add_bos_token is false in the file");
-  TAP_OK(tok_vocab_special(v, BASE_LITERAL("<|end|>")) == 1 && tok_vocab_special(v, BASE_LITERAL("<|en")) == TOK_NONE, "lookup");
+  TAP_OK(tok_vocab_special(v, BASE_LITERAL("<|end|>")) == 1 &&
+             tok_vocab_special(v, BASE_LITERAL("<|en")) == TOK_NONE,
+         "lookup");
   TAP_OK(tok_vocab_is_eog(v, 1) && !tok_vocab_is_eog(v, 0), "eog");
   TAP_OK(tok_vocab_specials(v)->eot == 1 && tok_vocab_specials(v)->pad == 2, "ids");
   base_buf_free(&out);
@@ -268,7 +286,8 @@ static void test_specials(void) {
 }
 
 static void test_prefix_and_strip(void) {
-  tok_vocab *v = open_path("tests/vocab/spm.gguf", NULL, NULL), *phi = open_path("tests/vocab/spm.gguf", NULL, "phi3");
+  tok_vocab *v = open_path("tests/vocab/spm.gguf", NULL, NULL),
+            *phi = open_path("tests/vocab/spm.gguf", NULL, "phi3");
   static ids a, b;
   encode(v, "the", 3, 0, NULL, 0, &a);
   encode(v, " the", 4, TOK_CONTINUE, NULL, 0, &b);
@@ -318,11 +337,19 @@ static void test_ranks(void) {
   TAP_OK(got.n == 6 && memcmp(got.id, wanted, sizeof wanted) == 0, "%zu tokens", got.n);
   TAP_OK(tok_vocab_is_eog(v, 261) && tok_vocab_size(v) == 262, "the special token");
   tok_vocab_close(v);
-  TAP_OK(tok_vocab_open_ranks(&v, BASE_LITERAL("YQ== 0\n*** 1\n"), "ranks", "gpt-2", NULL, 0, NULL, &err) == BASE_EFORMAT && strstr(err.text, "line 2"), "%s", err.text);
+  TAP_OK(tok_vocab_open_ranks(&v, BASE_LITERAL("YQ== 0\n*** 1\n"), "ranks", "gpt-2", NULL, 0, NULL, &err) ==
+                 BASE_EFORMAT &&
+             strstr(err.text, "line 2"),
+         "%s", err.text);
   err = (base_error){0};
-  TAP_OK(tok_vocab_open_ranks(&v, BASE_LITERAL("YQ== 0\nYg== 7\n"), "ranks", "gpt-2", NULL, 0, NULL, &err) == BASE_EFORMAT && strstr(err.text, "rank 7"), "%s", err.text);
+  TAP_OK(tok_vocab_open_ranks(&v, BASE_LITERAL("YQ== 0\nYg== 7\n"), "ranks", "gpt-2", NULL, 0, NULL, &err) ==
+                 BASE_EFORMAT &&
+             strstr(err.text, "rank 7"),
+         "%s", err.text);
   err = (base_error){0};
-  TAP_OK(tok_vocab_open_ranks(&v, text, "ranks", "nonsense", NULL, 0, NULL, &err) == BASE_EUNSUPPORTED && strstr(err.text, "nonsense"), "%s", err.text);
+  TAP_OK(tok_vocab_open_ranks(&v, text, "ranks", "nonsense", NULL, 0, NULL, &err) == BASE_EUNSUPPORTED &&
+             strstr(err.text, "nonsense"),
+         "%s", err.text);
   for (int i = 0;; i++) {
     failing f;
     base_allocator a = failing_allocator(&f, i);
@@ -377,7 +404,8 @@ static void test_room(void) {
   TAP_OK(tok_encode(v, &s, &in, out, 2, &n, NULL) == BASE_ENOMEM, "no memory for the scratch");
   a = failing_allocator(&f, 1);
   TAP_OK(tok_scratch_reserve(&s, v, 1000, NULL) == BASE_OK, "reserve");
-  TAP_OK(tok_encode(v, &s, &in, NULL, 0, &n, NULL) == BASE_ELIMIT && n > 0, "no allocation once there is room");
+  TAP_OK(tok_encode(v, &s, &in, NULL, 0, &n, NULL) == BASE_ELIMIT && n > 0,
+         "no allocation once there is room");
   tok_scratch_free(&s);
   TAP_OK(f.held == 0, "%zu bytes are held", f.held);
   tok_vocab_close(v);
@@ -394,7 +422,8 @@ static void test_memory(void) {
       tok_vocab *v;
       base_allocator a = failing_allocator(&f, i);
       base_status st = tok_vocab_open(&v, m.f, &a, NULL);
-      TAP_OK(st == BASE_OK || (st == BASE_ENOMEM && f.held == 0 && v == NULL), "%s, allocation %d", files[k], i);
+      TAP_OK(st == BASE_OK || (st == BASE_ENOMEM && f.held == 0 && v == NULL), "%s, allocation %d", files[k],
+             i);
       tok_vocab_close(v);
       if (st == BASE_OK) break;
     }
@@ -406,7 +435,7 @@ static void test_memory(void) {
 
 typedef struct bad {
   const char *model, *pre, *merge;
-  int32_t type;   /* of token 1 */
+  int32_t type; /* of token 1 */
   uint32_t bos;
   size_t types, scores; /* how many; 0: none */
   base_status status;
@@ -451,8 +480,10 @@ static void test_bad_files(void) {
     if (b->scores > 0) gguf_put_f32s(m.w, "tokenizer.ggml.scores", scores, b->scores);
     finish(&m);
     base_status st = tok_vocab_open(&v, m.f, NULL, &err);
-    TAP_OK(st == b->status && (st == BASE_OK) == (v != NULL), "file %zu: status %d: %s", i, (int)st, err.text);
-    TAP_OK(strstr(err.text, b->names) != NULL, "file %zu: \"%s\" does not name \"%s\"", i, err.text, b->names);
+    TAP_OK(st == b->status && (st == BASE_OK) == (v != NULL), "file %zu: status %d: %s", i, (int)st,
+           err.text);
+    TAP_OK(strstr(err.text, b->names) != NULL, "file %zu: \"%s\" does not name \"%s\"", i, err.text,
+           b->names);
     tok_vocab_close(v);
     drop(&m);
   }

@@ -1,6 +1,7 @@
-/* Helper of tools/measure_tok.py: encodes texts with a vocabulary file. Standard input has texts, each behind its length
- * in bytes and a newline; standard output gets one line of ids a text. Arguments: FILE [RULE], where FILE is a GGUF file,
- * or with RULE a file of ranks. With `--time` as the last argument it reports opening and encoding times instead. */
+/* Helper of tools/measure_tok.py: encodes texts with a vocabulary file. Standard input has texts, each behind
+ * its length in bytes and a newline; standard output gets one line of ids a text. Arguments: FILE [RULE],
+ * where FILE is a GGUF file, or with RULE a file of ranks. With `--time` as the last argument it reports
+ * opening and encoding times instead. */
 #include "os/os.h"
 #include "tok/tok.h"
 
@@ -17,7 +18,8 @@ static tok_vocab *open_vocab(int argc, char **argv, uint64_t *ns, base_error *er
     static const base_slice special[] = {{"<|begin_of_text|>", 17}, {"<|end_of_text|>", 15}};
     if (os_read_file(argv[1], 1 << 28, &ranks, err) == BASE_OK) {
       *ns = os_monotonic_ns();
-      (void)tok_vocab_open_ranks(&v, (base_slice){ranks.ptr, ranks.len}, argv[1], argv[2], special, 2, NULL, err);
+      (void)tok_vocab_open_ranks(&v, (base_slice){ranks.ptr, ranks.len}, argv[1], argv[2], special, 2, NULL,
+                                 err);
     }
     *ns = os_monotonic_ns() - *ns;
     base_buf_free(&ranks);
@@ -55,7 +57,8 @@ static int encode_stdin(const tok_vocab *v, bool time) {
     free(text);
     free(ids);
   }
-  if (time) printf("%zu bytes, %zu tokens, %.1f MB/s\n", bytes, tokens, (double)bytes * 1e3 / (double)(ns + 1));
+  if (time)
+    printf("%zu bytes, %zu tokens, %.1f MB/s\n", bytes, tokens, (double)bytes * 1e3 / (double)(ns + 1));
   tok_scratch_free(&scratch);
   return 0;
 }

@@ -1,4 +1,5 @@
-/* chat/builtin: the filters, tests and functions of Jinja that templates use, and those that transformers adds. */
+/* chat/builtin: the filters, tests and functions of Jinja that templates use, and those that transformers
+ * adds. */
 #include "chat/value.h"
 
 #include <math.h>
@@ -71,8 +72,10 @@ static chat_value f_escape(chat_run *r, chat_value v, const chat_args *a) {
   (void)a;
   for (uint32_t i = 0; s.kind == CHAT_STRING && i < s.as.string->len && r->status == BASE_OK; i++) {
     const char *at = s.as.string->ptr[i] != 0 ? strchr(from, s.as.string->ptr[i]) : NULL;
-    if (at == NULL) chat_add_part(&b, s.as.string, i, i + 1);
-    else chat_add(&b, to[at - from], strlen(to[at - from]), true);
+    if (at == NULL)
+      chat_add_part(&b, s.as.string, i, i + 1);
+    else
+      chat_add(&b, to[at - from], strlen(to[at - from]), true);
   }
   return chat_built(&b);
 }
@@ -138,13 +141,15 @@ static chat_value f_float(chat_run *r, chat_value v, const chat_args *a) {
   double d;
   (void)r;
   if (chat_number(v, &d)) return chat_real(d);
-  if (v.kind == CHAT_STRING && base_parse_double(base_slice_trim(chat_slice(v.as.string)), &d)) return chat_real(d);
+  if (v.kind == CHAT_STRING && base_parse_double(base_slice_trim(chat_slice(v.as.string)), &d))
+    return chat_real(d);
   return otherwise != NULL ? *otherwise : chat_real(0);
 }
 
 static chat_value f_abs(chat_run *r, chat_value v, const chat_args *a) {
   (void)a;
-  if (v.kind == CHAT_INT && v.as.integer != INT64_MIN) return chat_int(v.as.integer < 0 ? -v.as.integer : v.as.integer);
+  if (v.kind == CHAT_INT && v.as.integer != INT64_MIN)
+    return chat_int(v.as.integer < 0 ? -v.as.integer : v.as.integer);
   if (v.kind == CHAT_FLOAT) return chat_real(fabs(v.as.real));
   return chat_fail(r, BASE_EARGUMENT, "abs of %s", chat_kind_name(v));
 }
@@ -183,7 +188,8 @@ static chat_value f_first(chat_run *r, chat_value v, const chat_args *a) {
 static chat_value f_last(chat_run *r, chat_value v, const chat_args *a) {
   chat_value items = chat_iterate(r, v);
   (void)a;
-  return items.kind == CHAT_LIST && items.as.list->n > 0 ? items.as.list->item[items.as.list->n - 1] : chat_undefined();
+  return items.kind == CHAT_LIST && items.as.list->n > 0 ? items.as.list->item[items.as.list->n - 1]
+                                                         : chat_undefined();
 }
 
 static chat_value f_reverse(chat_run *r, chat_value v, const chat_args *a) {
@@ -205,12 +211,14 @@ static chat_value f_reverse(chat_run *r, chat_value v, const chat_args *a) {
 static chat_value path_of(chat_run *r, chat_value v, const chat_value *path) {
   if (path == NULL || path->kind == CHAT_NONE) return v;
   if (path->kind == CHAT_INT) return chat_item(r, v, *path);
-  if (path->kind != CHAT_STRING) return chat_fail(r, BASE_EARGUMENT, "an attribute's name is %s", chat_kind_name(*path));
+  if (path->kind != CHAT_STRING)
+    return chat_fail(r, BASE_EARGUMENT, "an attribute's name is %s", chat_kind_name(*path));
   base_slice rest = chat_slice(path->as.string), one;
   while (base_slice_split(&rest, '.', &one) && r->status == BASE_OK) {
     int64_t index;
     if (v.kind == CHAT_UNDEFINED) return v;
-    v = base_parse_int(one, &index) ? chat_item(r, v, chat_int(index)) : chat_item(r, v, chat_text(r, one.ptr, one.len, false));
+    v = base_parse_int(one, &index) ? chat_item(r, v, chat_int(index))
+                                    : chat_item(r, v, chat_text(r, one.ptr, one.len, false));
   }
   return v;
 }
@@ -276,13 +284,15 @@ static chat_value f_items(chat_run *r, chat_value v, const chat_args *a) {
 static chat_value f_dictsort(chat_run *r, chat_value v, const chat_args *a) {
   const chat_value *by = chat_arg(a, 1, "by");
   chat_value index = chat_int(by != NULL && chat_string_is(*by, "value") ? 1 : 0);
-  return sorted(r, f_items(r, v, a), &index, chat_arg_true(a, 0, "case_sensitive"), chat_arg_true(a, 2, "reverse"));
+  return sorted(r, f_items(r, v, a), &index, chat_arg_true(a, 0, "case_sensitive"),
+                chat_arg_true(a, 2, "reverse"));
 }
 
 static chat_value f_unique(chat_run *r, chat_value v, const chat_args *a) {
   chat_value items = chat_iterate(r, v), out = chat_list_new(r, 0), keys = chat_list_new(r, 0);
   for (size_t i = 0; items.kind == CHAT_LIST && i < items.as.list->n && r->status == BASE_OK; i++) {
-    chat_value key = sort_key(r, items.as.list->item[i], chat_arg(a, 1, "attribute"), chat_arg_true(a, 0, "case_sensitive"));
+    chat_value key = sort_key(r, items.as.list->item[i], chat_arg(a, 1, "attribute"),
+                              chat_arg_true(a, 0, "case_sensitive"));
     if (chat_contains(r, keys, key)) continue;
     chat_list_add(r, keys, key);
     chat_list_add(r, out, items.as.list->item[i]);
@@ -293,7 +303,8 @@ static chat_value f_unique(chat_run *r, chat_value v, const chat_args *a) {
 static chat_value extreme(chat_run *r, chat_value v, const chat_args *a, int sign) {
   chat_value items = chat_iterate(r, v), best = chat_undefined(), best_key = best;
   for (size_t i = 0; items.kind == CHAT_LIST && i < items.as.list->n && r->status == BASE_OK; i++) {
-    chat_value key = sort_key(r, items.as.list->item[i], chat_arg(a, 1, "attribute"), chat_arg_true(a, 0, "case_sensitive"));
+    chat_value key = sort_key(r, items.as.list->item[i], chat_arg(a, 1, "attribute"),
+                              chat_arg_true(a, 0, "case_sensitive"));
     if (i > 0 && chat_compare(r, key, best_key) * sign <= 0) continue;
     best = items.as.list->item[i];
     best_key = key;
@@ -317,7 +328,8 @@ static chat_value f_sum(chat_run *r, chat_value v, const chat_args *a) {
   for (size_t i = 0; items.kind == CHAT_LIST && i < items.as.list->n && r->status == BASE_OK; i++) {
     chat_value one = path_of(r, items.as.list->item[i], chat_arg(a, 0, "attribute"));
     if (!chat_number(one, &d)) return chat_fail(r, BASE_EARGUMENT, "sum of %s", chat_kind_name(one));
-    ints = ints && one.kind != CHAT_FLOAT && !__builtin_add_overflow(whole, one.kind == CHAT_INT ? one.as.integer : (int64_t)d, &whole);
+    ints = ints && one.kind != CHAT_FLOAT &&
+           !__builtin_add_overflow(whole, one.kind == CHAT_INT ? one.as.integer : (int64_t)d, &whole);
     real += d;
   }
   return ints ? chat_int(whole) : chat_real(real);
@@ -337,12 +349,14 @@ static chat_value iterate_or_nothing(chat_run *r, chat_value v) {
 }
 
 static chat_value f_map(chat_run *r, chat_value v, const chat_args *a) {
-  const chat_value *attribute = chat_arg(a, SIZE_MAX, "attribute"), *otherwise = chat_arg(a, SIZE_MAX, "default");
+  const chat_value *attribute = chat_arg(a, SIZE_MAX, "attribute"),
+                   *otherwise = chat_arg(a, SIZE_MAX, "default");
   const chat_value *name = chat_arg(a, 0, "");
   chat_value items = iterate_or_nothing(r, v), out = chat_list_new(r, 0);
   int filter = name != NULL && name->kind == CHAT_STRING ? chat_filter_find(chat_slice(name->as.string)) : -1;
   chat_args rest = rest_of(a, 1);
-  if (attribute == NULL && filter < 0) return chat_fail(r, BASE_EUNSUPPORTED, "map needs an attribute or a known filter");
+  if (attribute == NULL && filter < 0)
+    return chat_fail(r, BASE_EUNSUPPORTED, "map needs an attribute or a known filter");
   for (size_t i = 0; items.kind == CHAT_LIST && i < items.as.list->n && r->status == BASE_OK; i++) {
     chat_value one = items.as.list->item[i];
     one = attribute != NULL ? path_of(r, one, attribute) : chat_filter_apply(r, filter, one, &rest);
@@ -352,14 +366,16 @@ static chat_value f_map(chat_run *r, chat_value v, const chat_args *a) {
   return out;
 }
 
-/* select, reject (no attribute) and selectattr, rejectattr: items whose value passes a test, truth when none is named. */
+/* select, reject (no attribute) and selectattr, rejectattr: items whose value passes a test, truth when none
+ * is named. */
 static chat_value selected(chat_run *r, chat_value v, const chat_args *a, bool attribute, bool wanted) {
   size_t skip = attribute ? 1 : 0;
   const chat_value *path = attribute ? chat_arg(a, 0, "") : NULL, *name = chat_arg(a, skip, "");
   chat_value items = iterate_or_nothing(r, v), out = chat_list_new(r, 0);
   int test = name != NULL && name->kind == CHAT_STRING ? chat_test_find(chat_slice(name->as.string)) : -1;
   chat_args rest = rest_of(a, skip + 1);
-  if (name != NULL && test < 0) return chat_fail(r, BASE_EUNSUPPORTED, "select and reject by a test that is not known");
+  if (name != NULL && test < 0)
+    return chat_fail(r, BASE_EUNSUPPORTED, "select and reject by a test that is not known");
   for (size_t i = 0; items.kind == CHAT_LIST && i < items.as.list->n && r->status == BASE_OK; i++) {
     chat_value one = path_of(r, items.as.list->item[i], path);
     bool passes = name != NULL ? chat_test_apply(r, test, one, &rest) : chat_is_true(one);
@@ -397,15 +413,42 @@ static const struct {
   const char *name;
   filter_fn *apply;
 } filters[] = {
-    {"trim", f_trim},       {"upper", f_upper},       {"lower", f_lower},           {"title", f_title},
-    {"replace", f_replace}, {"capitalize", f_capitalize}, {"string", f_string},     {"safe", f_safe},
-    {"escape", f_escape},   {"e", f_escape},          {"indent", f_indent},         {"tojson", f_tojson},
-    {"int", f_int},         {"float", f_float},       {"abs", f_abs},               {"round", f_round},
-    {"length", f_length},   {"count", f_length},      {"list", f_list},             {"first", f_first},
-    {"last", f_last},       {"reverse", f_reverse},   {"join", f_join},             {"sort", f_sort},
-    {"items", f_items},     {"dictsort", f_dictsort}, {"unique", f_unique},         {"min", f_min},
-    {"max", f_max},         {"sum", f_sum},           {"map", f_map},               {"select", f_select},
-    {"reject", f_reject},   {"selectattr", f_selectattr}, {"rejectattr", f_rejectattr}, {"default", f_default},
+    {"trim", f_trim},
+    {"upper", f_upper},
+    {"lower", f_lower},
+    {"title", f_title},
+    {"replace", f_replace},
+    {"capitalize", f_capitalize},
+    {"string", f_string},
+    {"safe", f_safe},
+    {"escape", f_escape},
+    {"e", f_escape},
+    {"indent", f_indent},
+    {"tojson", f_tojson},
+    {"int", f_int},
+    {"float", f_float},
+    {"abs", f_abs},
+    {"round", f_round},
+    {"length", f_length},
+    {"count", f_length},
+    {"list", f_list},
+    {"first", f_first},
+    {"last", f_last},
+    {"reverse", f_reverse},
+    {"join", f_join},
+    {"sort", f_sort},
+    {"items", f_items},
+    {"dictsort", f_dictsort},
+    {"unique", f_unique},
+    {"min", f_min},
+    {"max", f_max},
+    {"sum", f_sum},
+    {"map", f_map},
+    {"select", f_select},
+    {"reject", f_reject},
+    {"selectattr", f_selectattr},
+    {"rejectattr", f_rejectattr},
+    {"default", f_default},
     {"d", f_default},
 };
 
@@ -423,24 +466,74 @@ chat_value chat_filter_apply(chat_run *r, int filter, chat_value v, const chat_a
 /* ---- tests ---- */
 
 typedef enum test_kind {
-  TEST_DEFINED, TEST_UNDEFINED, TEST_NONE, TEST_STRING, TEST_NUMBER, TEST_INTEGER, TEST_FLOAT, TEST_BOOLEAN, TEST_MAPPING,
-  TEST_ITERABLE, TEST_SEQUENCE, TEST_TRUE, TEST_FALSE, TEST_CALLABLE, TEST_EQ, TEST_NE, TEST_LT, TEST_LE, TEST_GT, TEST_GE,
-  TEST_IN, TEST_ODD, TEST_EVEN, TEST_DIVISIBLE, TEST_UPPER, TEST_LOWER
+  TEST_DEFINED,
+  TEST_UNDEFINED,
+  TEST_NONE,
+  TEST_STRING,
+  TEST_NUMBER,
+  TEST_INTEGER,
+  TEST_FLOAT,
+  TEST_BOOLEAN,
+  TEST_MAPPING,
+  TEST_ITERABLE,
+  TEST_SEQUENCE,
+  TEST_TRUE,
+  TEST_FALSE,
+  TEST_CALLABLE,
+  TEST_EQ,
+  TEST_NE,
+  TEST_LT,
+  TEST_LE,
+  TEST_GT,
+  TEST_GE,
+  TEST_IN,
+  TEST_ODD,
+  TEST_EVEN,
+  TEST_DIVISIBLE,
+  TEST_UPPER,
+  TEST_LOWER
 } test_kind;
 
 static const struct {
   const char *name;
   test_kind kind;
 } tests[] = {
-    {"defined", TEST_DEFINED},   {"undefined", TEST_UNDEFINED}, {"none", TEST_NONE},         {"string", TEST_STRING},
-    {"number", TEST_NUMBER},     {"integer", TEST_INTEGER},     {"float", TEST_FLOAT},       {"boolean", TEST_BOOLEAN},
-    {"mapping", TEST_MAPPING},   {"iterable", TEST_ITERABLE},   {"sequence", TEST_SEQUENCE}, {"true", TEST_TRUE},
-    {"false", TEST_FALSE},       {"callable", TEST_CALLABLE},   {"eq", TEST_EQ},             {"equalto", TEST_EQ},
-    {"==", TEST_EQ},             {"sameas", TEST_EQ},           {"ne", TEST_NE},             {"!=", TEST_NE},
-    {"lt", TEST_LT},             {"lessthan", TEST_LT},         {"<", TEST_LT},              {"le", TEST_LE},
-    {"<=", TEST_LE},             {"gt", TEST_GT},               {"greaterthan", TEST_GT},    {">", TEST_GT},
-    {"ge", TEST_GE},             {">=", TEST_GE},               {"in", TEST_IN},             {"odd", TEST_ODD},
-    {"even", TEST_EVEN},         {"divisibleby", TEST_DIVISIBLE}, {"upper", TEST_UPPER},     {"lower", TEST_LOWER},
+    {"defined", TEST_DEFINED},
+    {"undefined", TEST_UNDEFINED},
+    {"none", TEST_NONE},
+    {"string", TEST_STRING},
+    {"number", TEST_NUMBER},
+    {"integer", TEST_INTEGER},
+    {"float", TEST_FLOAT},
+    {"boolean", TEST_BOOLEAN},
+    {"mapping", TEST_MAPPING},
+    {"iterable", TEST_ITERABLE},
+    {"sequence", TEST_SEQUENCE},
+    {"true", TEST_TRUE},
+    {"false", TEST_FALSE},
+    {"callable", TEST_CALLABLE},
+    {"eq", TEST_EQ},
+    {"equalto", TEST_EQ},
+    {"==", TEST_EQ},
+    {"sameas", TEST_EQ},
+    {"ne", TEST_NE},
+    {"!=", TEST_NE},
+    {"lt", TEST_LT},
+    {"lessthan", TEST_LT},
+    {"<", TEST_LT},
+    {"le", TEST_LE},
+    {"<=", TEST_LE},
+    {"gt", TEST_GT},
+    {"greaterthan", TEST_GT},
+    {">", TEST_GT},
+    {"ge", TEST_GE},
+    {">=", TEST_GE},
+    {"in", TEST_IN},
+    {"odd", TEST_ODD},
+    {"even", TEST_EVEN},
+    {"divisibleby", TEST_DIVISIBLE},
+    {"upper", TEST_UPPER},
+    {"lower", TEST_LOWER},
 };
 
 int chat_test_find(base_slice name) {
@@ -516,7 +609,8 @@ static chat_value g_raise(chat_run *r, const chat_args *a) {
   const chat_value *message = chat_arg(a, 0, "message");
   chat_value s = message != NULL ? chat_str(r, *message) : chat_literal(r, "");
   if (s.kind != CHAT_STRING) return s;
-  return chat_fail(r, BASE_EARGUMENT, "%.*s", (int)(s.as.string->len < 180 ? s.as.string->len : 180), s.as.string->ptr);
+  return chat_fail(r, BASE_EARGUMENT, "%.*s", (int)(s.as.string->len < 180 ? s.as.string->len : 180),
+                   s.as.string->ptr);
 }
 
 static chat_value g_range(chat_run *r, const chat_args *a) {
@@ -525,7 +619,8 @@ static chat_value g_range(chat_run *r, const chat_args *a) {
     if (a->value[i].kind != CHAT_INT) return chat_fail(r, BASE_EARGUMENT, "range needs whole numbers");
     v[i] = a->value[i].as.integer;
   }
-  if (a->n == 0 || a->n_named > 0 || v[2] == 0) return chat_fail(r, BASE_EARGUMENT, "range needs one to three numbers");
+  if (a->n == 0 || a->n_named > 0 || v[2] == 0)
+    return chat_fail(r, BASE_EARGUMENT, "range needs one to three numbers");
   if (a->n == 1) {
     v[1] = v[0];
     v[0] = 0;
@@ -543,7 +638,8 @@ static chat_value named_dict(chat_run *r, const chat_args *a, chat_kind kind) {
   size_t positional = a->n - a->n_named;
   for (size_t k = 0; k < positional; k++) {
     chat_value from = a->value[k];
-    if (from.kind != CHAT_DICT) return chat_fail(r, BASE_EUNSUPPORTED, "dict and namespace of %s", chat_kind_name(from));
+    if (from.kind != CHAT_DICT)
+      return chat_fail(r, BASE_EUNSUPPORTED, "dict and namespace of %s", chat_kind_name(from));
     for (size_t i = 0; i < from.as.dict->n; i++)
       chat_dict_put(r, out, from.as.dict->member[i].key, from.as.dict->member[i].value);
   }
@@ -588,9 +684,10 @@ static civil civil_of(int64_t seconds) {
 
 /* One conversion of strftime; false for one that is not known. */
 static bool add_time(chat_builder *b, const civil *c, char what, bool bare) {
-  static const char *const months[] = {"January", "February", "March", "April", "May", "June", "July", "August",
-                                       "September", "October", "November", "December"};
-  static const char *const days[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+  static const char *const months[] = {"January", "February", "March",     "April",   "May",      "June",
+                                       "July",    "August",   "September", "October", "November", "December"};
+  static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                     "Thursday", "Friday", "Saturday"};
   char text[48];
   int width = bare ? 1 : 2; /* "%-d" is without the zero */
   bool ok = true;
@@ -610,7 +707,9 @@ static bool add_time(chat_builder *b, const civil *c, char what, bool bare) {
     case 'A': ok = base_format(text, sizeof text, "%s", days[c->weekday]); break;
     case 'a': ok = base_format(text, sizeof text, "%.3s", days[c->weekday]); break;
     case 'p': ok = base_format(text, sizeof text, "%s", c->hour < 12 ? "AM" : "PM"); break;
-    case 'F': ok = base_format(text, sizeof text, "%lld-%02d-%02d", (long long)c->year, c->month + 1, c->day); break;
+    case 'F':
+      ok = base_format(text, sizeof text, "%lld-%02d-%02d", (long long)c->year, c->month + 1, c->day);
+      break;
     case 'T': ok = base_format(text, sizeof text, "%02d:%02d:%02d", c->hour, c->minute, c->second); break;
     case '%': ok = base_format(text, sizeof text, "%%"); break;
     default: return false;
@@ -623,7 +722,8 @@ static chat_value g_strftime(chat_run *r, const chat_args *a) {
   const chat_value *form = chat_arg(a, 0, "format");
   chat_builder b = {.r = r};
   civil now = civil_of(r->now);
-  if (form == NULL || form->kind != CHAT_STRING) return chat_fail(r, BASE_EARGUMENT, "strftime_now needs a format");
+  if (form == NULL || form->kind != CHAT_STRING)
+    return chat_fail(r, BASE_EARGUMENT, "strftime_now needs a format");
   const chat_string *s = form->as.string;
   for (uint32_t i = 0; i < s->len && r->status == BASE_OK; i++) {
     if (s->ptr[i] != '%') {
@@ -644,8 +744,8 @@ static const struct {
   const char *name;
   function_fn *call;
 } functions[] = {
-    {"raise_exception", g_raise}, {"range", g_range},           {"namespace", g_namespace},
-    {"dict", g_dict},             {"strftime_now", g_strftime},
+    {"raise_exception", g_raise}, {"range", g_range}, {"namespace", g_namespace}, {"dict", g_dict},
+    {"strftime_now", g_strftime},
 };
 
 int chat_function_find(base_slice name) {

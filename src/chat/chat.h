@@ -1,7 +1,7 @@
-/* chat: a conversation to the text that a model was trained on, by the template in its file (Jinja, as Hugging Face
- * transformers renders it: trim_blocks, lstrip_blocks, loop controls, tojson without HTML escapes). The language's
- * constructs that such templates use are interpreted; any other is an error that names the line. Steps, memory, output
- * and depth are bounded. */
+/* chat: a conversation to the text that a model was trained on, by the template in its file (Jinja, as
+ * Hugging Face transformers renders it: trim_blocks, lstrip_blocks, loop controls, tojson without HTML
+ * escapes). The language's constructs that such templates use are interpreted; any other is an error that
+ * names the line. Steps, memory, output and depth are bounded. */
 #ifndef CHAT_CHAT_H
 #define CHAT_CHAT_H
 
@@ -35,8 +35,9 @@ typedef struct chat_input {
   int64_t unix_seconds;            /* local time for strftime_now: Unix time plus offset to UTC */
 } chat_input;
 
-/* The prompt. `untrusted` says which bytes came out of the conversation, tools and variables rather than out of the
- * template: given to tok_encode with TOK_PARSE_SPECIAL, text in a message cannot become a control token. */
+/* The prompt. `untrusted` says which bytes came out of the conversation, tools and variables rather than out
+ * of the template: given to tok_encode with TOK_PARSE_SPECIAL, text in a message cannot become a control
+ * token. */
 typedef struct chat_prompt {
   base_buf text;
   tok_span *untrusted; /* sorted, disjoint */
@@ -46,9 +47,11 @@ void chat_prompt_free(chat_prompt *p); /* harmless on a zeroed one */
 
 typedef struct chat_template chat_template;
 
-/* Reads a template (copied). A template that cannot be used is an error whose `where` names it by hash and first
- * characters and whose text names line and construct: EFORMAT for broken syntax, EUNSUPPORTED for what is not known. */
-base_status chat_template_open(chat_template **out, base_slice source, const base_allocator *allocator, base_error *err);
+/* Reads a template (copied). A template that cannot be used is an error whose `where` names it by hash and
+ * first characters and whose text names line and construct: EFORMAT for broken syntax, EUNSUPPORTED for what
+ * is not known. */
+base_status chat_template_open(chat_template **out, base_slice source, const base_allocator *allocator,
+                               base_error *err);
 /* The file's `tokenizer.chat_template`; ENOTFOUND when it has none. */
 base_status chat_template_open_gguf(chat_template **out, const gguf_file *f, const base_allocator *allocator,
                                     base_error *err);
@@ -56,9 +59,9 @@ void chat_template_close(chat_template *t); /* NULL is harmless */
 /* "template 1f0c…: {{ bos_token }}{% for": the name used in errors. */
 const char *chat_template_name(const chat_template *t);
 
-/* Renders into `out` (emptied first; zero-initialised before its first use). What the template raises itself ("roles
- * must alternate") is EARGUMENT with its words. Immutable: threads may share a template. */
-base_status chat_render(const chat_template *t, const chat_input *in, chat_prompt *out, const base_allocator *allocator,
-                        base_error *err);
+/* Renders into `out` (emptied first; zero-initialised before its first use). What the template raises itself
+ * ("roles must alternate") is EARGUMENT with its words. Immutable: threads may share a template. */
+base_status chat_render(const chat_template *t, const chat_input *in, chat_prompt *out,
+                        const base_allocator *allocator, base_error *err);
 
 #endif

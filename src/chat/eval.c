@@ -1,5 +1,5 @@
-/* chat/eval: walks the tree. Every value and every byte written comes out of the run's heap, every step is counted, and
- * recursion is bounded, so that no template can do more than run into a limit. */
+/* chat/eval: walks the tree. Every value and every byte written comes out of the run's heap, every step is
+ * counted, and recursion is bounded, so that no template can do more than run into a limit. */
 #include "chat/node.h"
 
 #include <math.h>
@@ -36,8 +36,10 @@ static chat_scope *new_scope(chat_run *r, chat_scope *parent) {
 
 static void define(chat_run *r, chat_scope *s, base_slice name, chat_value v) {
   chat_value *old = chat_dict_get(&s->variables, name);
-  if (old != NULL) *old = v;
-  else chat_dict_put(r, s->variables, chat_text(r, name.ptr, name.len, false), v);
+  if (old != NULL)
+    *old = v;
+  else
+    chat_dict_put(r, s->variables, chat_text(r, name.ptr, name.len, false), v);
 }
 
 static chat_value variable(chat_run *r, chat_scope *s, base_slice name) {
@@ -54,13 +56,15 @@ static chat_value variable(chat_run *r, chat_scope *s, base_slice name) {
 /* ---- arithmetic ---- */
 
 static chat_value fail_operands(chat_run *r, chat_value a, chat_value b) {
-  return chat_fail(r, BASE_EARGUMENT, "an operator cannot take %s and %s", chat_kind_name(a), chat_kind_name(b));
+  return chat_fail(r, BASE_EARGUMENT, "an operator cannot take %s and %s", chat_kind_name(a),
+                   chat_kind_name(b));
 }
 
 static chat_value repeat(chat_run *r, chat_value v, int64_t times) {
   chat_builder b = {.r = r};
   if (v.kind == CHAT_STRING) {
-    for (int64_t i = 0; i < times && v.as.string->len > 0 && !failed(r); i++) chat_add_string(&b, v.as.string);
+    for (int64_t i = 0; i < times && v.as.string->len > 0 && !failed(r); i++)
+      chat_add_string(&b, v.as.string);
     return chat_built(&b);
   }
   chat_value out = chat_list_new(r, 0);
@@ -85,9 +89,12 @@ static chat_value join_lists(chat_run *r, const chat_list *a, const chat_list *b
 }
 
 static bool as_int(chat_value v, int64_t *out) {
-  if (v.kind == CHAT_INT) *out = v.as.integer;
-  else if (v.kind == CHAT_BOOL) *out = v.as.truth ? 1 : 0;
-  else return false;
+  if (v.kind == CHAT_INT)
+    *out = v.as.integer;
+  else if (v.kind == CHAT_BOOL)
+    *out = v.as.truth ? 1 : 0;
+  else
+    return false;
   return true;
 }
 
@@ -147,8 +154,10 @@ static chat_value arithmetic(chat_run *r, int op, chat_value a, chat_value b) {
   if (chat_number(a, &u) && chat_number(b, &v)) return real_arithmetic(r, op, u, v);
   if (op == OP_ADD && a.kind == CHAT_STRING && b.kind == CHAT_STRING) return concatenate(r, a, b);
   if (op == OP_ADD && a.kind == CHAT_LIST && b.kind == CHAT_LIST) return join_lists(r, a.as.list, b.as.list);
-  if (op == OP_MULTIPLY && (a.kind == CHAT_STRING || a.kind == CHAT_LIST) && as_int(b, &y)) return repeat(r, a, y);
-  if (op == OP_MULTIPLY && (b.kind == CHAT_STRING || b.kind == CHAT_LIST) && as_int(a, &x)) return repeat(r, b, x);
+  if (op == OP_MULTIPLY && (a.kind == CHAT_STRING || a.kind == CHAT_LIST) && as_int(b, &y))
+    return repeat(r, a, y);
+  if (op == OP_MULTIPLY && (b.kind == CHAT_STRING || b.kind == CHAT_LIST) && as_int(a, &x))
+    return repeat(r, b, x);
   return fail_operands(r, a, b);
 }
 
@@ -170,7 +179,8 @@ static chat_value binary(chat_run *r, int op, chat_value a, chat_value b) {
 static chat_value negative(chat_run *r, chat_value v) {
   if (v.kind == CHAT_FLOAT) return chat_real(-v.as.real);
   int64_t i;
-  return as_int(v, &i) ? int_arithmetic(r, OP_SUBTRACT, 0, i) : chat_fail(r, BASE_EARGUMENT, "minus %s", chat_kind_name(v));
+  return as_int(v, &i) ? int_arithmetic(r, OP_SUBTRACT, 0, i)
+                       : chat_fail(r, BASE_EARGUMENT, "minus %s", chat_kind_name(v));
 }
 
 /* ---- calls ---- */
@@ -218,8 +228,8 @@ static chat_value call(chat_run *r, const chat_node *n, chat_scope *s, const cha
     default: break;
   }
   base_slice name = n->a->text;
-  return chat_fail(r, BASE_EUNSUPPORTED, "\"%.*s\" is not something that can be called", name.len < 60 ? (int)name.len : 60,
-                   name.len > 0 ? name.ptr : "");
+  return chat_fail(r, BASE_EUNSUPPORTED, "\"%.*s\" is not something that can be called",
+                   name.len < 60 ? (int)name.len : 60, name.len > 0 ? name.ptr : "");
 }
 
 /* ---- expressions ---- */
@@ -246,8 +256,8 @@ static chat_value eval_optional(chat_run *r, const chat_node *n, size_t i, chat_
 /* Members of something undefined are an error that says what was undefined. */
 static chat_value fail_undefined(chat_run *r, const chat_node *n) {
   base_slice name = n->a->text;
-  return chat_fail(r, BASE_EARGUMENT, "\"%.*s\" is undefined and has no members", name.len < 60 ? (int)name.len : 60,
-                   name.len > 0 ? name.ptr : "");
+  return chat_fail(r, BASE_EARGUMENT, "\"%.*s\" is undefined and has no members",
+                   name.len < 60 ? (int)name.len : 60, name.len > 0 ? name.ptr : "");
 }
 
 static chat_value eval_access(chat_run *r, const chat_node *n, chat_scope *s) {
@@ -355,7 +365,8 @@ static void run_set(chat_run *r, const chat_node *n, chat_scope *s) {
   chat_value space = eval(r, n->a, s);
   r->line = n->line;
   if (space.kind != CHAT_NAMESPACE) {
-    (void)chat_fail(r, BASE_EARGUMENT, "a member can be set of a namespace only, not of %s", chat_kind_name(space));
+    (void)chat_fail(r, BASE_EARGUMENT, "a member can be set of a namespace only, not of %s",
+                    chat_kind_name(space));
     return;
   }
   chat_dict_put(r, space, chat_text(r, n->text.ptr, n->text.len, false), v);

@@ -15,7 +15,8 @@ static chat_value number(chat_run *r, base_slice raw) {
   double d;
   if (base_parse_int(raw, &i)) return chat_int(i);
   if (base_parse_double(raw, &d)) return chat_real(d);
-  return chat_fail(r, BASE_EUNSUPPORTED, "the number %.*s is too large", raw.len < 40 ? (int)raw.len : 40, raw.ptr);
+  return chat_fail(r, BASE_EUNSUPPORTED, "the number %.*s is too large", raw.len < 40 ? (int)raw.len : 40,
+                   raw.ptr);
 }
 
 /* A copy: the document is closed before the value is used. All that is read is marked. */
@@ -41,7 +42,8 @@ static chat_value convert(chat_run *r, const jdoc *d, uint32_t i) {
       return out;
     default:
       out = chat_dict_new(r, CHAT_DICT);
-      for (uint32_t k = i + 1, n = jdoc_count(d, i); n > 0 && r->status == BASE_OK; n--, k = jdoc_next(d, k + 1))
+      for (uint32_t k = i + 1, n = jdoc_count(d, i); n > 0 && r->status == BASE_OK;
+           n--, k = jdoc_next(d, k + 1))
         chat_dict_put(r, out, string(r, jdoc_text(d, k)), convert(r, d, k + 1));
       return out;
   }
@@ -80,7 +82,8 @@ static void put_newline(writer *w, int depth) {
 static void put_code(writer *w, uint32_t c) {
   char text[16];
   if (c >= 0x10000) {
-    (void)base_format(text, sizeof text, "\\u%04x\\u%04x", 0xD800U + ((c - 0x10000) >> 10), 0xDC00U + (c & 0x3FF));
+    (void)base_format(text, sizeof text, "\\u%04x\\u%04x", 0xD800U + ((c - 0x10000) >> 10),
+                      0xDC00U + (c & 0x3FF));
   } else {
     (void)base_format(text, sizeof text, "\\u%04x", (unsigned)c);
   }

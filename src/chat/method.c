@@ -85,7 +85,8 @@ static chat_value split_spaces(chat_run *r, const chat_string *s, int64_t most) 
   chat_value out = chat_list_new(r, 0);
   size_t at = 0, start;
   for (;;) {
-    while (at < s->len && strips(NULL, s->ptr + at, char_at(s->ptr + at, s->len - at))) at += char_at(s->ptr + at, s->len - at);
+    while (at < s->len && strips(NULL, s->ptr + at, char_at(s->ptr + at, s->len - at)))
+      at += char_at(s->ptr + at, s->len - at);
     if (at >= s->len || r->status != BASE_OK) return out;
     start = at;
     if (most-- <= 0) {
@@ -93,7 +94,8 @@ static chat_value split_spaces(chat_run *r, const chat_string *s, int64_t most) 
       if (rest.kind == CHAT_STRING) chat_list_add(r, out, strip(r, rest.as.string, NULL, false, true));
       return out;
     }
-    while (at < s->len && !strips(NULL, s->ptr + at, char_at(s->ptr + at, s->len - at))) at += char_at(s->ptr + at, s->len - at);
+    while (at < s->len && !strips(NULL, s->ptr + at, char_at(s->ptr + at, s->len - at)))
+      at += char_at(s->ptr + at, s->len - at);
     chat_list_add(r, out, chat_part(r, s, start, at));
   }
 }
@@ -245,10 +247,12 @@ static chat_value m_title(chat_run *r, chat_value self, const chat_args *a) {
 }
 
 static chat_value m_replace(chat_run *r, chat_value self, const chat_args *a) {
-  const chat_value *from = chat_arg(a, 0, "old"), *to = chat_arg(a, 1, "new"), *count = chat_arg(a, 2, "count");
+  const chat_value *from = chat_arg(a, 0, "old"), *to = chat_arg(a, 1, "new"),
+                   *count = chat_arg(a, 2, "count");
   const chat_string *s = self.as.string;
   if (!is_text(from) || !is_text(to)) return chat_fail(r, BASE_EARGUMENT, "replace needs two strings");
-  int64_t left = count != NULL && count->kind == CHAT_INT && count->as.integer >= 0 ? count->as.integer : INT64_MAX;
+  int64_t left =
+      count != NULL && count->kind == CHAT_INT && count->as.integer >= 0 ? count->as.integer : INT64_MAX;
   if (from->as.string->len == 0) return chat_fail(r, BASE_EUNSUPPORTED, "replace of an empty string");
   chat_builder b = {.r = r};
   size_t start = 0, at;
@@ -280,15 +284,19 @@ static chat_value m_rfind(chat_run *r, chat_value self, const chat_args *a) {
 static chat_value m_count(chat_run *r, chat_value self, const chat_args *a) {
   const chat_value *part = chat_arg(a, 0, "sub");
   int64_t n = 0;
-  if (!is_text(part) || part->as.string->len == 0) return chat_fail(r, BASE_EARGUMENT, "count needs a string");
-  for (size_t at = 0; (at = find_text(r, self.as.string, part->as.string, at)) != SIZE_MAX; at += part->as.string->len) n++;
+  if (!is_text(part) || part->as.string->len == 0)
+    return chat_fail(r, BASE_EARGUMENT, "count needs a string");
+  for (size_t at = 0; (at = find_text(r, self.as.string, part->as.string, at)) != SIZE_MAX;
+       at += part->as.string->len)
+    n++;
   return chat_int(n);
 }
 
 static chat_value m_join(chat_run *r, chat_value self, const chat_args *a) {
   const chat_value *items = chat_arg(a, 0, "iterable");
   chat_builder b = {.r = r};
-  chat_value list = items != NULL ? chat_iterate(r, *items) : chat_fail(r, BASE_EARGUMENT, "join needs a list");
+  chat_value list =
+      items != NULL ? chat_iterate(r, *items) : chat_fail(r, BASE_EARGUMENT, "join needs a list");
   for (size_t i = 0; list.kind == CHAT_LIST && i < list.as.list->n && r->status == BASE_OK; i++) {
     if (list.as.list->item[i].kind != CHAT_STRING) return chat_fail(r, BASE_EARGUMENT, "join needs strings");
     if (i > 0) chat_add_string(&b, self.as.string);
@@ -381,19 +389,32 @@ static const struct {
   const char *name;
   method_fn *call;
 } methods[] = {
-    {CHAT_STRING, "strip", m_strip},           {CHAT_STRING, "lstrip", m_lstrip},
-    {CHAT_STRING, "rstrip", m_rstrip},         {CHAT_STRING, "split", m_split},
-    {CHAT_STRING, "rsplit", m_rsplit},         {CHAT_STRING, "splitlines", m_splitlines},
-    {CHAT_STRING, "startswith", m_startswith}, {CHAT_STRING, "endswith", m_endswith},
-    {CHAT_STRING, "removeprefix", m_removeprefix}, {CHAT_STRING, "removesuffix", m_removesuffix},
-    {CHAT_STRING, "upper", m_upper},           {CHAT_STRING, "lower", m_lower},
-    {CHAT_STRING, "capitalize", m_capitalize}, {CHAT_STRING, "title", m_title},
-    {CHAT_STRING, "replace", m_replace},       {CHAT_STRING, "find", m_find},
-    {CHAT_STRING, "rfind", m_rfind},           {CHAT_STRING, "count", m_count},
-    {CHAT_STRING, "join", m_join},             {CHAT_STRING, "isdigit", m_isdigit},
-    {CHAT_STRING, "isalpha", m_isalpha},       {CHAT_STRING, "isalnum", m_isalnum},
-    {CHAT_DICT, "get", m_get},                 {CHAT_DICT, "items", m_items},
-    {CHAT_DICT, "keys", m_keys},               {CHAT_DICT, "values", m_values},
+    {CHAT_STRING, "strip", m_strip},
+    {CHAT_STRING, "lstrip", m_lstrip},
+    {CHAT_STRING, "rstrip", m_rstrip},
+    {CHAT_STRING, "split", m_split},
+    {CHAT_STRING, "rsplit", m_rsplit},
+    {CHAT_STRING, "splitlines", m_splitlines},
+    {CHAT_STRING, "startswith", m_startswith},
+    {CHAT_STRING, "endswith", m_endswith},
+    {CHAT_STRING, "removeprefix", m_removeprefix},
+    {CHAT_STRING, "removesuffix", m_removesuffix},
+    {CHAT_STRING, "upper", m_upper},
+    {CHAT_STRING, "lower", m_lower},
+    {CHAT_STRING, "capitalize", m_capitalize},
+    {CHAT_STRING, "title", m_title},
+    {CHAT_STRING, "replace", m_replace},
+    {CHAT_STRING, "find", m_find},
+    {CHAT_STRING, "rfind", m_rfind},
+    {CHAT_STRING, "count", m_count},
+    {CHAT_STRING, "join", m_join},
+    {CHAT_STRING, "isdigit", m_isdigit},
+    {CHAT_STRING, "isalpha", m_isalpha},
+    {CHAT_STRING, "isalnum", m_isalnum},
+    {CHAT_DICT, "get", m_get},
+    {CHAT_DICT, "items", m_items},
+    {CHAT_DICT, "keys", m_keys},
+    {CHAT_DICT, "values", m_values},
     {CHAT_LIST, "index", m_index},
 };
 
@@ -446,7 +467,8 @@ chat_value chat_item(chat_run *r, chat_value v, chat_value key) {
   if (at < 0 || at >= n) return missing(NULL);
   if (v.kind == CHAT_LIST) return v.as.list->item[at];
   size_t start = base_utf8_offset(v.as.string->ptr, v.as.string->len, (size_t)at);
-  return chat_part(r, v.as.string, start, start + char_at(v.as.string->ptr + start, v.as.string->len - start));
+  return chat_part(r, v.as.string, start,
+                   start + char_at(v.as.string->ptr + start, v.as.string->len - start));
 }
 
 /* A bound of a slice as Python clamps it. */
@@ -458,12 +480,14 @@ static int64_t bound_of(chat_value v, int64_t n, int64_t open, int64_t low, int6
 
 chat_value chat_sliced(chat_run *r, chat_value v, chat_value start, chat_value stop, chat_value step) {
   if (v.kind != CHAT_LIST && v.kind != CHAT_STRING)
-    return v.kind == CHAT_UNDEFINED ? fail_undefined(r) : chat_fail(r, BASE_EARGUMENT, "%s has no slices", chat_kind_name(v));
+    return v.kind == CHAT_UNDEFINED ? fail_undefined(r)
+                                    : chat_fail(r, BASE_EARGUMENT, "%s has no slices", chat_kind_name(v));
   int64_t by = step.kind == CHAT_INT ? step.as.integer : 1;
   if (by == 0 || by == INT64_MIN) return chat_fail(r, BASE_EARGUMENT, "a slice has the step 0");
   int64_t n = (int64_t)chat_length(r, v);
   int64_t low = by > 0 ? 0 : -1, high = by > 0 ? n : n - 1;
-  int64_t from = bound_of(start, n, by > 0 ? 0 : n - 1, low, high), to = bound_of(stop, n, by > 0 ? n : -1, low, high);
+  int64_t from = bound_of(start, n, by > 0 ? 0 : n - 1, low, high),
+          to = bound_of(stop, n, by > 0 ? n : -1, low, high);
   if (v.kind == CHAT_STRING && by == 1) {
     size_t a = base_utf8_offset(v.as.string->ptr, v.as.string->len, (size_t)from);
     size_t b = base_utf8_offset(v.as.string->ptr, v.as.string->len, (size_t)(to > from ? to : from));

@@ -6,36 +6,59 @@
 
 typedef enum node_kind {
   /* expressions */
-  NODE_STRING, NODE_INT, NODE_FLOAT, NODE_TRUE, NODE_FALSE, NODE_NONE,
-  NODE_NAME,    /* text */
-  NODE_LIST,    /* list; tuples too */
-  NODE_DICT,    /* list: key, value, key, value */
-  NODE_MEMBER,  /* a.text */
-  NODE_ITEM,    /* a[b] */
-  NODE_SLICE,   /* a[list[0]:list[1]:list[2]], each may be NULL */
-  NODE_CALL,    /* a(list, the last n_names by name) */
-  NODE_FILTER,  /* a | op(list) */
-  NODE_TEST,    /* a is op(list) */
-  NODE_NOT, NODE_MINUS, NODE_PLUS, /* a */
-  NODE_AND, NODE_OR,               /* a, b */
-  NODE_CHOICE,                     /* a if b else c */
-  NODE_BINARY,                     /* a op b */
+  NODE_STRING,
+  NODE_INT,
+  NODE_FLOAT,
+  NODE_TRUE,
+  NODE_FALSE,
+  NODE_NONE,
+  NODE_NAME,   /* text */
+  NODE_LIST,   /* list; tuples too */
+  NODE_DICT,   /* list: key, value, key, value */
+  NODE_MEMBER, /* a.text */
+  NODE_ITEM,   /* a[b] */
+  NODE_SLICE,  /* a[list[0]:list[1]:list[2]], each may be NULL */
+  NODE_CALL,   /* a(list, the last n_names by name) */
+  NODE_FILTER, /* a | op(list) */
+  NODE_TEST,   /* a is op(list) */
+  NODE_NOT,
+  NODE_MINUS,
+  NODE_PLUS, /* a */
+  NODE_AND,
+  NODE_OR,     /* a, b */
+  NODE_CHOICE, /* a if b else c */
+  NODE_BINARY, /* a op b */
   /* statements */
-  NODE_TEXT,     /* text, as it stands */
-  NODE_PRINT,    /* {{ a }} */
-  NODE_BODY,     /* list */
-  NODE_IF,       /* if a: b, else: c (a body, or the next NODE_IF) */
-  NODE_FOR,      /* for names in a if list[0]: b, else: c */
-  NODE_SET,      /* names (several unpack) or a.text; value b */
-  NODE_CAPTURE,  /* names[0] is what body b writes */
-  NODE_MACRO,    /* text(names; list: defaults or NULL): body b */
-  NODE_CALLER,   /* call a (a NODE_CALL) with caller, a NODE_MACRO, in b */
-  NODE_BREAK, NODE_CONTINUE
+  NODE_TEXT,    /* text, as it stands */
+  NODE_PRINT,   /* {{ a }} */
+  NODE_BODY,    /* list */
+  NODE_IF,      /* if a: b, else: c (a body, or the next NODE_IF) */
+  NODE_FOR,     /* for names in a if list[0]: b, else: c */
+  NODE_SET,     /* names (several unpack) or a.text; value b */
+  NODE_CAPTURE, /* names[0] is what body b writes */
+  NODE_MACRO,   /* text(names; list: defaults or NULL): body b */
+  NODE_CALLER,  /* call a (a NODE_CALL) with caller, a NODE_MACRO, in b */
+  NODE_BREAK,
+  NODE_CONTINUE
 } node_kind;
 
 typedef enum node_op {
-  OP_ADD, OP_SUBTRACT, OP_MULTIPLY, OP_DIVIDE, OP_FLOOR_DIVIDE, OP_REMAINDER, OP_POWER, OP_CONCATENATE,
-  OP_EQUAL, OP_UNEQUAL, OP_LESS, OP_LESS_EQUAL, OP_GREATER, OP_GREATER_EQUAL, OP_IN, OP_NOT_IN
+  OP_ADD,
+  OP_SUBTRACT,
+  OP_MULTIPLY,
+  OP_DIVIDE,
+  OP_FLOOR_DIVIDE,
+  OP_REMAINDER,
+  OP_POWER,
+  OP_CONCATENATE,
+  OP_EQUAL,
+  OP_UNEQUAL,
+  OP_LESS,
+  OP_LESS_EQUAL,
+  OP_GREATER,
+  OP_GREATER_EQUAL,
+  OP_IN,
+  OP_NOT_IN
 } node_op;
 
 typedef struct chat_node chat_node;

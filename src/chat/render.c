@@ -1,5 +1,5 @@
-/* chat/render: the public side: templates opened and named, a conversation turned into values, the text and its marks
- * handed out. */
+/* chat/render: the public side: templates opened and named, a conversation turned into values, the text and
+ * its marks handed out. */
 #include "chat/node.h"
 
 #include <string.h>
@@ -18,13 +18,15 @@ struct chat_template {
 static void name_template(chat_template *t, base_slice source) {
   char shown[SHOWN + 1];
   size_t n = source.len < SHOWN ? source.len : SHOWN;
-  for (size_t i = 0; i < n; i++) shown[i] = source.ptr[i] >= 0x20 && source.ptr[i] < 0x7F ? source.ptr[i] : ' ';
+  for (size_t i = 0; i < n; i++)
+    shown[i] = source.ptr[i] >= 0x20 && source.ptr[i] < 0x7F ? source.ptr[i] : ' ';
   shown[n] = '\0';
   (void)base_format(t->name, sizeof t->name, "chat template %016llx: %s",
                     (unsigned long long)base_hash(BASE_HASH_START, source.ptr, source.len), shown);
 }
 
-base_status chat_template_open(chat_template **out, base_slice source, const base_allocator *allocator, base_error *err) {
+base_status chat_template_open(chat_template **out, base_slice source, const base_allocator *allocator,
+                               base_error *err) {
   *out = NULL;
   if (allocator == NULL) allocator = base_allocator_libc();
   chat_template *t = base_calloc(allocator, 1, sizeof *t);
@@ -33,7 +35,8 @@ base_status chat_template_open(chat_template **out, base_slice source, const bas
   name_template(t, source);
   chat_run r = {.err = err, .name = t->name, .heap = {.allocator = &t->allocator, .limit = MAX_TREE_BYTES}};
   if (source.len > MAX_SOURCE) {
-    r.status = base_fail(err, BASE_ELIMIT, t->name, "the template has %zu bytes; %d are read", source.len, (int)MAX_SOURCE);
+    r.status = base_fail(err, BASE_ELIMIT, t->name, "the template has %zu bytes; %d are read", source.len,
+                         (int)MAX_SOURCE);
   } else {
     t->body = chat_parse(&r, source);
   }
@@ -51,7 +54,8 @@ base_status chat_template_open_gguf(chat_template **out, const gguf_file *f, con
   base_slice source;
   *out = NULL;
   if (gguf_find(f, "tokenizer.chat_template") == NULL) {
-    return base_fail(err, BASE_ENOTFOUND, gguf_path(f), "the file has no chat template (tokenizer.chat_template)");
+    return base_fail(err, BASE_ENOTFOUND, gguf_path(f),
+                     "the file has no chat template (tokenizer.chat_template)");
   }
   base_status status = gguf_get_string(f, "tokenizer.chat_template", &source, err);
   return status ? status : chat_template_open(out, source, allocator, err);
@@ -95,7 +99,8 @@ static chat_value message_value(chat_run *r, const chat_message *m) {
   if (m->tool_call_id.len > 0) chat_dict_set(r, out, "tool_call_id", given(r, m->tool_call_id));
   if (m->n_calls == 0) return out;
   chat_value calls = chat_list_new(r, m->n_calls);
-  for (size_t i = 0; i < m->n_calls && r->status == BASE_OK; i++) chat_list_add(r, calls, call_value(r, &m->calls[i]));
+  for (size_t i = 0; i < m->n_calls && r->status == BASE_OK; i++)
+    chat_list_add(r, calls, call_value(r, &m->calls[i]));
   chat_dict_set(r, out, "tool_calls", calls);
   return out;
 }
@@ -156,14 +161,17 @@ void chat_prompt_free(chat_prompt *p) {
   p->n_untrusted = p->cap_untrusted = 0;
 }
 
-base_status chat_render(const chat_template *t, const chat_input *in, chat_prompt *out, const base_allocator *allocator,
-                        base_error *err) {
+base_status chat_render(const chat_template *t, const chat_input *in, chat_prompt *out,
+                        const base_allocator *allocator, base_error *err) {
   chat_input own = {0};
   if (allocator == NULL) allocator = base_allocator_libc();
   memcpy(&own, in, in->size < sizeof own ? in->size : sizeof own);
   base_buf_clear(&out->text);
   out->n_untrusted = 0;
-  chat_run r = {.err = err, .name = t->name, .now = own.unix_seconds, .heap = {.allocator = allocator, .limit = MAX_RUN_BYTES}};
+  chat_run r = {.err = err,
+                .name = t->name,
+                .now = own.unix_seconds,
+                .heap = {.allocator = allocator, .limit = MAX_RUN_BYTES}};
   chat_builder b = {.r = &r};
   chat_value globals = globals_of(&r, &own);
   if (r.status == BASE_OK) chat_execute(&r, t->body, globals, &b);

@@ -140,7 +140,8 @@ void chat_add(chat_builder *b, const char *ptr, size_t len, bool marked) {
 void chat_add_part(chat_builder *b, const chat_string *s, size_t start, size_t end) {
   size_t at = b->len;
   chat_add(b, s->ptr + start, end - start, s->marked);
-  if (s->mark != NULL && b->len == at + (end - start) && end > start) memcpy(b->mark + at, s->mark + start, end - start);
+  if (s->mark != NULL && b->len == at + (end - start) && end > start)
+    memcpy(b->mark + at, s->mark + start, end - start);
 }
 
 void chat_add_string(chat_builder *b, const chat_string *s) {
@@ -245,10 +246,14 @@ bool chat_is_true(chat_value v) {
 }
 
 bool chat_number(chat_value v, double *out) {
-  if (v.kind == CHAT_INT) *out = (double)v.as.integer;
-  else if (v.kind == CHAT_FLOAT) *out = v.as.real;
-  else if (v.kind == CHAT_BOOL) *out = v.as.truth ? 1 : 0;
-  else return false;
+  if (v.kind == CHAT_INT)
+    *out = (double)v.as.integer;
+  else if (v.kind == CHAT_FLOAT)
+    *out = v.as.real;
+  else if (v.kind == CHAT_BOOL)
+    *out = v.as.truth ? 1 : 0;
+  else
+    return false;
   return true;
 }
 
@@ -295,7 +300,8 @@ bool chat_equal(chat_run *r, chat_value a, chat_value b) {
     case CHAT_UNDEFINED:
     case CHAT_NONE: return true;
     case CHAT_STRING:
-      return chat_work(r, 1 + a.as.string->len / 64) && base_slice_equal(chat_slice(a.as.string), chat_slice(b.as.string));
+      return chat_work(r, 1 + a.as.string->len / 64) &&
+             base_slice_equal(chat_slice(a.as.string), chat_slice(b.as.string));
     case CHAT_LIST: {
       if (!enter(r)) return false;
       bool same = lists_equal(r, a.as.list, b.as.list);
@@ -307,14 +313,16 @@ bool chat_equal(chat_run *r, chat_value a, chat_value b) {
 }
 
 const char *chat_kind_name(chat_value v) {
-  static const char *const names[] = {"undefined", "none", "a truth value", "a number", "a number", "a string", "a list",
-                                      "a dict", "a namespace", "a macro", "a function", "a method"};
+  static const char *const names[] = {"undefined",   "none",     "a truth value", "a number",
+                                      "a number",    "a string", "a list",        "a dict",
+                                      "a namespace", "a macro",  "a function",    "a method"};
   return names[v.kind];
 }
 
 int chat_compare(chat_run *r, chat_value a, chat_value b) {
   double x, y;
-  if (a.kind == CHAT_INT && b.kind == CHAT_INT) return (a.as.integer > b.as.integer) - (a.as.integer < b.as.integer);
+  if (a.kind == CHAT_INT && b.kind == CHAT_INT)
+    return (a.as.integer > b.as.integer) - (a.as.integer < b.as.integer);
   if (chat_number(a, &x) && chat_number(b, &y)) return (x > y) - (x < y);
   if (a.kind == CHAT_STRING && b.kind == CHAT_STRING) {
     size_t n = a.as.string->len < b.as.string->len ? a.as.string->len : b.as.string->len;
@@ -353,7 +361,8 @@ bool chat_contains(chat_run *r, chat_value whole, chat_value part) {
     }
     return false;
   }
-  if (whole.kind != CHAT_UNDEFINED) (void)chat_fail(r, BASE_EARGUMENT, "'in' asks about %s", chat_kind_name(whole));
+  if (whole.kind != CHAT_UNDEFINED)
+    (void)chat_fail(r, BASE_EARGUMENT, "'in' asks about %s", chat_kind_name(whole));
   return false;
 }
 
@@ -389,13 +398,20 @@ static void add_quoted(chat_builder *b, const chat_string *s) {
   chat_add(b, &quote, 1, false);
   for (uint32_t i = 0; i < s->len && b->r->status == BASE_OK; i++) {
     char c = s->ptr[i], escaped[5] = {'\\', c, 0, 0, 0};
-    if (c == '\n') escaped[1] = 'n';
-    else if (c == '\r') escaped[1] = 'r';
-    else if (c == '\t') escaped[1] = 't';
-    else if ((unsigned char)c < 0x20 || c == 0x7F) (void)base_format(escaped, sizeof escaped, "\\x%02x", (unsigned)c);
-    else if (c != '\\' && c != quote) escaped[0] = 0;
-    if (escaped[0] == 0) chat_add_part(b, s, i, i + 1);
-    else chat_add(b, escaped, strlen(escaped), s->marked || (s->mark != NULL && s->mark[i]));
+    if (c == '\n')
+      escaped[1] = 'n';
+    else if (c == '\r')
+      escaped[1] = 'r';
+    else if (c == '\t')
+      escaped[1] = 't';
+    else if ((unsigned char)c < 0x20 || c == 0x7F)
+      (void)base_format(escaped, sizeof escaped, "\\x%02x", (unsigned)c);
+    else if (c != '\\' && c != quote)
+      escaped[0] = 0;
+    if (escaped[0] == 0)
+      chat_add_part(b, s, i, i + 1);
+    else
+      chat_add(b, escaped, strlen(escaped), s->marked || (s->mark != NULL && s->mark[i]));
   }
   chat_add(b, &quote, 1, false);
 }
@@ -443,8 +459,10 @@ void chat_add_str(chat_builder *b, chat_value v) {
     case CHAT_LIST:
     case CHAT_DICT:
       if (!enter(b->r)) return;
-      if (v.kind == CHAT_LIST) add_items(b, v);
-      else add_members(b, v);
+      if (v.kind == CHAT_LIST)
+        add_items(b, v);
+      else
+        add_members(b, v);
       b->r->depth--;
       return;
     default: (void)chat_fail(b->r, BASE_EARGUMENT, "%s is no text", chat_kind_name(v));
@@ -464,7 +482,8 @@ size_t chat_length(chat_run *r, chat_value v) {
   switch (v.kind) {
     case CHAT_UNDEFINED: return 0;
     case CHAT_STRING:
-      return chat_work(r, 1 + v.as.string->len / 16) ? base_utf8_count(v.as.string->ptr, v.as.string->len) : 0;
+      return chat_work(r, 1 + v.as.string->len / 16) ? base_utf8_count(v.as.string->ptr, v.as.string->len)
+                                                     : 0;
     case CHAT_LIST: return v.as.list->n;
     case CHAT_DICT: return v.as.dict->n;
     default: (void)chat_fail(r, BASE_EARGUMENT, "%s has no length", chat_kind_name(v)); return 0;

@@ -36,7 +36,8 @@ typedef enum chat_kind {
 
 typedef struct chat_value chat_value;
 
-/* Bytes with a mark each: 1 where the byte came from the conversation. `mark` NULL means that all have `marked`. */
+/* Bytes with a mark each: 1 where the byte came from the conversation. `mark` NULL means that all have
+ * `marked`. */
 typedef struct chat_string {
   const char *ptr;
   const uint8_t *mark;
@@ -83,7 +84,7 @@ typedef struct chat_run chat_run;
 struct chat_run {
   chat_heap heap;
   base_error *err;
-  const char *name; /* the template's, for errors */
+  const char *name;   /* the template's, for errors */
   base_status status; /* sticky */
   uint32_t line;
   uint64_t steps;
@@ -92,7 +93,8 @@ struct chat_run {
 };
 
 /* Records the first failure; gives undefined, so that a caller can return it. */
-chat_value chat_fail(chat_run *r, base_status code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+chat_value chat_fail(chat_run *r, base_status code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Counts `n` steps of work; false when there have been too many. */
 bool chat_work(chat_run *r, size_t n);
 

@@ -1,5 +1,5 @@
-/* tok/encode: a text is cut at the special tokens that may be recognised in it; each kind of vocabulary encodes what
- * lies between. */
+/* tok/encode: a text is cut at the special tokens that may be recognised in it; each kind of vocabulary
+ * encodes what lies between. */
 #include "tok/vocab.h"
 
 #include <string.h>
@@ -7,7 +7,8 @@
 /* ---- scratch ---- */
 
 void tok_scratch_free(tok_scratch *s) {
-  if (s->block != NULL) base_free(s->allocator != NULL ? s->allocator : base_allocator_libc(), s->block, s->bytes);
+  if (s->block != NULL)
+    base_free(s->allocator != NULL ? s->allocator : base_allocator_libc(), s->block, s->bytes);
   s->block = NULL;
   s->bytes = 0;
 }
@@ -46,8 +47,8 @@ typedef struct encoder {
   tok_sink out;
 } encoder;
 
-/* Names that shape a prompt rather than say something: whoever is not trusted may not write them, even where the file
- * calls them user-defined. */
+/* Names that shape a prompt rather than say something: whoever is not trusted may not write them, even where
+ * the file calls them user-defined. */
 static bool is_markup(base_slice name) {
   for (size_t i = 0; i < name.len; i++) {
     if (name.ptr[i] != '\0' && strchr("<>[]|{}", name.ptr[i]) != NULL) return true;
@@ -73,7 +74,8 @@ static int byte_at(const tok_vocab *v, size_t index, size_t depth) {
   return depth < name.len ? (unsigned char)name.ptr[depth] : -1;
 }
 
-/* The first special in [low, high), which share their first `depth` bytes, whose next byte is at least `byte`. */
+/* The first special in [low, high), which share their first `depth` bytes, whose next byte is at least
+ * `byte`. */
 static size_t lower_bound(const tok_vocab *v, size_t low, size_t high, size_t depth, int byte) {
   while (low < high) {
     size_t mid = (low + high) / 2;
@@ -86,8 +88,8 @@ static size_t lower_bound(const tok_vocab *v, size_t low, size_t high, size_t de
   return low;
 }
 
-/* The longest special token that may be recognised at `at`; TOK_NONE when there is none. Names are sorted, so those that
- * begin like the text are a shrinking range. */
+/* The longest special token that may be recognised at `at`; TOK_NONE when there is none. Names are sorted, so
+ * those that begin like the text are a shrinking range. */
 static uint32_t match_special(encoder *e, size_t at, size_t *len) {
   const tok_vocab *v = e->v;
   uint32_t best = TOK_NONE;
@@ -181,8 +183,8 @@ static bool encode_all(encoder *e) {
 
 /* ---- the whole ---- */
 
-/* A token has at least one byte of the text; a space may stand before each piece of text, and bos and eos around. NFKC
- * makes at most 18 characters of one, each of at most 4 bytes. */
+/* A token has at least one byte of the text; a space may stand before each piece of text, and bos and eos
+ * around. NFKC makes at most 18 characters of one, each of at most 4 bytes. */
 size_t tok_encode_bound(const tok_vocab *v, size_t len) {
   return (v->kind == TOK_KIND_UNIGRAM ? 72 : 2) * len + 4;
 }
@@ -200,5 +202,6 @@ base_status tok_encode(const tok_vocab *v, tok_scratch *s, const tok_input *in, 
   if (special && v->specials.add_eos && v->specials.eos != TOK_NONE) tok_emit(&e.out, v->specials.eos);
   *n = e.out.n;
   if (e.out.n <= room) return BASE_OK;
-  return base_fail(err, BASE_ELIMIT, "text", "the text has %zu tokens, which do not fit in %zu", e.out.n, room);
+  return base_fail(err, BASE_ELIMIT, "text", "the text has %zu tokens, which do not fit in %zu", e.out.n,
+                   room);
 }

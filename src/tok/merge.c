@@ -1,6 +1,6 @@
-/* tok/merge: pairs of neighbours merged, best first, until none merges: the core of both kinds of BPE. A heap holds
- * (order, left symbol) of every pair that could merge; what a merge made stale is recognised when it comes up, by
- * asking for its order again. n symbols take n log n, whatever the text. */
+/* tok/merge: pairs of neighbours merged, best first, until none merges: the core of both kinds of BPE. A heap
+ * holds (order, left symbol) of every pair that could merge; what a merge made stale is recognised when it
+ * comes up, by asking for its order again. n symbols take n log n, whatever the text. */
 #include "tok/vocab.h"
 
 #include <string.h>

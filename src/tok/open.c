@@ -1,5 +1,5 @@
-/* tok/open: a vocabulary out of GGUF metadata. Everything in the file is checked before it is relied on: counts agree,
- * ids lie in the vocabulary, merges name tokens, nothing is absurdly long. */
+/* tok/open: a vocabulary out of GGUF metadata. Everything in the file is checked before it is relied on:
+ * counts agree, ids lie in the vocabulary, merges name tokens, nothing is absurdly long. */
 #include "tok/bpe.h"
 #include "tok/vocab.h"
 
@@ -37,8 +37,8 @@ static shown show(base_slice s) {
 static base_slice next_string(base_cursor *c) {
   const unsigned char *p = c->ptr + c->pos;
   if (c->len - c->pos < 8) return gguf_next_string(c);
-  uint64_t len = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 |
-                 (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
+  uint64_t len = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+                 (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
   if (len > c->len - c->pos - 8) return gguf_next_string(c);
   c->pos += 8 + (size_t)len;
   return (base_slice){(const char *)p + 8, (size_t)len};
@@ -50,7 +50,10 @@ static base_status read_kind(opener *o, tok_kind *kind) {
   static const struct {
     const char *name;
     tok_kind kind;
-  } kinds[] = {{"gpt2", TOK_KIND_BPE}, {"llama", TOK_KIND_SPM}, {"t5", TOK_KIND_UNIGRAM}, {"bert", TOK_KIND_WORDPIECE}};
+  } kinds[] = {{"gpt2", TOK_KIND_BPE},
+               {"llama", TOK_KIND_SPM},
+               {"t5", TOK_KIND_UNIGRAM},
+               {"bert", TOK_KIND_WORDPIECE}};
   base_slice model;
   base_status status = gguf_get_string(o->f, "tokenizer.ggml.model", &model, o->err);
   if (status) return status;
@@ -59,13 +62,16 @@ static base_status read_kind(opener *o, tok_kind *kind) {
     *kind = kinds[i].kind;
     return BASE_OK;
   }
-  return base_fail(o->err, BASE_EUNSUPPORTED, o->path,
-                   "the key \"tokenizer.ggml.model\" is \"%s\"; \"gpt2\", \"llama\", \"t5\" and \"bert\" are read",
-                   show(model).text);
+  return base_fail(
+      o->err, BASE_EUNSUPPORTED, o->path,
+      "the key \"tokenizer.ggml.model\" is \"%s\"; \"gpt2\", \"llama\", \"t5\" and \"bert\" are read",
+      show(model).text);
 }
 
-/* An array of 32-bit values of one of two types with one entry a token; *out is NULL when the key is absent. */
-static base_status read_array(opener *o, const char *key, gguf_type a, gguf_type b, const unsigned char **out) {
+/* An array of 32-bit values of one of two types with one entry a token; *out is NULL when the key is absent.
+ */
+static base_status read_array(opener *o, const char *key, gguf_type a, gguf_type b,
+                              const unsigned char **out) {
   const gguf_value *value = gguf_find(o->f, key);
   *out = NULL;
   if (value == NULL) return BASE_OK;
@@ -160,7 +166,8 @@ static size_t token_bytes(tok_kind kind, tok_type type, base_slice s, unsigned c
     out[0] = (unsigned char)byte;
     return 1;
   }
-  bool plain = type == TOK_TYPE_CONTROL || type == TOK_TYPE_UNKNOWN || (kind == TOK_KIND_BPE && type == TOK_TYPE_USER);
+  bool plain =
+      type == TOK_TYPE_CONTROL || type == TOK_TYPE_UNKNOWN || (kind == TOK_KIND_BPE && type == TOK_TYPE_USER);
   if (!plain && kind == TOK_KIND_BPE && decode_stand_ins(s, out, &n)) return n;
   if (!plain && kind != TOK_KIND_BPE) return decode_marks(s, kind == TOK_KIND_WORDPIECE, out);
   if (s.len > 0) memcpy(out, s.ptr, s.len);
@@ -169,20 +176,20 @@ static size_t token_bytes(tok_kind kind, tok_type type, base_slice s, unsigned c
 
 static base_status check_token(const opener *o, size_t id, tok_type type, base_slice s) {
   if (type < TOK_TYPE_NORMAL || type > TOK_TYPE_BYTE) {
-    return base_fail(o->err, BASE_EFORMAT, o->path, "token %zu, \"%s\", has the unknown type %u", id, show(s).text,
-                     (unsigned)type);
+    return base_fail(o->err, BASE_EFORMAT, o->path, "token %zu, \"%s\", has the unknown type %u", id,
+                     show(s).text, (unsigned)type);
   }
   size_t most = is_special(type) ? MAX_SPECIAL_BYTES : TOK_MAX_PIECE_BYTES;
   if (s.len > 2 * most) {
-    return base_fail(o->err, BASE_ELIMIT, o->path, "token %zu, \"%s\", is longer than %zu bytes", id, show(s).text,
-                     most);
+    return base_fail(o->err, BASE_ELIMIT, o->path, "token %zu, \"%s\", is longer than %zu bytes", id,
+                     show(s).text, most);
   }
   if (is_special(type) && s.len == 0) {
     return base_fail(o->err, BASE_EFORMAT, o->path, "token %zu is special and has no name", id);
   }
   if (type == TOK_TYPE_BYTE && byte_token(s) < 0) {
-    return base_fail(o->err, BASE_EFORMAT, o->path, "token %zu, \"%s\", is a byte token but not of the form <0x00>", id,
-                     show(s).text);
+    return base_fail(o->err, BASE_EFORMAT, o->path,
+                     "token %zu, \"%s\", is a byte token but not of the form <0x00>", id, show(s).text);
   }
   return BASE_OK;
 }
@@ -222,15 +229,15 @@ static base_status read_token(opener *o, uint32_t id) {
     uint32_t bits = u32_at(o->scores, id);
     memcpy(&v->score[id], &bits, sizeof bits);
     if (!isfinite(v->score[id])) {
-      return base_fail(o->err, BASE_EFORMAT, o->path, "the score of token %u, \"%s\", is not finite", (unsigned)id,
-                       show(s).text);
+      return base_fail(o->err, BASE_EFORMAT, o->path, "the score of token %u, \"%s\", is not finite",
+                       (unsigned)id, show(s).text);
     }
     if (v->order != NULL) v->order[id] = order_of_score(v->score[id]);
   }
   if (is_special(type)) v->special[v->n_special++] = id;
   if (!is_indexed(v->kind, type) || tok_vocab_index(v, id)) return BASE_OK;
-  return base_fail(o->err, BASE_EFORMAT, o->path, "token %u, \"%s\", cannot be filed: too many tokens collide",
-                   (unsigned)id, show(s).text);
+  return base_fail(o->err, BASE_EFORMAT, o->path,
+                   "token %u, \"%s\", cannot be filed: too many tokens collide", (unsigned)id, show(s).text);
 }
 
 /* ---- merges ---- */
@@ -262,7 +269,8 @@ static base_status read_merge(opener *o, size_t rank, uint32_t *guess) {
   base_slice whole = {(char *)bytes, n_left + n_right};
   uint32_t left_id = find_part(v, (base_slice){whole.ptr, n_left});
   uint32_t right_id = find_part(v, (base_slice){whole.ptr + n_left, n_right});
-  bool guessed = tok_vocab_type(v, *guess) == TOK_TYPE_NORMAL && base_slice_equal(tok_vocab_piece(v, *guess), whole);
+  bool guessed =
+      tok_vocab_type(v, *guess) == TOK_TYPE_NORMAL && base_slice_equal(tok_vocab_piece(v, *guess), whole);
   uint32_t id = guessed ? *guess : tok_vocab_find(v, whole);
   if (left_id == TOK_NONE || right_id == TOK_NONE || id == TOK_NONE) {
     return fail_merge(o, rank, merge, "refers to a token that is not in the vocabulary");
@@ -289,8 +297,8 @@ static base_status read_id(const opener *o, const char *key, uint32_t *id) {
   base_status status = gguf_get_u32(o->f, key, &found, o->err);
   if (status || found == TOK_NONE) return status;
   if (found >= o->n) {
-    return base_fail(o->err, BASE_EFORMAT, o->path, "the key \"%s\" is %u, but there are only %llu tokens", key,
-                     (unsigned)found, (unsigned long long)o->n);
+    return base_fail(o->err, BASE_EFORMAT, o->path, "the key \"%s\" is %u, but there are only %llu tokens",
+                     key, (unsigned)found, (unsigned long long)o->n);
   }
   *id = found;
   return BASE_OK;
@@ -308,10 +316,12 @@ static base_status read_flag(const opener *o, const char *key, bool *flag) {
 
 /* What the format says where the keys are absent. */
 static void set_defaults(tok_vocab *v) {
-  static const char *const cls[] = {"[CLS]", NULL}, *const sep[] = {"[SEP]", NULL}, *const unk[] = {"[UNK]", NULL};
+  static const char *const cls[] = {"[CLS]", NULL}, *const sep[] = {"[SEP]", NULL},
+                           *const unk[] = {"[UNK]", NULL};
   tok_specials *s = &v->specials;
   s->add_space_prefix = v->kind == TOK_KIND_SPM || v->kind == TOK_KIND_UNIGRAM;
-  s->add_bos = v->kind == TOK_KIND_SPM || v->kind == TOK_KIND_WORDPIECE || (v->rule != NULL && tok_rule_adds_bos(v->rule));
+  s->add_bos = v->kind == TOK_KIND_SPM || v->kind == TOK_KIND_WORDPIECE ||
+               (v->rule != NULL && tok_rule_adds_bos(v->rule));
   s->add_eos = v->kind == TOK_KIND_UNIGRAM || v->kind == TOK_KIND_WORDPIECE;
   if (v->kind == TOK_KIND_WORDPIECE) {
     tok_vocab_find_named(v, cls, &s->cls);
@@ -335,13 +345,20 @@ static base_status read_specials(opener *o) {
     const char *key;
     uint32_t *id;
   } ids[] = {
-      {"tokenizer.ggml.bos_token_id", &s->bos},         {"tokenizer.ggml.eos_token_id", &s->eos},
-      {"tokenizer.ggml.eot_token_id", &s->eot},         {"tokenizer.ggml.unknown_token_id", &s->unk},
-      {"tokenizer.ggml.seperator_token_id", &s->sep},   {"tokenizer.ggml.separator_token_id", &s->sep},
-      {"tokenizer.ggml.padding_token_id", &s->pad},     {"tokenizer.ggml.cls_token_id", &s->cls},
-      {"tokenizer.ggml.mask_token_id", &s->mask},       {"tokenizer.ggml.prefix_token_id", &s->fim_prefix},
-      {"tokenizer.ggml.suffix_token_id", &s->fim_suffix}, {"tokenizer.ggml.middle_token_id", &s->fim_middle},
-      {"tokenizer.ggml.fim_pre_token_id", &s->fim_prefix}, {"tokenizer.ggml.fim_suf_token_id", &s->fim_suffix},
+      {"tokenizer.ggml.bos_token_id", &s->bos},
+      {"tokenizer.ggml.eos_token_id", &s->eos},
+      {"tokenizer.ggml.eot_token_id", &s->eot},
+      {"tokenizer.ggml.unknown_token_id", &s->unk},
+      {"tokenizer.ggml.seperator_token_id", &s->sep},
+      {"tokenizer.ggml.separator_token_id", &s->sep},
+      {"tokenizer.ggml.padding_token_id", &s->pad},
+      {"tokenizer.ggml.cls_token_id", &s->cls},
+      {"tokenizer.ggml.mask_token_id", &s->mask},
+      {"tokenizer.ggml.prefix_token_id", &s->fim_prefix},
+      {"tokenizer.ggml.suffix_token_id", &s->fim_suffix},
+      {"tokenizer.ggml.middle_token_id", &s->fim_middle},
+      {"tokenizer.ggml.fim_pre_token_id", &s->fim_prefix},
+      {"tokenizer.ggml.fim_suf_token_id", &s->fim_suffix},
       {"tokenizer.ggml.fim_mid_token_id", &s->fim_middle},
   };
   const struct {
@@ -369,11 +386,14 @@ static base_status read_specials(opener *o) {
 static void mark_stripping(opener *o) {
   base_slice architecture;
   tok_vocab *v = o->v;
-  if (v->kind != TOK_KIND_SPM || gguf_get_string(o->f, "general.architecture", &architecture, NULL) != BASE_OK) return;
+  if (v->kind != TOK_KIND_SPM ||
+      gguf_get_string(o->f, "general.architecture", &architecture, NULL) != BASE_OK)
+    return;
   if (!base_slice_equal(architecture, BASE_LITERAL("phi3"))) return;
   for (size_t i = 0; i < v->n_special; i++) {
     base_slice name = tok_vocab_piece(v, v->special[i]);
-    bool keeps = base_slice_equal(name, BASE_LITERAL("<unk>")) || base_slice_equal(name, BASE_LITERAL("<s>")) ||
+    bool keeps = base_slice_equal(name, BASE_LITERAL("<unk>")) ||
+                 base_slice_equal(name, BASE_LITERAL("<s>")) ||
                  base_slice_equal(name, BASE_LITERAL("<|endoftext|>"));
     if (!keeps) v->type[v->special[i]] |= TOK_STRIP;
   }
@@ -391,7 +411,8 @@ static base_status read_rule(opener *o, const tok_rule **rule) {
   *rule = tok_rule_find(name);
   if (*rule != NULL) return BASE_OK;
   return base_fail(o->err, BASE_EUNSUPPORTED, o->path,
-                   "the key \"tokenizer.ggml.pre\" is \"%s\", a pre-split rule that is not known", show(name).text);
+                   "the key \"tokenizer.ggml.pre\" is \"%s\", a pre-split rule that is not known",
+                   show(name).text);
 }
 
 static base_status read_vocabulary(opener *o) {
@@ -407,7 +428,8 @@ static base_status read_vocabulary(opener *o) {
   return o->v->kind == TOK_KIND_UNIGRAM ? tok_unigram_prepare(o->v, o->f, o->err) : BASE_OK;
 }
 
-base_status tok_vocab_open(tok_vocab **out, const gguf_file *f, const base_allocator *allocator, base_error *err) {
+base_status tok_vocab_open(tok_vocab **out, const gguf_file *f, const base_allocator *allocator,
+                           base_error *err) {
   opener o = {.f = f, .path = gguf_path(f), .err = err};
   tok_kind kind = TOK_KIND_BPE;
   const tok_rule *rule = NULL;
@@ -418,10 +440,13 @@ base_status tok_vocab_open(tok_vocab **out, const gguf_file *f, const base_alloc
   if (status) return status;
   if (kind == TOK_KIND_BPE && (status = read_rule(&o, &rule)) != BASE_OK) return status;
   if (o.n > TOK_MAX_VOCAB_TOKENS || o.n_merges > 8 * (uint64_t)TOK_MAX_VOCAB_TOKENS) {
-    return base_fail(err, BASE_ELIMIT, o.path, "the vocabulary has %llu tokens and %llu merges; at most %d tokens are read",
+    return base_fail(err, BASE_ELIMIT, o.path,
+                     "the vocabulary has %llu tokens and %llu merges; at most %d tokens are read",
                      (unsigned long long)o.n, (unsigned long long)o.n_merges, (int)TOK_MAX_VOCAB_TOKENS);
   }
-  tok_vocab_sizes sizes = {.n = (size_t)o.n, .n_merges = (size_t)o.n_merges, .scores = kind == TOK_KIND_SPM || kind == TOK_KIND_UNIGRAM};
+  tok_vocab_sizes sizes = {.n = (size_t)o.n,
+                           .n_merges = (size_t)o.n_merges,
+                           .scores = kind == TOK_KIND_SPM || kind == TOK_KIND_UNIGRAM};
   sizes.orders = kind == TOK_KIND_SPM;
   sizes.blob_bytes = o.tokens.len - 8 * (size_t)o.n;
   sizes.charsmap_bytes = kind == TOK_KIND_UNIGRAM ? tok_unigram_charsmap_bytes(f) : 0;

@@ -1,6 +1,7 @@
-/* tok/presplit: the scanners. Each looks at one place and says how much its expression matches there, or how far it is
- * certain that no match begins; alternatives are tried in the order of the expression, as backtracking engines do. No
- * scanner looks at a stretch of text more than a few times, so a rule takes linear time. */
+/* tok/presplit: the scanners. Each looks at one place and says how much its expression matches there, or how
+ * far it is certain that no match begins; alternatives are tried in the order of the expression, as
+ * backtracking engines do. No scanner looks at a stretch of text more than a few times, so a rule takes
+ * linear time. */
 #include "tok/presplit.h"
 
 #include "tok/unicode.h"
@@ -65,7 +66,8 @@ static size_t contraction(place p, size_t at, bool any_case) {
     low[i] = (char)(any_case && c >= 'A' && c <= 'Z' ? c + 32 : c);
   }
   if (low[0] != 0 && strchr("stmd", low[0]) != NULL) return 2;
-  bool two = (low[0] == 'r' && low[1] == 'e') || (low[0] == 'v' && low[1] == 'e') || (low[0] == 'l' && low[1] == 'l');
+  bool two = (low[0] == 'r' && low[1] == 'e') || (low[0] == 'v' && low[1] == 'e') ||
+             (low[0] == 'l' && low[1] == 'l');
   return two ? 3 : 0;
 }
 
@@ -114,8 +116,9 @@ typedef struct llama3_form {
   bool slash; /* [\r\n/]* behind signs */
 } llama3_form;
 
-/* [UPPER]*[LOWER]+|[UPPER]+[LOWER]* where UPPER is [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}], LOWER [\p{Ll}\p{Lm}\p{Lo}\p{M}].
- * `first` allows the first alternative, `second` the second. The end of the match, or `at` when there is none. */
+/* [UPPER]*[LOWER]+|[UPPER]+[LOWER]* where UPPER is [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}], LOWER
+ * [\p{Ll}\p{Lm}\p{Lo}\p{M}]. `first` allows the first alternative, `second` the second. The end of the match,
+ * or `at` when there is none. */
 static size_t cased_run(place p, size_t at, bool first, bool second) {
   uint32_t both = TOK_BIT(MODIFIER) | TOK_BIT(LETTER) | TOK_MARKS;
   uint32_t lower = both | TOK_BIT(LOWER), upper = both | TOK_BIT(UPPER) | TOK_BIT(TITLE);
@@ -193,7 +196,8 @@ static found scan_tekken(place p) {
 
 /* ---- DeepSeek ---- */
 
-/* [!-/:-@\[-`{-~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+ */
+/* [!-/:-@\[-`{-~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+|
+ * ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+ */
 static found scan_deepseek3(place p) {
   tok_char c = look(p, p.at);
   uint32_t signs = TOK_BIT(PUNCTUATION) | TOK_BIT(SYMBOL), letter = TOK_LETTERS | TOK_MARKS;
@@ -365,7 +369,8 @@ static found scan_3_digits(place p) {
 
 /* [^(\s|.,!?…。，、।۔،)], behind one space at most */
 static bool is_bloom(tok_char c) {
-  static const uint32_t stops[] = {'(', ')', '|', '.', ',', '!', '?', 0x2026, 0x3002, 0xFF0C, 0x3001, 0x964, 0x6D4, 0x60C};
+  static const uint32_t stops[] = {'(',    ')',    '|',    '.',    ',',   '!',   '?',
+                                   0x2026, 0x3002, 0xFF0C, 0x3001, 0x964, 0x6D4, 0x60C};
   if (c.bit == TOK_BIT(SPACE)) return false;
   for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
     if (c.c == stops[i]) return false;

@@ -1,5 +1,6 @@
-/* tok/ranks: a vocabulary out of tiktoken's rank files, lines of "base64 rank". Such a file has no list of merges: any
- * two tokens merge whose bytes together are a token. So every way to cut a token in two tokens becomes a merge. */
+/* tok/ranks: a vocabulary out of tiktoken's rank files, lines of "base64 rank". Such a file has no list of
+ * merges: any two tokens merge whose bytes together are a token. So every way to cut a token in two tokens
+ * becomes a merge. */
 #include "tok/vocab.h"
 
 #include <string.h>
@@ -42,16 +43,19 @@ static base_status read_line(ranks *r, base_slice line, size_t id) {
   unsigned char bytes[MAX_BYTES];
   base_slice rest = line, text;
   size_t rank, len = 0;
-  bool ok = base_slice_split(&rest, ' ', &text) && (len = decode_base64(text, bytes)) > 0 && base_parse_size(rest, &rank);
+  bool ok = base_slice_split(&rest, ' ', &text) && (len = decode_base64(text, bytes)) > 0 &&
+            base_parse_size(rest, &rank);
   if (!ok) {
     return base_fail(r->err, BASE_EFORMAT, r->name, "line %zu is not a token in base64 and its rank", id + 1);
   }
   if (rank != id) {
-    return base_fail(r->err, BASE_EFORMAT, r->name, "line %zu has rank %zu; the ranks must count up from 0", id + 1, rank);
+    return base_fail(r->err, BASE_EFORMAT, r->name, "line %zu has rank %zu; the ranks must count up from 0",
+                     id + 1, rank);
   }
   tok_vocab_add(r->v, bytes, len, TOK_TYPE_NORMAL);
   if (!tok_vocab_index(r->v, (uint32_t)id)) {
-    return base_fail(r->err, BASE_EFORMAT, r->name, "line %zu cannot be filed: too many tokens collide", id + 1);
+    return base_fail(r->err, BASE_EFORMAT, r->name, "line %zu cannot be filed: too many tokens collide",
+                     id + 1);
   }
   if (len == 1) r->v->byte_id[bytes[0]] = (uint32_t)id;
   return BASE_OK;
@@ -70,7 +74,8 @@ static size_t count_lines(base_slice file, size_t *bytes) {
   return n;
 }
 
-/* Calls for each cut of a token into two tokens; counts them, and adds them when `add`. False when one cannot be filed. */
+/* Calls for each cut of a token into two tokens; counts them, and adds them when `add`. False when one cannot
+ * be filed. */
 static bool cut(const tok_vocab *v, tok_vocab *add, uint32_t id, size_t *n) {
   base_slice s = tok_vocab_piece(v, id);
   for (size_t i = 1; i < s.len; i++) {
@@ -107,8 +112,8 @@ static void add_specials(ranks *r, const base_slice *special, size_t n_special) 
 }
 
 /* Opens twice: the first time without merges, to count them. */
-static base_status open_with(ranks *r, base_slice file, const tok_rule *rule, size_t n_merges, const base_slice *special,
-                             size_t n_special, const base_allocator *allocator) {
+static base_status open_with(ranks *r, base_slice file, const tok_rule *rule, size_t n_merges,
+                             const base_slice *special, size_t n_special, const base_allocator *allocator) {
   tok_vocab_sizes sizes = {.n_merges = n_merges, .n_special = n_special};
   size_t added = 0;
   sizes.n = count_lines(file, &sizes.blob_bytes) + n_special;
@@ -120,7 +125,8 @@ static base_status open_with(ranks *r, base_slice file, const tok_rule *rule, si
   status = read_lines(r, file);
   for (uint32_t id = 0; n_merges > 0 && status == BASE_OK && id < r->v->n; id++) {
     if (!cut(r->v, r->v, id, &added)) {
-      status = base_fail(r->err, BASE_EFORMAT, r->name, "token %u cannot be filed: too many merges collide", (unsigned)id);
+      status = base_fail(r->err, BASE_EFORMAT, r->name, "token %u cannot be filed: too many merges collide",
+                         (unsigned)id);
     }
   }
   if (status == BASE_OK) add_specials(r, special, n_special);
@@ -134,7 +140,8 @@ base_status tok_vocab_open_ranks(tok_vocab **out, base_slice file, const char *n
   size_t n_merges = 0;
   *out = NULL;
   const tok_rule *rule = tok_rule_find(base_slice_of(rule_name));
-  if (rule == NULL) return base_fail(err, BASE_EUNSUPPORTED, name, "the pre-split rule \"%s\" is not known", rule_name);
+  if (rule == NULL)
+    return base_fail(err, BASE_EUNSUPPORTED, name, "the pre-split rule \"%s\" is not known", rule_name);
   for (size_t i = 0; i < n_special; i++) {
     if (special[i].len == 0 || special[i].len > MAX_BYTES)
       return base_fail(err, BASE_EARGUMENT, name, "special token %zu has no name or too long a one", i);

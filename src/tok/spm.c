@@ -1,5 +1,6 @@
-/* tok/spm: SentencePiece BPE. Spaces are part of the tokens (U+2581 in the file, plain spaces in memory), a space is put
- * before the text where the vocabulary asks, and characters without a token are spelled in bytes. */
+/* tok/spm: SentencePiece BPE. Spaces are part of the tokens (U+2581 in the file, plain spaces in memory), a
+ * space is put before the text where the vocabulary asks, and characters without a token are spelled in
+ * bytes. */
 #include "tok/vocab.h"
 
 #include <string.h>
@@ -8,7 +9,8 @@ size_t tok_spm_bytes(size_t len) {
   return tok_merge_bytes(len + 1) + len + 1;
 }
 
-bool tok_encode_spm(const tok_vocab *v, tok_scratch *s, const char *text, size_t len, bool prefix, tok_sink *out) {
+bool tok_encode_spm(const tok_vocab *v, tok_scratch *s, const char *text, size_t len, bool prefix,
+                    tok_sink *out) {
   unsigned char *memory = tok_scratch_take(s, tok_spm_bytes(len));
   if (memory == NULL) return false;
   char *plain = (char *)memory + tok_merge_bytes(len + 1);

@@ -41,7 +41,8 @@ static bool may_become(const unsigned char *p, size_t n) {
   if (p[0] < 0xC2 || p[0] > 0xF4 || n > 3) return false;
   size_t want = p[0] >= 0xF0 ? 4 : p[0] >= 0xE0 ? 3 : 2;
   if (n >= want) return false;
-  /* the second byte's limits depend on the first: one of these continuations is in them, whichever they are */
+  /* the second byte's limits depend on the first: one of these continuations is in them, whichever they are
+   */
   for (size_t i = 0; i < sizeof fill; i++) {
     char whole[4];
     uint32_t c;
@@ -78,7 +79,8 @@ base_slice tok_stream_next(tok_stream *s, uint32_t id) {
   tok_type type = tok_vocab_type(s->v, id);
   base_slice piece = tok_vocab_piece(s->v, id);
   size_t n = 0;
-  if (piece.len == 0 || !(is_shown(type) || (s->show_control && type == TOK_TYPE_CONTROL))) return (base_slice){s->out, 0};
+  if (piece.len == 0 || !(is_shown(type) || (s->show_control && type == TOK_TYPE_CONTROL)))
+    return (base_slice){s->out, 0};
   if (s->at_start && piece.ptr[0] == ' ') piece = base_slice_sub(piece, 1, piece.len);
   s->at_start = false;
   for (size_t i = 0; i < piece.len; i++) {

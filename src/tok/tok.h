@@ -1,5 +1,5 @@
-/* tok: text to token ids. First byte-level BPE over lower-cased text with a case feature (our own trunks), then the
- * vocabularies of other people's models. */
+/* tok: text to token ids. First byte-level BPE over lower-cased text with a case feature (our own trunks),
+ * then the vocabularies of other people's models. */
 #ifndef TOK_TOK_H
 #define TOK_TOK_H
 
@@ -66,9 +66,9 @@ base_status tok_bpe_train(tok_bpe **out, const base_slice *lines, size_t n_lines
 
 /* ---- vocabularies that people's models bring ----
  *
- * tok_vocab is read from the metadata of a GGUF file (`tokenizer.ggml.*`) or from a file of byte-pair ranks, and is
- * immutable: threads may share one, each with a tok_scratch of its own. Ids are 32 bits. Nothing of the file is
- * borrowed; it may be closed afterwards. */
+ * tok_vocab is read from the metadata of a GGUF file (`tokenizer.ggml.*`) or from a file of byte-pair ranks,
+ * and is immutable: threads may share one, each with a tok_scratch of its own. Ids are 32 bits. Nothing of
+ * the file is borrowed; it may be closed afterwards. */
 
 typedef enum tok_kind {
   TOK_KIND_BPE,       /* "gpt2": byte-level BPE behind a pre-split rule (Radford et al. 2019) */
@@ -94,20 +94,22 @@ enum { TOK_MAX_EOG = 32, TOK_MAX_VOCAB_TOKENS = (1 << 20) - 1, TOK_MAX_PIECE_BYT
 typedef struct tok_specials {
   uint32_t bos, eos, eot, unk, sep, pad, cls, mask;
   uint32_t fim_prefix, fim_suffix, fim_middle;
-  bool add_bos, add_eos;   /* what TOK_ADD_SPECIAL adds */
-  bool add_space_prefix;   /* SentencePiece: text begins as if a space stood before it */
+  bool add_bos, add_eos;     /* what TOK_ADD_SPECIAL adds */
+  bool add_space_prefix;     /* SentencePiece: text begins as if a space stood before it */
   uint32_t eog[TOK_MAX_EOG]; /* each ends a generation: eos, eot and their kin */
   size_t n_eog;
 } tok_specials;
 
 typedef struct tok_vocab tok_vocab;
 
-/* Errors name the key or token: EFORMAT for contradictions, EUNSUPPORTED for a tokenizer model or a pre-split rule
- * that is not known. 8,192 tokens open in under a millisecond, 128,000 in some tens. */
-base_status tok_vocab_open(tok_vocab **out, const gguf_file *f, const base_allocator *allocator, base_error *err);
-/* From the lines "base64 rank" of tiktoken's rank files: byte-level BPE in which any two tokens merge whose bytes
- * together are a token, lowest rank first. `rule` is a pre-split rule ("llama-bpe"); the control tokens `special`
- * get the ids that follow the ranks, bos and eos among them by their names. `name` is used in errors. All is copied. */
+/* Errors name the key or token: EFORMAT for contradictions, EUNSUPPORTED for a tokenizer model or a pre-split
+ * rule that is not known. 8,192 tokens open in under a millisecond, 128,000 in some tens. */
+base_status tok_vocab_open(tok_vocab **out, const gguf_file *f, const base_allocator *allocator,
+                           base_error *err);
+/* From the lines "base64 rank" of tiktoken's rank files: byte-level BPE in which any two tokens merge whose
+ * bytes together are a token, lowest rank first. `rule` is a pre-split rule ("llama-bpe"); the control tokens
+ * `special` get the ids that follow the ranks, bos and eos among them by their names. `name` is used in
+ * errors. All is copied. */
 base_status tok_vocab_open_ranks(tok_vocab **out, base_slice file, const char *name, const char *rule,
                                  const base_slice *special, size_t n_special, const base_allocator *allocator,
                                  base_error *err);
@@ -115,9 +117,9 @@ void tok_vocab_close(tok_vocab *v); /* NULL is harmless */
 
 tok_kind tok_vocab_kind(const tok_vocab *v);
 size_t tok_vocab_size(const tok_vocab *v); /* ids are 0 .. size - 1 */
-/* The bytes that a token stands for in text: with the space of SentencePiece's U+2581, the byte of a byte token,
- * WordPiece's word start as a space. A control token gives its name, "<s>". Not always UTF-8. Empty when out of
- * range. Valid as long as v. */
+/* The bytes that a token stands for in text: with the space of SentencePiece's U+2581, the byte of a byte
+ * token, WordPiece's word start as a space. A control token gives its name, "<s>". Not always UTF-8. Empty
+ * when out of range. Valid as long as v. */
 base_slice tok_vocab_piece(const tok_vocab *v, uint32_t id);
 tok_type tok_vocab_type(const tok_vocab *v, uint32_t id); /* UNUSED when out of range */
 const tok_specials *tok_vocab_specials(const tok_vocab *v);
@@ -135,8 +137,8 @@ enum {
   TOK_CONTINUE = 4       /* the text goes on from other text: no SentencePiece space before it */
 };
 
-/* Working memory that grows to the longest word seen (SentencePiece, unigram: the longest text) and is used again.
- * Zero-initialised; one a thread. */
+/* Working memory that grows to the longest word seen (SentencePiece, unigram: the longest text) and is used
+ * again. Zero-initialised; one a thread. */
 typedef struct tok_scratch {
   const base_allocator *allocator; /* NULL: libc */
   unsigned char *block;
@@ -146,8 +148,8 @@ void tok_scratch_free(tok_scratch *s);
 /* Makes room for texts of up to text_len bytes, so that encoding them allocates nothing. */
 base_status tok_scratch_reserve(tok_scratch *s, const tok_vocab *v, size_t text_len, base_error *err);
 
-/* A stretch of text from someone who may not write control tokens: with TOK_PARSE_SPECIAL no token that is control
- * or looks like markup is recognised in it or across its border. */
+/* A stretch of text from someone who may not write control tokens: with TOK_PARSE_SPECIAL no token that is
+ * control or looks like markup is recognised in it or across its border. */
 typedef struct tok_span {
   size_t start, end;
 } tok_span;
@@ -162,19 +164,19 @@ typedef struct tok_input {
 
 /* More ids than this never come of len bytes. */
 size_t tok_encode_bound(const tok_vocab *v, size_t len);
-/* Writes at most `room` ids; *n is how many the text has. ELIMIT when they do not fit (ids may be NULL with room 0,
- * to count), ENOMEM when the scratch cannot grow. Time is len * log(len) at most. */
+/* Writes at most `room` ids; *n is how many the text has. ELIMIT when they do not fit (ids may be NULL with
+ * room 0, to count), ENOMEM when the scratch cannot grow. Time is len * log(len) at most. */
 base_status tok_encode(const tok_vocab *v, tok_scratch *s, const tok_input *in, uint32_t *ids, size_t room,
                        size_t *n, base_error *err);
 
 /* ---- decoding ---- */
 
-/* The bytes of a whole sequence, control tokens left out, appended to `out` (its failure is sticky). For vocabularies
- * with all bytes this gives back exactly what was encoded. */
+/* The bytes of a whole sequence, control tokens left out, appended to `out` (its failure is sticky). For
+ * vocabularies with all bytes this gives back exactly what was encoded. */
 void tok_decode(const tok_vocab *v, const uint32_t *ids, size_t n, base_buf *out);
 
-/* Decodes token by token and never hands out a part of a character: its bytes wait until they are complete; bytes that
- * can be no UTF-8 come out as U+FFFD. */
+/* Decodes token by token and never hands out a part of a character: its bytes wait until they are complete;
+ * bytes that can be no UTF-8 come out as U+FFFD. */
 typedef struct tok_stream {
   const tok_vocab *v;
   bool at_start; /* SentencePiece: the next text loses the space that encoding put before it */

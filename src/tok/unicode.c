@@ -13,7 +13,8 @@ static tok_class ascii_class(uint32_t c) {
   if (c >= '0' && c <= '9') return TOK_C_NUMBER;
   if (c == ' ' || (c >= '\t' && c <= '\r')) return TOK_C_SPACE;
   if (c < ' ' || c == 0x7F) return TOK_C_OTHER;
-  bool symbol = c == '$' || c == '+' || c == '<' || c == '=' || c == '>' || c == '^' || c == '`' || c == '|' || c == '~';
+  bool symbol = c == '$' || c == '+' || c == '<' || c == '=' || c == '>' || c == '^' || c == '`' ||
+                c == '|' || c == '~';
   return symbol ? TOK_C_SYMBOL : TOK_C_PUNCTUATION;
 }
 

@@ -26,8 +26,8 @@ typedef enum tok_class {
 #define TOK_LETTERS (TOK_BIT(UPPER) | TOK_BIT(LOWER) | TOK_BIT(TITLE) | TOK_BIT(MODIFIER) | TOK_BIT(LETTER))
 #define TOK_MARKS (TOK_BIT(NONSPACING) | TOK_BIT(MARK))
 
-/* The character at a place: its code point, class as a bit, and bytes (0 at the end). A byte that is not UTF-8 is
- * one U+FFFD, a symbol. */
+/* The character at a place: its code point, class as a bit, and bytes (0 at the end). A byte that is not
+ * UTF-8 is one U+FFFD, a symbol. */
 typedef struct tok_char {
   uint32_t c, bit;
   size_t n;

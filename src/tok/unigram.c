@@ -1,6 +1,6 @@
-/* tok/unigram: SentencePiece's unigram model (Kudo 2018). Text is normalised by the table in the file, then cut into the
- * tokens whose scores have the largest sum, found by dynamic programming over the bytes. Unknown characters score ten
- * below the worst token, and neighbours of them become one unk. */
+/* tok/unigram: SentencePiece's unigram model (Kudo 2018). Text is normalised by the table in the file, then
+ * cut into the tokens whose scores have the largest sum, found by dynamic programming over the bytes. Unknown
+ * characters score ten below the worst token, and neighbours of them become one unk. */
 #include "tok/vocab.h"
 
 #include <string.h>
@@ -14,7 +14,8 @@ enum { MAX_REPLACEMENT = 72 };
 
 static const gguf_value *charsmap_of(const gguf_file *f) {
   const gguf_value *value = gguf_find(f, "tokenizer.ggml.precompiled_charsmap");
-  bool bytes = value != NULL && value->type == GGUF_ARRAY && (value->element == GGUF_U8 || value->element == GGUF_I8);
+  bool bytes =
+      value != NULL && value->type == GGUF_ARRAY && (value->element == GGUF_U8 || value->element == GGUF_I8);
   return bytes && value->len > 4 ? value : NULL;
 }
 
@@ -31,8 +32,8 @@ static base_status read_charsmap(tok_vocab *v, const gguf_file *f, base_error *e
   uint32_t bytes = base_cursor_u32(&c);
   if (bytes % 4 != 0 || bytes > value->len - 4 || bytes == 0) {
     return base_fail(err, BASE_EFORMAT, gguf_path(f),
-                     "the key \"tokenizer.ggml.precompiled_charsmap\" has %zu bytes but a table of %u", value->len,
-                     (unsigned)bytes);
+                     "the key \"tokenizer.ggml.precompiled_charsmap\" has %zu bytes but a table of %u",
+                     value->len, (unsigned)bytes);
   }
   tok_charsmap *m = &v->charsmap;
   m->n_units = bytes / 4;
@@ -66,7 +67,8 @@ static bool step(const tok_charsmap *m, size_t *node, unsigned char byte, uint32
   return true;
 }
 
-/* The longest rule for the text at hand: its replacement, and in *len the bytes it takes; 0 when none applies. */
+/* The longest rule for the text at hand: its replacement, and in *len the bytes it takes; 0 when none
+ * applies. */
 static base_slice find_rule(const tok_charsmap *m, const char *text, size_t len, size_t *taken) {
   base_slice best = {NULL, 0};
   *taken = 0;
@@ -86,8 +88,8 @@ static base_slice find_rule(const tok_charsmap *m, const char *text, size_t len,
   return best;
 }
 
-/* What the next character of the text becomes, and the bytes it takes. U+2581 becomes a space that is `fixed`: it counts
- * as a letter where runs of spaces are cut short. */
+/* What the next character of the text becomes, and the bytes it takes. U+2581 becomes a space that is
+ * `fixed`: it counts as a letter where runs of spaces are cut short. */
 static base_slice normal_of(const tok_vocab *v, const char *text, size_t len, size_t *taken, bool *fixed) {
   uint32_t c;
   base_slice rule = find_rule(&v->charsmap, text, len, taken);
@@ -110,7 +112,8 @@ static size_t without_spaces_at_end(base_slice s) {
 }
 
 /* The normalised text, with U+2581 as a space: its length, and its first `room` bytes in `out`. */
-static size_t normalise(const tok_vocab *v, const char *text, size_t len, bool prefix, char *out, size_t room) {
+static size_t normalise(const tok_vocab *v, const char *text, size_t len, bool prefix, char *out,
+                        size_t room) {
   size_t n = 0, trimmed = 0, taken; /* `trimmed` is n without the spaces at the end */
   bool after_space = v->escape_space, fixed;
   for (size_t at = 0; at < len; at += taken) {
@@ -196,7 +199,8 @@ static void emit(const tok_vocab *v, const char *text, const cut *best, size_t n
   }
 }
 
-bool tok_encode_unigram(const tok_vocab *v, tok_scratch *s, const char *text, size_t len, bool prefix, tok_sink *out) {
+bool tok_encode_unigram(const tok_vocab *v, tok_scratch *s, const char *text, size_t len, bool prefix,
+                        tok_sink *out) {
   size_t n = normalise(v, text, len, prefix, NULL, 0);
   if (n == 0) return true;
   cut *best = n < UNSET / 2 ? tok_scratch_take(s, bytes_for(n + 1)) : NULL;

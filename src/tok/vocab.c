@@ -1,5 +1,6 @@
-/* tok/vocab: the block of a vocabulary, its two hash tables, and what can be asked of it. Both tables probe linearly at
- * two thirds load and refuse a file that was made to collide, instead of letting it slow every request. */
+/* tok/vocab: the block of a vocabulary, its two hash tables, and what can be asked of it. Both tables probe
+ * linearly at two thirds load and refuse a file that was made to collide, instead of letting it slow every
+ * request. */
 #include "tok/vocab.h"
 
 #include <string.h>
@@ -100,7 +101,8 @@ static bool same_bytes(const char *a, const char *b, size_t len) {
   return true;
 }
 
-/* The slot that holds these bytes, or the free one where they belong; n_slots when the probe gets too long. */
+/* The slot that holds these bytes, or the free one where they belong; n_slots when the probe gets too long.
+ */
 static size_t find_slot(const tok_vocab *v, uint64_t hash, const char *bytes, size_t len) {
   uint64_t h = spread(hash);
   uint32_t tag = (uint32_t)(h & 0xFFF);
@@ -225,12 +227,32 @@ void tok_vocab_find_named(const tok_vocab *v, const char *const *names, uint32_t
 /* Files do not list these ids; by their names they are known. */
 static void find_by_names(tok_vocab *v) {
   static const char *const eot[] = {"<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|EOT|>", NULL};
-  static const char *const prefix[] = {"<|fim_prefix|>", "<fim_prefix>", "<fim-prefix>", "<PRE>", " <PRE>",
-                                       "<\xEF\xBD\x9C" "fim\xE2\x96\x81" "begin\xEF\xBD\x9C>", NULL};
-  static const char *const suffix[] = {"<|fim_suffix|>", "<fim_suffix>", "<fim-suffix>", "<SUF>", " <SUF>",
-                                       "<\xEF\xBD\x9C" "fim\xE2\x96\x81hole\xEF\xBD\x9C>", NULL};
-  static const char *const middle[] = {"<|fim_middle|>", "<fim_middle>", "<fim-middle>", "<MID>", " <MID>",
-                                       "<\xEF\xBD\x9C" "fim\xE2\x96\x81" "end\xEF\xBD\x9C>", NULL};
+  static const char *const prefix[] = {"<|fim_prefix|>",
+                                       "<fim_prefix>",
+                                       "<fim-prefix>",
+                                       "<PRE>",
+                                       " <PRE>",
+                                       "<\xEF\xBD\x9C"
+                                       "fim\xE2\x96\x81"
+                                       "begin\xEF\xBD\x9C>",
+                                       NULL};
+  static const char *const suffix[] = {"<|fim_suffix|>",
+                                       "<fim_suffix>",
+                                       "<fim-suffix>",
+                                       "<SUF>",
+                                       " <SUF>",
+                                       "<\xEF\xBD\x9C"
+                                       "fim\xE2\x96\x81hole\xEF\xBD\x9C>",
+                                       NULL};
+  static const char *const middle[] = {"<|fim_middle|>",
+                                       "<fim_middle>",
+                                       "<fim-middle>",
+                                       "<MID>",
+                                       " <MID>",
+                                       "<\xEF\xBD\x9C"
+                                       "fim\xE2\x96\x81"
+                                       "end\xEF\xBD\x9C>",
+                                       NULL};
   tok_vocab_find_named(v, eot, &v->specials.eot);
   tok_vocab_find_named(v, prefix, &v->specials.fim_prefix);
   tok_vocab_find_named(v, suffix, &v->specials.fim_suffix);
@@ -244,15 +266,29 @@ static void add_eog(tok_vocab *v, uint32_t id) {
 
 /* With the names of the tokens by which the families end a turn or a text: no file lists them all. */
 void tok_vocab_find_markers(tok_vocab *v) {
-  static const char *const names[] = {
-      "<|eot_id|>",  "<|eom_id|>",      "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>",
-      "<EOT>",       "_<EOT>",          "<|EOT|>",    "</s>",    "<eos>",         "[EOT]",         "[EOS]",
-      "<|END_OF_TURN_TOKEN|>", "<end_of_utterance>",
-      "<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"};
+  static const char *const names[] = {"<|eot_id|>",
+                                      "<|eom_id|>",
+                                      "<|im_end|>",
+                                      "<|end|>",
+                                      "<end_of_turn>",
+                                      "<|endoftext|>",
+                                      "<|end_of_text|>",
+                                      "<EOT>",
+                                      "_<EOT>",
+                                      "<|EOT|>",
+                                      "</s>",
+                                      "<eos>",
+                                      "[EOT]",
+                                      "[EOS]",
+                                      "<|END_OF_TURN_TOKEN|>",
+                                      "<end_of_utterance>",
+                                      "<\xEF\xBD\x9C"
+                                      "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"};
   find_by_names(v);
   add_eog(v, v->specials.eos);
   add_eog(v, v->specials.eot);
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) add_eog(v, tok_vocab_special(v, base_slice_of(names[i])));
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    add_eog(v, tok_vocab_special(v, base_slice_of(names[i])));
 }
 
 /* ---- questions ---- */

@@ -1,4 +1,5 @@
-/* tok/vocab: a vocabulary as it lies in memory: one block, flat arrays, two hash tables. Private to the room. */
+/* tok/vocab: a vocabulary as it lies in memory: one block, flat arrays, two hash tables. Private to the room.
+ */
 #ifndef TOK_VOCAB_H
 #define TOK_VOCAB_H
 
@@ -28,17 +29,17 @@ struct tok_vocab {
   tok_kind kind;
   const tok_rule *rule; /* BPE */
   tok_specials specials;
-  bool escape_space;        /* unigram: runs of spaces are one */
+  bool escape_space; /* unigram: runs of spaces are one */
   uint32_t n;
-  uint32_t *offset;   /* n + 1: token i is blob[offset[i], offset[i + 1]) */
-  uint8_t *type;      /* n: tok_type, with TOK_STRIP */
-  float *score;       /* n, for SPM and unigram; NULL otherwise */
-  uint32_t *order;    /* n, for SPM: smaller merges first */
+  uint32_t *offset; /* n + 1: token i is blob[offset[i], offset[i + 1]) */
+  uint8_t *type;    /* n: tok_type, with TOK_STRIP */
+  float *score;     /* n, for SPM and unigram; NULL otherwise */
+  uint32_t *order;  /* n, for SPM: smaller merges first */
   unsigned char *blob;
   uint32_t *slot; /* text -> id: tag << 20 | id */
   size_t n_slots;
   tok_pair_entry *pair;
-  size_t n_pairs;  /* slots */
+  size_t n_pairs;   /* slots */
   uint32_t *merged; /* rank -> id */
   size_t n_merges;
   uint32_t byte_id[256]; /* TOK_NONE where a byte has no token */
@@ -60,15 +61,17 @@ base_status tok_vocab_new(tok_vocab **out, const tok_vocab_sizes *sizes, const c
                           const base_allocator *allocator, base_error *err);
 /* Tokens are added in order of their ids. */
 void tok_vocab_add(tok_vocab *v, const void *bytes, size_t len, tok_type type);
-/* Files the token under its bytes; the first of equal ones keeps the place. False when the table was made to collide. */
+/* Files the token under its bytes; the first of equal ones keeps the place. False when the table was made to
+ * collide. */
 bool tok_vocab_index(tok_vocab *v, uint32_t id);
-/* Appends the merge of the next rank; false when the table was made to collide. A pair that is there already keeps its
- * rank. */
+/* Appends the merge of the next rank; false when the table was made to collide. A pair that is there already
+ * keeps its rank. */
 bool tok_vocab_add_merge(tok_vocab *v, uint32_t left, uint32_t right, uint32_t merged);
 void tok_vocab_sort_specials(tok_vocab *v);
 /* The first of these names (up to NULL) that is a special token, when *id is TOK_NONE. */
 void tok_vocab_find_named(const tok_vocab *v, const char *const *names, uint32_t *id);
-/* Fills what files leave out: eot and the fim ids by their names, eog from eos, eot and names. Specials are sorted. */
+/* Fills what files leave out: eot and the fim ids by their names, eog from eos, eot and names. Specials are
+ * sorted. */
 void tok_vocab_find_markers(tok_vocab *v);
 
 /* ---- hash of bytes, byte by byte, so that all prefixes of a text are hashed in one walk ---- */
@@ -100,7 +103,8 @@ static inline void tok_emit(tok_sink *out, uint32_t id) {
 /* At least `bytes` in the scratch, contents lost; NULL when out of memory. */
 void *tok_scratch_take(tok_scratch *s, size_t bytes);
 
-/* Unigram: the bytes of the file's precompiled_charsmap, and that map and the score of unknown characters read. */
+/* Unigram: the bytes of the file's precompiled_charsmap, and that map and the score of unknown characters
+ * read. */
 size_t tok_unigram_charsmap_bytes(const gguf_file *f);
 base_status tok_unigram_prepare(tok_vocab *v, const gguf_file *f, base_error *err);
 
@@ -114,8 +118,10 @@ size_t tok_unigram_bytes(const tok_vocab *v, size_t len);
  * tok_merge_bytes(len). */
 void tok_merge(const tok_vocab *v, void *memory, const char *text, size_t len, tok_sink *out);
 /* Each encodes text between two special tokens; false when the scratch cannot grow. */
-bool tok_encode_spm(const tok_vocab *v, tok_scratch *s, const char *text, size_t len, bool prefix, tok_sink *out);
+bool tok_encode_spm(const tok_vocab *v, tok_scratch *s, const char *text, size_t len, bool prefix,
+                    tok_sink *out);
 bool tok_encode_wordpiece(const tok_vocab *v, tok_scratch *s, const char *text, size_t len, tok_sink *out);
-bool tok_encode_unigram(const tok_vocab *v, tok_scratch *s, const char *text, size_t len, bool prefix, tok_sink *out);
+bool tok_encode_unigram(const tok_vocab *v, tok_scratch *s, const char *text, size_t len, bool prefix,
+                        tok_sink *out);
 
 #endif

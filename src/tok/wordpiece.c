@@ -1,6 +1,6 @@
-/* tok/wordpiece: BERT's tokenizer. Text is cleaned and folded (no control characters, no accents, lower case), cut at
- * white space, punctuation and ideographs, and each word is spelled by the longest tokens that fit, from the left. A
- * token that begins a word begins with a space here (U+2581 in the file). */
+/* tok/wordpiece: BERT's tokenizer. Text is cleaned and folded (no control characters, no accents, lower
+ * case), cut at white space, punctuation and ideographs, and each word is spelled by the longest tokens that
+ * fit, from the left. A token that begins a word begins with a space here (U+2581 in the file). */
 #include "tok/unicode.h"
 #include "tok/vocab.h"
 
