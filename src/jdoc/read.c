@@ -168,6 +168,7 @@ static bool skip_plain(reader *r) {
       if (stop) break;
       r->at += 8;
     }
+    if (r->at == r->len) break;
     unsigned char b = (unsigned char)r->p[r->at];
     uint32_t code_point;
     size_t n = 1;
