@@ -74,7 +74,7 @@ static void save_cache(mn_session *s) {
   if (!over || gen_job_finish(s->job) <= GEN_CONTEXT) {
     base_error err = {0};
     base_status st = gen_prefix_save(s->model->gen, s->cache, s->ids.id, s->ids.n, &err);
-    if (st && st != BASE_ENOTFOUND) s->cache_error = err;
+    if (st && st != BASE_EARGUMENT) s->cache_error = err;
   }
   s->cache[0] = '\0';
 }

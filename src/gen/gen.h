@@ -227,7 +227,7 @@ bool gen_engine_step(gen_engine *e);
  * damaged; BASE_EMISMATCH: of another model or cache. */
 base_status gen_prefix_load(gen_engine *e, const char *path, const uint32_t *tokens, size_t n, size_t *common,
                             base_error *err);
-/* Writes the first n tokens of a slot that holds them, whole or not at all; BASE_ENOTFOUND when none does. */
+/* Writes the first n tokens of a slot that holds them, whole or not at all; BASE_EARGUMENT when none does. */
 base_status gen_prefix_save(gen_engine *e, const char *path, const uint32_t *tokens, size_t n, base_error *err);
 
 #endif
