@@ -85,9 +85,9 @@ static void fake_export(void *ctx, uint32_t s, uint32_t length, void *out) {
 
 static base_status fake_import(void *ctx, uint32_t s, const void *bytes, size_t len, base_error *err) {
   fake_lm *m = ctx;
-  uint32_t n;
-  memcpy(&n, bytes, sizeof n);
-  if (len != (n + 1) * sizeof n) return base_fail(err, BASE_EFORMAT, "fake", "cut");
+  uint32_t n = FAKE_CONTEXT;
+  if (len >= sizeof n) memcpy(&n, bytes, sizeof n);
+  if (n > FAKE_CONTEXT || len != (n + 1) * sizeof n) return base_fail(err, BASE_EFORMAT, "fake", "cut");
   memcpy(m->tokens[s], (const char *)bytes + sizeof n, n * sizeof n);
   m->n[s] = n;
   return BASE_OK;
