@@ -145,7 +145,8 @@ typedef struct tok_scratch {
   size_t bytes;
 } tok_scratch;
 void tok_scratch_free(tok_scratch *s);
-/* Makes room for texts of up to text_len bytes, so that encoding them allocates nothing. */
+/* Makes room for texts of up to text_len bytes, so that encoding them allocates nothing (unigram: unless the file's
+ * normalisation makes them more than four times as long). */
 base_status tok_scratch_reserve(tok_scratch *s, const tok_vocab *v, size_t text_len, base_error *err);
 
 /* A stretch of text from someone who may not write control tokens: with TOK_PARSE_SPECIAL no token that is

@@ -51,7 +51,7 @@ base_status tok_unigram_prepare(tok_vocab *v, const gguf_file *f, base_error *er
   }
   v->unknown_score = worst - UNKNOWN_PENALTY;
   const gguf_value *value = gguf_find(f, "tokenizer.ggml.remove_extra_whitespaces");
-  v->escape_space = value != NULL && value->type == GGUF_BOOL && value->bytes[0] != 0;
+  v->trim_spaces = value != NULL && value->type == GGUF_BOOL && value->bytes[0] != 0;
   return read_charsmap(v, f, err);
 }
 
@@ -115,7 +115,7 @@ static size_t without_spaces_at_end(base_slice s) {
 static size_t normalise(const tok_vocab *v, const char *text, size_t len, bool prefix, char *out,
                         size_t room) {
   size_t n = 0, trimmed = 0, taken; /* `trimmed` is n without the spaces at the end */
-  bool after_space = v->escape_space, fixed;
+  bool after_space = v->trim_spaces, fixed;
   for (size_t at = 0; at < len; at += taken) {
     base_slice s = normal_of(v, text + at, len - at, &taken, &fixed);
     while (after_space && !fixed && s.len > 0 && s.ptr[0] == ' ') s = base_slice_sub(s, 1, s.len);
@@ -125,9 +125,9 @@ static size_t normalise(const tok_vocab *v, const char *text, size_t len, bool p
     size_t solid = without_spaces_at_end(s);
     if (solid > 0) trimmed = n + solid;
     n += s.len;
-    after_space = v->escape_space && solid < s.len && !fixed;
+    after_space = v->trim_spaces && solid < s.len && !fixed;
   }
-  return v->escape_space ? trimmed : n;
+  return v->trim_spaces ? trimmed : n;
 }
 
 /* ---- segmentation ---- */

@@ -29,7 +29,7 @@ struct tok_vocab {
   tok_kind kind;
   const tok_rule *rule; /* BPE */
   tok_specials specials;
-  bool escape_space; /* unigram: runs of spaces are one */
+  bool trim_spaces; /* unigram: runs of spaces are one */
   uint32_t n;
   uint32_t *offset; /* n + 1: token i is blob[offset[i], offset[i + 1]) */
   uint8_t *type;    /* n: tok_type, with TOK_STRIP */
