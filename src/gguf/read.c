@@ -444,6 +444,10 @@ const gguf_tensor *gguf_tensor_at(const gguf_file *f, size_t index) {
   return index < f->n_tensors ? &f->tensors[index] : NULL;
 }
 
+void gguf_forget(const gguf_file *f, const void *ptr, size_t len) {
+  os_map_forget(&f->map, ptr, len);
+}
+
 const char *gguf_path(const gguf_file *f) {
   return f->path;
 }

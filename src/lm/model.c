@@ -176,17 +176,17 @@ typedef struct packing {
   bool stopped; /* written by worker 0 before a barrier */
 } packing;
 
-/* Every worker packs its share of the rows. */
+/* Every worker packs its share of the rows. What was read of the file is then no longer held in memory. */
 static void pack_linear(packing *p, lm_linear *l, int me, int of) {
   const lm_watch *watch = &p->m->options.watch;
-  size_t begin, end, row_bytes;
   if (l->tensor == NULL || p->stopped) return;
-  row_bytes = l->tensor->bytes / (size_t)l->tensor->dim[1];
+  size_t begin, end, row_bytes = l->tensor->bytes / (size_t)l->tensor->dim[1];
+  const unsigned char *rows = (const unsigned char *)l->tensor->data + l->row * row_bytes;
   matrix_share(l->w.n, 16, me, of, &begin, &end);
-  if (begin < end)
-    matrix_pack(&l->w, (const unsigned char *)l->tensor->data + (l->row + begin) * row_bytes, begin, end - begin);
-  os_team_barrier(p->m->options.team, me); /* all have read `stopped` */
+  if (begin < end) matrix_pack(&l->w, rows + begin * row_bytes, begin, end - begin);
+  os_team_barrier(p->m->options.team, me); /* all have read the rows, and `stopped` */
   if (me == 0) {
+    gguf_forget(p->m->file, rows, l->w.n * row_bytes);
     p->done += packed_bytes(l);
     if (watch->progress != NULL) watch->progress(watch->ctx, p->done, p->total);
     if (watch->stop != NULL && watch->stop(watch->ctx)) p->stopped = true;

@@ -76,6 +76,12 @@ done:
   return status;
 }
 
+void os_map_forget(const os_map *map, const void *ptr, size_t len) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)ptr + page - 1) / page * page;
+  uintptr_t end = ((uintptr_t)ptr + len) / page * page; /* whole pages: what lies beside may be in use */
+  if (map->ptr != NULL && first < end) (void)madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
 void os_map_close(os_map *map) {
   if (map->ptr != NULL) (void)munmap((void *)(uintptr_t)map->ptr, map->len);
   map->ptr = NULL;

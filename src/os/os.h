@@ -14,6 +14,9 @@ typedef struct os_map {
 
 base_status os_map_open(os_map *map, const char *path, base_error *err);
 void os_map_close(os_map *map); /* harmless when zero */
+/* These bytes of a map will hardly be read again: their pages no longer count as this process's memory. Reading
+ * them still works and brings them back from the file. */
+void os_map_forget(const os_map *map, const void *ptr, size_t len);
 
 /* Whole file into a buffer; refuses files over max_bytes with BASE_ELIMIT. */
 base_status os_read_file(const char *path, size_t max_bytes, base_buf *out, base_error *err);
