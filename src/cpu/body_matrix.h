@@ -1,12 +1,9 @@
 /* Packed weight matrices times activations: layout and order of sums are in cpu.h. A tile is one group of 16 rows
  * (a lane each) by some tokens; a block's quants are unpacked once and used for all tokens of the tile. */
 #define BODY_BLOCK 32u
-#define BODY_SUPER 8u /* blocks under one scale of a K format */
 
 /* What the formats differ in; constants wherever a tile is expanded. */
-typedef struct body_format {
-  int base, extra, bias, scales;
-} body_format;
+typedef cpu_format_info body_format;
 
 /* A block's scales as floats: d (times s), m (times t, with its sign); for K16 formats s and m of both halves. */
 typedef struct body_scales {
@@ -34,8 +31,6 @@ static void body_quantize_blocks(const float *x, size_t k, int8_t *q, cpu_block 
   }
 }
 
-BODY_INLINE size_t body_plane_bytes(body_format f) { return (size_t)(f.base + f.extra) * 64; }
-
 /* The 8 chunks of a block, each 64 quants. */
 BODY_INLINE void body_unpack(body_format f, const unsigned char *plane, vb *w) {
   const unsigned char *extra = plane + (size_t)f.base * 64;
@@ -62,12 +57,12 @@ BODY_INLINE void body_unpack(body_format f, const unsigned char *plane, vb *w) {
 }
 
 /* K formats: scales lie together for 256 quants. */
-BODY_INLINE bool body_is_super(int scales) { return scales != CPU_SCALES_F16 && scales != CPU_SCALES_F16_MIN; }
+BODY_INLINE bool body_is_super(cpu_scales scales) { return scales != CPU_SCALES_F16 && scales != CPU_SCALES_F16_MIN; }
 
-BODY_INLINE body_scales body_read_scales(int scales, const unsigned char *all, size_t b) {
+/* Of block `in` of a unit whose scales begin at p. */
+BODY_INLINE body_scales body_read_scales(cpu_scales scales, const unsigned char *p, size_t in) {
   body_scales r = {0};
-  size_t in = b % BODY_SUPER;
-  const unsigned char *p = all + (body_is_super(scales) ? b - in : b) * ((size_t)scales / BODY_SUPER);
+  if (scales == CPU_SCALES_F16) p += 32 * in;
   r.d = vf_half(p);
   if (scales == CPU_SCALES_F16_MIN) r.m = vf_half(p + 32);
   if (scales == CPU_SCALES_K32_MIN) {
@@ -127,17 +122,22 @@ BODY_INLINE void body_put_rows(float *y, vf value, size_t rows, bool add) {
 BODY_INLINE void body_matrix_tile(body_format f, size_t tokens, const cpu_matrix *m, const unsigned char *group,
                                   const int8_t *q, size_t ldq, const cpu_block *block, size_t ld_block, float *y,
                                   size_t ldy, size_t rows, bool add) {
-  const unsigned char *scales = group + m->scales_at;
+  size_t blocks = m->k / BODY_BLOCK, unit = cpu_unit_blocks(f.scales);
   vf acc[VEC_TOKENS];
   BODY_UNROLL
   for (size_t t = 0; t < tokens; t++) acc[t] = vf_set1(0.0f);
-  for (size_t b = 0; b < m->k / BODY_BLOCK; b++) {
-    vb w[8];
-    body_unpack(f, group + b * body_plane_bytes(f), w);
-    body_scales s = body_read_scales(f.scales, scales, b);
-    BODY_UNROLL
-    for (size_t t = 0; t < tokens; t++)
-      acc[t] = body_link(f, acc[t], w, &s, q + t * ldq + b * BODY_BLOCK, block + t * ld_block + b);
+  for (size_t first = 0; first < blocks; first += unit) {
+    const unsigned char *scales = group;
+    group += cpu_unit_scales(f.scales);
+    for (size_t in = 0; in < unit && first + in < blocks; in++, group += cpu_block_bytes(&f)) {
+      size_t b = first + in;
+      vb w[8];
+      body_unpack(f, group, w);
+      body_scales s = body_read_scales(f.scales, scales, in);
+      BODY_UNROLL
+      for (size_t t = 0; t < tokens; t++)
+        acc[t] = body_link(f, acc[t], w, &s, q + t * ldq + b * BODY_BLOCK, block + t * ld_block + b);
+    }
   }
   BODY_UNROLL
   for (size_t t = 0; t < tokens; t++) body_put_rows(y + t * ldy, acc[t], rows, add);

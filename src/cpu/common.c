@@ -49,8 +49,7 @@ size_t cpu_matrix_layout(cpu_matrix *m, cpu_format format, size_t n, size_t k) {
   if (f == NULL) {
     m->group_bytes = k * (format == CPU_F32 ? 64 : 32);
   } else {
-    m->scales_at = k * 2 * (size_t)(f->base + f->extra);
-    m->group_bytes = m->scales_at + k / 32 * (size_t)f->scales / 8;
+    m->group_bytes = (k / 32 + cpu_unit_blocks(f->scales) - 1) / cpu_unit_blocks(f->scales) * cpu_unit_bytes(f);
   }
   m->group_bytes = (m->group_bytes + 63) / 64 * 64;
   return base_mul_size(groups, m->group_bytes, &bytes) ? bytes : 0;

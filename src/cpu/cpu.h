@@ -44,26 +44,33 @@ typedef enum cpu_format {
   CPU_BF16
 } cpu_format;
 
-/* How scales are held, and the bytes that 16 rows of 256 quants take of them. */
+/* How scales are held (format.def). A unit is as many blocks of 32 as have their scales together. */
 typedef enum cpu_scales {
-  CPU_SCALES_F16 = 8 * 32,
-  CPU_SCALES_F16_MIN = 8 * 64,
-  CPU_SCALES_K32_MIN = 64 + 8 * 32,
-  CPU_SCALES_K16 = 32 + 16 * 16,
-  CPU_SCALES_K16_MIN = 64 + 16 * 32
+  CPU_SCALES_F16,
+  CPU_SCALES_F16_MIN,
+  CPU_SCALES_K32_MIN,
+  CPU_SCALES_K16,
+  CPU_SCALES_K16_MIN
 } cpu_scales;
+static inline size_t cpu_unit_blocks(cpu_scales s) {
+  return s == CPU_SCALES_F16 ? 2 : s == CPU_SCALES_F16_MIN ? 1 : 8;
+}
+/* Bytes of a unit's scales for 16 rows, whole cache lines. */
+static inline size_t cpu_unit_scales(cpu_scales s) {
+  return s <= CPU_SCALES_F16_MIN ? 64 : s == CPU_SCALES_K16_MIN ? 64 + 16 * 32 : 64 + 8 * 32;
+}
 
-/* Packed in groups of 16 rows, the last filled up with zeros. A group of a quantised format holds its planes, block
- * of 32 after block of 32, then (from scales_at) its scales. A block has 8 chunks of 4 quants; the 16 rows' quants
- * of a chunk are the lanes of one 64-byte vector, byte row * 4 + i for quant i.
+/* Packed in groups of 16 rows, the last filled up with zeros. A group is a row of units, a unit its scales and then the
+ * planes of its blocks: memory is read in one direction. A block has 8 chunks of 4 quants; the 16 rows' quants of a chunk
+ * are the lanes of one 64-byte vector, byte row * 4 + i for quant i.
  *   8 bits: vector c is chunk c.                4 bits: vector c has chunk c low, chunk c + 4 high; 4 vectors.
  *   2 bits: vector c / 4, bits 2 (c % 4); 2 vectors.                      1 bit: one vector, bit c.
- * Base plane, then extra plane. Scales are arrays over the 16 rows: F16 d; F16_MIN d, m; for 256 quants K32_MIN d, m,
+ * Base plane, then extra plane. Scales are arrays over the 16 rows: F16 d of either block; F16_MIN d, m; K32_MIN d, m,
  * then 8 times (s, t); K16 d, then 16 times s; K16_MIN d, m, then 16 times (s, t); d and m half precision. */
 typedef struct cpu_matrix {
   cpu_format format;
   size_t n, k;
-  size_t group_bytes, scales_at;
+  size_t group_bytes;
   unsigned char *packed; /* [(n + 15) / 16][group_bytes], 64-byte aligned */
 } cpu_matrix;
 
@@ -73,6 +80,11 @@ typedef struct cpu_format_info {
   cpu_scales scales;
 } cpu_format_info;
 const cpu_format_info *cpu_format_of(cpu_format format); /* NULL for float formats */
+
+static inline size_t cpu_block_bytes(const cpu_format_info *f) { return (size_t)(f->base + f->extra) * 64; }
+static inline size_t cpu_unit_bytes(const cpu_format_info *f) {
+  return cpu_unit_scales(f->scales) + cpu_unit_blocks(f->scales) * cpu_block_bytes(f);
+}
 
 /* Fills all but `packed`; the bytes it takes, 0 on overflow. k is a multiple of 32, of 256 for K formats. */
 size_t cpu_matrix_layout(cpu_matrix *m, cpu_format format, size_t n, size_t k);

@@ -10,7 +10,7 @@ typedef struct chunk {
   uint32_t row[16];
 } chunk;
 
-enum { BLOCK = 32, SUPER = 8, CHUNKS = 8 };
+enum { BLOCK = 32, CHUNKS = 8 };
 
 static void store_chunk(unsigned char *to, const chunk *c) { memcpy(to, c, sizeof *c); }
 
@@ -67,21 +67,18 @@ static void pack_scales(cpu_scales kind, const quant_parts *p, unsigned char *to
   }
 }
 
-/* Bytes of scales for one of the file's blocks. */
-static size_t scales_bytes(const cpu_format_info *f, size_t elements) {
-  return (size_t)f->scales * elements / 256;
-}
-
-static void pack_block(const cpu_format_info *f, size_t elements, const quant_parts *p, unsigned char *planes,
-                       unsigned char *scales) {
+/* One block of a file (32 or 256 quants) of 16 rows, block `at` of the packed group. */
+static void pack_block(const cpu_format_info *f, size_t elements, const quant_parts *p, size_t at, unsigned char *group) {
+  unsigned char *unit = group + at / cpu_unit_blocks(f->scales) * cpu_unit_bytes(f);
+  size_t in = at % cpu_unit_blocks(f->scales);
   for (size_t b = 0; b < elements / BLOCK; b++) {
     chunk c[CHUNKS];
     for (size_t i = 0; i < CHUNKS; i++)
       for (int r = 0; r < 16; r++) memcpy(&c[i].row[r], p[r].q + b * BLOCK + 4 * i, 4);
-    unsigned char *to = planes + b * (size_t)(f->base + f->extra) * 64;
+    unsigned char *to = unit + cpu_unit_scales(f->scales) + (in + b) * cpu_block_bytes(f);
     pack_extra(f->base, f->extra, c, pack_base(f->base, c, to));
   }
-  pack_scales(f->scales, p, scales);
+  pack_scales(f->scales, p, unit + (f->scales == CPU_SCALES_F16 ? 32 * in : 0));
 }
 
 static void pack_group(const matrix *m, const unsigned char *src, size_t rows, unsigned char *group) {
@@ -91,8 +88,7 @@ static void pack_group(const matrix *m, const unsigned char *src, size_t rows, u
   memset(p, 0, sizeof p);
   for (size_t b = 0; b < m->k / elements; b++) {
     for (size_t r = 0; r < rows; r++) (void)quant_split_block(m->type, src + r * row_bytes + b * bytes, &p[r]);
-    pack_block(f, elements, p, group + b * elements / BLOCK * (size_t)(f->base + f->extra) * 64,
-               group + m->w.scales_at + b * scales_bytes(f, elements));
+    pack_block(f, elements, p, b * elements / BLOCK, group);
   }
 }
 
@@ -160,8 +156,9 @@ static float half_at(const unsigned char *p, size_t lane) {
   return quant_f32_of_f16(h);
 }
 
-/* Scale and minimum (to be added) of element `at` of the 256 (K) or 32 whose scales begin at p. */
+/* Scale and minimum (to be added) of element `at` of the unit whose scales begin at p. */
 static void scale_at(cpu_scales kind, const unsigned char *p, size_t lane, size_t at, float *d, float *m) {
+  if (kind == CPU_SCALES_F16) p += at / BLOCK * 32;
   *d = half_at(p, lane);
   *m = 0.0f;
   if (kind == CPU_SCALES_F16_MIN) *m = half_at(p + 32, lane);
@@ -175,17 +172,17 @@ static void scale_at(cpu_scales kind, const unsigned char *p, size_t lane, size_
 
 static void quantised_row(const matrix *m, const unsigned char *group, size_t lane, float *out) {
   const cpu_format_info *f = cpu_format_of(m->w.format);
-  bool super = f->scales != CPU_SCALES_F16 && f->scales != CPU_SCALES_F16_MIN;
+  bool adds = f->scales != CPU_SCALES_F16 && f->scales != CPU_SCALES_K16;
   for (size_t b = 0; b < m->k / BLOCK; b++) {
+    const unsigned char *unit = group + b / cpu_unit_blocks(f->scales) * cpu_unit_bytes(f);
+    size_t in = b % cpu_unit_blocks(f->scales);
     uint8_t q[BLOCK];
     float d = 0.0f, min = 0.0f;
-    size_t unit = super ? b / SUPER * 8 : b, at = super ? b % SUPER * BLOCK : 0;
-    const unsigned char *scales = group + m->w.scales_at + unit * (size_t)f->scales / 8;
-    unpack_block(f, group + b * (size_t)(f->base + f->extra) * 64, lane, q);
+    unpack_block(f, unit + cpu_unit_scales(f->scales) + in * cpu_block_bytes(f), lane, q);
     for (size_t i = 0; i < BLOCK; i++) {
-      if (i % 16 == 0) scale_at(f->scales, scales, lane, at + i, &d, &min);
+      if (i % 16 == 0) scale_at(f->scales, unit, lane, in * BLOCK + i, &d, &min);
       float v = (float)((int)q[i] - f->bias) * d;
-      out[b * BLOCK + i] = f->scales == CPU_SCALES_F16 || f->scales == CPU_SCALES_K16 ? v : v + min;
+      out[b * BLOCK + i] = adds ? v + min : v;
     }
   }
 }
