@@ -269,7 +269,9 @@ static void team_work(void *ctx, int worker, int workers) {
     size_t *row = j->sum[step % 2], sum = 0, want = 0;
     if (j->slow && worker == (int)(step % (size_t)workers) && step % 50 == 0) usleep(400);
     row[worker] = step * 100 + (size_t)worker;
-    os_team_barrier(j->team, worker);
+    const os_ahead ahead[] = {{j, sizeof *j}, {NULL, 0}, {row, 100}};
+    if (step % 3 == 0) os_team_barrier_ahead(j->team, worker, ahead, 3);
+    else os_team_barrier(j->team, worker);
     for (int i = 0; i < workers; i++) {
       sum += row[i];
       want += step * 100 + (size_t)i;

@@ -1,6 +1,9 @@
 /* Packed weight matrices times activations: layout and order of sums are in cpu.h. A tile is one group of 16 rows
  * (a lane each) by some tokens; a block's quants are unpacked once and used for all tokens of the tile. */
 #define BODY_BLOCK 32u
+/* A token alone waits for memory: its weights are fetched so many bytes ahead. Measured with Q4_0 and two threads: 135 M
+ * parameters decode 45 % faster, 10 M 5 to 15 %; 2 to 16 KiB differ by less than the noise. */
+#define BODY_AHEAD 3072u
 
 /* What the formats differ in; constants wherever a tile is expanded. */
 typedef cpu_format_info body_format;
@@ -132,6 +135,8 @@ BODY_INLINE void body_matrix_tile(body_format f, size_t tokens, const cpu_matrix
     for (size_t in = 0; in < unit && first + in < blocks; in++, group += cpu_block_bytes(&f)) {
       size_t b = first + in;
       vb w[8];
+      for (size_t line = 0; tokens == 1 && line < cpu_block_bytes(&f); line += 64)
+        __builtin_prefetch(group + line + BODY_AHEAD);
       body_unpack(f, group, w);
       body_scales s = body_read_scales(f.scales, scales, in);
       BODY_UNROLL

@@ -6,6 +6,71 @@
 
 static void barrier(const lm_worker *w) { os_team_barrier(w->p->m->options.team, w->me); }
 
+/* How the heads of a layer are shared out. By head: each worker makes queries, keys and values of its own groups of
+ * heads and attends to them, and nobody waits; that needs shares of the products that fall on whole heads. */
+typedef struct head_share {
+  bool by_head;
+  uint32_t begin, end; /* by head: the groups, [0, kv_heads) */
+} head_share;
+
+static head_share share_heads(const lm_worker *w, const lm_layer *l) {
+  size_t hd = w->p->m->head_dim, group = l->heads / l->kv_heads;
+  uint32_t of = (uint32_t)w->of, me = (uint32_t)w->me, each = l->kv_heads / of;
+  if (of == 1 || (l->kv_heads % of == 0 && hd % 16 == 0 && group * hd % 32 == 0))
+    return (head_share){.by_head = true, .begin = each * me, .end = each * (me + 1)};
+  return (head_share){.by_head = false, .begin = 0, .end = l->kv_heads};
+}
+
+/* The rows of a projection to heads that are this worker's. */
+static void share_projection(const lm_worker *w, const lm_linear *l, head_share hs, size_t heads_a_group, size_t *begin,
+                             size_t *end) {
+  size_t group = heads_a_group * w->p->m->head_dim;
+  *begin = hs.begin * group;
+  *end = hs.end * group;
+  if (!hs.by_head) matrix_share(l->w.n, 16, w->me, w->of, begin, end);
+}
+
+/* ---- barriers that use their time: what a worker reads behind one is fetched while it waits (decoding of a model of
+ * 10 M parameters in Q4_0 on two threads gains 3 %) ---- */
+
+static os_ahead ahead_of(const lm_linear *l, size_t begin, size_t end) {
+  return l->tensor != NULL ? matrix_ahead(&l->w, begin, end) : (os_ahead){0};
+}
+
+static void barrier_ahead_one(const lm_worker *w, const lm_linear *l, size_t step) {
+  size_t begin, end;
+  matrix_share(l->w.n, step, w->me, w->of, &begin, &end);
+  os_ahead ahead = ahead_of(l, begin, end);
+  os_team_barrier_ahead(w->p->m->options.team, w->me, &ahead, 1);
+}
+
+static void barrier_ahead_ffn(const lm_worker *w, const lm_layer *l) {
+  size_t begin, end;
+  matrix_share(l->ff, 32, w->me, w->of, &begin, &end);
+  os_ahead ahead[] = {ahead_of(&l->gate, begin, end), ahead_of(&l->up, begin, end)};
+  os_team_barrier_ahead(w->p->m->options.team, w->me, ahead, 2);
+}
+
+/* Before the first step of layer l, or of the head when there is none. */
+static void barrier_ahead_layer(const lm_worker *w, const lm_layer *l) {
+  if (l == NULL) {
+    barrier_ahead_one(w, &w->p->m->output, 16);
+    return;
+  }
+  head_share hs = share_heads(w, l);
+  const struct {
+    const lm_linear *l;
+    size_t heads;
+  } parts[] = {{&l->k, 1}, {&l->v, 1}, {&l->q, l->heads / l->kv_heads}};
+  os_ahead ahead[3];
+  for (size_t i = 0; i < 3; i++) {
+    size_t begin, end;
+    share_projection(w, parts[i].l, hs, parts[i].heads, &begin, &end);
+    ahead[i] = ahead_of(parts[i].l, begin, end);
+  }
+  os_team_barrier_ahead(w->p->m->options.team, w->me, ahead, 3);
+}
+
 /* ---- the residual stream ---- */
 
 /* h [T][d] = embedding[id] * scale */
@@ -63,26 +128,11 @@ static void keep_wanted_rows(const lm_worker *w, const lm_norm *norm) {
 
 /* ---- attention ---- */
 
-/* How the heads of a layer are shared out. By head: each worker makes queries, keys and values of its own groups of
- * heads and attends to them, and nobody waits; that needs shares of the products that fall on whole heads. */
-typedef struct head_share {
-  bool by_head;
-  uint32_t begin, end; /* by head: the groups, [0, kv_heads) */
-} head_share;
-
-static head_share share_heads(const lm_worker *w, const lm_layer *l) {
-  size_t hd = w->p->m->head_dim, group = l->heads / l->kv_heads;
-  uint32_t of = (uint32_t)w->of, me = (uint32_t)w->me, each = l->kv_heads / of;
-  if (of == 1 || (l->kv_heads % of == 0 && hd % 16 == 0 && group * hd % 32 == 0))
-    return (head_share){.by_head = true, .begin = each * me, .end = each * (me + 1)};
-  return (head_share){.by_head = false, .begin = 0, .end = l->kv_heads};
-}
-
 /* y [T][heads * hd]: the heads that are this worker's, or its share of all. */
 static void project(const lm_worker *w, const lm_linear *l, head_share hs, size_t heads_a_group, float *y) {
-  size_t begin = hs.begin * heads_a_group * w->p->m->head_dim, end = hs.end * heads_a_group * w->p->m->head_dim;
+  size_t begin, end;
   matrix_input n = lm_input_n(w);
-  if (!hs.by_head) matrix_share(l->w.n, 16, w->me, w->of, &begin, &end);
+  share_projection(w, l, hs, heads_a_group, &begin, &end);
   lm_product(w, l, &n, begin, end, y, l->w.n);
 }
 
@@ -166,8 +216,11 @@ static void attend_rows(const lm_worker *w, const lm_layer *l, head_share hs) {
         matrix_input_put(m->kernels, &in, t, m->scratch.attended + t * nq + h * hd, h * hd, piece * hd);
     }
   }
+  if (put) {
+    barrier_ahead_one(w, &l->out, 16);
+    return;
+  }
   barrier(w);
-  if (put) return;
   for (size_t t = rows * (size_t)w->me / (size_t)w->of; t < rows * ((size_t)w->me + 1) / (size_t)w->of; t++)
     matrix_input_put(m->kernels, &in, t, m->scratch.attended + t * nq, 0, nq);
   barrier(w);
@@ -195,13 +248,13 @@ static void attention(const lm_worker *w, const lm_layer *l, bool last_writer) {
   matrix_input in = lm_input_q(w, l->out.w.k);
   matrix_share(l->out.w.n, 16, w->me, w->of, &begin, &end);
   lm_product(w, &l->out, &in, begin, end, s->o, w->p->m->d);
-  barrier(w);
+  barrier_ahead_ffn(w, l);
 }
 
 /* ---- feed-forward and head ---- */
 
 /* o [T][d] = W_down (act(W_gate n) * W_up n) */
-static void feed_forward(const lm_worker *w, const lm_layer *l) {
+static void feed_forward(const lm_worker *w, const lm_layer *l, const lm_layer *next) {
   const lm_model *m = w->p->m;
   const lm_scratch *s = &m->scratch;
   size_t ff = l->ff, begin, end;
@@ -214,10 +267,10 @@ static void feed_forward(const lm_worker *w, const lm_layer *l) {
     lm_activate(m, l->gate.tensor != NULL ? s->gate + t * ff + begin : NULL, up, end - begin);
     matrix_input_put(m->kernels, &in, t, up, begin, end - begin);
   }
-  barrier(w);
+  barrier_ahead_one(w, &l->down, 16);
   matrix_share(l->down.w.n, 16, w->me, w->of, &begin, &end);
   lm_product(w, &l->down, &in, begin, end, s->o, m->d);
-  barrier(w);
+  barrier_ahead_layer(w, next);
 }
 
 /* logits [T][vocab] = cap(W_out n) */
@@ -268,7 +321,7 @@ static void run_block(void *ctx, int me, int of) {
     if (p->rows == 0) return; /* the keys and values were all that was wanted */
     add_and_norm(w, m->scratch.o, &l->attn_post, &l->ffn_norm);
     ask_to_stop(w);
-    feed_forward(w, l);
+    feed_forward(w, l, i + 1 < m->layers ? l + 1 : NULL);
     branch = m->scratch.o;
     post = &l->ffn_post;
   }

@@ -93,6 +93,12 @@ void matrix_mul(const cpu_kernels *kernels, const matrix *m, const matrix_input 
   kernels->matrix_mul(&m->w, &in->i8, in->f32, in->ld_f32, first, tokens, begin, end, y, ldy, add);
 }
 
+os_ahead matrix_ahead(const matrix *m, size_t begin, size_t end) {
+  if (begin >= end) return (os_ahead){0};
+  size_t first = begin / 16, groups = (end + 15) / 16 - first;
+  return (os_ahead){.next = m->w.packed + first * m->w.group_bytes, .bytes = groups * m->w.group_bytes};
+}
+
 void matrix_share(size_t n, size_t step, int worker, int workers, size_t *begin, size_t *end) {
   size_t steps = (n + step - 1) / step, each = steps / (size_t)workers, extra = steps % (size_t)workers;
   size_t w = (size_t)worker, from = w * each + (w < extra ? w : extra), to = from + each + (w < extra);

@@ -73,6 +73,9 @@ void matrix_input_put(const cpu_kernels *kernels, matrix_input *in, size_t token
 void matrix_mul(const cpu_kernels *kernels, const matrix *m, const matrix_input *in, size_t first, size_t tokens,
                 size_t begin, size_t end, float *y, size_t ldy, bool add);
 
+/* The memory that a product of rows [begin, end) reads, e.g. to fetch it into the cache while waiting. */
+os_ahead matrix_ahead(const matrix *m, size_t begin, size_t end);
+
 /* Worker's share of n rows, [*begin, *end), in steps of `step` (a multiple of 16; 32 where the outputs become an
  * input by slices). Empty when there are more workers than steps. */
 void matrix_share(size_t n, size_t step, int worker, int workers, size_t *begin, size_t *end);

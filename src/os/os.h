@@ -81,6 +81,12 @@ void os_team_run(os_team *team, void (*fn)(void *ctx, int worker, int workers), 
 /* Inside a run: nobody goes on before all have come, and everybody sees what the others wrote before. Every worker
  * must pass the same number of barriers. About 0.1 us for two running threads. */
 void os_team_barrier(os_team *team, int worker);
+/* The same, and while it waits it fetches what it will read next into the cache: at most `bytes` from `next`. */
+typedef struct os_ahead {
+  const void *next;
+  size_t bytes;
+} os_ahead;
+void os_team_barrier_ahead(os_team *team, int worker, const os_ahead *ahead, size_t count);
 
 /* A lock with a queue: whoever has waited longest is next, so that a thread which gives it back and takes it
  * again at once keeps nobody out. */

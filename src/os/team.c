@@ -99,11 +99,31 @@ static void wake_parked(os_team *t) {
   pthread_mutex_unlock(&t->lock);
 }
 
-void os_team_barrier(os_team *t, int worker) {
-  if (t == NULL || t->threads == 1) return;
+static uint32_t arrive(os_team *t, int worker) {
   uint32_t number = atomic_load_explicit(&t->line[worker].reached, memory_order_relaxed) + 1;
   atomic_store(&t->line[worker].reached, number);
   wake_parked(t);
+  return number;
+}
+
+void os_team_barrier(os_team *t, int worker) {
+  if (t == NULL || t->threads == 1) return;
+  wait_for(t, all_reached, worker, arrive(t, worker));
+}
+
+/* Few lines between two looks, so that nobody waits for a worker that fetches. */
+enum { AHEAD_STEP = 4 * 64 };
+
+void os_team_barrier_ahead(os_team *t, int worker, const os_ahead *ahead, size_t count) {
+  if (t == NULL || t->threads == 1) return;
+  uint32_t number = arrive(t, worker);
+  for (size_t i = 0; i < count; i++) {
+    const char *p = ahead[i].next;
+    for (size_t at = 0; at + AHEAD_STEP <= ahead[i].bytes; at += AHEAD_STEP) {
+      if (all_reached(t, worker, number)) return;
+      for (size_t line = 0; line < AHEAD_STEP; line += 64) __builtin_prefetch(p + at + line, 0, 2);
+    }
+  }
   wait_for(t, all_reached, worker, number);
 }
 
