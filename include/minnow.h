@@ -438,6 +438,51 @@ MN_API int mn_bench_engine(const char *model, const mn_bench_options *o, mn_benc
 /* A llama file of random weights: shape "10M", "45M", "135M", "500M" or "1.1B", type as "Q8_0", "Q4_0", "Q4_K_M". */
 MN_API int mn_bench_shape(const char *shape, const char *type, const char *path, mn_error *err);
 
+/* ---- JSON Schema ---- */
+
+typedef struct mn_schema mn_schema;
+
+typedef struct mn_schema_options {
+  size_t size;
+  const char *draft;      /* of documents whose $schema is missing or unknown: 4, 6, 7, 2019-09, 2020-12; NULL: 2020-12 */
+  const char *uri;        /* of the schema itself, for the references in it; NULL: none */
+  const char *remote_dir; /* folder of other documents, known by their $id or by path (docs/schema.md); NULL: none */
+  /* A document with that absolute URI, which has to live as long as the schema; MN_ENOTFOUND when there is none. Asked
+   * before remote_dir; nothing is ever fetched. */
+  int (*find)(void *ctx, const char *uri, const char **text, size_t *len);
+  void *find_ctx;
+  bool no_formats; /* formats are not checked */
+  bool content;    /* contentEncoding and contentMediaType are */
+  void *(*resize)(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes); /* as in mn_engine_options */
+  void *resize_ctx;
+} mn_schema_options;
+
+typedef struct mn_schema_failure {
+  const char *instance; /* JSON Pointer of the value, "" for the whole */
+  const char *keyword;  /* JSON Pointer of the keyword, through the references that led there */
+  const char *location; /* URI and pointer of the keyword where it stands */
+  const char *expected; /* in words */
+} mn_schema_failure;
+
+typedef struct mn_schema_check_options {
+  size_t size;
+  bool all;         /* report every failure, not only the first */
+  bool unique_keys; /* refuse an instance that has a key twice in an object; otherwise every member has to fit */
+  void (*report)(void *ctx, const mn_schema_failure *f); /* its texts live during the call */
+  void *report_ctx;
+  uint64_t steps; /* most work, about one keyword on one value each; 0: 50 million and 16 for each value */
+} mn_schema_check_options;
+
+MN_API void mn_schema_options_init(mn_schema_options *o);
+/* Compiles a schema of draft 2020-12 or 7 (4, 6 and 2019-09 too), at most 64 MiB; options may be NULL. */
+MN_API int mn_schema_open(mn_schema **out, const char *json, size_t len, const mn_schema_options *o, mn_error *err);
+MN_API void mn_schema_close(mn_schema *s); /* NULL is harmless */
+MN_API void mn_schema_check_options_init(mn_schema_check_options *o);
+/* MN_OK: valid. MN_EMISMATCH: not valid; err names the first failure. MN_EFORMAT: not JSON. MN_ELIMIT: over 256 MiB,
+ * 16,384 deep or the steps. Options may be NULL. One check of a schema at a time. */
+MN_API int mn_schema_check(const mn_schema *s, const char *json, size_t len, const mn_schema_check_options *o,
+                           mn_error *err);
+
 #ifdef __cplusplus
 }
 #endif

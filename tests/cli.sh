@@ -49,7 +49,7 @@ call --help
 [ $status -eq 0 ] && has "$out" "minnow do" && [ -z "$err" ]; ok $? "help"
 call --version
 [ $status -eq 0 ] && [[ $out == "minnow "[0-9]* ]]; ok $? "version"
-for command in do run packs train eval inspect quantize convert export; do
+for command in do run packs train eval inspect quantize convert export schema; do
   call $command --help
   [ $status -eq 0 ] && has "$out" "usage: minnow $command" && [ -z "$err" ]; ok $? "help of $command"
   call $command --nonsense
@@ -57,6 +57,43 @@ for command in do run packs train eval inspect quantize convert export; do
 done
 call
 fails 2 "no command"
+
+# ---- schema ----
+echo '{"properties":{"a":{"$ref":"#/$defs/n"},"e":{"format":"email"}},"required":["c"],"$defs":{"n":{"minimum":3}}}' >"$folder/s.json"
+echo '{"a":1,"e":"x"}' >"$folder/bad.json"
+echo '{"a":3,"c":0,"e":"x"}' >"$folder/mail.json"
+call schema check "$folder/s.json" "$folder/bad.json"
+[ $status -eq 1 ] && has "$out" 'the whole: "c" is required' && has "$out" "by /required" && ! has "$out" "at least 3" && [ -z "$err" ]
+ok $? "schema check: one failure"
+call schema check "$folder/s.json" "$folder/bad.json" --all --json
+[ $status -eq 1 ] && [ "$(echo "$out" | field '[(f["instance"], f["keyword"], f["location"]) for f in j["failures"]]')" = \
+  "[('', '/required', '#/required'), ('/a', '/properties/a/\$ref/minimum', '#/\$defs/n/minimum'), ('/e', '/properties/e/format', '#/properties/e/format')]" ]
+ok $? "schema check: all failures as JSON"
+call schema check "$folder/s.json" "$folder/mail.json" --no-format
+[ $status -eq 0 ] && [ "$out" = valid ]; ok $? "schema check: formats ignored"
+call schema check "$folder/s.json" "$folder/mail.json"
+[ $status -eq 1 ] && has "$out" "format email"; ok $? "schema check: formats asserted"
+"$minnow" schema check "$folder/s.json" - <<<'{"c":1}' | grep -qx valid; ok $? "schema check: standard input"
+call schema check "$folder/s.json" "$folder/none.json"
+fails 1 "schema check: no such instance"
+echo '{"type":"thing"}' >"$folder/t.json"
+call schema check "$folder/t.json" "$folder/bad.json"
+fails 1 "schema check: a schema that means nothing"
+has "$err" "#/type"; ok $? "schema check: and where"
+mkdir -p "$folder/remote/sub"
+echo '{"$id":"http://example.com/n","type":"integer"}' >"$folder/remote/sub/any.json"
+echo '{"type":"string"}' >"$folder/remote/text.json"
+echo '{"properties":{"a":{"$ref":"http://example.com/n"},"b":{"$ref":"text.json"}}}' >"$folder/r.json"
+call schema check "$folder/r.json" "$folder/bad.json"
+fails 1 "schema check: a document that is not at hand"
+call schema check "$folder/r.json" "$folder/bad.json" --remote "$folder/remote"
+[ $status -eq 0 ]; ok $? "schema check: --remote"
+call schema check "$folder/s.json" "$folder/bad.json" --draft 3
+fails 2 "schema check: unknown draft"
+call schema check "$folder/s.json"
+fails 2 "schema check: one file"
+call schema
+fails 2 "schema: no sub-command"
 call dance
 fails 2 "no such command"
 call run

@@ -14,7 +14,8 @@ int main(int argc, char **argv) {
       printf("unread %s: %s\n", argv[i], err.text);
       continue;
     }
-    base_status st = jdoc_open(&d, (base_slice){map.ptr, map.len}, NULL, "file", NULL, &err);
+    jdoc_limits l = {.repeated_keys = true};
+    base_status st = jdoc_open(&d, (base_slice){map.ptr, map.len}, &l, "file", NULL, &err);
     printf(st ? "refused %s: %s\n" : "accepted %s%s\n", argv[i], err.text);
     if (!st) jdoc_close(&d);
     os_map_close(&map);

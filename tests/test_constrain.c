@@ -198,13 +198,13 @@ static void test_limits(void) {
   for (int i = 0; i < 1100; i++)
     base_buf_printf(&big, "%s\"k%d\":%d", i ? "," : "", i, i);
   base_buf_puts(&big, "}");
-  TAP_OK(check("true", big.ptr, &err) == BASE_EFORMAT, "too many keys");
+  TAP_OK(check("true", big.ptr, &err) == BASE_ELIMIT, "too many keys");
   base_buf_clear(&big);
   base_buf_puts(&big, "[");
   for (int i = 0; i < 40000; i++)
     base_buf_puts(&big, i ? ",1" : "1");
   base_buf_puts(&big, "]");
-  TAP_OK(check("true", big.ptr, &err) == BASE_EFORMAT, "too long");
+  TAP_OK(check("true", big.ptr, &err) == BASE_ELIMIT, "too long");
   big.ptr[2002] = ']';
   big.ptr[2003] = 0;
   TAP_OK(check("{\"uniqueItems\":true}", big.ptr, &err) == BASE_EMISMATCH, "too many items to compare");
@@ -216,9 +216,10 @@ static void test_bad_schemas(void) {
                                     "[]",
                                     "\"string\"",
                                     "null",
-                                    "{\"$ref\":\"#\"}",
                                     "{\"pattern\":\"a\"}",
-                                    "{\"if\":{}}",
+                                    "{\"$ref\":\"#/x\"}",
+                                    "{\"format\":\"unheard-of\"}",
+                                    "{\"format\":\"regex\"}",
                                     "{\"type\":\"text\"}",
                                     "{\"type\":[]}",
                                     "{\"type\":1}",
@@ -234,14 +235,11 @@ static void test_bad_schemas(void) {
                                     "{\"maxLength\":1.5}",
                                     "{\"minimum\":\"0\"}",
                                     "{\"multipleOf\":0}",
-                                    "{\"multipleOf\":0.1}",
                                     "{\"multipleOf\":-2}",
-                                    "{\"multipleOf\":1000000000000000000}",
                                     "{\"anyOf\":[]}",
                                     "{\"anyOf\":{}}",
                                     "{\"oneOf\":[1]}",
                                     "{\"not\":[]}",
-                                    "{\"format\":\"uri\"}",
                                     "{\"format\":1}",
                                     "{\"uniqueItems\":1}",
                                     "{\"items\":[{}]}",

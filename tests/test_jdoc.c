@@ -51,6 +51,14 @@ static void test_refused(void) {
   TAP_OK(strstr(err.text, "line 2, column 7") != NULL, "the place: %s", err.text);
 }
 
+static void test_repeated_keys(void) {
+  jdoc_limits l = {.repeated_keys = true};
+  jdoc d;
+  TAP_OK(jdoc_open(&d, BASE_LITERAL("{\"a\":1,\"a\":2}"), &l, "t", NULL, NULL) == BASE_OK && jdoc_count(&d, 0) == 2,
+         "a key twice, when that is allowed");
+  jdoc_close(&d);
+}
+
 static void test_strings(void) {
   static const struct {
     const char *text, *decoded;
@@ -314,6 +322,7 @@ static void test_memory(void) {
 int main(void) {
   test_accepted();
   test_refused();
+  test_repeated_keys();
   test_strings();
   test_walking();
   test_equal();

@@ -1,21 +1,15 @@
-/* The formats of string values: dates and times without a zone, ISO 8601 durations, RFC 5545 recurrence
- * rules, addresses and numbers. Exact shapes; the calendar is checked, whether an address exists is not. */
-#include "constrain/internal.h"
+/* Formats of time and of actions: dates and times (RFC 3339), durations, RFC 5545 recurrence rules, what people
+ * write. Exact shapes; the calendar is checked, whether an address exists is not. */
+#include "constrain/format.h"
 
 #include <string.h>
-
-const char *const constrain_format_name[CONSTRAIN_FORMATS] = {
-    "", "date", "local-date-time", "local-time", "duration", "rrule", "email", "phone", "currency"};
-
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 /* Exactly n digits off the front of *s, with a value in [low, high]. */
 static bool take_number(base_slice *s, size_t n, int low, int high, int *out) {
   int v = 0;
   if (s->len < n) return false;
   for (size_t i = 0; i < n; i++) {
-    if (!is_digit(s->ptr[i])) return false;
+    if (!constrain_is_digit(s->ptr[i])) return false;
     v = v * 10 + (s->ptr[i] - '0');
   }
   *s = base_slice_sub(*s, n, s->len);
@@ -23,47 +17,106 @@ static bool take_number(base_slice *s, size_t n, int low, int high, int *out) {
   return v >= low && v <= high;
 }
 
-static bool take(base_slice *s, char c) {
-  if (s->len == 0 || s->ptr[0] != c) return false;
-  *s = base_slice_sub(*s, 1, s->len);
-  return true;
-}
-
 static int days_in(int year, int month) {
   bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
   return month == 2 ? 28 + leap : 30 + ((month + (month > 7)) & 1);
 }
 
-static bool take_date(base_slice *s) {
+static bool take_date(base_slice *s, int first_year) {
   int year, month, day;
-  return take_number(s, 4, 1, 9999, &year) && take(s, '-') && take_number(s, 2, 1, 12, &month) &&
-         take(s, '-') && take_number(s, 2, 1, 31, &day) && day <= days_in(year, month);
+  return take_number(s, 4, first_year, 9999, &year) && constrain_take(s, '-') && take_number(s, 2, 1, 12, &month) &&
+         constrain_take(s, '-') && take_number(s, 2, 1, 31, &day) && day <= days_in(year, month);
 }
 
-static bool take_time(base_slice *s) {
-  int v;
-  if (!take_number(s, 2, 0, 23, &v) || !take(s, ':') || !take_number(s, 2, 0, 59, &v) || !take(s, ':') ||
-      !take_number(s, 2, 0, 59, &v))
+typedef struct clock_time {
+  int hour, minute, second;
+} clock_time;
+
+static bool take_time(base_slice *s, int last_second, clock_time *t) {
+  if (!take_number(s, 2, 0, 23, &t->hour) || !constrain_take(s, ':') || !take_number(s, 2, 0, 59, &t->minute) ||
+      !constrain_take(s, ':') || !take_number(s, 2, 0, last_second, &t->second))
     return false;
-  if (!take(s, '.')) return true;
+  if (!constrain_take(s, '.')) return true;
   size_t n = 0;
-  while (n < s->len && is_digit(s->ptr[n]))
+  while (n < s->len && constrain_is_digit(s->ptr[n]))
     n++;
   *s = base_slice_sub(*s, n, s->len);
   return n > 0;
 }
 
-static bool is_datetime(base_slice s) {
-  if (!take_date(&s)) return false;
-  return s.len == 0 || (take(&s, 'T') && take_time(&s) && s.len == 0);
+/* RFC 3339 full-time: with a zone; a leap second only where it is 23:59 in UTC. */
+static bool is_full_time(base_slice s) {
+  clock_time t, zone = {0};
+  if (!take_time(&s, 60, &t)) return false;
+  if (!constrain_take(&s, 'Z') && !constrain_take(&s, 'z')) {
+    int sign = constrain_take(&s, '+') ? 1 : constrain_take(&s, '-') ? -1 : 0;
+    if (sign == 0 || !take_number(&s, 2, 0, 23, &zone.hour) || !constrain_take(&s, ':') || !take_number(&s, 2, 0, 59, &zone.minute))
+      return false;
+    zone.hour *= sign;
+    zone.minute *= sign;
+  }
+  int minutes = (t.hour - zone.hour) * 60 + t.minute - zone.minute;
+  return s.len == 0 && (t.second < 60 || (minutes + 2 * 1440) % 1440 == 1439);
+}
+
+bool constrain_is_date(base_slice s) {
+  return take_date(&s, 0) && s.len == 0;
+}
+
+bool constrain_is_time(base_slice s) {
+  return is_full_time(s);
+}
+
+bool constrain_is_date_time(base_slice s) {
+  return take_date(&s, 0) && (constrain_take(&s, 'T') || constrain_take(&s, 't')) && is_full_time(s);
+}
+
+bool constrain_is_local_date(base_slice s) {
+  return take_date(&s, 1) && s.len == 0;
+}
+
+bool constrain_is_local_time(base_slice s) {
+  clock_time t;
+  return take_time(&s, 59, &t) && s.len == 0;
+}
+
+bool constrain_is_local_date_time(base_slice s) {
+  if (!take_date(&s, 1)) return false;
+  return s.len == 0 || (constrain_take(&s, 'T') && constrain_is_local_time(s));
+}
+
+/* A run of parts such as 1Y2M3D: units of `letters` in order, none left out between the first and the last (RFC 3339,
+ * appendix A). */
+static bool take_run(base_slice *s, const char *letters) {
+  const char *next = NULL;
+  while (s->len > 0 && constrain_is_digit(s->ptr[0])) {
+    size_t n = 0;
+    while (n < s->len && constrain_is_digit(s->ptr[n])) n++;
+    if (n == s->len || s->ptr[n] == 0) return false;
+    const char *found = strchr(letters, s->ptr[n]);
+    if (found == NULL || (next != NULL && found != next)) return false;
+    next = found + 1;
+    *s = base_slice_sub(*s, n + 1, s->len);
+  }
+  return next != NULL;
+}
+
+bool constrain_is_duration(base_slice s) {
+  if (!constrain_take(&s, 'P')) return false;
+  base_slice weeks = s;
+  if (take_run(&weeks, "W") && weeks.len == 0) return true;
+  bool date = s.len > 0 && s.ptr[0] != 'T';
+  if (date && !take_run(&s, "YMD")) return false;
+  if (date && s.len == 0) return true;
+  return constrain_take(&s, 'T') && take_run(&s, "HMS") && s.len == 0;
 }
 
 /* Parts such as 3H, each letter at most once and in this order; counts them. */
 static bool take_parts(base_slice *s, const char *letters, size_t *count) {
   const char *next = letters;
-  while (s->len > 0 && is_digit(s->ptr[0])) {
+  while (s->len > 0 && constrain_is_digit(s->ptr[0])) {
     size_t n = 0;
-    while (n < s->len && is_digit(s->ptr[n]))
+    while (n < s->len && constrain_is_digit(s->ptr[n]))
       n++;
     if (n == s->len || n > 18 || s->ptr[n] == 0) return false;
     const char *found = strchr(next, s->ptr[n]);
@@ -75,11 +128,11 @@ static bool take_parts(base_slice *s, const char *letters, size_t *count) {
   return true;
 }
 
-static bool is_duration(base_slice s) {
+bool constrain_is_plain_duration(base_slice s) {
   size_t days = 0, times = 0;
-  if (!take(&s, 'P') || !take_parts(&s, "YMWD", &days)) return false;
+  if (!constrain_take(&s, 'P') || !take_parts(&s, "YMWD", &days)) return false;
   if (s.len == 0) return days > 0;
-  return take(&s, 'T') && take_parts(&s, "HMS", &times) && times > 0 && s.len == 0;
+  return constrain_take(&s, 'T') && take_parts(&s, "HMS", &times) && times > 0 && s.len == 0;
 }
 
 /* ---- RFC 5545 ---- */
@@ -102,7 +155,7 @@ static bool is_number_list(base_slice s, int64_t low, int64_t high) {
     int64_t v;
     n++;
     if (!base_parse_int(piece, &v) || v < low || v > high || (low < 0 && v == 0)) return false;
-    if (low >= 0 && !is_digit(piece.ptr[0])) return false;
+    if (low >= 0 && !constrain_is_digit(piece.ptr[0])) return false;
   }
   return n > 0;
 }
@@ -126,8 +179,8 @@ static bool is_until(base_slice s) {
       v % 100 > days_in(v / 10000, v / 100 % 100))
     return false;
   if (s.len == 0) return true;
-  return take(&s, 'T') && take_number(&s, 2, 0, 23, &v) && take_number(&s, 2, 0, 59, &v) &&
-         take_number(&s, 2, 0, 60, &v) && (s.len == 0 || (take(&s, 'Z') && s.len == 0));
+  return constrain_take(&s, 'T') && take_number(&s, 2, 0, 23, &v) && take_number(&s, 2, 0, 59, &v) &&
+         take_number(&s, 2, 0, 60, &v) && (s.len == 0 || (constrain_take(&s, 'Z') && s.len == 0));
 }
 
 enum { RULE_FREQ, RULE_BYDAY, RULE_UNTIL, RULE_WKST, RULE_NUMBERS };
@@ -144,7 +197,7 @@ static bool rule_fits(base_slice value, int kind, int64_t low, int64_t high) {
   }
 }
 
-static bool is_rrule(base_slice s) {
+bool constrain_is_rrule(base_slice s) {
   static const struct {
     const char *name;
     int kind;
@@ -204,11 +257,11 @@ static bool is_dotted(base_slice s, bool (*fits)(char c), size_t longest, size_t
 }
 
 static bool is_local_char(char c) {
-  return is_letter(c) || is_digit(c) || (c != 0 && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+  return constrain_is_letter(c) || constrain_is_digit(c) || (c != 0 && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
-static bool is_host_char(char c) { return is_letter(c) || is_digit(c) || c == '-'; }
+static bool is_host_char(char c) { return constrain_is_letter(c) || constrain_is_digit(c) || c == '-'; }
 
-static bool is_email(base_slice s) {
+bool constrain_is_plain_email(base_slice s) {
   const char *at = s.len > 0 ? memchr(s.ptr, '@', s.len) : NULL;
   size_t pieces;
   if (at == NULL) return false;
@@ -217,29 +270,41 @@ static bool is_email(base_slice s) {
          is_dotted(host, is_host_char, 63, &pieces) && pieces >= 2;
 }
 
-static bool is_phone(base_slice s) {
-  (void)take(&s, '+');
+bool constrain_is_phone(base_slice s) {
+  (void)constrain_take(&s, '+');
   for (size_t i = 0; i < s.len; i++)
-    if (!is_digit(s.ptr[i])) return false;
+    if (!constrain_is_digit(s.ptr[i])) return false;
   return s.len >= 3 && s.len <= 15;
 }
 
-static bool is_currency(base_slice s) {
+bool constrain_is_currency(base_slice s) {
   for (size_t i = 0; i < s.len; i++)
     if (s.ptr[i] < 'A' || s.ptr[i] > 'Z') return false;
   return s.len == 3;
 }
 
+/* ---- the table ---- */
+
+static const struct {
+  const char *name;
+  bool (*fits)(base_slice s);
+} formats[CONSTRAIN_FORMATS] = {
+#define CONSTRAIN_FORMAT(id, name, fits) {name, fits},
+#include "constrain/format.def"
+#undef CONSTRAIN_FORMAT
+};
+
+constrain_format constrain_format_of(base_slice name, bool action) {
+  for (int i = action ? CONSTRAIN_FORMATS - 1 : CONSTRAIN_F_REGEX; i >= 0; i--)
+    if (base_slice_equal(name, base_slice_of(formats[i].name))) return (constrain_format)i;
+  return CONSTRAIN_FORMATS;
+}
+
+const char *constrain_format_name(constrain_format f) {
+  return formats[f].name;
+}
+
 bool constrain_format_fits(constrain_format f, base_slice s) {
-  switch (f) {
-    case CONSTRAIN_DATE: return take_date(&s) && s.len == 0;
-    case CONSTRAIN_DATETIME: return is_datetime(s);
-    case CONSTRAIN_TIME: return take_time(&s) && s.len == 0;
-    case CONSTRAIN_DURATION: return is_duration(s);
-    case CONSTRAIN_RRULE: return is_rrule(s);
-    case CONSTRAIN_EMAIL: return is_email(s);
-    case CONSTRAIN_PHONE: return is_phone(s);
-    case CONSTRAIN_CURRENCY: return is_currency(s);
-    default: return true;
-  }
+  if (s.ptr == NULL) s = BASE_LITERAL("");
+  return formats[f].fits == NULL || formats[f].fits(s);
 }

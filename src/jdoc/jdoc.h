@@ -41,10 +41,11 @@ typedef struct jdoc {
 /* Zero means the default: 256 MiB (at most that), 16,384 deep, 2^26 values (keys count too). */
 typedef struct jdoc_limits {
   size_t bytes, depth, nodes;
+  bool repeated_keys; /* accept a key twice in an object (RFC 8259 allows it): both members stay */
 } jdoc_limits;
 
 /* Reads `text` (borrowed). Refuses with BASE_EFORMAT, line and column what is not one JSON value in UTF-8,
- * lone surrogates in escapes, a byte order mark, and a key twice in an object (after decoding); with
+ * lone surrogates in escapes, a byte order mark, and, unless allowed, a key twice in an object; with
  * BASE_ELIMIT what is over a limit. `where` names the text in errors. Memory: 16 bytes a value, the decoded
  * bytes of the strings that have escapes, and while reading 8 bytes a member of the largest object. */
 base_status jdoc_open(jdoc *out, base_slice text, const jdoc_limits *limits, const char *where,

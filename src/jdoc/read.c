@@ -22,6 +22,7 @@ typedef struct reader {
   size_t n, cap;
   uint32_t open; /* the container being read, JDOC_NONE outside */
   size_t depth, max_depth;
+  bool repeated_keys;
   const jdoc_space *space; /* fixed memory, or NULL */
   base_buf *strings;       /* decoded strings when memory is not fixed */
   size_t n_decoded;        /* bytes used of space->decoded */
@@ -278,7 +279,7 @@ static bool check_keys(reader *r, uint32_t object) {
   jdoc d = so_far(r);
   size_t count = jdoc_count(&d, object);
   r->node[object].link = (uint32_t)r->n;
-  if (count < 2) return true;
+  if (count < 2 || r->repeated_keys) return true;
   if (count <= FEW_KEYS || r->space != NULL) return check_few_keys(r, &d, object);
   return check_many_keys(r, &d, object, count);
 }
@@ -444,6 +445,7 @@ base_status jdoc_open(jdoc *out, base_slice text, const jdoc_limits *limits, con
               .cap = cap,
               .open = JDOC_NONE,
               .max_depth = l.depth,
+              .repeated_keys = l.repeated_keys,
               .strings = &out->strings,
               .allocator = &out->allocator};
   if (!read_document(&r)) st = report(&r, where, err);
@@ -477,6 +479,7 @@ base_status jdoc_read(jdoc *out, base_slice text, const jdoc_limits *limits, con
               .cap = space->n_nodes < l.nodes ? space->n_nodes : l.nodes,
               .open = JDOC_NONE,
               .max_depth = l.depth,
+              .repeated_keys = l.repeated_keys,
               .space = space};
   if (!read_document(&r)) return report(&r, where, err);
   out->text = r.p;
