@@ -1,6 +1,8 @@
 /* mn_quantize, mn_convert, mn_export, mn_inspect: the public side of convert. */
 #include "api/api.h"
 #include "convert/convert.h"
+#include "gguf/gguf.h"
+#include "lm/lm.h"
 #include "os/os.h"
 
 struct mn_inspection {
@@ -61,6 +63,24 @@ int mn_export(const char *in, const char *out_dir, const mn_convert_options *o, 
   return run(export, in, out_dir, o, err);
 }
 
+/* What the engine would take for a file that it can run goes into the object, whose last brace is opened
+ * again. Files that it cannot run have no such key. */
+static void add_engine(base_buf *json, const char *path, uint64_t context) {
+  gguf_file *f;
+  lm_memory need;
+  lm_options o = {.context = context <= UINT32_MAX ? (uint32_t)context : UINT32_MAX};
+  if (gguf_open(&f, path, NULL, NULL) != BASE_OK) return;
+  if (lm_need(&need, f, &o, NULL) == BASE_OK && json->len > 0) {
+    json->len--;
+    base_buf_printf(json,
+                    ",\"engine\":{\"mapped_bytes\":%zu,\"weights_bytes\":%zu,\"cache_bytes\":%zu,"
+                    "\"scratch_bytes\":%zu,\"total_bytes\":%zu}}",
+                    need.mapped_bytes, need.weights_bytes, need.cache_bytes, need.scratch_bytes,
+                    need.total_bytes);
+  }
+  gguf_close(f);
+}
+
 int mn_inspect(const char *path, uint64_t context, mn_inspection **out, mn_error *out_err) {
   base_error err = {0};
   base_status st = BASE_OK;
@@ -69,6 +89,8 @@ int mn_inspect(const char *path, uint64_t context, mn_inspection **out, mn_error
   if (!st) i = base_calloc(NULL, 1, sizeof *i);
   if (!st && i == NULL) st = base_fail(&err, BASE_ENOMEM, path, "no memory to read the file");
   if (!st) st = convert_inspect(path, context, &i->json, &err);
+  if (!st) add_engine(&i->json, path, context);
+  if (!st && i->json.failed) st = base_fail(&err, BASE_ENOMEM, path, "no memory for the description");
   if (st) {
     mn_inspection_free(i);
     i = NULL;

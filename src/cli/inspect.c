@@ -90,6 +90,22 @@ static void put_all(const json_t *j) {
            size_of(number_of(memory, "cache_f16_bytes"), size));
 }
 
+/* What `minnow generate` would take for the same context. */
+static void put_engine(const json_t *engine) {
+  static const struct {
+    const char *key, *label;
+  } rows[] = {{"mapped_bytes", "read where they lie"},
+              {"weights_bytes", "packed weights"},
+              {"cache_bytes", "cache"},
+              {"scratch_bytes", "scratch"},
+              {"total_bytes", "in all"}};
+  char size[32];
+  if (engine == NULL) return;
+  puts("\nrunning it here");
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    printf("  %-27s %12s\n", rows[i].label, size_of(number_of(engine, rows[i].key), size));
+}
+
 int cli_inspect(int argc, char **argv) {
   bool json = false;
   uint64_t context = 0;
@@ -109,7 +125,10 @@ int cli_inspect(int argc, char **argv) {
     puts(mn_inspection_json(i));
   } else {
     json_t *j = json_loads(mn_inspection_json(i), 0, NULL);
-    if (j != NULL) put_all(j);
+    if (j != NULL) {
+      put_all(j);
+      put_engine(json_object_get(j, "engine"));
+    }
     json_decref(j);
   }
   mn_inspection_free(i);

@@ -110,6 +110,34 @@ static void choose_quants(const float *x, const search *s, float scale, float mi
   for (int i = 0; i < s->n; i++) q[i] = scale > 0 ? quant_nearest((x[i] + minimum) / scale, 0, s->top) : 0;
 }
 
+/* The levels of a group, 0..most, are first the nearest to its fit; then each neighbouring pair is tried, for
+ * the other levels' rounding and the quants' make another pair better than the nearest about every other
+ * time. */
+typedef struct levels {
+  unsigned scale, minimum;
+} levels;
+
+static levels choose_levels(const float *x, const search *s, const affine *fit, float largest, float deepest,
+                            float d, float dmin, int most, int *q) {
+  int scale = (int)level(fit->scale, largest, most), minimum = (int)level(fit->minimum, deepest, most),
+      trial[32];
+  float w[32], best = INFINITY;
+  levels found = {(unsigned)scale, (unsigned)minimum};
+  weigh(x, s->n, w);
+  for (int a = scale - 1; a <= scale + 1; a++) {
+    for (int b = minimum - 1; b <= minimum + 1; b++) {
+      if (a < 0 || b < 0 || a > most || b > most) continue;
+      choose_quants(x, s, d * (float)a, dmin * (float)b, trial);
+      float error = affine_error(x, w, trial, s->n, d * (float)a, -dmin * (float)b);
+      if (!(error < best)) continue;
+      best = error;
+      found = (levels){(unsigned)a, (unsigned)b};
+      memcpy(q, trial, (size_t)s->n * sizeof *q);
+    }
+  }
+  return found;
+}
+
 /* 2-bit quants, the elements 32 apart of a half super-block in one byte. */
 static void pack_two_bits(const int *q, unsigned char *qs) {
   for (int i = 0; i < QUANT_SUPER / 4; i++) {
@@ -134,9 +162,8 @@ void quant_encode_q2_k(const float *x, unsigned char *b) {
   quant_set_f16(b + Q2_K_DMIN, deepest / 15.0F);
   float d = quant_get_f16(b + Q2_K_D), dmin = quant_get_f16(b + Q2_K_DMIN);
   for (int g = 0; g < 16; g++) {
-    unsigned scale = level(fit[g].scale, largest, 15), minimum = level(fit[g].minimum, deepest, 15);
-    b[Q2_K_SCALES + g] = (unsigned char)(scale | minimum << 4);
-    choose_quants(x + 16 * g, &search_q2, d * (float)scale, dmin * (float)minimum, q + 16 * g);
+    levels l = choose_levels(x + 16 * g, &search_q2, &fit[g], largest, deepest, d, dmin, 15, q + 16 * g);
+    b[Q2_K_SCALES + g] = (unsigned char)(l.scale | l.minimum << 4);
   }
   pack_two_bits(q, b + Q2_K_QS);
 }
@@ -162,9 +189,8 @@ static void encode_k4(const float *x, const search *s, unsigned char *b, unsigne
   float d = quant_get_f16(b + Q4_K_D), dmin = quant_get_f16(b + Q4_K_DMIN);
   memset(scales, 0, 12);
   for (int g = 0; g < 8; g++) {
-    unsigned scale = level(fit[g].scale, largest, 63), minimum = level(fit[g].minimum, deepest, 63);
-    set_scale_k4(scales, g, scale, minimum);
-    choose_quants(x + 32 * g, s, d * (float)scale, dmin * (float)minimum, q + 32 * g);
+    levels l = choose_levels(x + 32 * g, s, &fit[g], largest, deepest, d, dmin, 63, q + 32 * g);
+    set_scale_k4(scales, g, l.scale, l.minimum);
   }
 }
 
@@ -187,9 +213,9 @@ void quant_encode_q5_k(const float *x, unsigned char *b) {
 
 /* ---- x ~ scale * q, q in -half..half-1, groups of 16 ---- */
 
-/* The scale, of either sign, with the least error weighted by x squared: the peak is put at -half or near it.
+/* The scale, of either sign, with the least weighted error: the peak is put at -half or near it.
  */
-static float fit_symmetric(const float *x, int half) {
+static float fit_symmetric(const float *x, const float *w, int half) {
   float peak = 0, best = 0, scale = 0;
   for (int i = 0; i < 16; i++) {
     if (fabsf(x[i]) > fabsf(peak)) peak = x[i];
@@ -198,9 +224,9 @@ static float fit_symmetric(const float *x, int half) {
   for (int k = -9; k <= 9; k++) {
     float inverse = -((float)half + 0.1F * (float)k) / peak, sxl = 0, sll = 0;
     for (int i = 0; i < 16; i++) {
-      float l = (float)quant_nearest(inverse * x[i], -half, half - 1), w = x[i] * x[i];
-      sxl += w * x[i] * l;
-      sll += w * l * l;
+      float l = (float)quant_nearest(inverse * x[i], -half, half - 1);
+      sxl += w[i] * x[i] * l;
+      sll += w[i] * l * l;
     }
     if (!(sll > 0) || sxl * sxl <= best * sll) continue;
     scale = sxl / sll;
@@ -213,7 +239,9 @@ static float fit_symmetric(const float *x, int half) {
 static float fit_symmetric_groups(const float *x, int half, float *scale) {
   float largest = 0;
   for (int g = 0; g < 16; g++) {
-    scale[g] = fit_symmetric(x + 16 * g, half);
+    float w[16];
+    weigh(x + 16 * g, 16, w);
+    scale[g] = fit_symmetric(x + 16 * g, w, half);
     if (fabsf(scale[g]) > fabsf(largest)) largest = scale[g];
   }
   return largest;
