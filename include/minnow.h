@@ -401,6 +401,33 @@ MN_API bool mn_model_step(mn_model *m); /* false: nothing is left to do */
 MN_API bool mn_generate_done(const mn_session *s);
 MN_API int mn_generate_end(mn_session *s, mn_generated *out, mn_error *err); /* cancels what still runs */
 
+/* ---- vectors of texts: GGUF files of encoders (bert, nomic-bert) ---- */
+
+/* Used by one thread at a time. */
+typedef struct mn_embedder mn_embedder;
+
+typedef struct mn_embedder_options {
+  size_t size;
+  uint32_t context;       /* tokens of the longest text; 0: what the model was made for, at most 4096 */
+  uint32_t threads;       /* 0: one a processor */
+  const char *kernels;    /* as in mn_engine_options */
+  uint64_t memory_bytes;  /* hard bound on weights and working memory, the vocabulary aside; 0: none */
+  bool cut;               /* a text that is too long loses its end; else it is refused with MN_ELIMIT */
+  bool reference;         /* 32-bit floats throughout: slow and exact */
+  void *(*resize)(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes); /* as in mn_engine_options */
+  void *resize_ctx;
+} mn_embedder_options;
+
+MN_API void mn_embedder_options_init(mn_embedder_options *o);
+/* options may be NULL. */
+MN_API int mn_embedder_open(mn_embedder **out, const char *path, const mn_embedder_options *o, mn_error *err);
+MN_API void mn_embedder_close(mn_embedder *e); /* NULL is harmless */
+MN_API uint32_t mn_embedder_width(const mn_embedder *e);   /* values of a vector */
+MN_API uint32_t mn_embedder_context(const mn_embedder *e); /* tokens of the longest text, marks included */
+/* The vector of a text (text_len 0: terminated) into out [width], of length 1: the dot product of two is their
+ * cosine. The same bits whatever the number of threads. */
+MN_API int mn_embed(mn_embedder *e, const char *text, size_t text_len, float *out, size_t room, mn_error *err);
+
 /* ---- speed ---- */
 
 /* Zero means default. */
