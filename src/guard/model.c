@@ -1,16 +1,325 @@
-/* The model: see model.h. Without a file there are rules alone. */
+/* The model at work: features, the best path of tags, the scores of topics. */
 #include "guard/model.h"
 
-struct guard_model {
-  const gguf_file *file;
-};
+#include <math.h>
+#include <string.h>
 
-base_status guard_model_open(guard_model **out, const gguf_file *f, guard *g, base_error *err) {
-  (void)g;
-  *out = NULL;
-  return base_fail(err, BASE_EUNSUPPORTED, gguf_path(f), "no guard model is known yet");
+const char *const guard_list_names[GUARD_LISTS] = {"first",  "last",   "city",  "country",
+                                                   "street", "company", "group", "common"};
+
+guard_class guard_class_of_tag(guard_tag_class t) {
+  static const guard_class of[GUARD_TAG_CLASSES] = {GUARD_PERSON,       GUARD_ADDRESS, GUARD_PLACE,
+                                                    GUARD_ORGANISATION, GUARD_GROUP,   GUARD_POSTCODE};
+  return of[t];
 }
 
-void guard_model_close(guard_model *m, const base_allocator *a) { base_free(a, m, m != NULL ? sizeof *m : 0); }
+/* ---- words ---- */
 
-void guard_model_names(guard *g, const guard_view *v, guard_hits *h) { (void)g, (void)v, (void)h; }
+static bool is_capital(const guard_view *v, size_t i) {
+  uint32_t c;
+  if (v->f[i] != GUARD_LETTER) return guard_is_upper(v->f[i]);
+  return base_utf8_decode(v->text.ptr + v->at[i], v->text.len - v->at[i], &c) > 0 && base_utf8_lower(c) != c;
+}
+
+/* first letter, the rest, digits: enough to tell "Xx", "XX", "X", "dddd", "xd". */
+static uint32_t shape_of(const guard_view *v, size_t start, size_t end) {
+  uint32_t capitals = 0, small = 0, digits = 0, first = is_capital(v, start);
+  for (size_t i = start; i < end; i++) {
+    if (guard_is_digit(v->f[i])) digits++;
+    else if (is_capital(v, i)) capitals++;
+    else small++;
+  }
+  if (!guard_is_alnum(v->f[start])) return 0x1000U + v->f[start];
+  if (digits > 0 && capitals + small == 0) return 0x100U + (digits < 9 ? digits : 9);
+  return 0x200U + first + (capitals > 1 ? 2U : 0U) + (small > 0 ? 4U : 0U) + (digits > 0 ? 8U : 0U) +
+         (capitals + small == 1 ? 16U : 0U);
+}
+
+size_t guard_words(const guard_view *v, size_t *at, guard_word *w, size_t max) {
+  size_t n = 0, i = *at;
+  while (i < v->n && n < max) {
+    size_t start = i;
+    if (v->f[i] == ' ' || v->f[i] == '\t' || v->f[i] == '\r') {
+      i++;
+      continue;
+    }
+    while (guard_is_alnum(v->f[i])) i++;
+    if (i == start) i++;
+    w[n++] = (guard_word){(uint32_t)start, (uint32_t)i, base_hash(BASE_HASH_START, v->low + start, i - start),
+                          shape_of(v, start, i), 0};
+  }
+  *at = i;
+  return n;
+}
+
+static uint32_t bucket_of(uint64_t a, uint64_t b, uint64_t kind, uint32_t buckets) {
+  uint64_t h = (a ^ (b * UINT64_C(0x9E3779B97F4A7C15))) + kind * UINT64_C(0xC2B2AE3D27D4EB4F);
+  h ^= h >> 31;
+  h *= UINT64_C(0xbf58476d1ce4e5b9);
+  return (uint32_t)(h >> 33) % buckets;
+}
+
+/* ---- names ---- */
+
+typedef struct place {
+  uint64_t hash;
+  uint32_t shape, lists;
+  uint32_t start, end;
+} place;
+
+/* Word i + by, or the edge of the text. */
+static place word_by(const guard_word *w, size_t n, size_t i, int by) {
+  size_t at = i + (size_t)by;
+  if (by < 0 ? i < (size_t)-by : at >= n) return (place){.hash = 1, .shape = 1};
+  return (place){w[at].hash, w[at].shape, w[at].lists, w[at].start, w[at].end};
+}
+
+static uint64_t ending(const guard_view *v, const place *p, size_t len) {
+  size_t n = p->end - p->start;
+  if (n < len) len = n;
+  return base_hash(BASE_HASH_START + len, v->low + p->end - len, len);
+}
+
+static uint64_t opening(const guard_view *v, const place *p, size_t len) {
+  size_t n = p->end - p->start;
+  return base_hash(BASE_HASH_START + 16 + len, v->low + p->start, n < len ? n : len);
+}
+
+size_t guard_name_features(const guard_view *v, const guard_word *w, size_t n, size_t i,
+                           uint32_t bucket[GUARD_NAME_FEATURES]) {
+  place c = word_by(w, n, i, 0), l = word_by(w, n, i, -1), r = word_by(w, n, i, 1), ll = word_by(w, n, i, -2),
+        rr = word_by(w, n, i, 2), lll = word_by(w, n, i, -3);
+  size_t k = 0;
+#define FEATURE(a, b) (bucket[k] = bucket_of((a), (b), k, GUARD_NAME_BUCKETS), k++)
+#define SHAPES(a, b) ((uint64_t)(a).shape << 32 | (b).shape)
+  FEATURE(0, 0);
+  FEATURE(c.hash, 0);
+  FEATURE(l.hash, 0);
+  FEATURE(r.hash, 0);
+  FEATURE(ll.hash, 0);
+  FEATURE(rr.hash, 0);
+  FEATURE(l.hash, c.hash);
+  FEATURE(c.hash, r.hash);
+  FEATURE(ll.hash, l.hash);
+  FEATURE(r.hash, rr.hash);
+  FEATURE(c.shape, 0);
+  FEATURE(SHAPES(l, c), 0);
+  FEATURE(SHAPES(c, r), 0);
+  FEATURE(SHAPES(l, c), r.shape);
+  FEATURE(SHAPES(ll, l), c.shape);
+  FEATURE(SHAPES(c, r), rr.shape);
+  FEATURE(ending(v, &c, 2), c.shape);
+  FEATURE(ending(v, &c, 3), c.shape);
+  FEATURE(ending(v, &c, 4), 0);
+  FEATURE(opening(v, &c, 2), c.shape);
+  FEATURE(opening(v, &c, 3), 0);
+  FEATURE(l.hash, c.shape);
+  FEATURE(r.hash, c.shape);
+  FEATURE(ll.hash ^ l.hash * 3, c.shape);
+  FEATURE(l.hash ^ r.hash * 3, c.shape);
+  FEATURE(lll.hash ^ ll.hash * 3 ^ l.hash * 7, c.shape);
+  FEATURE(ending(v, &l, 3), c.shape);
+  FEATURE(ending(v, &r, 3), c.shape);
+  FEATURE(c.lists, c.shape);
+  FEATURE(c.lists, (uint64_t)l.lists << 8 | 1);
+  FEATURE(c.lists, (uint64_t)r.lists << 8 | 2);
+  FEATURE((uint64_t)l.lists << 8 | c.lists, (uint64_t)r.lists << 8 | 3);
+  FEATURE(l.hash, c.lists);
+  FEATURE(r.hash, c.lists);
+  FEATURE(ll.hash ^ l.hash * 3, c.lists);
+  FEATURE((uint64_t)l.lists << 32 | l.shape, c.shape);
+  FEATURE((uint64_t)r.lists << 32 | r.shape, c.shape);
+  FEATURE(r.hash ^ rr.hash * 3, c.shape);
+#undef FEATURE
+#undef SHAPES
+  return k;
+}
+
+void guard_best_path(const float (*score)[GUARD_TAG_ROOM], const float (*move)[GUARD_TAG_ROOM], size_t n,
+                     uint8_t (*back)[GUARD_TAG_ROOM], uint8_t *path) {
+  float best[GUARD_TAG_ROOM], next[GUARD_TAG_ROOM];
+  if (n == 0) return;
+  for (size_t t = 0; t < GUARD_TAGS; t++)
+    best[t] = score[0][t] + (t > 0 && t % 2 == 0 ? -1e9F : 0.0F); /* nothing begins inside */
+  for (size_t i = 1; i < n; i++) {
+    for (size_t t = 0; t < GUARD_TAGS; t++) {
+      bool inside = t > 0 && t % 2 == 0;
+      size_t from = inside ? t - 1 : 0;
+      for (size_t s = inside ? t : 1; s < (inside ? t + 1 : (size_t)GUARD_TAGS); s++)
+        if (best[s] + move[s][t] > best[from] + move[from][t]) from = s;
+      next[t] = best[from] + move[from][t] + score[i][t];
+      back[i][t] = (uint8_t)from;
+    }
+    memcpy(best, next, sizeof best);
+  }
+  size_t at = 0;
+  for (size_t t = 1; t < GUARD_TAGS; t++)
+    if (best[t] > best[at]) at = t;
+  for (size_t i = n; i-- > 0; at = i > 0 ? back[i][at] : 0)
+    path[i] = (uint8_t)at;
+}
+
+uint8_t guard_model_lists(const guard_model *m, uint64_t hash) {
+  uint32_t key = (uint32_t)(hash >> 32);
+  size_t lo = 0, hi = m->n_listed;
+  while (lo < hi) {
+    size_t mid = (lo + hi) / 2;
+    if (m->list_key[mid] < key) lo = mid + 1;
+    else hi = mid;
+  }
+  return lo < m->n_listed && m->list_key[lo] == key ? m->list_bits[lo] : 0;
+}
+
+void guard_model_look_up(const guard_model *m, guard_word *w, size_t n) {
+  for (size_t i = 0; i < n; i++) w[i].lists = guard_model_lists(m, w[i].hash);
+}
+
+static void score_words(guard_model *m, const guard_view *v, size_t n) {
+  uint32_t bucket[GUARD_NAME_FEATURES];
+  for (size_t i = 0; i < n; i++) {
+    int32_t sum[GUARD_TAG_ROOM] = {0};
+    size_t k = guard_name_features(v, m->words, n, i, bucket);
+    for (size_t f = 0; f < k; f++) {
+      const int8_t *row = m->name_weight + (size_t)bucket[f] * GUARD_TAG_ROOM;
+      for (size_t t = 0; t < GUARD_TAG_ROOM; t++) sum[t] += row[t];
+    }
+    for (size_t t = 0; t < GUARD_TAG_ROOM; t++) m->score[i][t] = (float)sum[t] * m->name_scale;
+    m->score[i][0] -= m->lean;
+  }
+}
+
+/* How far the tag stands above O, as 0.35..0.95: what rules know surely wins over it. */
+static float sureness(const guard_model *m, size_t from, size_t to) {
+  float margin = 0.0F;
+  for (size_t i = from; i < to; i++)
+    margin += m->score[i][m->path[i]] - m->score[i][0];
+  margin /= (float)(to - from);
+  return 0.35F + 0.6F / (1.0F + expf(-margin));
+}
+
+static void hit_names(guard_model *m, const guard_view *v, size_t n, guard_hits *h) {
+  for (size_t i = 0, end; i < n; i = end) {
+    end = i + 1;
+    if (m->path[i] == 0) continue;
+    guard_tag_class c = (guard_tag_class)((m->path[i] - 1) / 2);
+    while (end < n && m->path[end] == m->path[i] + 1) end++;
+    guard_hit(h, v, m->words[i].start, m->words[end - 1].end, guard_class_of_tag(c), sureness(m, i, end), "model");
+  }
+}
+
+void guard_model_names(guard *g, const guard_view *v, guard_hits *h) {
+  guard_model *m = g->model;
+  for (size_t at = 0; at < v->n && !h->full;) {
+    size_t n = guard_words(v, &at, m->words, GUARD_WORDS);
+    guard_model_look_up(m, m->words, n);
+    score_words(m, v, n);
+    guard_best_path((const float(*)[GUARD_TAG_ROOM])m->score, (const float(*)[GUARD_TAG_ROOM])m->move, n, m->back, m->path);
+    hit_names(m, v, n, h);
+  }
+}
+
+/* ---- text ---- */
+
+static bool is_filler(const guard_view *v, const guard_word *w) {
+  return w->end == w->start + 1 && !guard_is_alnum(v->f[w->start]) && v->f[w->start] != '<' && v->f[w->start] != '>' &&
+         v->f[w->start] != '{' && v->f[w->start] != ':' && v->f[w->start] != '#' && v->f[w->start] != '?';
+}
+
+size_t guard_text_features(const guard_view *v, const guard_word *w, size_t n, uint32_t bucket[GUARD_TEXT_FEATURES]) {
+  uint64_t before = 1, before2 = 1, before3 = 1;
+  size_t k = 0;
+  for (size_t i = 0; i < n && k + 24 < GUARD_TEXT_FEATURES; i++) {
+    if (is_filler(v, &w[i])) continue;
+    bool number = w[i].shape > 0x100 && w[i].shape < 0x110;
+    uint64_t h = number ? w[i].shape : w[i].hash;
+    bucket[k++] = bucket_of(h, 0, 50, GUARD_TEXT_BUCKETS);
+    bucket[k++] = bucket_of(h, before, 51, GUARD_TEXT_BUCKETS);
+    bucket[k++] = bucket_of(h, before ^ before2 * 3, 52, GUARD_TEXT_BUCKETS);
+    bucket[k++] = bucket_of(h, before2, 53, GUARD_TEXT_BUCKETS);
+    bucket[k++] = bucket_of(h, before3, 54, GUARD_TEXT_BUCKETS);
+    before3 = before2;
+    before2 = before;
+    before = h;
+    for (uint32_t at = w[i].start; !number && at + 4 <= w[i].end && at < w[i].start + 14; at++)
+      bucket[k++] = bucket_of(base_hash(BASE_HASH_START, v->low + at, 4), at == w[i].start, 55, GUARD_TEXT_BUCKETS);
+  }
+  return k;
+}
+
+static void score_window(guard_model *m, const guard_view *v, const guard_word *w, size_t n, float p[GUARD_TOPICS]) {
+  int32_t sum[GUARD_TOPIC_ROOM] = {0};
+  size_t k = guard_text_features(v, w, n, m->bucket);
+  if (k == 0) return;
+  for (size_t f = 0; f < k; f++) {
+    const int8_t *row = m->text_weight + (size_t)m->bucket[f] * GUARD_TOPIC_ROOM;
+    for (size_t t = 0; t < GUARD_TOPIC_ROOM; t++) sum[t] += row[t];
+  }
+  float norm = m->text_scale / sqrtf((float)k);
+  for (size_t t = 0; t < GUARD_TOPICS; t++) {
+    float score = 1.0F / (1.0F + expf(-((float)sum[t] * norm + m->text_bias[t])));
+    if (score > p[t]) p[t] = score;
+  }
+}
+
+void guard_model_topics(guard_model *m, const guard_view *v, float p[GUARD_TOPICS]) {
+  memset(p, 0, GUARD_TOPICS * sizeof *p);
+  for (size_t at = 0; at < v->n;) {
+    size_t n = guard_words(v, &at, m->words, GUARD_WORDS);
+    for (size_t i = 0; i < n; i += GUARD_TEXT_WINDOW / 2) {
+      size_t len = n - i < GUARD_TEXT_WINDOW ? n - i : GUARD_TEXT_WINDOW;
+      score_window(m, v, m->words + i, len, p);
+      if (i + len == n) break;
+    }
+  }
+}
+
+/* ---- the file ---- */
+
+static const void *tensor(const gguf_file *f, const char *name, gguf_tensor_type type, uint64_t d0, uint64_t d1,
+                          base_status *st, base_error *err) {
+  const gguf_tensor *t = NULL;
+  if (*st) return NULL;
+  *st = gguf_need_tensor(f, name, type, d0, d1, &t, err);
+  return *st ? NULL : t->data;
+}
+
+static base_status bind(guard_model *m, const gguf_file *f, base_error *err) {
+  base_status st = BASE_OK;
+  uint32_t version = 0;
+  m->name_weight = tensor(f, "names.weight", GGUF_T_I8, GUARD_TAG_ROOM, GUARD_NAME_BUCKETS, &st, err);
+  m->text_weight = tensor(f, "text.weight", GGUF_T_I8, GUARD_TOPIC_ROOM, GUARD_TEXT_BUCKETS, &st, err);
+  const float *move = tensor(f, "names.move", GGUF_T_F32, GUARD_TAG_ROOM, GUARD_TAG_ROOM, &st, err);
+  const float *bias = tensor(f, "text.bias", GGUF_T_F32, GUARD_TOPIC_ROOM, 1, &st, err);
+  const float *threshold = tensor(f, "text.threshold", GGUF_T_F32, GUARD_TOPIC_ROOM, 1, &st, err);
+  const gguf_tensor *keys = NULL;
+  if (!st) st = gguf_need_tensor(f, "lists.key", GGUF_T_I32, 0, 1, &keys, err);
+  if (!st) m->list_bits = tensor(f, "lists.bits", GGUF_T_I8, keys->dim[0], 1, &st, err);
+  if (!st) st = gguf_get_u32(f, "minnow.guard.version", &version, err);
+  if (!st && version != 1) st = base_fail(err, BASE_EUNSUPPORTED, gguf_path(f), "guard model version %u is not known", version);
+  if (!st) st = gguf_get_f32(f, "minnow.guard.name_scale", &m->name_scale, err);
+  if (!st) st = gguf_get_f32(f, "minnow.guard.text_scale", &m->text_scale, err);
+  if (!st) st = gguf_get_f32(f, "minnow.guard.lean", &m->lean, err);
+  if (st) return st;
+  m->list_key = keys->data;
+  m->n_listed = (size_t)keys->dim[0];
+  memcpy(m->move, move, sizeof m->move);
+  memcpy(m->text_bias, bias, sizeof m->text_bias);
+  memcpy(m->threshold, threshold, sizeof m->threshold);
+  return BASE_OK;
+}
+
+base_status guard_model_open(guard_model **out, const gguf_file *f, const base_allocator *a, base_error *err) {
+  *out = NULL;
+  guard_model *m = base_calloc(a, 1, sizeof *m);
+  if (m == NULL) return base_fail(err, BASE_ENOMEM, gguf_path(f), "no memory for the guard's model");
+  base_status st = bind(m, f, err);
+  if (st) guard_model_close(m, a);
+  else *out = m;
+  return st;
+}
+
+void guard_model_close(guard_model *m, const base_allocator *a) {
+  if (m == NULL) return;
+  guard_wipe(m, sizeof *m);
+  base_free(a, m, sizeof *m);
+}

@@ -28,7 +28,7 @@ base_status guard_open(guard **out, const guard_options *o, base_error *err) {
   if (!st) {
     base_arena_init(&arena, g->block, g->block_bytes);
     carve(g, &arena);
-    if (o != NULL && o->model != NULL) st = guard_model_open(&g->model, o->model, g, err);
+    if (o != NULL && o->model != NULL) st = guard_model_open(&g->model, o->model, a, err);
   }
   if (st) guard_close(g);
   else *out = g;
