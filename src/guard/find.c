@@ -93,11 +93,13 @@ static void sort_spans(guard_span *s, size_t n) {
   }
 }
 
-/* Does a keep its ground against b? A sure rule cuts into a model's span; a span around a less sure one takes
- * it in. */
+/* Does a keep its ground against b? A sure rule cuts into a model's span. A span around a less sure one takes it
+ * in, but for a phone number, which fills most of what is around it. */
 static bool wins(const guard_span *a, const guard_span *b) {
   bool around = a->start <= b->start && a->end >= b->end;
-  if (around && b->confidence < 0.85F) return true;
+  uint32_t long_a = a->end - a->start, long_b = b->end - b->start;
+  if (around && b->confidence < 0.85F && !(b->cls == GUARD_PHONE && long_a < 2 * long_b)) return true;
+  if (b->start <= a->start && b->end >= a->end && a->cls == GUARD_PHONE && long_b < 2 * long_a) return true;
   return a->confidence >= b->confidence;
 }
 

@@ -76,6 +76,7 @@ static base_status check_references(const guard_grammar *g, base_error *err) {
         if (s.ptr[p] == '\\') p++;
         if (shut == NULL) continue;
         base_slice name = {s.ptr + p + 1, (size_t)(shut - s.ptr) - p - 1};
+        if (name.len > 0 && (name.ptr[0] == '^' || name.ptr[0] == '_')) name = base_slice_sub(name, 1, name.len);
         int list = guard_grammar_find(g, name);
         if (list >= 0 && g->list[list].n > 0) continue;
         return base_fail(err, BASE_EFORMAT, "packs/guard", "[%.*s] refers to {%.*s}, which is not there",
@@ -111,13 +112,25 @@ static void put(guard_drawn *d, char c) {
   if (d->len < sizeof d->text) d->text[d->len++] = c;
 }
 
+static void recase(guard_drawn *d, size_t start, char how) {
+  for (size_t i = start; i < d->len; i++) {
+    char c = d->text[i];
+    if (how == '^' && c >= 'a' && c <= 'z') d->text[i] = (char)(c - 32);
+    if (how == '_' && c >= 'A' && c <= 'Z') d->text[i] = (char)(c + 32);
+  }
+}
+
+/* {^name} in capitals, {_name} in small letters. */
 static void refer(const guard_grammar *g, base_slice name, base_rng *rng, int depth, bool inside, guard_drawn *d) {
+  char how = name.len > 0 && (name.ptr[0] == '^' || name.ptr[0] == '_') ? name.ptr[0] : ' ';
+  if (how != ' ') name = base_slice_sub(name, 1, name.len);
   int list = guard_grammar_find(g, name);
   size_t start = d->len;
   if (list < 0 || depth >= MAX_DEPTH) return;
   const guard_list *l = &g->list[list];
   int tag = inside ? -1 : l->tag;
   expand(g, l->item[base_rng_below(rng, (uint32_t)l->n)], rng, depth + 1, inside || tag >= 0, d);
+  if (how != ' ') recase(d, start, how);
   if (tag >= 0 && d->len > start && d->n < GUARD_DRAWN_SPANS)
     d->span[d->n++] = (guard_drawn_span){(uint32_t)start, (uint32_t)d->len, tag};
 }

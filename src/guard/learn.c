@@ -117,7 +117,7 @@ static bool spell(guard_learned *l, guard_drawn *d) {
   uint32_t dice = base_rng_below(&l->rng, 100);
   for (size_t i = 0; i < d->len; i++) {
     char c = d->text[i];
-    if (dice < 7 && c >= 'A' && c <= 'Z') d->text[i] = (char)(c + 32);
+    if (dice < 3 && c >= 'A' && c <= 'Z') d->text[i] = (char)(c + 32);
     if (dice >= 97 && c >= 'a' && c <= 'z') d->text[i] = (char)(c - 32);
   }
   return true;
@@ -143,7 +143,7 @@ static void forget(guard_learned *l, size_t n) {
     uint32_t dice = base_rng_below(&l->rng, 100);
     uint64_t fresh = base_rng_next(&l->rng);
     if (w->shape >= 0x1000U || (w->shape & 0x300U) == 0x100U) continue;
-    if (dice < (l->gold[i] > 0 ? 35U : 4U)) {
+    if (dice < (l->gold[i] > 0 ? 35U : 15U)) {
       w->hash = fresh;
       if (dice % 4 < 3) w->lists = 0;
     }
@@ -400,6 +400,9 @@ static void read_lists(guard_learned *l, const ordinary *lines, size_t n_lines, 
   }
   for (size_t i = 0; i < n_lines; i++)
     if (plain_line(lines[i].line, d)) list_text(l, (base_slice){d->text, d->len}, GUARD_LISTS - 1, true);
+  int at = guard_grammar_find(&l->grammar, BASE_LITERAL("sentences"));
+  for (size_t i = 0; at >= 0 && i < l->grammar.list[at].n; i++)
+    if (plain_line(l->grammar.list[at].item[i], d)) list_text(l, (base_slice){d->text, d->len}, GUARD_LISTS - 1, true);
   r->lists = l->grammar.n;
   for (size_t i = 0; i < l->grammar.n; i++) r->values += l->grammar.list[i].n;
 }

@@ -188,13 +188,13 @@ static void score_words(guard_model *m, const guard_view *v, size_t n) {
   }
 }
 
-/* How far the tag stands above O, as 0.35..0.95: what rules know surely wins over it. */
+/* How far the tag stands above O, as 0.35..0.84: what rules know surely wins over it. */
 static float sureness(const guard_model *m, size_t from, size_t to) {
   float margin = 0.0F;
   for (size_t i = from; i < to; i++)
     margin += m->score[i][m->path[i]] - m->score[i][0];
   margin /= (float)(to - from);
-  return 0.35F + 0.6F / (1.0F + expf(-margin));
+  return 0.35F + 0.49F / (1.0F + expf(-margin));
 }
 
 static void hit_names(guard_model *m, const guard_view *v, size_t n, guard_hits *h) {

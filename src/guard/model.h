@@ -49,7 +49,7 @@ typedef enum guard_tag_class {
 enum {
   GUARD_TAGS = 1 + 2 * GUARD_TAG_CLASSES, /* O, then B and I of each class */
   GUARD_TAG_ROOM = 16,                    /* a row of weights, padded */
-  GUARD_NAME_BUCKETS = 1 << 16,
+  GUARD_NAME_BUCKETS = 1 << 17,
   GUARD_NAME_FEATURES = 40,
   GUARD_LISTS = 8
 };

@@ -314,7 +314,7 @@ static size_t rule_box(const guard_view *v, size_t i, guard_hits *h) {
     if (!guard_starts(v, i, forms[k])) continue;
     size_t end = word_end(v, i + strlen(forms[k]), &digits);
     if (!digits) return 0;
-    guard_hit(h, v, i, end, GUARD_ADDRESS, 0.9F, "post_box");
+    guard_hit(h, v, i, end, GUARD_ADDRESS, 0.7F, "post_box");
     return end - i;
   }
   return 0;
@@ -329,6 +329,47 @@ static size_t rule_title(const guard_view *v, size_t i, guard_hits *h) {
     if (!guard_is_upper(v->f[name]) && v->f[name] != GUARD_LETTER) return 0;
     guard_hit(h, v, i, i + n - (forms[k][n - 1] == ' '), GUARD_TITLE, 0.95F, "title");
     return n - (forms[k][n - 1] == ' ');
+  }
+  return 0;
+}
+
+/* ---- dates with words ---- */
+
+static size_t digits_from(const guard_view *v, size_t i, size_t most) {
+  size_t n = 0;
+  while (n < most && guard_is_digit(v->f[i + n])) n++;
+  return guard_is_digit(v->f[i + n]) ? 0 : n;
+}
+
+/* "March 3rd, 1985", "March 1985", "March 3", "3 March 1985" (from the month on); a weekday alone. */
+static size_t rule_day(const guard_view *v, size_t i, guard_hits *h) {
+  static const char *const months[] = {"january", "february", "march", "april", "may", "june", "july", "august",
+                                       "september", "october", "november", "december"};
+  static const char *const days[] = {"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"};
+  for (size_t k = 0; k < 7; k++) {
+    size_t n = strlen(days[k]);
+    if (v->low[i] != (uint8_t)days[k][0] || !guard_starts(v, i, days[k]) || guard_is_alnum(v->f[i + n])) continue;
+    guard_hit(h, v, i, i + n, GUARD_DATE, 0.5F, "weekday");
+    return n;
+  }
+  for (size_t k = 0; k < 12; k++) {
+    size_t n = strlen(months[k]), end = i + n, p = end, digits;
+    if (v->low[i] != (uint8_t)months[k][0] || !guard_starts(v, i, months[k]) || guard_is_alnum(v->f[end])) continue;
+    p += v->f[p] == ',' ? 2 : 1;
+    if ((digits = digits_from(v, p, 4)) > 0) {
+      end = p + digits;
+      if (guard_starts(v, end, "th") || guard_starts(v, end, "st") || guard_starts(v, end, "nd") || guard_starts(v, end, "rd")) end += 2;
+      p = end + (v->f[end] == ',' ? 2 : 1);
+      if (digits <= 2 && digits_from(v, p, 4) == 4) end = p + 4;
+    } else if (!guard_is_upper(v->f[i]) || k == 4) {
+      return 0; /* "may", "march" */
+    }
+    bool born = guard_near(v, i, 40, "born|birth|dob");
+    size_t start = i;
+    if (start >= 2 && v->f[start - 1] == ' ' && guard_is_digit(v->f[start - 2]))
+      for (start -= 2; start > 0 && i - start < 4 && guard_is_digit(v->f[start - 1]);) start--;
+    guard_hit(h, v, start, end, born ? GUARD_BIRTH_DATE : GUARD_DATE, born ? 0.9F : 0.75F, "date");
+    return end - i;
   }
   return 0;
 }
@@ -353,5 +394,6 @@ size_t guard_rule_word(const guard_view *v, size_t i, guard_hits *h) {
   if ((n = rule_national(v, i, &w, h)) > 0) return n;
   if ((n = rule_document(v, i, h)) > 0) return n;
   if ((n = rule_box(v, i, h)) > 0) return n;
+  if ((n = rule_day(v, i, h)) > 0) return n;
   return rule_title(v, i, h);
 }
