@@ -36,7 +36,7 @@ struct guard_learned {
 };
 
 void guard_learn_options_init(guard_learn_options *o) {
-  *o = (guard_learn_options){.size = sizeof *o, .seed = 1, .sentences = 40000, .texts = 40000, .passes = 6};
+  *o = (guard_learn_options){.size = sizeof *o, .seed = 1, .sentences = 40000, .texts = 40000, .passes = 15};
 }
 
 void guard_learned_free(guard_learned *l) {
@@ -143,7 +143,7 @@ static void forget(guard_learned *l, size_t n) {
     uint32_t dice = base_rng_below(&l->rng, 100);
     uint64_t fresh = base_rng_next(&l->rng);
     if (w->shape >= 0x1000U || (w->shape & 0x300U) == 0x100U) continue;
-    if (dice < (l->gold[i] > 0 ? 35U : 15U)) {
+    if (dice < (l->gold[i] > 0 ? 35U : 25U)) {
       w->hash = fresh;
       if (dice % 4 < 3) w->lists = 0;
     }
@@ -329,7 +329,7 @@ static size_t draw_text(guard_learned *l, const ordinary *lines, size_t n_lines,
   return read_text(l);
 }
 
-/* The attack threshold: at most one held-out ordinary text in two hundred lies above. */
+/* The attack threshold: at most one held-out ordinary text in a hundred lies above. */
 static void judge_topics(guard_learned *l, const ordinary *lines, size_t n_lines, guard_learn_report *r) {
   size_t n = 0, attacks = 0, found = 0, topic, mute;
   for (size_t i = 0; i < GUARD_TOPIC_ROOM; i++) l->model.threshold[i] = 0.5F;
@@ -345,8 +345,8 @@ static void judge_topics(guard_learned *l, const ordinary *lines, size_t n_lines
       l->judged[at] = p;
     }
   }
-  float limit = n > 0 ? l->judged[n / 200] : 0.0F;
-  l->model.threshold[GUARD_TOPIC_ATTACK] = limit > 0.5F ? (limit < 0.95F ? limit : 0.95F) : 0.5F;
+  float limit = n > 0 ? l->judged[n / 100] : 0.0F;
+  l->model.threshold[GUARD_TOPIC_ATTACK] = limit > 0.4F ? (limit < 0.95F ? limit : 0.95F) : 0.4F;
   size_t alarms = 0;
   while (alarms < n && l->judged[alarms] >= 0.5F) alarms++;
   r->attack_recall = attacks > 0 ? (float)found / (float)attacks : 0.0F;
@@ -423,7 +423,7 @@ base_status guard_learn(guard_learned **out, const guard_source_text *sources, s
     goto done;
   }
   l->allocator = *a;
-  l->model.lean = 1.0F;
+  l->model.lean = 0.0F;
   base_rng_seed(&l->rng, o->seed);
   (void)take_ordinary(plain, n_plain, lines);
   st = guard_grammar_read(&l->grammar, sources, n_sources, &l->allocator, err);

@@ -2,6 +2,7 @@
  *
  *   phrases    those of injection.def, over the folded text (guard_scan)
  *   disguise   words shifted by a constant (ROT), spaced out, or with digits for letters, that read as attack words
+ *   transcript a dialogue written out with its speakers, to be gone on with
  *   payload    a long run of base64, hex or binary digits that decodes to words: hidden text has one purpose
  *   conflict   the app's instructions forbid or hide something, and the request is about that
  *   model      the topic score over a window of words
@@ -188,6 +189,20 @@ static bool has_morse(const guard_view *v) {
   return false;
 }
 
+/* Questions and answers, or speakers, in turns: "Q: .. A: .. Q:". People send such things in documents, not as a
+ * request. */
+static bool is_transcript(const guard_view *v) {
+  static const char *const asks[] = {"q: ", "user: ", "human: ", "question: "},
+                           *const says[] = {"a: ", "assistant: ", "ai: ", "answer: ", "bot: "};
+  size_t asked = 0, said = 0;
+  for (size_t i = 0; i < v->n; i++) {
+    if (i > 0 && v->low[i - 1] > ' ') continue;
+    for (size_t k = 0; k < sizeof asks / sizeof asks[0]; k++) asked += guard_starts(v, i, asks[k]);
+    for (size_t k = 0; k < sizeof says / sizeof says[0]; k++) said += guard_starts(v, i, says[k]);
+  }
+  return asked >= 2 && said >= 1;
+}
+
 /* ---- conflict with the app's instructions ---- */
 
 static const char *const forbidding[] = {"do not ", "don't ", "never ", "avoid ", "must not ", "should not ", "not allowed",
@@ -217,6 +232,13 @@ static uint64_t stem_of(const guard_view *v, const size_t start, size_t end) {
   return strstr(plain_words, key) != NULL ? 0 : base_hash(BASE_HASH_START, v->low + start, n);
 }
 
+/* "AI", "GPS": capitals that stand for words; else as stem_of. */
+static uint64_t word_key(const guard_view *v, size_t start, size_t end) {
+  bool short_word = end - start == 2 || end - start == 3;
+  for (size_t i = start; i < end && short_word; i++) short_word = guard_is_upper(v->f[i]);
+  return short_word ? base_hash(BASE_HASH_START, v->low + start, end - start) : stem_of(v, start, end);
+}
+
 static bool stems_have(const stems *s, uint64_t h) {
   for (size_t i = 0; i < s->n; i++)
     if (s->hash[i] == h) return true;
@@ -227,7 +249,7 @@ static void add_stems(stems *s, const guard_view *v, size_t start, size_t end) {
   for (size_t i = start; i < end && s->n < MAX_STEMS;) {
     size_t from = i;
     while (i < end && guard_is_alpha(v->low[i])) i++;
-    uint64_t h = stem_of(v, from, i);
+    uint64_t h = word_key(v, from, i);
     if (h != 0 && !stems_have(s, h)) s->hash[s->n++] = h;
     i += i == from;
   }
@@ -253,14 +275,24 @@ static void read_instructions(const guard_view *v, stems *s) {
   }
 }
 
-/* One word in common is enough for a short list of forbidden things. */
+/* One word in common is enough for a short list of forbidden things; so are two or three words whose initials are a
+ * forbidden abbreviation. */
 static bool touches(const stems *s, const guard_view *v) {
+  uint8_t initials[3] = {0};
   for (size_t i = 0; i < v->n;) {
     size_t from = i;
     while (guard_is_alpha(v->low[i])) i++;
-    uint64_t h = stem_of(v, from, i);
+    if (i == from) {
+      if (v->low[i] != ' ') memset(initials, 0, sizeof initials);
+      i++;
+      continue;
+    }
+    uint64_t h = word_key(v, from, i);
     if (h != 0 && stems_have(s, h)) return true;
-    i += i == from;
+    memmove(initials, initials + 1, 2);
+    initials[2] = i - from >= 4 ? v->low[from] : 0;
+    if (initials[1] && initials[2] && stems_have(s, base_hash(BASE_HASH_START, initials + 1, 2))) return true;
+    if (initials[0] && initials[1] && initials[2] && stems_have(s, base_hash(BASE_HASH_START, initials, 3))) return true;
   }
   return false;
 }
@@ -271,6 +303,7 @@ static bool by_rules(const guard_view *v, guard_source from, guard_attack *out) 
   const char *what = "";
   if (guard_scan(folded(v, 0, v->n)) == GUARD_INJECTION) what = "phrase";
   else if (is_disguised(v)) what = "disguise";
+  else if (from == GUARD_FROM_USER && is_transcript(v)) what = "transcript";
   else if (has_payload(v)) what = "payload";
   else if (has_morse(v)) what = "morse";
   else if (v->hidden > 8 && v->hidden * 4 > v->n && from == GUARD_FROM_OUTSIDE) what = "hidden_characters";
