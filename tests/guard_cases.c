@@ -7,8 +7,6 @@
 #include <string.h>
 
 #include "guard/guard.h"
-#include "guard/learn.h"
-#include "os/os.h"
 
 static json_t *spans_of(const guard_span *s, size_t n) {
   json_t *list = json_array();
@@ -44,39 +42,7 @@ static base_slice slice_of(const json_t *string) {
   return string == NULL ? (base_slice){"", 0} : (base_slice){json_string_value(string), json_string_length(string)};
 }
 
-static base_slice file_text(const char *path) {
-  os_map map;
-  base_error err = {0};
-  if (os_map_open(&map, path, &err) == BASE_OK) return (base_slice){(const char *)map.ptr, map.len}; /* kept to the end */
-  fprintf(stderr, "%s\n", err.text);
-  return (base_slice){"", 0};
-}
-
-/* --learn OUT SOURCE... -- ORDINARY... */
-static int learn(int argc, char **argv) {
-  guard_source_text source[64];
-  size_t n = 0, split = 0;
-  for (int i = 1; i < argc && n < 64; i++) {
-    if (strcmp(argv[i], "--") == 0) split = n;
-    else source[n++] = (guard_source_text){argv[i], file_text(argv[i])};
-  }
-  guard_learn_options o;
-  guard_learned *l = NULL;
-  guard_learn_report r;
-  base_error err = {0};
-  gguf_writer *w = gguf_writer_new(NULL);
-  guard_learn_options_init(&o);
-  base_status st = guard_learn(&l, source, split, source + split, n - split, &o, w, &r, &err);
-  if (!st) st = gguf_writer_save(w, argv[0], &err);
-  if (st) fprintf(stderr, "%s: %s\n", err.where, err.text);
-  else printf("lists %zu values %zu templates %zu name_f1 %.4f attack recall %.4f alarms %.4f\n", r.lists, r.values, r.templates, (double)r.name_f1, (double)r.attack_recall, (double)r.attack_alarms);
-  gguf_writer_free(w);
-  guard_learned_free(l);
-  return st != BASE_OK;
-}
-
 int main(int argc, char **argv) {
-  if (argc > 3 && strcmp(argv[1], "--learn") == 0) return learn(argc - 2, argv + 2);
   guard_options o;
   guard *g = NULL;
   gguf_file *model = NULL;

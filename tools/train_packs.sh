@@ -13,6 +13,7 @@ if [ $# -eq 0 ]; then # the gate has by far the most rows: it goes first
     name=$(basename "$(dirname "$folder")")
     [ "$name" = gate ] || set -- "$@" "$name"
   done
+  set -- "$@" guard
 fi
 mkdir -p build/train
 started=$SECONDS

@@ -3,6 +3,7 @@
 #define API_API_H
 
 #include "base/base.h"
+#include "train/train.h"
 #include "minnow.h"
 
 _Static_assert((int)BASE_OK == MN_OK && (int)BASE_EARGUMENT == MN_EARGUMENT &&
@@ -24,5 +25,9 @@ base_status api_give_struct(void *theirs, const void *ours, size_t our_size, con
 /* The path of a file that is shipped with the packs ("gate.gguf"): beside the program in packs/, in
  * ../share/minnow/packs from there, or in the prefix that this was built for. */
 base_status api_shipped_file(const char *name, char *out, size_t out_size, base_error *err);
+
+/* train_guard.c: packs/guard is no app's pack; its model is learned by guard/. */
+bool api_is_guard_folder(const char *folder);
+base_status api_train_guard(const mn_train_options *o, const char *out, train_report *report, base_error *err);
 
 #endif

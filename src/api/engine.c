@@ -63,13 +63,14 @@ static base_status load_pack(pack_loader *l, const char *name, base_error *err) 
   return st;
 }
 
-/* Every NAME.gguf but the gate, which is loaded first, and the trunk that packs are trained from. */
+/* Every NAME.gguf but the gate, which is loaded first, the trunk that packs are trained from, and the guard's model. */
 static base_status load_entry(void *ctx, const char *name, base_error *err) {
   base_slice s = base_slice_of(name), suffix = BASE_LITERAL(".gguf");
   if (s.len <= suffix.len || s.ptr[0] == '.' ||
       !base_slice_equal(base_slice_sub(s, s.len - suffix.len, s.len), suffix))
     return BASE_OK;
-  if (strcmp(name, "gate.gguf") == 0 || strcmp(name, "trunk.gguf") == 0) return BASE_OK;
+  if (strcmp(name, "gate.gguf") == 0 || strcmp(name, "trunk.gguf") == 0 || strcmp(name, "guard.gguf") == 0)
+    return BASE_OK;
   return load_pack(ctx, name, err);
 }
 

@@ -274,6 +274,7 @@ static base_status run(training *t, base_error *err) {
     return base_fail(err, BASE_EARGUMENT, "train",
                      "say one thing to train: a pack's folder, labelled rows, or unlabelled text");
   base_status st = choose_out(t, err);
+  if (!st && api_is_guard_folder(o->pack_dir)) return api_train_guard(o, t->out, &t->report, err);
   if (!st) st = read_rows(t, err);
   if (st) return st;
   choose_recipe(t);

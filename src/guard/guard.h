@@ -149,7 +149,7 @@ typedef struct guard_bill {
 } guard_bill;
 base_status guard_check_bill(const guard_bill *b, base_error *err);
 /* Within [least, most] minor units, of `currency` ("" any known one). */
-base_status guard_check_money(const value_money *m, const char currency[4], int64_t least, int64_t most,
+base_status guard_check_money(const value_money *m, const char *currency, int64_t least, int64_t most,
                               base_error *err);
 typedef struct guard_date_rule {
   value_datetime now;

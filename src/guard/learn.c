@@ -255,6 +255,8 @@ static base_status learn_names(guard_learned *l, const guard_learn_options *o, g
   for (size_t i = 0; i < GUARD_TAG_ROOM * GUARD_TAG_ROOM; i++)
     (&l->model.move[0][0])[i] -= (&l->move_sum[0][0])[i] / (float)steps;
   r->templates = list->n;
+  r->drawn += steps;
+  r->judged += JUDGED;
   r->name_f1 = judge_names(l, list, features);
   return BASE_OK;
 }
@@ -362,6 +364,8 @@ static void learn_topics(guard_learned *l, const guard_learn_options *o, const o
       if (t != mute) learn_topic(l, k, t, t == topic ? 1.0F : 0.0F);
   }
   judge_topics(l, lines, n_lines, r);
+  r->drawn += steps;
+  r->judged += JUDGED;
 }
 
 /* ---- the file ---- */

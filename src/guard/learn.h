@@ -22,6 +22,7 @@ void guard_learn_options_init(guard_learn_options *o);
 
 typedef struct guard_learn_report {
   size_t lists, values, templates;
+  size_t drawn, judged; /* texts */
   float name_f1;                 /* of whole spans, on drawn sentences of held-out templates */
   float attack_recall, attack_alarms;
 } guard_learn_report;

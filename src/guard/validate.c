@@ -24,7 +24,7 @@ static bool multiply(value_decimal q, int64_t price, int64_t *out) {
   return true;
 }
 
-static base_status same_currency(const value_money *m, const char currency[4], const char *where, base_error *err) {
+static base_status same_currency(const value_money *m, const char *currency, const char *where, base_error *err) {
   if (value_currency_digits(m->currency) < 0)
     return base_fail(err, BASE_EMISMATCH, where, "\"%.3s\" is not a currency", m->currency);
   if (memcmp(m->currency, currency, 3) != 0)
@@ -80,7 +80,7 @@ base_status guard_check_bill(const guard_bill *b, base_error *err) {
   return st ? st : check_total(b, sum, any->currency, err);
 }
 
-base_status guard_check_money(const value_money *m, const char currency[4], int64_t least, int64_t most,
+base_status guard_check_money(const value_money *m, const char *currency, int64_t least, int64_t most,
                               base_error *err) {
   base_status st = same_currency(m, currency[0] != '\0' ? currency : m->currency, "amount", err);
   if (st) return st;
