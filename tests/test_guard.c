@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "failing.h"
-#include "guard/learn.h"
+#include "guard/guard.h"
 #include "guard_checks.h"
 #include "tap.h"
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "guard/learn.h"
+#include "guard/guard.h"
 #include "os/os.h"
 
 enum { MAX_SOURCES = 5, MAX_ORDINARY = 128, MAX_PATH_BYTES = 512, MAX_FILE_BYTES = 4 << 20 };

@@ -2,7 +2,7 @@
 #ifndef GUARD_GRAMMAR_H
 #define GUARD_GRAMMAR_H
 
-#include "guard/learn.h"
+#include "guard/guard.h"
 #include "guard/model.h"
 
 typedef struct guard_list {

@@ -2,8 +2,6 @@
  * (names) and logistic scores with Adagrad (topics). One thread and our own random numbers: the same sources give
  * the same bytes. A tenth of the templates and of the ordinary lines is held out, for the report and the attack
  * threshold. */
-#include "guard/learn.h"
-
 #include <math.h>
 #include <string.h>
 
