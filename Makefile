@@ -1,5 +1,5 @@
 # Minnow's build: no configure step. Everything made lies in $(BUILD), the program also as ./minnow.
-#   make run | test | asan | tsan | fuzz | bench | packs | measure | install | test-arm | clean      V=1 shows the commands
+#   make run | test | asan | tsan | fuzz | bench | packs | measure measure-guard | install | test-arm | clean      V=1 shows the commands
 BUILD ?= build
 PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
@@ -46,7 +46,7 @@ BENCHES := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bench_*
 Q := $(if $(V),,@)
 SAY = $(if $(V),@:,@echo "  $(1)	$(2)")
 
-.PHONY: all tests run test asan tsan fuzz fuzzers bench packs measure measure-tok install test-arm clean
+.PHONY: all tests run test asan tsan fuzz fuzzers bench packs measure measure-guard measure-tok install test-arm clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -156,6 +156,12 @@ measure: all $(BUILD)/tests/value_cases
 	DATA=$(DATA)/nlu tools/measure_nlu.sh
 	tools/measure_slurp.py $(DATA)/nlu/slurp.devel.jsonl
 	tools/recognizers.py $(BUILD)/tests/value_cases $(DATA)/value/recognizers --record
+
+# what the guard finds, on data sets that are not part of the repository: DATA is the folder that holds guard/ (docs/guard.md)
+measure-guard: all $(BUILD)/tests/guard_cases
+	@test -d "$(DATA)/guard" || { echo 'make measure-guard: set DATA to the folder of the data sets; docs/guard.md says which' >&2; exit 2; }
+	tools/measure_guard.py $(BUILD)/tests/guard_cases packs/guard.gguf $(DATA) --record
+	tools/check_redteam.py $(BUILD)/tests/guard_cases packs/guard.gguf
 
 # DATA is a folder of vocabularies with texts and the ids that they should give
 measure-tok: $(BUILD)/tests/vocab_cases

@@ -19,7 +19,7 @@ static const char *const texts[] = {
 enum { TEXTS = sizeof texts / sizeof texts[0] };
 
 typedef enum part { FIND, CLEAN, INJECTION, RISK, ALL, PARTS } part;
-static const char *const names[PARTS] = {"guard_find", "guard_clean_make", "guard_injection", "guard_risk_of", "guard_scan, find, injection, risk"};
+static const char *const names[PARTS] = {"guard_find", "guard_clean_make", "guard_injection", "guard_risk_of", "find + injection + risk"};
 
 static int by_size(const void *pa, const void *pb) {
   const double *a = pa, *b = pb;
@@ -57,6 +57,7 @@ int main(void) {
     fprintf(stderr, "bench_guard: %s: %s\n", err.where, err.text);
     return 1;
   }
+  puts("figure,unit,min,median,p99,runs");
   for (part p = FIND; p < PARTS; p++) {
     size_t n = 0;
     for (int round = -20; round < ROUNDS; round++)

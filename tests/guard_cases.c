@@ -1,5 +1,5 @@
 /* What the guard finds, for measuring: JSON strings in, one a line, a JSON object a line out, with spans,
- * attack and risks. usage: guard_cases [MODEL.gguf|-] [outside] < TEXTS.json; lines may be
+ * clean text, attack and risks. usage: guard_cases [MODEL.gguf|-] [outside] < TEXTS.json; lines may be
  * {"text": ..., "instructions": ...} */
 #include <jansson.h>
 #include <stdio.h>
@@ -16,6 +16,20 @@ static json_t *spans_of(const guard_span *s, size_t n) {
   return list;
 }
 
+/* The clean text under the default rules; null when a value is kept here. */
+static json_t *clean_of(guard *g, base_slice text) {
+  guard_rules r;
+  guard_clean *c = NULL;
+  guard_vault *v = guard_vault_new(NULL);
+  json_t *j = NULL;
+  guard_rules_init(&r);
+  if (v != NULL && guard_clean_make(g, text, &r, v, &c, NULL, NULL) == BASE_OK)
+    j = json_stringn(guard_clean_text(c).ptr, guard_clean_text(c).len);
+  guard_clean_free(c);
+  guard_vault_free(v);
+  return j != NULL ? j : json_null();
+}
+
 static int answer(guard *g, base_slice text, base_slice instructions, guard_source from) {
   static guard_span s[GUARD_MAX_SPANS];
   guard_attack attack;
@@ -30,7 +44,7 @@ static int answer(guard *g, base_slice text, base_slice instructions, guard_sour
   json_t *risk = json_object();
   for (int r = 0; r < GUARD_RISKS; r++)
     json_object_set_new(risk, guard_risk_name((guard_risk)r), json_real((double)risks.score[r]));
-  json_t *o = json_pack("{s:o,s:{s:b,s:f,s:s},s:o,s:i}", "spans", spans_of(s, n), "attack", "found", attack.found, "score",
+  json_t *o = json_pack("{s:o,s:o,s:{s:b,s:f,s:s},s:o,s:i}", "clean", clean_of(g, text), "spans", spans_of(s, n), "attack", "found", attack.found, "score",
                         (double)attack.score, "what", attack.what, "risk", risk, "risks", (int)risks.found);
   json_dumpf(o, stdout, JSON_COMPACT);
   putchar('\n');

@@ -5,9 +5,11 @@ usage: measure_guard.py GUARD_CASES MODEL DATA_FOLDER [--record] [--show WHAT]
 
 Personal data: spans as presidio-research's SpanEvaluator counts them: every class is one ("PII"), skip words and marks do
 not count, spans of one class with only such between are one, a span is right when intersection over union is 0.9 or more
-(0.7 beside it). F2 weighs recall twice. Rows are judged by five folds of templates: mean and spread.
+(0.7 beside it). F2 weighs recall twice. The model is not trained on any of these rows; rules and the grammar were written after reading two thirds of the templates
+and attacks, so a third, chosen by a hash before, is given apart ("unread").
 Steering: recall on attacks, alarms on ordinary requests."""
 import collections
+import hashlib
 import json
 import os
 import re
@@ -25,6 +27,10 @@ box suite mr. mrs. miss year years y/o month months old morning noon afternoon n
 days age ago inc inc. ltd to in is it on at for by with from my your his her our their we i you he she they me us be are was
 were not no so an but if""".split())
 TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+def unread(text):
+    return int(hashlib.sha256(text.strip().encode()).hexdigest(), 16) % 3 == 0
 
 
 def run(program, model, texts, extra=()):
@@ -117,12 +123,10 @@ def measure_pii(program, model, path, show):
         t = score(rows, found, True, least)
         p, r, f = f2(t["PII", "tp"], t["PII", "p"], t["PII", "a"])
         figures[f"f2_iou{least}"], figures[f"precision_iou{least}"], figures[f"recall_iou{least}"] = f, p, r
-        folds = []
-        for k in range(5):
-            at = [i for i, row in enumerate(rows) if row["template_id"] % 5 == k]
-            t = score([rows[i] for i in at], [found[i] for i in at], True, least)
-            folds.append(f2(t["PII", "tp"], t["PII", "p"], t["PII", "a"])[2])
-        figures[f"f2_iou{least}_worst_fold"] = min(folds)
+        at = [i for i, row in enumerate(rows) if unread(str(row["template_id"]))]
+        t = score([rows[i] for i in at], [found[i] for i in at], True, least)
+        p, r, f = f2(t["PII", "tp"], t["PII", "p"], t["PII", "a"])
+        figures[f"unread_f2_iou{least}"], figures[f"unread_precision_iou{least}"], figures[f"unread_recall_iou{least}"] = f, p, r
     t = score(rows, found, False, 0.7)
     for c in sorted({c for c, _ in t}):
         figures[f"{c}_precision"], figures[f"{c}_recall"], figures[f"{c}_f2"] = f2(t[c, "tp"], t[c, "p"], t[c, "a"])
@@ -147,13 +151,16 @@ def lines_of(path):
 
 
 def measure_steering(program, model, path, show):
-    rows = [json.loads(line) for line in open(path, encoding="utf-8")]
+    lines = list(open(path, encoding="utf-8"))
+    rows = [json.loads(line) for line in lines]
     figures = {"rows": len(rows)}
     for name, texts in (("alone", [r["user_input"] for r in rows]),
                         ("with_instructions", [{"text": r["user_input"], "instructions": r["test_case_prompt"]} for r in rows])):
         a = run(program, model, texts)
         hit = [x["attack"]["found"] for x in a]
         figures[f"recall_{name}"] = sum(hit) / len(hit)
+        apart = [h for h, line in zip(hit, lines) if unread(line)]
+        figures[f"unread_recall_{name}"] = sum(apart) / max(len(apart), 1)
         kinds = collections.defaultdict(list)
         for r, h in zip(rows, hit):
             kinds[r["injection_type"]].append(h)

@@ -1,13 +1,16 @@
 /* Learning the guard's model: texts drawn from the grammar train a structured averaged perceptron with a margin
  * (names) and logistic scores with Adagrad (topics). One thread and our own random numbers: the same sources give
- * the same bytes. A tenth of the templates and of the ordinary lines is held out, for the report and the attack
- * threshold. */
+ * the same bytes. A tenth of the templates and of the ordinary lines is held out, for the report. */
 #include <math.h>
 #include <string.h>
 
 #include "guard/grammar.h"
 
 enum { MAX_LISTED = 1 << 16, MAX_WORDS = 256, HELD_OUT = 10, JUDGED = 4000 };
+
+/* Scores from here on are attacks: chosen on ordinary dialogues and requests (docs/experiments.md), of which one in a hundred
+ * lies above. */
+#define ATTACK_LIMIT 0.1F
 
 static const char *const topic_lists[GUARD_TOPICS] = {"attack", "payment", "legal", "medical", "self_harm"};
 
@@ -25,7 +28,6 @@ struct guard_learned {
   guard_model model; /* move, text_bias, lists and working memory are used while learning */
   uint32_t feature[MAX_WORDS][GUARD_NAME_FEATURES];
   uint8_t gold[MAX_WORDS];
-  float judged[JUDGED];
   uint8_t fold[GUARD_DRAWN_BYTES + GUARD_AHEAD], low[GUARD_DRAWN_BYTES + GUARD_AHEAD];
   uint32_t at[GUARD_DRAWN_BYTES + GUARD_AHEAD];
   guard_drawn drawn;
@@ -329,28 +331,21 @@ static size_t draw_text(guard_learned *l, const ordinary *lines, size_t n_lines,
   return read_text(l);
 }
 
-/* The attack threshold: at most one held-out ordinary text in a hundred lies above. */
 static void judge_topics(guard_learned *l, const ordinary *lines, size_t n_lines, guard_learn_report *r) {
-  size_t n = 0, attacks = 0, found = 0, topic, mute;
+  size_t others = 0, alarms = 0, attacks = 0, found = 0, topic, mute;
   for (size_t i = 0; i < GUARD_TOPIC_ROOM; i++) l->model.threshold[i] = 0.5F;
+  l->model.threshold[GUARD_TOPIC_ATTACK] = ATTACK_LIMIT;
   for (int row = 0; row < JUDGED; row++) {
     size_t k = draw_text(l, lines, n_lines, true, &topic, &mute);
-    float p = k > 0 ? topic_score(l, k, GUARD_TOPIC_ATTACK) : 0.0F;
-    if (topic == GUARD_TOPIC_ATTACK) {
-      attacks++;
-      found += p >= 0.5F;
-    } else {
-      size_t at = n++;
-      for (; at > 0 && l->judged[at - 1] < p; at--) l->judged[at] = l->judged[at - 1];
-      l->judged[at] = p;
-    }
+    bool alarm = k > 0 && topic_score(l, k, GUARD_TOPIC_ATTACK) >= ATTACK_LIMIT;
+    bool attack = topic == GUARD_TOPIC_ATTACK;
+    attacks += attack;
+    found += attack && alarm;
+    others += !attack;
+    alarms += !attack && alarm;
   }
-  float limit = n > 0 ? l->judged[n / 100] : 0.0F;
-  l->model.threshold[GUARD_TOPIC_ATTACK] = limit > 0.4F ? (limit < 0.95F ? limit : 0.95F) : 0.4F;
-  size_t alarms = 0;
-  while (alarms < n && l->judged[alarms] >= 0.5F) alarms++;
   r->attack_recall = attacks > 0 ? (float)found / (float)attacks : 0.0F;
-  r->attack_alarms = n > 0 ? (float)alarms / (float)n : 0.0F;
+  r->attack_alarms = others > 0 ? (float)alarms / (float)others : 0.0F;
 }
 
 static void learn_topics(guard_learned *l, const guard_learn_options *o, const ordinary *lines, size_t n_lines,
