@@ -1,0 +1,469 @@
+/* mask, private. Three layers: nodes are the schema as it is written, one for each subschema; plans are what is
+ * asked of one value, the set of nodes that apply to it; the machine runs plans on bytes.
+ *
+ *   schema.c  JSON Schema to nodes                    plan.c    nodes to plans, truth of a plan, situations
+ *   text.c    automata of strings and keys            number.c  automata of numbers
+ *   machine.c one byte: frames, keys, items           walk.c    the trie, masks, tables
+ *   run.c     a text: commit, roll back, forced */
+#ifndef MASK_INTERNAL_H
+#define MASK_INTERNAL_H
+
+#include "constrain/constrain.h"
+#include "jdoc/jdoc.h"
+#include "mask/mask.h"
+#include "regex/regex.h"
+
+enum { MASK_NONE = 0xFFFFFFFF };
+
+/* ---- memory that lives as long as its owner, in chunks; a mark can be gone back to ---- */
+
+typedef struct mask_pool {
+  const base_allocator *allocator;
+  struct mask_chunk *first, *at;
+  size_t used, held, limit;
+  base_status failed; /* sticks */
+} mask_pool;
+
+typedef struct mask_mark {
+  struct mask_chunk *at;
+  size_t used;
+} mask_mark;
+
+void mask_pool_init(mask_pool *p, const base_allocator *a, size_t limit);
+void *mask_pool_take(mask_pool *p, size_t bytes); /* zeroed, 8-byte aligned; NULL sets failed */
+mask_mark mask_pool_mark(const mask_pool *p);
+void mask_pool_back(mask_pool *p, mask_mark m);
+void mask_pool_free(mask_pool *p);
+/* Doubles an array in the pool (the old one is lost to it until it is freed). */
+void *mask_pool_grow(mask_pool *p, void *old, size_t unit, uint32_t count, uint32_t *cap);
+
+/* A map from 64-bit hashes to pointers, open addressing, in a pool. Hashes are taken as identity. */
+typedef struct mask_map {
+  struct mask_map_slot {
+    uint64_t key;
+    void *value;
+  } *slot;
+  uint32_t cap, count;
+} mask_map;
+
+void *mask_map_get(const mask_map *m, uint64_t key);
+bool mask_map_put(mask_map *m, mask_pool *p, uint64_t key, void *value);
+uint64_t mask_mix(uint64_t h, uint64_t value);
+uint64_t mask_mix_bytes(uint64_t h, const void *bytes, size_t len);
+
+/* ---- nodes ---- */
+
+enum { NODE_ANY = 0, NODE_NEVER = 1 };
+#define KIND_BIT(kind) (1u << (kind))
+enum { KINDS_ALL = 127 };
+
+typedef enum group_kind {
+  GROUP_ALL,  /* allOf, $ref */
+  GROUP_ANY,
+  GROUP_ONE,
+  GROUP_NOT,
+  GROUP_IF,  /* children: if, then, else (NODE_ANY where missing) */
+  GROUP_KEY  /* dependentSchemas: children[0] when the object has key */
+} group_kind;
+
+typedef struct group {
+  group_kind kind;
+  uint32_t *child;
+  uint32_t n_children;
+  base_slice key;
+} group;
+
+typedef struct property {
+  base_slice name;
+  uint32_t node;
+} property;
+
+typedef struct key_pattern {
+  uint32_t regex; /* in rule->regexes */
+  uint32_t node;
+} key_pattern;
+
+typedef struct dependency {
+  base_slice key;
+  base_slice *needs;
+  uint32_t n_needs;
+} dependency;
+
+typedef struct number_rule {
+  bool has_min, has_max, min_open, max_open, has_step;
+  jdoc_number min, max, step;
+} number_rule;
+
+typedef struct node {
+  uint32_t at; /* value in the document */
+  uint8_t kinds; /* KIND_BIT of the kinds of values that may be */
+  uint8_t asserts; /* kinds on which something else than the kind is asked, groups not counted */
+  bool integer, strict_integer; /* a number must be whole; 1.0 is none (draft 4) */
+  bool has_enum, unique;
+  group *groups;
+  uint32_t n_groups;
+  uint32_t *values; /* enum and const, scalars only: values in the document */
+  uint32_t n_values;
+  number_rule *number;
+  uint32_t min_length, max_length; /* characters; MASK_NONE: no bound */
+  uint32_t regexes[3];             /* pattern, format and what contradicts nothing; MASK_NONE */
+  uint32_t n_regexes;
+  uint32_t *prefix, n_prefix;
+  uint32_t items, contains, min_contains, max_contains, min_items, max_items;
+  property *properties; /* sorted by name */
+  uint32_t n_properties;
+  key_pattern *patterns;
+  uint32_t n_patterns;
+  uint32_t additional, names; /* nodes; MASK_NONE */
+  uint32_t min_properties, max_properties;
+  base_slice *required;
+  uint32_t n_required;
+  dependency *dependencies;
+  uint32_t n_dependencies;
+} node;
+
+typedef struct mask_note_list {
+  mask_note *note;
+  uint32_t count, cap;
+} mask_note_list;
+
+/* ---- plans ---- */
+
+/* A set of bits; its words follow from its owner's sizes. */
+typedef uint64_t *bits;
+static inline bool bit_has(const uint64_t *b, uint32_t i) { return b[i >> 6] >> (i & 63) & 1; }
+static inline void bit_set(uint64_t *b, uint32_t i) { b[i >> 6] |= UINT64_C(1) << (i & 63); }
+static inline uint32_t bit_words(uint32_t n) { return (n + 63) / 64; }
+
+typedef struct local_group {
+  group_kind kind;
+  uint32_t *child; /* locals; LOCAL_TRUE, LOCAL_FALSE */
+  uint32_t n_children;
+  base_slice key;
+} local_group;
+
+enum { LOCAL_TRUE = 0xFFFFFFFE, LOCAL_FALSE = 0xFFFFFFFD };
+
+/* One node that speaks about the value, with its subschemas that speak about the same value. */
+typedef struct local {
+  const node *n;
+  local_group *groups;
+  uint32_t n_groups;
+} local;
+
+struct text_automaton;
+struct number_automaton;
+struct situation;
+
+typedef struct start {
+  bool known, dead;
+  const uint64_t *failed; /* literals: roots that are false of them; NULL: none */
+  struct text_state *text;
+  struct number_state *number;
+  struct situation *situation;
+} start;
+
+/* What is asked of a value. The roots below n_all must hold or the document fails; of the others it is reported which
+ * hold. `one_needed`: the document also fails when none of these holds. */
+typedef struct plan {
+  uint32_t *roots, n_roots, n_all;
+  bool one_needed;
+  uint32_t *root_local; /* local, LOCAL_TRUE, LOCAL_FALSE */
+  local *locals;
+  uint32_t n_locals, words;
+  bool plain; /* no groups: a local is true when its own part is */
+  bool depends_on_keys; /* has GROUP_KEY, or truth that a key's presence decides early */
+  start starts[7];
+  mask_map situations, numbers;
+  struct object_names *names;
+  uint64_t id;
+} plan;
+
+/* An open object or array: which locals have failed for certain, which hold for certain. */
+typedef struct situation {
+  plan *plan;
+  jdoc_kind kind;
+  uint64_t *failed, *done;
+  bool dead;
+  bool plain; /* nothing but the plan's single local: shortcuts apply */
+  uint64_t *vital, *vital_known; /* locals whose failure is the document's */
+  mask_map slots; /* keys and items: struct slot */
+  mask_map free_by; /* by which patterns are alive: see mask_key_may_be_free */
+} situation;
+
+/* What a key or an item's place asks of the value behind it. */
+typedef struct link {
+  uint32_t root, local;
+  bool counts; /* contains: counts when true; otherwise: fails the local when false */
+} link;
+
+typedef struct slot {
+  situation *after; /* the parent's situation once the key or item has come; NULL: it may not */
+  plan *plan;
+  link *links;
+  uint32_t n_links;
+  bool simple; /* no counting: all roots true means that nothing changes */
+} slot;
+
+/* Names that a plan's objects know: sorted, as a trie whose nodes span ranges of them. */
+typedef struct object_names {
+  base_slice *name;
+  uint32_t n_names;
+  struct text_automaton *automaton;
+  struct text_state **state; /* by name: where the automaton is behind it; made when asked for */
+  bool bounded;              /* a local has maxProperties */
+  uint32_t **pattern; /* by local: for each of its patterns the expression, as the automaton numbers them */
+  uint32_t *sub;      /* by local: which automaton of propertyNames; MASK_NONE */
+  uint32_t **required; /* by local: names, as numbers */
+} object_names;
+
+/* ---- strings ---- */
+
+typedef struct trie_node {
+  uint32_t first, last; /* the strings below it are first..last - 1 in sorted order */
+  uint32_t child, n_children; /* in trie.edges */
+  bool ends; /* string `first` ends here */
+} trie_node;
+
+enum { TEXT_CHAR = 0 }; /* text_state.lexical between characters */
+
+typedef struct text_trie {
+  trie_node *nodes;
+  uint32_t n_nodes, cap_nodes;
+  struct trie_edge {
+    uint8_t byte;
+    uint32_t to;
+  } *edges;
+  uint32_t n_edges, cap_edges;
+} text_trie;
+
+enum { TRIE_OFF = 0xFFFFFFFF };
+
+typedef struct text_local {
+  uint32_t local;
+  uint32_t regex[3], n_regex; /* in the automaton's list */
+  uint32_t min_length, max_length;
+  uint32_t *members; /* members[i]: how many of the trie's strings before i are in the enum; NULL: no enum */
+} text_local;
+
+/* An automaton over the bytes of a JSON string behind its opening quote. For keys it also tells names apart. */
+typedef struct text_automaton {
+  struct mask_rule *rule;
+  plan *plan; /* of a value; NULL: keys */
+  const uint64_t *own_failed;
+  text_trie trie;
+  base_slice *strings;
+  uint32_t n_strings;
+  regex **regexes;
+  uint32_t n_regexes;
+  struct text_state **subs_start; /* keys: automata of propertyNames */
+  uint32_t n_subs;
+  text_local *locals;
+  uint32_t n_locals;
+  uint32_t count_cap; /* characters are counted up to here */
+  bool is_key, is_free; /* nothing is asked */
+  mask_map states;
+} text_automaton;
+
+typedef struct text_state {
+  text_automaton *automaton;
+  struct text_state **next; /* 256; NULL: not made; &mask_text_dead */
+  uint32_t lexical;         /* between characters, in UTF-8, in an escape */
+  uint32_t trie, count;
+  uint32_t *regex;
+  struct text_state **subs;
+  bool may_close;            /* a value: the closing quote may come */
+  const uint64_t *failed;    /* then the roots that are false; NULL: none */
+  bool is_free;              /* only "may it close" sets it apart from any text */
+  uint32_t more_min, more_max; /* is_free: characters that must and may follow */
+  uint64_t id;
+  uint64_t alive;            /* keys: a hash of which patterns may still match */
+  struct memo *memo;         /* see walk.c */
+} text_state;
+
+extern const text_state mask_text_dead_state;
+#define mask_text_dead (*(text_state *)(uintptr_t)&mask_text_dead_state)
+
+text_automaton *mask_text_of_plan(struct mask_rule *r, plan *p, const uint64_t *own_failed);
+text_automaton *mask_text_of_keys(struct mask_rule *r, object_names *names, regex **regexes, uint32_t n_regexes,
+                                  text_state **subs, uint32_t n_subs);
+text_state *mask_text_start(text_automaton *t);
+text_state *mask_text_step(text_state *s, uint8_t byte); /* &mask_text_dead */
+bool mask_text_build_trie(mask_pool *p, text_trie *t, const base_slice *sorted, uint32_t count);
+
+/* ---- numbers ---- */
+
+typedef struct number_state {
+  plan *plan;
+  struct number_state *next[16]; /* by character: digits, . - + e E */
+  uint8_t phase;
+  bool negative, nonzero; /* the sign is -; a digit other than 0 was there */
+  bool shrinks;           /* only a negative exponent may follow */
+  bool may_end;
+  const uint64_t *failed; /* then the roots that are false; NULL: none */
+  uint64_t *lost, *open;  /* locals that cannot hold any more; that still depend on the digits */
+  const char *text;       /* the digits so far, kept while a local is open */
+  uint32_t len;
+} number_state;
+
+extern const number_state mask_number_dead_state;
+#define mask_number_dead (*(number_state *)(uintptr_t)&mask_number_dead_state)
+
+number_state *mask_number_start(struct mask_rule *r, plan *p, const uint64_t *own_failed);
+number_state *mask_number_step(struct mask_rule *r, number_state *s, uint8_t byte);
+
+/* ---- truth ---- */
+
+/* Roots of p that are false when these locals' own parts are false (the others true): bits of roots, NULL when none
+ * is; sets *fatal when the document fails. `keys` tells which keys there are (GROUP_KEY); may be NULL. */
+const uint64_t *mask_plan_judge(struct mask_rule *r, plan *p, const uint64_t *own_failed, const uint64_t *seen,
+                                bool *fatal);
+/* The same while some own parts are still open: only certain failure. own_done: hold for certain. */
+bool mask_plan_is_lost(struct mask_rule *r, plan *p, const uint64_t *own_failed, const uint64_t *own_done);
+plan *mask_plan_of(struct mask_rule *r, const uint32_t *roots, uint32_t n_roots, uint32_t n_all, bool one_needed);
+start *mask_plan_start(struct mask_rule *r, plan *p, jdoc_kind kind);
+situation *mask_situation_of(struct mask_rule *r, plan *p, jdoc_kind kind, const uint64_t *failed,
+                             const uint64_t *done);
+object_names *mask_plan_names(struct mask_rule *r, plan *p);
+uint32_t mask_names_find(const object_names *names, base_slice name); /* MASK_NONE */
+/* s with more locals failed and done (either may be NULL). */
+situation *mask_situation_with(struct mask_rule *r, situation *s, const uint64_t *failed, const uint64_t *done);
+/* Slot of a key (name or MASK_NONE, with the patterns it matches and the names rules it fails) or of an item. */
+slot *mask_slot_of_key(struct mask_rule *r, situation *s, uint32_t name, text_state *key);
+slot *mask_slot_of_item(struct mask_rule *r, situation *s, uint32_t index);
+bool mask_key_may_be_free(struct mask_rule *r, situation *s, const text_state *key);
+
+/* ---- the rule ---- */
+
+struct mask_rule {
+  const base_allocator *allocator;
+  mask_options options;
+  mask_pool pool;
+  char *text; /* the schema, copied */
+  size_t text_len;
+  jdoc doc;
+  int draft; /* 4, 6, 7, 2019, 2020 */
+  node **nodes;
+  uint32_t n_nodes, cap_nodes;
+  uint32_t *node_at; /* by value of the document */
+  regex **regexes;
+  base_slice *regex_text;
+  uint32_t n_regexes, cap_regexes;
+  mask_map regex_by_text;
+  mask_note_list notes;
+  constrain_schema *validator; /* when notes ask for it */
+  plan *root;
+  mask_map plans;
+  uint8_t *truth; /* scratch: one for each local of the largest plan */
+  uint32_t cap_truth;
+  uint32_t *stamp_of, *local_of, stamp; /* scratch by node, while a plan is built */
+  mask_map failed_sets;
+  uint64_t ids;
+  base_status failed;
+  base_error error;
+  regex *whole; /* a rule that is one expression */
+};
+
+/* ---- the machine ---- */
+
+/* A key that no name is, where it stands in the text, quotes not counted. */
+typedef struct free_key {
+  uint32_t start, len;
+  struct free_key *next;
+} free_key;
+
+typedef struct item_hash {
+  uint64_t hash;
+  struct item_hash *next;
+} item_hash;
+
+/* An open object or array, or the place of the whole document. Never changed once made: a step makes a new one, so
+ * that all states of a walk and of the past stand side by side. */
+typedef struct frame {
+  struct frame *up;
+  situation *s;  /* NULL: the place of the document */
+  slot *slot;    /* of the value in progress */
+  uint64_t hash; /* 0: not worked out */
+  uint32_t count, start, n_words;
+  free_key *keys;
+  item_hash *items;
+  uint64_t words[]; /* object: names that were seen; array with contains: how many items count, by local */
+} frame;
+
+typedef enum mode {
+  MODE_VALUE, MODE_STRING, MODE_NUMBER, MODE_LITERAL,
+  MODE_FIRST_KEY, /* behind { */
+  MODE_NEXT_KEY,  /* behind , in an object */
+  MODE_KEY,       /* in a key */
+  MODE_COLON,     /* behind a key */
+  MODE_FIRST_ITEM, /* behind [ */
+  MODE_AFTER,     /* behind a value in an object or array */
+  MODE_END,       /* behind the document */
+  MODE_PATTERN    /* the rule is one regular expression */
+} mode;
+
+typedef struct point {
+  frame *top;
+  union {
+    text_state *text;
+    number_state *number;
+    const char *rest; /* of a literal */
+    uint32_t pattern;
+  } in;
+  const uint64_t *failed; /* of a literal, when it ends */
+  uint32_t start;         /* of the key or value in progress */
+  uint8_t mode, gap;      /* gap: white space so far */
+} point;
+
+struct mask_run {
+  const base_allocator *allocator;
+  mask_rule *rule;
+  mask_vocab *vocab;
+  mask_pool pool; /* frames */
+  point now;
+  frame *root;
+  slot root_slot;
+  base_buf text;
+  size_t len; /* of text that counts: a walk writes behind it */
+  struct past {
+    point now;
+    size_t len;
+    mask_mark mark;
+  } *past;
+  uint32_t n_past, cap_past;
+  struct mask_tables *tables; /* masks by state */
+  base_status failed;
+};
+
+/* Takes text.ptr[at], the byte at the end of the text so far. False: it may not come next; p is then spoilt. */
+bool mask_step(mask_run *run, point *p, size_t at);
+/* May the key that has come to k still end as one that may be here? */
+bool mask_key_is_alive(mask_run *run, const frame *f, text_state *k);
+bool mask_point_may_end(const mask_run *run, const point *p);
+uint64_t mask_frame_hash(const mask_run *run, frame *f);
+uint32_t *mask_tables_find(mask_run *run, const point *p);
+void mask_tables_close(mask_run *run);
+
+/* ---- the vocabulary: a trie, its nodes depth first ---- */
+
+enum { MASK_MAX_PIECE = 512 };
+
+struct mask_vocab {
+  const base_allocator *allocator;
+  uint32_t n_tokens, n_nodes, n_words;
+  size_t bytes;
+  uint8_t *byte;    /* by node */
+  uint16_t *depth;  /* 1 for the first byte */
+  uint32_t *end;    /* behind the last node below it */
+  uint32_t *first;  /* tokens that end here: token[first[i]] .. token[first[i + 1]] - 1 */
+  uint32_t *token;
+  base_slice *pieces;
+  char *text;
+  void *block;
+};
+
+base_status mask_schema_compile(mask_rule *r, base_error *err);
+const char *mask_format_pattern(base_slice name); /* NULL: no format that is enforced */
+void mask_fail(mask_rule *r, base_status code);
+
+#endif

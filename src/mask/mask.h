@@ -1,0 +1,96 @@
+/* mask: which tokens may come next so that the text can still become what a rule asks for.
+ *
+ * A rule is compiled from a JSON Schema, a regular expression, a GBNF grammar or OpenAI's tools. For JSON Schema it
+ * is an exact validator that runs on bytes: one frame for each open object or array, in it what every subschema that
+ * applies to the value still says (holds, fails, open), and automata for strings, numbers and keys. A byte is refused
+ * as soon as it makes the document's truth impossible; so is a closing bracket behind which it would be false. All of
+ * it is built when first needed and kept, so that compiling is cheap. What one can only know at the end of a value
+ * (not, uniqueItems, oneOf whose branches overlap) is decided there: mask_rule_notes lists those places.
+ *
+ * The vocabulary is a trie of bytes. A mask is the walk of the trie from the present state; subtrees whose answer
+ * does not depend on the document (the inside of a string) are kept as tables, whole masks by state.
+ *
+ * What text a schema allows: the document alone without white space around it; white space by option; strings with
+ * the escapes \" \\ \/ \b \f \n \r \t and \u00XX for control characters only (keys: the shortest spelling); numbers
+ * with an exponent only where bounds allow any magnitude; no key twice. One thread at a time per rule. */
+#ifndef MASK_MASK_H
+#define MASK_MASK_H
+
+#include "base/base.h"
+
+/* ---- the vocabulary ---- */
+
+typedef struct mask_vocab mask_vocab;
+
+/* Token id stands for piece(ctx, id): bytes, which need not be UTF-8; an empty piece (control tokens) is never in a
+ * mask. Pieces over 512 bytes are never allowed. Takes some 20 ms and 12 MB for 128,000 tokens. Immutable but for
+ * tables that rules fill in: one thread at a time. */
+base_status mask_vocab_open(mask_vocab **out, size_t n_tokens, base_slice (*piece)(void *ctx, uint32_t id), void *ctx,
+                            const base_allocator *a, base_error *err);
+void mask_vocab_close(mask_vocab *v); /* NULL is harmless */
+size_t mask_vocab_words(const mask_vocab *v); /* 32-bit words of a mask */
+
+/* ---- rules ---- */
+
+typedef struct mask_rule mask_rule;
+
+typedef enum mask_space {
+  MASK_SPACE_SINGLE, /* one space may follow a comma and a colon, as json.dumps writes */
+  MASK_SPACE_NONE,
+  MASK_SPACE_ANY /* up to 20 of space, tab and line ends wherever JSON allows them inside the document */
+} mask_space;
+
+typedef struct mask_options {
+  mask_space space;
+  bool ignore_formats; /* formats are annotations only */
+  size_t max_bytes;    /* memory of a rule and its runs' tables; 0: 192 MiB */
+} mask_options;
+
+/* options may be NULL. BASE_EFORMAT: not JSON, or a keyword whose value has no meaning; BASE_EUNSUPPORTED: something
+ * that can neither be enforced nor checked; BASE_ELIMIT: over a bound. err->where is the place in the schema. */
+base_status mask_schema(mask_rule **out, base_slice json, const mask_options *o, const base_allocator *a,
+                        base_error *err);
+/* The whole text matches an ECMA-262 expression (see regex/regex.h). */
+base_status mask_regex(mask_rule **out, base_slice pattern, const mask_options *o, const base_allocator *a,
+                       base_error *err);
+void mask_rule_close(mask_rule *r); /* NULL is harmless; after its runs */
+
+/* A keyword that is not enforced byte by byte. */
+typedef struct mask_note {
+  const char *path;    /* JSON Pointer into the schema */
+  const char *keyword;
+  const char *reason;
+  bool at_end; /* decided when the value ends (the mask then refuses its last byte); false: by the validator alone */
+} mask_note;
+size_t mask_rule_notes(const mask_rule *r);
+mask_note mask_rule_note(const mask_rule *r, size_t i); /* all NULL past the end */
+size_t mask_rule_bytes(const mask_rule *r);             /* memory held at present */
+size_t mask_rule_schemas(const mask_rule *r);           /* subschemas compiled */
+
+/* ---- one text under a rule ---- */
+
+typedef struct mask_run mask_run;
+
+base_status mask_run_open(mask_run **out, mask_rule *r, mask_vocab *v, const base_allocator *a, base_error *err);
+void mask_run_close(mask_run *run); /* NULL is harmless */
+void mask_run_reset(mask_run *run); /* to the empty text; tables are kept */
+
+/* Bit id % 32 of word id / 32: token id may come next. Valid until the next call on this run. NULL when something ran
+ * out (memory, a bound): mask_run_failed says what. A mask without a bit and a text that may not end is a dead end,
+ * which only what mask_rule_notes lists can lead to. */
+const uint32_t *mask_run_mask(mask_run *run);
+/* Takes a token, which the mask need not have been asked about: BASE_EMISMATCH (nothing changes) when it may not come
+ * next. */
+base_status mask_run_commit(mask_run *run, uint32_t token);
+/* The same for bytes. */
+base_status mask_run_commit_bytes(mask_run *run, base_slice bytes);
+bool mask_run_may_end(mask_run *run);        /* the text so far is complete; it may still be allowed to go on */
+bool mask_run_must_end(mask_run *run);       /* complete, and nothing may follow */
+base_slice mask_run_text(const mask_run *run); /* all bytes so far */
+size_t mask_run_commits(const mask_run *run);  /* how many can be taken back */
+void mask_run_rollback(mask_run *run, size_t commits); /* takes back the last ones; clamped */
+base_status mask_run_failed(const mask_run *run);
+/* The bytes that must follow, as many as are certain (at most room); 0 where there is a choice. They are not taken. */
+size_t mask_run_forced(mask_run *run, char *out, size_t room);
+
+#endif
