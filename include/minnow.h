@@ -510,6 +510,39 @@ MN_API void mn_schema_check_options_init(mn_schema_check_options *o);
 MN_API int mn_schema_check(const mn_schema *s, const char *json, size_t len, const mn_schema_check_options *o,
                            mn_error *err);
 
+/* ---- measuring token masks: MaskBench's procedure ---- */
+
+typedef struct mn_schema_bench_options {
+  size_t size;
+  const char *file;      /* JSONL rows {"name","schema","tests":[{"valid","data"}]} */
+  const char *tokenizer; /* a GGUF file with a tokenizer, or a file of tiktoken ranks (split as Llama 3 does) */
+  const char *only;      /* the row of this name alone; NULL: all */
+  size_t limit;          /* rows; 0: all */
+  bool any_space;        /* masks allow any white space, not only what json.dumps writes */
+  bool check_masks;      /* also try tokens that a mask refused, and count where a commit disagrees */
+  /* Called for each row that does not pass: what went wrong in a word or two, and where. */
+  void (*failure)(void *ctx, const char *name, const char *what, const char *detail);
+  void *failure_ctx;
+} mn_schema_bench_options;
+
+typedef struct mn_schema_bench_spread {
+  double mean_us, p50_us, p90_us, p99_us, p999_us, max_us;
+} mn_schema_bench_spread;
+
+typedef struct mn_schema_bench_report {
+  size_t schemas, tests, tokens;
+  size_t passing;          /* every instance was judged right by its tokens */
+  size_t passing_with_end; /* and by whether the text may end there */
+  size_t not_compiled, accepts_invalid, refuses_valid, ran_out, wrong_end;
+  size_t disagreements;    /* between mask and commit; must be 0 */
+  size_t most_bytes;       /* of one schema with its tables */
+  size_t peak_bytes;       /* of the process */
+  mn_schema_bench_spread mask, compile; /* one mask with its commit; one schema */
+} mn_schema_bench_report;
+
+MN_API void mn_schema_bench_options_init(mn_schema_bench_options *o);
+MN_API int mn_schema_bench(const mn_schema_bench_options *o, mn_schema_bench_report *report, mn_error *err);
+
 #ifdef __cplusplus
 }
 #endif

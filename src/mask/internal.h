@@ -155,13 +155,13 @@ struct text_automaton;
 struct number_automaton;
 struct situation;
 
-typedef struct start {
+typedef struct beginning {
   bool known, dead;
   const uint64_t *failed; /* literals: roots that are false of them; NULL: none */
   struct text_state *text;
   struct number_state *number;
   struct situation *situation;
-} start;
+} beginning;
 
 /* What is asked of a value. The roots below n_all must hold or the document fails; of the others it is reported which
  * hold. `one_needed`: the document also fails when none of these holds. */
@@ -173,7 +173,7 @@ typedef struct plan {
   uint32_t n_locals, words;
   bool plain; /* no groups: a local is true when its own part is */
   bool depends_on_keys; /* has GROUP_KEY, or truth that a key's presence decides early */
-  start starts[7];
+  beginning starts[7];
   mask_map situations, numbers;
   struct object_names *names;
   uint64_t id;
@@ -321,7 +321,7 @@ const uint64_t *mask_plan_judge(struct mask_rule *r, plan *p, const uint64_t *ow
 /* The same while some own parts are still open: only certain failure. own_done: hold for certain. */
 bool mask_plan_is_lost(struct mask_rule *r, plan *p, const uint64_t *own_failed, const uint64_t *own_done);
 plan *mask_plan_of(struct mask_rule *r, const uint32_t *roots, uint32_t n_roots, uint32_t n_all, bool one_needed);
-start *mask_plan_start(struct mask_rule *r, plan *p, jdoc_kind kind);
+beginning *mask_plan_start(struct mask_rule *r, plan *p, jdoc_kind kind);
 situation *mask_situation_of(struct mask_rule *r, plan *p, jdoc_kind kind, const uint64_t *failed,
                              const uint64_t *done);
 object_names *mask_plan_names(struct mask_rule *r, plan *p);
@@ -443,6 +443,7 @@ bool mask_point_may_end(const mask_run *run, const point *p);
 uint64_t mask_frame_hash(const mask_run *run, frame *f);
 uint32_t *mask_tables_find(mask_run *run, const point *p);
 void mask_tables_close(mask_run *run);
+size_t mask_tables_bytes(const mask_run *run);
 
 /* ---- the vocabulary: a trie, its nodes depth first ---- */
 
@@ -455,15 +456,23 @@ struct mask_vocab {
   uint8_t *byte;    /* by node */
   uint16_t *depth;  /* 1 for the first byte */
   uint32_t *end;    /* behind the last node below it */
-  uint32_t *first;  /* tokens that end here: token[first[i]] .. token[first[i + 1]] - 1 */
-  uint32_t *token;
-  base_slice *pieces;
+  uint32_t *first;  /* the first token at or below the node, in sorted order; behind the last node: how many there are */
+  uint32_t *token;  /* by sorted order. Those that end at node i come first: see mask_node_tokens */
+  base_slice *pieces; /* by id */
   char *text;
+  size_t text_len;
   void *block;
 };
 
 base_status mask_schema_compile(mask_rule *r, base_error *err);
 const char *mask_format_pattern(base_slice name); /* NULL: no format that is enforced */
 void mask_fail(mask_rule *r, base_status code);
+
+
+/* How many tokens end at node i: they are token[first[i]], token[first[i] + 1] ... */
+static inline uint32_t mask_node_tokens(const mask_vocab *v, uint32_t i) {
+  /* the next node is the first child, if there is one, and then its first token is the first that is longer */
+  return v->first[i + 1] - v->first[i];
+}
 
 #endif

@@ -347,7 +347,7 @@ static jdoc_kind kind_of(uint8_t b) {
 static bool begin_value(mask_run *run, point *p, size_t at, uint8_t b) {
   jdoc_kind kind = kind_of(b);
   if (kind == JDOC_NUMBER && b != '-' && (b < '0' || b > '9')) return false;
-  const start *s = mask_plan_start(run->rule, p->top->slot->plan, kind);
+  const beginning *s = mask_plan_start(run->rule, p->top->slot->plan, kind);
   if (s->dead || !s->known) return false;
   p->gap = 0;
   p->start = (uint32_t)at;

@@ -90,6 +90,7 @@ base_slice mask_run_text(const mask_run *run); /* all bytes so far */
 size_t mask_run_commits(const mask_run *run);  /* how many can be taken back */
 void mask_run_rollback(mask_run *run, size_t commits); /* takes back the last ones; clamped */
 base_status mask_run_failed(const mask_run *run);
+size_t mask_run_bytes(const mask_run *run); /* memory held: frames, text, masks */
 /* The bytes that must follow, as many as are certain (at most room); 0 where there is a choice. They are not taken. */
 size_t mask_run_forced(mask_run *run, char *out, size_t room);
 

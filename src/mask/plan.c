@@ -281,8 +281,8 @@ static void own_parts(const plan *p, jdoc_kind kind, uint64_t *failed, uint64_t 
   }
 }
 
-start *mask_plan_start(mask_rule *r, plan *p, jdoc_kind kind) {
-  start *s = &p->starts[kind];
+beginning *mask_plan_start(mask_rule *r, plan *p, jdoc_kind kind) {
+  beginning *s = &p->starts[kind];
   if (s->known || r->failed != BASE_OK) return s;
   uint64_t *failed = take(r, p->words * sizeof *failed), *done = take(r, p->words * sizeof *done);
   if (failed == NULL || done == NULL) return s;
@@ -423,7 +423,7 @@ static bool add_key_rules(mask_rule *r, plan *p, object_names *names) {
     if (n->names == MASK_NONE) continue;
     plan *of_names = mask_plan_of(r, &n->names, 1, 1, false);
     if (of_names == NULL) return false;
-    start *s = mask_plan_start(r, of_names, JDOC_STRING);
+    beginning *s = mask_plan_start(r, of_names, JDOC_STRING);
     names->sub[i] = n_subs;
     subs[n_subs++] = s->dead ? &mask_text_dead : s->text;
   }

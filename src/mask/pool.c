@@ -83,10 +83,11 @@ void *mask_pool_grow(mask_pool *p, void *old, size_t unit, uint32_t count, uint3
 
 /* ---- the map ---- */
 
+/* The hash so far is stirred before the value comes in, so that (a, b) and (b, a) differ. */
 uint64_t mask_mix(uint64_t h, uint64_t value) {
-  h = (h ^ value) * UINT64_C(0x9E3779B97F4A7C15);
-  h ^= h >> 29;
-  h *= UINT64_C(0xBF58476D1CE4E5B9);
+  h = (h + UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xD6E8FEB86659FD93);
+  h = (h ^ (h >> 32) ^ value) * UINT64_C(0x9E3779B97F4A7C15);
+  h = (h ^ (h >> 29)) * UINT64_C(0xBF58476D1CE4E5B9);
   return h ^ (h >> 32);
 }
 

@@ -1,0 +1,265 @@
+/* mask/run: rules opened and closed, and one text under a rule: masks, commits, what is taken back. */
+#include <string.h>
+
+#include "mask/internal.h"
+
+/* ---- rules ---- */
+
+static mask_rule *new_rule(const mask_options *o, const base_allocator *a, base_error *err) {
+  if (a == NULL) a = base_allocator_libc();
+  mask_rule *r = base_calloc(a, 1, sizeof *r);
+  if (r == NULL) {
+    base_fail(err, BASE_ENOMEM, "rule", "out of memory");
+    return NULL;
+  }
+  r->allocator = a;
+  if (o != NULL) r->options = *o;
+  if (r->options.max_bytes == 0) r->options.max_bytes = (size_t)192 << 20;
+  mask_pool_init(&r->pool, a, r->options.max_bytes);
+  return r;
+}
+
+base_status mask_schema(mask_rule **out, base_slice json, const mask_options *o, const base_allocator *a,
+                        base_error *err) {
+  jdoc_limits limits = {.depth = 10000};
+  *out = NULL;
+  mask_rule *r = new_rule(o, a, err);
+  if (r == NULL) return BASE_ENOMEM;
+  base_status status = BASE_ENOMEM;
+  r->text_len = json.len;
+  r->text = base_alloc(r->allocator, json.len);
+  if (r->text == NULL) {
+    base_fail(err, BASE_ENOMEM, "schema", "out of memory");
+    goto done;
+  }
+  if (json.len > 0) memcpy(r->text, json.ptr, json.len);
+  status = jdoc_open(&r->doc, (base_slice){r->text, json.len}, &limits, "schema", r->allocator, err);
+  if (status == BASE_OK) status = mask_schema_compile(r, err);
+done:
+  if (status != BASE_OK) {
+    mask_rule_close(r);
+    return status;
+  }
+  *out = r;
+  return BASE_OK;
+}
+
+base_status mask_regex(mask_rule **out, base_slice pattern, const mask_options *o, const base_allocator *a,
+                       base_error *err) {
+  regex_options options = {.whole = true, .max_states = 100000, .max_bytes = (size_t)64 << 20};
+  *out = NULL;
+  mask_rule *r = new_rule(o, a, err);
+  if (r == NULL) return BASE_ENOMEM;
+  base_status status = regex_open(&r->whole, pattern, &options, r->allocator, err);
+  if (status != BASE_OK) {
+    mask_rule_close(r);
+    return status;
+  }
+  *out = r;
+  return BASE_OK;
+}
+
+void mask_rule_close(mask_rule *r) {
+  if (r == NULL) return;
+  for (uint32_t i = 0; i < r->n_regexes; i++) regex_close(r->regexes[i]);
+  regex_close(r->whole);
+  constrain_schema_close(r->validator);
+  jdoc_close(&r->doc);
+  base_free(r->allocator, r->text, r->text_len);
+  mask_pool_free(&r->pool);
+  base_free(r->allocator, r, sizeof *r);
+}
+
+size_t mask_rule_notes(const mask_rule *r) {
+  return r->notes.count;
+}
+
+mask_note mask_rule_note(const mask_rule *r, size_t i) {
+  return i < r->notes.count ? r->notes.note[i] : (mask_note){0};
+}
+
+size_t mask_rule_bytes(const mask_rule *r) {
+  size_t bytes = r->pool.held + r->text_len + r->doc.n_nodes * sizeof(jdoc_node);
+  for (uint32_t i = 0; i < r->n_regexes; i++) bytes += regex_bytes(r->regexes[i]);
+  return bytes + (r->whole != NULL ? regex_bytes(r->whole) : 0);
+}
+
+size_t mask_rule_schemas(const mask_rule *r) {
+  return r->n_nodes;
+}
+
+/* ---- runs ---- */
+
+static bool reserve(mask_run *run, size_t len) {
+  base_buf *b = &run->text;
+  if (b->cap > len) return true;
+  size_t cap = b->cap == 0 ? 1024 : b->cap;
+  while (cap <= len) cap *= 2;
+  char *grown = run->allocator->resize(run->allocator->ctx, b->ptr, b->cap, cap);
+  if (grown == NULL) {
+    run->failed = BASE_ENOMEM;
+    return false;
+  }
+  b->ptr = grown;
+  b->cap = cap;
+  return true;
+}
+
+base_status mask_run_open(mask_run **out, mask_rule *r, mask_vocab *v, const base_allocator *a, base_error *err) {
+  *out = NULL;
+  if (a == NULL) a = base_allocator_libc();
+  mask_run *run = base_calloc(a, 1, sizeof *run);
+  if (run == NULL) return base_fail(err, BASE_ENOMEM, "run", "out of memory");
+  run->allocator = a;
+  run->rule = r;
+  run->vocab = v;
+  mask_pool_init(&run->pool, a, r->options.max_bytes);
+  run->text.allocator = a;
+  run->root = mask_pool_take(&run->pool, sizeof *run->root);
+  if (run->root == NULL || !reserve(run, MASK_MAX_PIECE)) {
+    mask_run_close(run);
+    return base_fail(err, BASE_ENOMEM, "run", "out of memory");
+  }
+  run->root_slot = (slot){.plan = r->root, .simple = true};
+  run->root->slot = &run->root_slot;
+  mask_run_reset(run);
+  *out = run;
+  return BASE_OK;
+}
+
+void mask_run_close(mask_run *run) {
+  if (run == NULL) return;
+  mask_tables_close(run);
+  mask_pool_free(&run->pool);
+  base_free(run->allocator, run->past, run->cap_past * sizeof *run->past);
+  base_free(run->allocator, run->text.ptr, run->text.cap);
+  base_free(run->allocator, run, sizeof *run);
+}
+
+void mask_run_reset(mask_run *run) {
+  if (run->n_past > 0) mask_run_rollback(run, run->n_past);
+  run->now = (point){.top = run->root, .mode = MODE_VALUE};
+  if (run->rule->whole != NULL) {
+    run->now.mode = MODE_PATTERN;
+    run->now.in.pattern = REGEX_START;
+  }
+  run->len = 0;
+}
+
+base_status mask_run_failed(const mask_run *run) {
+  if (run->failed != BASE_OK) return run->failed;
+  if (run->pool.failed != BASE_OK) return run->pool.failed;
+  if (run->rule->whole != NULL && regex_failed(run->rule->whole) != BASE_OK) return regex_failed(run->rule->whole);
+  return run->rule->failed;
+}
+
+size_t mask_run_bytes(const mask_run *run) {
+  return run->pool.held + run->text.cap + run->cap_past * sizeof *run->past + mask_tables_bytes(run);
+}
+
+const uint32_t *mask_run_mask(mask_run *run) {
+  if (mask_run_failed(run) != BASE_OK || !reserve(run, run->len + MASK_MAX_PIECE)) return NULL;
+  const uint32_t *words = mask_tables_find(run, &run->now);
+  return mask_run_failed(run) == BASE_OK ? words : NULL;
+}
+
+static bool remember(mask_run *run) {
+  if (run->n_past == run->cap_past) {
+    uint32_t cap = run->cap_past == 0 ? 64 : 2 * run->cap_past;
+    void *grown = run->allocator->resize(run->allocator->ctx, run->past, run->cap_past * sizeof *run->past,
+                                         cap * sizeof *run->past);
+    if (grown == NULL) {
+      run->failed = BASE_ENOMEM;
+      return false;
+    }
+    run->past = grown;
+    run->cap_past = cap;
+  }
+  run->past[run->n_past++] = (struct past){run->now, run->len, mask_pool_mark(&run->pool)};
+  return true;
+}
+
+base_status mask_run_commit_bytes(mask_run *run, base_slice bytes) {
+  if (mask_run_failed(run) != BASE_OK) return mask_run_failed(run);
+  if (bytes.len == 0) return BASE_EMISMATCH;
+  if (!reserve(run, run->len + bytes.len + MASK_MAX_PIECE) || !remember(run)) return run->failed;
+  for (size_t i = 0; i < bytes.len; i++) {
+    run->text.ptr[run->len] = bytes.ptr[i];
+    if (!mask_step(run, &run->now, run->len)) {
+      mask_run_rollback(run, 1);
+      return mask_run_failed(run) != BASE_OK ? mask_run_failed(run) : BASE_EMISMATCH;
+    }
+    run->len++;
+  }
+  return BASE_OK;
+}
+
+base_status mask_run_commit(mask_run *run, uint32_t token) {
+  if (token >= run->vocab->n_tokens) return BASE_EMISMATCH;
+  return mask_run_commit_bytes(run, run->vocab->pieces[token]);
+}
+
+void mask_run_rollback(mask_run *run, size_t commits) {
+  if (commits > run->n_past) commits = run->n_past;
+  if (commits == 0) return;
+  run->n_past -= (uint32_t)commits;
+  const struct past *p = &run->past[run->n_past];
+  run->now = p->now;
+  run->len = p->len;
+  mask_pool_back(&run->pool, p->mark);
+}
+
+size_t mask_run_commits(const mask_run *run) {
+  return run->n_past;
+}
+
+base_slice mask_run_text(const mask_run *run) {
+  return (base_slice){run->text.ptr, run->len};
+}
+
+bool mask_run_may_end(mask_run *run) {
+  return mask_point_may_end(run, &run->now);
+}
+
+/* ---- what must follow ---- */
+
+/* The one byte that may follow p, 256 when none or more than one may. */
+static int only_byte(mask_run *run, const point *p, size_t at) {
+  int found = 256;
+  for (int b = 0; b < 256; b++) {
+    point next = *p;
+    run->text.ptr[at] = (char)b;
+    if (!mask_step(run, &next, at)) continue;
+    if (found != 256) return 256;
+    found = b;
+  }
+  return found;
+}
+
+bool mask_run_must_end(mask_run *run) {
+  if (!mask_run_may_end(run)) return false;
+  if (run->now.mode == MODE_END) return true;
+  for (int b = 0; b < 256; b++) {
+    point next = run->now;
+    run->text.ptr[run->len] = (char)b;
+    if (mask_step(run, &next, run->len)) return false;
+  }
+  return true;
+}
+
+size_t mask_run_forced(mask_run *run, char *out, size_t room) {
+  size_t n = 0;
+  point p = run->now;
+  mask_mark mark = mask_pool_mark(&run->pool);
+  if (mask_run_failed(run) != BASE_OK || !reserve(run, run->len + room + MASK_MAX_PIECE)) return 0;
+  while (n < room && !mask_point_may_end(run, &p)) {
+    int b = only_byte(run, &p, run->len + n);
+    if (b == 256) break;
+    run->text.ptr[run->len + n] = (char)b;
+    out[n] = (char)b;
+    if (!mask_step(run, &p, run->len + n)) break;
+    n++;
+  }
+  mask_pool_back(&run->pool, mark);
+  return mask_run_failed(run) == BASE_OK ? n : 0;
+}
