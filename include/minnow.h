@@ -510,6 +510,33 @@ MN_API void mn_schema_check_options_init(mn_schema_check_options *o);
 MN_API int mn_schema_check(const mn_schema *s, const char *json, size_t len, const mn_schema_check_options *o,
                            mn_error *err);
 
+/* ---- what of a schema masks enforce ---- */
+
+typedef struct mn_schema_note {
+  const char *path;    /* JSON Pointer into the schema */
+  const char *keyword;
+  const char *reason;
+  const char *decided; /* "end of value": the mask refuses the value's last byte; "end of document": the document's */
+} mn_schema_note;
+
+typedef struct mn_schema_explain_options {
+  size_t size;
+  bool no_formats; /* formats are annotations */
+  void (*note)(void *ctx, const mn_schema_note *n); /* may be NULL; its texts live during the call */
+  void *note_ctx;
+} mn_schema_explain_options;
+
+typedef struct mn_schema_explain_report {
+  size_t schemas;            /* subschemas compiled */
+  size_t bytes;              /* memory, before any text */
+  size_t at_end_of_value, at_end_of_document; /* notes of each kind */
+} mn_schema_explain_report;
+
+MN_API void mn_schema_explain_options_init(mn_schema_explain_options *o);
+/* Fails with the place in the schema when it cannot be compiled into masks. */
+MN_API int mn_schema_explain(const char *json, size_t len, const mn_schema_explain_options *o,
+                             mn_schema_explain_report *report, mn_error *err);
+
 /* ---- measuring token masks: MaskBench's procedure ---- */
 
 typedef struct mn_schema_bench_options {

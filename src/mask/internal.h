@@ -222,6 +222,7 @@ typedef struct object_names {
 typedef struct trie_node {
   uint32_t first, last; /* the strings below it are first..last - 1 in sorted order */
   uint32_t child, n_children; /* in trie.edges */
+  uint32_t depth;
   bool ends; /* string `first` ends here */
 } trie_node;
 
@@ -247,6 +248,8 @@ typedef struct text_local {
 } text_local;
 
 /* An automaton over the bytes of a JSON string behind its opening quote. For keys it also tells names apart. */
+typedef struct text_state text_state;
+
 typedef struct text_automaton {
   struct mask_rule *rule;
   plan *plan; /* of a value; NULL: keys */
@@ -260,12 +263,16 @@ typedef struct text_automaton {
   uint32_t n_subs;
   text_local *locals;
   uint32_t n_locals;
-  uint32_t count_cap; /* characters are counted up to here */
-  bool is_key, is_free; /* nothing is asked */
+  uint32_t count_cap; /* characters are counted in the state up to here */
+  /* Lengths that hold for all: counted outside the states, so that states, and what is known of them, are shared by
+   * all places in the string. */
+  uint32_t min_length, max_length;
+  bool is_key;
+  text_state *start, *nameless; /* made when asked for */
   mask_map states;
 } text_automaton;
 
-typedef struct text_state {
+struct text_state {
   text_automaton *automaton;
   struct text_state **next; /* 256; NULL: not made; &mask_text_dead */
   uint32_t lexical;         /* between characters, in UTF-8, in an escape */
@@ -275,19 +282,21 @@ typedef struct text_state {
   bool may_close;            /* a value: the closing quote may come */
   const uint64_t *failed;    /* then the roots that are false; NULL: none */
   bool is_free;              /* only "may it close" sets it apart from any text */
-  uint32_t more_min, more_max; /* is_free: characters that must and may follow */
+  uint32_t needs; /* characters that must follow, at least; where there is a max_length */
   uint64_t id;
   uint64_t alive;            /* keys: a hash of which patterns may still match */
-  struct memo *memo;         /* see walk.c */
-} text_state;
+};
 
 extern const text_state mask_text_dead_state;
 #define mask_text_dead (*(text_state *)(uintptr_t)&mask_text_dead_state)
 
-text_automaton *mask_text_of_plan(struct mask_rule *r, plan *p, const uint64_t *own_failed);
+/* count_inside: lengths are part of the states (names of properties). */
+text_automaton *mask_text_of_plan(struct mask_rule *r, plan *p, const uint64_t *own_failed, bool count_inside);
 text_automaton *mask_text_of_keys(struct mask_rule *r, object_names *names, regex **regexes, uint32_t n_regexes,
                                   text_state **subs, uint32_t n_subs);
 text_state *mask_text_start(text_automaton *t);
+text_state *mask_text_nameless(text_automaton *t); /* in a key that is no name; &mask_text_dead on failure */
+bool mask_text_in_escape(const text_state *s);
 text_state *mask_text_step(text_state *s, uint8_t byte); /* &mask_text_dead */
 bool mask_text_build_trie(mask_pool *p, text_trie *t, const base_slice *sorted, uint32_t count);
 
@@ -381,6 +390,7 @@ typedef struct item_hash {
  * that all states of a walk and of the past stand side by side. */
 typedef struct frame {
   struct frame *up;
+  bool exact; /* here or further out items are compared, so that a walk has to know the text exactly */
   situation *s;  /* NULL: the place of the document */
   slot *slot;    /* of the value in progress */
   uint64_t hash; /* 0: not worked out */
@@ -412,6 +422,7 @@ typedef struct point {
   } in;
   const uint64_t *failed; /* of a literal, when it ends */
   uint32_t start;         /* of the key or value in progress */
+  uint32_t count;         /* characters of the string so far */
   uint8_t mode, gap;      /* gap: white space so far */
 } point;
 
@@ -425,6 +436,7 @@ struct mask_run {
   slot root_slot;
   base_buf text;
   size_t len; /* of text that counts: a walk writes behind it */
+  bool vague; /* a walk that stands for many texts: a key that ends in it is like no other, see add_free_key */
   struct past {
     point now;
     size_t len;
@@ -437,10 +449,24 @@ struct mask_run {
 
 /* Takes text.ptr[at], the byte at the end of the text so far. False: it may not come next; p is then spoilt. */
 bool mask_step(mask_run *run, point *p, size_t at);
+/* Do the lengths of a value's string let it be in state s after count characters; may it end there? */
+static inline bool mask_length_allows(const text_state *s, uint32_t count) {
+  return s->automaton->max_length == MASK_NONE || (uint64_t)count + s->needs <= s->automaton->max_length;
+}
+static inline bool mask_text_may_close(const text_state *s, uint32_t count) {
+  return s->may_close && count >= s->automaton->min_length && (s->automaton->max_length == MASK_NONE || count <= s->automaton->max_length);
+}
 /* May the key that has come to k still end as one that may be here? */
 bool mask_key_is_alive(mask_run *run, const frame *f, text_state *k);
 bool mask_point_may_end(const mask_run *run, const point *p);
+/* Writes one character of a key (or more than one: UTF-8 byte by byte) as keys are spelt; returns how many bytes. */
+size_t mask_spell_key_byte(unsigned char c, char out[6]);
+text_state *mask_state_of_name(mask_rule *r, object_names *names, uint32_t i);
 uint64_t mask_frame_hash(const mask_run *run, frame *f);
+/* How a JSON string is spelt, without anything asked of it: the state behind a byte, TEXT_CLOSED behind the quote,
+ * TEXT_BAD. *counts: a character began. */
+enum { TEXT_CLOSED = 100, TEXT_BAD };
+uint32_t mask_text_spell(uint32_t lexical, uint8_t byte, bool key, bool *counts);
 uint32_t *mask_tables_find(mask_run *run, const point *p);
 void mask_tables_close(mask_run *run);
 size_t mask_tables_bytes(const mask_run *run);
@@ -462,6 +488,9 @@ struct mask_vocab {
   char *text;
   size_t text_len;
   void *block;
+  mask_map free_by_node; /* walk.c: insides of strings of which nothing is asked, by trie node */
+  uint32_t **at_most; /* masks: tokens inside a string with at most so many characters */
+  mask_pool pool;     /* of these tables */
 };
 
 base_status mask_schema_compile(mask_rule *r, base_error *err);

@@ -53,28 +53,32 @@ static text_state *step_text(text_state *s, const char *bytes, size_t len) {
   return s;
 }
 
-/* Where the automaton of keys is behind name i, written in its one spelling. */
-static text_state *state_of_name(mask_rule *r, object_names *names, uint32_t i) {
+size_t mask_spell_key_byte(unsigned char c, char out[6]) {
   static const char hex[] = "0123456789abcdef", letters[] = "btn\vfr";
+  out[0] = (char)c;
+  if (c >= 0x20 && c != '"' && c != '\\') return 1;
+  out[0] = '\\';
+  out[1] = (char)c;
+  if (c >= 0x20) return 2;
+  if (c >= 8 && c <= 13 && c != 11) {
+    out[1] = letters[c - 8];
+    return 2;
+  }
+  out[1] = 'u';
+  out[2] = out[3] = '0';
+  out[4] = hex[c >> 4];
+  out[5] = hex[c & 15];
+  return 6;
+}
+
+/* Where the automaton of keys is behind name i, written in its one spelling. */
+text_state *mask_state_of_name(mask_rule *r, object_names *names, uint32_t i) {
   if (names->state[i] != NULL) return names->state[i];
   text_state *s = mask_text_start(names->automaton);
   base_slice name = names->name[i];
   for (size_t k = 0; k < name.len && s != &mask_text_dead; k++) {
-    unsigned char c = (unsigned char)name.ptr[k];
-    char escape[6] = {'\\', (char)c, '0', '0', 0, 0};
-    size_t n = 2;
-    if (c < 0x20 && (c < 8 || c > 13 || c == 11)) {
-      escape[1] = 'u';
-      escape[4] = hex[c >> 4];
-      escape[5] = hex[c & 15];
-      n = 6;
-    } else if (c < 0x20) {
-      escape[1] = letters[c - 8];
-    } else if (c != '"' && c != '\\') {
-      s = step_text(s, (const char *)&c, 1);
-      continue;
-    }
-    s = step_text(s, escape, n);
+    char spelt[6];
+    s = step_text(s, spelt, mask_spell_key_byte((unsigned char)name.ptr[k], spelt));
   }
   if (r->failed == BASE_OK) names->state[i] = s;
   return s;
@@ -117,14 +121,24 @@ static bool count_allows(mask_run *run, const frame *f, uint32_t name) {
 static bool name_is_possible(mask_run *run, const frame *f, uint32_t name) {
   object_names *names = f->s->plan->names;
   if (bit_has(f->words, name)) return false;
-  text_state *k = state_of_name(run->rule, names, name);
+  text_state *k = mask_state_of_name(run->rule, names, name);
   if (k == &mask_text_dead) return false;
   slot *s = mask_slot_of_key(run->rule, f->s, name, k);
   return s != NULL && s->after != NULL && count_allows(run, f, name);
 }
 
+/* In an escape the names below the trie's node are not what may come, but those that one of its ends leads to. */
+static bool escape_is_alive(mask_run *run, const frame *f, text_state *k) {
+  for (const char *b = "\"\\nrtbfu0123456789abcdef"; *b != '\0'; b++) {
+    text_state *next = mask_text_step(k, (uint8_t)*b);
+    if (next != &mask_text_dead && mask_key_is_alive(run, f, next)) return true;
+  }
+  return false;
+}
+
 bool mask_key_is_alive(mask_run *run, const frame *f, text_state *k) {
   const object_names *names = f->s->plan->names;
+  if (mask_text_in_escape(k)) return escape_is_alive(run, f, k);
   if (mask_key_may_be_free(run->rule, f->s, k) && count_allows(run, f, MASK_NONE)) return true;
   if (k->trie == TRIE_OFF) return false;
   const trie_node *n = &names->automaton->trie.nodes[k->trie];
@@ -157,14 +171,16 @@ static bool settle_required(const frame *f, uint64_t *done) {
   return any;
 }
 
+/* In a vague walk the key's text is not known; should the same object get another key in that walk, that one is
+ * refused. (A token would have to hold two keys.) */
 static bool add_free_key(mask_run *run, frame *f, const point *p, size_t at) {
   uint32_t len = (uint32_t)at - p->start;
   const char *key = run->text.ptr + p->start;
   for (const free_key *k = f->keys; k != NULL; k = k->next)
-    if (k->len == len && memcmp(run->text.ptr + k->start, key, len) == 0) return false;
+    if (k->len == MASK_NONE || (k->len == len && memcmp(run->text.ptr + k->start, key, len) == 0)) return false;
   free_key *k = take(run, sizeof *k);
   if (k == NULL) return false;
-  *k = (free_key){p->start, len, f->keys};
+  *k = (free_key){p->start, run->vague ? MASK_NONE : len, f->keys};
   f->keys = k;
   return true;
 }
@@ -205,9 +221,9 @@ static bool close_key(mask_run *run, point *p, size_t at) {
 /* ---- the end of a value ---- */
 
 /* Is the item equal to one before? Hashes of the values as JSON Schema compares them. */
-static bool is_repeat(mask_run *run, frame *f, size_t start, size_t end) {
-  jdoc d;
-  base_slice text = {run->text.ptr + start, end - start};
+static bool is_repeat(mask_run *run, frame *f, size_t start_at, size_t end) {
+  jdoc d = {0};
+  base_slice text = {run->text.ptr + start_at, end - start_at};
   if (jdoc_open(&d, text, NULL, "item", run->allocator, NULL) != BASE_OK) {
     run->failed = BASE_ENOMEM;
     return true;
@@ -246,13 +262,24 @@ static bool apply(mask_run *run, frame *f, const uint64_t *failed_roots, uint64_
   return any;
 }
 
-static bool finish_value(mask_run *run, point *p, const uint64_t *failed_roots, size_t start, size_t end) {
+/* What cannot be decided byte by byte the validator decides at the document's last one. */
+static bool is_valid(mask_run *run, size_t start_at, size_t end) {
+  jdoc d = {0};
+  base_slice text = {run->text.ptr + start_at, end - start_at};
+  base_status status = jdoc_open(&d, text, NULL, "document", run->allocator, NULL);
+  if (status == BASE_OK) status = constrain_validate(run->rule->validator, &d, NULL, run->allocator, NULL);
+  jdoc_close(&d);
+  if (status == BASE_ENOMEM) run->failed = status;
+  return status == BASE_OK;
+}
+
+static bool finish_value(mask_run *run, point *p, const uint64_t *failed_roots, size_t start_at, size_t end) {
   const frame *old = p->top;
   uint64_t small[8], *set;
   p->gap = 0;
   if (old->s == NULL) {
     p->mode = MODE_END;
-    return true;
+    return run->rule->validator == NULL || is_valid(run, start_at, end);
   }
   p->mode = MODE_AFTER;
   bool unique = asks_unique(old->s);
@@ -261,7 +288,7 @@ static bool finish_value(mask_run *run, point *p, const uint64_t *failed_roots, 
   set = local_set(run, old->s->plan, small, 8);
   if (f == NULL || set == NULL) return false;
   bool any = apply(run, f, failed_roots, set);
-  if (unique && is_repeat(run, f, start, end)) {
+  if (unique && is_repeat(run, f, start_at, end)) {
     for (uint32_t i = 0; i < f->s->plan->n_locals; i++)
       if (f->s->plan->locals[i].n->unique) bit_set(set, i);
     any = true;
@@ -327,6 +354,7 @@ static bool push(mask_run *run, point *p, situation *s, size_t at) {
   f->s = s;
   f->start = (uint32_t)at;
   f->n_words = words;
+  f->exact = p->top->exact || asks_unique(s);
   p->top = f;
   p->mode = s->kind == JDOC_OBJECT ? MODE_FIRST_KEY : MODE_FIRST_ITEM;
   return true;
@@ -355,6 +383,7 @@ static bool begin_value(mask_run *run, point *p, size_t at, uint8_t b) {
     case JDOC_OBJECT: case JDOC_ARRAY: return push(run, p, s->situation, at);
     case JDOC_STRING:
       p->mode = MODE_STRING;
+      p->count = 0;
       p->in.text = s->text;
       return true;
     case JDOC_NUMBER:
@@ -401,10 +430,12 @@ static bool step_after(mask_run *run, point *p, size_t at, uint8_t b) {
 static bool step_text_byte(mask_run *run, point *p, size_t at, uint8_t b) {
   if (b == '"' && p->in.text->lexical == TEXT_CHAR) {
     if (p->mode == MODE_KEY) return close_key(run, p, at);
-    return p->in.text->may_close && finish_value(run, p, p->in.text->failed, p->start, at + 1);
+    return mask_text_may_close(p->in.text, p->count) && finish_value(run, p, p->in.text->failed, p->start, at + 1);
   }
+  if (p->in.text->lexical == TEXT_CHAR) p->count++;
   p->in.text = mask_text_step(p->in.text, b);
-  return p->in.text != &mask_text_dead && (p->mode == MODE_STRING || mask_key_is_alive(run, p->top, p->in.text));
+  if (p->in.text == &mask_text_dead) return false;
+  return p->mode == MODE_STRING ? mask_length_allows(p->in.text, p->count) : mask_key_is_alive(run, p->top, p->in.text);
 }
 
 static bool step_number(mask_run *run, point *p, size_t at, uint8_t b) {

@@ -293,9 +293,9 @@ beginning *mask_plan_start(mask_rule *r, plan *p, jdoc_kind kind) {
   switch (kind) {
     case JDOC_NUMBER: s->number = mask_number_start(r, p, failed); break;
     case JDOC_STRING: {
-      text_automaton *t = mask_text_of_plan(r, p, failed);
+      text_automaton *t = mask_text_of_plan(r, p, failed, false);
       s->text = t != NULL ? mask_text_start(t) : NULL;
-      if (s->text == &mask_text_dead) s->dead = true;
+      if (s->text == NULL || s->text == &mask_text_dead || !mask_length_allows(s->text, 0)) s->dead = true;
       break;
     }
     case JDOC_ARRAY: case JDOC_OBJECT:
@@ -425,7 +425,12 @@ static bool add_key_rules(mask_rule *r, plan *p, object_names *names) {
     if (of_names == NULL) return false;
     beginning *s = mask_plan_start(r, of_names, JDOC_STRING);
     names->sub[i] = n_subs;
-    subs[n_subs++] = s->dead ? &mask_text_dead : s->text;
+    subs[n_subs] = &mask_text_dead;
+    if (!s->dead) {
+      text_automaton *t = mask_text_of_plan(r, of_names, s->text->automaton->own_failed, true);
+      if (t != NULL) subs[n_subs] = mask_text_start(t);
+    }
+    n_subs++;
   }
   for (uint32_t i = 0; i < n_regexes; i++) regexes[i] = r->regexes[index[i]];
   if (r->failed != BASE_OK) return false;

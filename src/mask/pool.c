@@ -76,7 +76,7 @@ void *mask_pool_grow(mask_pool *p, void *old, size_t unit, uint32_t count, uint3
   uint32_t to = *cap == 0 ? 8 : 2 * *cap;
   void *grown = mask_pool_take(p, to * unit);
   if (grown == NULL) return NULL;
-  if (count > 0) memcpy(grown, old, count * unit);
+  if (old != NULL) memcpy(grown, old, count * unit);
   *cap = to;
   return grown;
 }

@@ -122,6 +122,7 @@ base_status mask_run_open(mask_run **out, mask_rule *r, mask_vocab *v, const bas
   }
   run->root_slot = (slot){.plan = r->root, .simple = true};
   run->root->slot = &run->root_slot;
+  run->root->exact = r->validator != NULL;
   mask_run_reset(run);
   *out = run;
   return BASE_OK;

@@ -29,7 +29,7 @@ static uint32_t add_node(mask_pool *p, text_trie *t, uint32_t first, uint32_t la
   trie_node *grown = mask_pool_grow(p, t->nodes, sizeof *grown, t->n_nodes, &t->cap_nodes);
   if (grown == NULL) return TRIE_OFF;
   t->nodes = grown;
-  t->nodes[t->n_nodes] = (trie_node){first, last, 0, 0, false};
+  t->nodes[t->n_nodes] = (trie_node){.first = first, .last = last};
   return t->n_nodes++;
 }
 
@@ -50,6 +50,7 @@ bool mask_text_build_trie(mask_pool *p, text_trie *t, const base_slice *sorted, 
     for (; level < level_end; level++) {
       uint32_t at = t->nodes[level].first, last = t->nodes[level].last;
       t->nodes[level].child = t->n_edges;
+      t->nodes[level].depth = (uint32_t)depth;
       if (sorted[at].len == depth) {
         t->nodes[level].ends = true;
         at++;
@@ -114,14 +115,25 @@ static bool local_accepts(const text_automaton *t, const text_local *l, const te
 }
 
 static bool is_free(const text_automaton *t, const text_state *s) {
-  bool single = t->n_locals <= 1 && t->plan->plain && t->plan->n_all == t->plan->n_roots;
-  if (!single && t->count_cap > 0) return false;
+  if (t->count_cap > 0) return false;
   for (uint32_t i = 0; i < t->n_locals; i++) {
     if (t->locals[i].members != NULL) return false;
     for (uint32_t k = 0; k < t->locals[i].n_regex; k++)
       if (!regex_is_all(t->regexes[t->locals[i].regex[k]], s->regex[t->locals[i].regex[k]])) return false;
   }
   return true;
+}
+
+/* A lower bound of the characters that all locals together still need. */
+static uint32_t needs_of(text_automaton *t, const text_state *s) {
+  uint32_t needs = 0;
+  if (t->max_length == MASK_NONE) return 0;
+  for (uint32_t i = 0; i < t->n_regexes; i++) {
+    uint32_t one = regex_needs(t->regexes[i], s->regex[i]);
+    if (one > needs) needs = one;
+  }
+  /* the character that an escape will be is counted when the escape begins */
+  return s->lexical >= ESCAPE && needs > 0 ? needs - 1 : needs;
 }
 
 /* Settles what a state of a value means; false when nothing can come of it. */
@@ -150,13 +162,8 @@ static bool judge(text_automaton *t, text_state *s) {
     s->failed = mask_plan_judge(r, p, refusing, NULL, &fatal);
     s->may_close = !fatal && r->failed == BASE_OK;
     s->is_free = is_free(t, s);
-    s->more_max = MASK_NONE;
-    for (uint32_t i = 0; i < t->n_locals && s->is_free; i++) {
-      const text_local *l = &t->locals[i];
-      s->more_min = s->count < l->min_length ? l->min_length - s->count : 0;
-      if (l->max_length != MASK_NONE) s->more_max = l->max_length - s->count;
-    }
   }
+  s->needs = needs_of(t, s);
   return true;
 }
 
@@ -179,7 +186,6 @@ static text_state *intern(text_automaton *t, const text_state *like) {
   s->regex = regexes;
   s->subs = subs;
   s->next = NULL;
-  s->memo = NULL;
   s->is_free = s->may_close = false;
   s->failed = NULL;
   s->id = ++r->ids;
@@ -256,6 +262,23 @@ static bool escape_byte(text_state *s, uint8_t b, bool key, int *content) {
   return true;
 }
 
+bool mask_text_in_escape(const text_state *s) {
+  return s->lexical >= ESCAPE;
+}
+
+uint32_t mask_text_spell(uint32_t lexical, uint8_t byte, bool key, bool *counts) {
+  text_state s = {.lexical = lexical};
+  int content;
+  *counts = false;
+  if (lexical >= ESCAPE) return escape_byte(&s, byte, key, &content) ? s.lexical : TEXT_BAD;
+  if (lexical != TEXT_CHAR) return continuation(&s, byte) ? s.lexical : TEXT_BAD;
+  if (byte == '"') return TEXT_CLOSED;
+  *counts = true;
+  if (byte == '\\') return ESCAPE;
+  if (byte < 0x20 || (byte >= 0x80 && !lead_byte(&s, byte))) return TEXT_BAD;
+  return s.lexical;
+}
+
 /* Can an escape that has begun be ended? */
 static bool has_way(text_state *s) {
   for (const char *b = "nu\"\\trbf/0123456789abcdefABCDEF"; *b != '\0'; b++)
@@ -320,14 +343,24 @@ text_state *mask_text_step(text_state *s, uint8_t byte) {
   return next;
 }
 
-text_state *mask_text_start(text_automaton *t) {
+static text_state *start_at(text_automaton *t, uint32_t trie) {
   mask_rule *r = t->rule;
-  text_state s = {.trie = t->trie.n_nodes > 0 ? 0 : TRIE_OFF};
+  text_state s = {.trie = trie};
   s.regex = take(r, t->n_regexes * sizeof *s.regex);
   s.subs = t->subs_start;
   if (s.regex == NULL) return &mask_text_dead;
   for (uint32_t i = 0; i < t->n_regexes; i++) s.regex[i] = REGEX_START;
   return intern(t, &s);
+}
+
+text_state *mask_text_start(text_automaton *t) {
+  if (t->start == NULL) t->start = start_at(t, t->trie.n_nodes > 0 ? 0 : TRIE_OFF);
+  return t->start;
+}
+
+text_state *mask_text_nameless(text_automaton *t) {
+  if (t->nameless == NULL) t->nameless = start_at(t, TRIE_OFF);
+  return t->nameless;
 }
 
 /* ---- making automata ---- */
@@ -403,11 +436,23 @@ static bool gather_local(mask_rule *r, text_automaton *t, uint32_t index) {
   return true;
 }
 
-text_automaton *mask_text_of_plan(mask_rule *r, plan *p, const uint64_t *own_failed) {
+/* Every local must hold: their lengths become the automaton's. */
+static void count_outside(text_automaton *t) {
+  for (uint32_t i = 0; i < t->n_locals; i++) {
+    text_local *l = &t->locals[i];
+    if (l->min_length > t->min_length) t->min_length = l->min_length;
+    if (l->max_length < t->max_length) t->max_length = l->max_length;
+    l->min_length = 0;
+    l->max_length = MASK_NONE;
+  }
+  t->count_cap = 0;
+}
+
+text_automaton *mask_text_of_plan(mask_rule *r, plan *p, const uint64_t *own_failed, bool count_inside) {
   text_automaton *t = take(r, sizeof *t);
   uint32_t n_regexes = 0;
   if (t == NULL) return NULL;
-  *t = (text_automaton){.rule = r, .plan = p, .own_failed = own_failed};
+  *t = (text_automaton){.rule = r, .plan = p, .own_failed = own_failed, .max_length = MASK_NONE};
   for (uint32_t i = 0; i < p->n_locals; i++) n_regexes += p->locals[i].n->n_regexes;
   t->regexes = take(r, (n_regexes + 1) * sizeof(regex *));
   t->locals = take(r, (p->n_locals + 1) * sizeof *t->locals);
@@ -416,7 +461,7 @@ text_automaton *mask_text_of_plan(mask_rule *r, plan *p, const uint64_t *own_fai
     if (bit_has(own_failed, i) || !(p->locals[i].n->asserts & KIND_BIT(JDOC_STRING))) continue;
     if (!gather_local(r, t, i)) return NULL;
   }
-  t->is_free = t->n_locals == 0;
+  if (!count_inside && p->plain && p->n_all == p->n_roots) count_outside(t);
   return t;
 }
 
@@ -424,7 +469,7 @@ text_automaton *mask_text_of_keys(mask_rule *r, object_names *names, regex **reg
                                   text_state **subs, uint32_t n_subs) {
   text_automaton *t = take(r, sizeof *t);
   if (t == NULL) return NULL;
-  *t = (text_automaton){.rule = r, .is_key = true, .strings = names->name, .n_strings = names->n_names,
+  *t = (text_automaton){.rule = r, .is_key = true, .max_length = MASK_NONE, .strings = names->name, .n_strings = names->n_names,
                         .regexes = regexes, .n_regexes = n_regexes, .subs_start = subs, .n_subs = n_subs};
   if (!mask_text_build_trie(&r->pool, &t->trie, t->strings, t->n_strings)) {
     mask_fail(r, r->pool.failed);

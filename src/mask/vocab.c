@@ -79,6 +79,7 @@ base_status mask_vocab_open(mask_vocab **out, size_t n_tokens, base_slice (*piec
   base_status status = BASE_ENOMEM;
   if (v == NULL || sorted == NULL || pieces == NULL) goto done;
   v->allocator = a;
+  mask_pool_init(&v->pool, a, (size_t)64 << 20);
   v->n_tokens = (uint32_t)n_tokens;
   v->n_words = (uint32_t)((n_tokens + 31) / 32);
   v->pieces = pieces;
@@ -112,6 +113,7 @@ done:
 
 void mask_vocab_close(mask_vocab *v) {
   if (v == NULL) return;
+  mask_pool_free(&v->pool);
   base_free(v->allocator, v->block, v->bytes);
   base_free(v->allocator, v->text, v->text_len + 1);
   if (v->pieces != NULL) base_free(v->allocator, v->pieces, (v->n_tokens + 1u) * sizeof *v->pieces);

@@ -2,9 +2,10 @@
  * by state. */
 #include <string.h>
 
-#include "mask/internal.h"
+#include "mask/memo.h"
 
-enum { MAX_MASKS = 768 };
+/* A subtree of fewer nodes is walked rather than looked up. */
+enum { MAX_MASKS = 768, SMALL_SUBTREE = 24, MAX_MEMO_BYTES = 96 << 20 };
 
 typedef struct kept_mask {
   uint64_t key;
@@ -16,7 +17,9 @@ typedef struct mask_tables {
   kept_mask kept[MAX_MASKS];
   uint32_t n_kept, oldest;
   uint32_t bucket[2 * 1024]; /* open addressing; 0 empty, else index + 1 */
-  point *points; /* by depth */
+  point *points, *tail_points; /* by depth */
+  mask_map memos;
+  mask_pool pool; /* of the memos */
 } mask_tables;
 
 /* ---- the hash of a state: equal hashes are taken for equal futures ---- */
@@ -50,10 +53,18 @@ uint64_t mask_frame_hash(const mask_run *run, frame *f) {
   return f->hash = h | 1;
 }
 
+/* The number of characters as far as it matters: far from both bounds it does not. */
+static uint32_t counted(const point *p) {
+  const text_automaton *t = p->in.text->automaton;
+  uint32_t least = p->count < t->min_length ? p->count : t->min_length;
+  bool near = t->max_length != MASK_NONE && (uint64_t)p->count + 2 * MASK_MAX_PIECE > t->max_length;
+  return near ? p->count : least;
+}
+
 static uint64_t point_hash(const mask_run *run, const point *p) {
   uint64_t h = mask_mix(mask_frame_hash(run, p->top), p->mode | (uint64_t)p->gap << 8);
   switch (p->mode) {
-    case MODE_STRING: return mask_mix(h, p->in.text->id);
+    case MODE_STRING: return mask_mix(mask_mix(h, p->in.text->id), counted(p));
     case MODE_KEY:
       h = mask_mix(h, p->in.text->id);
       /* what has been typed of the key matters only where it might repeat one that was free */
@@ -72,21 +83,315 @@ static void allow(const mask_vocab *v, uint32_t node_index, uint32_t *words) {
     words[v->token[i] >> 5] |= 1u << (v->token[i] & 31);
 }
 
-static void walk(mask_run *run, const point *from, uint32_t *words) {
+static void allow_list(const uint32_t *token, uint32_t from, uint32_t to, uint32_t *words) {
+  for (uint32_t i = from; i < to; i++) words[token[i] >> 5] |= 1u << (token[i] & 31);
+}
+
+static bool walk_inside(mask_run *run, const point *p, uint32_t at, uint32_t *words);
+
+/* The text as it is when the trie's node has been reached. */
+static void spell_node(mask_run *run, uint32_t at) {
+  const mask_vocab *v = run->vocab;
+  memcpy(run->text.ptr + run->len, v->pieces[v->token[v->first[at]]].ptr, v->depth[at]);
+}
+
+
+/* The nodes first..last - 1; points[depth of first - 1] is the state they start from. */
+static void walk(mask_run *run, uint32_t first, uint32_t last, uint32_t *words) {
   const mask_vocab *v = run->vocab;
   point *points = run->tables->points;
-  mask_mark mark = mask_pool_mark(&run->pool);
-  points[0] = *from;
-  for (uint32_t i = 0; i < v->n_nodes;) {
+  for (uint32_t i = first; i < last;) {
     uint32_t depth = v->depth[i];
+    point *p = &points[depth];
     run->text.ptr[run->len + depth - 1] = (char)v->byte[i];
-    points[depth] = points[depth - 1];
-    if (!mask_step(run, &points[depth], run->len + depth - 1)) {
+    *p = points[depth - 1];
+    if (!mask_step(run, p, run->len + depth - 1)) {
       i = v->end[i];
       continue;
     }
     allow(v, i, words);
+    bool inside = (p->mode == MODE_STRING || p->mode == MODE_KEY) && p->in.text->lexical == TEXT_CHAR;
+    if (inside && v->end[i] - i > SMALL_SUBTREE && walk_inside(run, p, i, words)) {
+      spell_node(run, i); /* the walk inside wrote over it */
+      i = v->end[i];
+    } else {
+      i++;
+    }
+  }
+}
+
+/* ---- behind the quote ---- */
+
+/* One exit by itself: its quote, then its subtree. */
+static void walk_exit(mask_run *run, const point *p, const memo_exit *e, uint32_t *words) {
+  const mask_vocab *v = run->vocab;
+  uint32_t depth = v->depth[e->at];
+  point *q = &run->tables->points[depth];
+  *q = *p;
+  if (e->state != NULL) q->in.text = e->state;
+  spell_node(run, e->at);
+  if (!mask_step(run, q, run->len + depth - 1)) return;
+  allow(v, e->at, words);
+  walk(run, e->at + 1, v->end[e->at], words);
+}
+
+/* All shared exits at once. */
+static void walk_tails(mask_run *run, const point *p, const memo *m, text_state *state, uint32_t *words) {
+  const memo_tails *t = &m->tails;
+  point *points = run->tables->tail_points;
+  uint32_t i = 0;
+  size_t at = run->len + 1;
+  points[0] = *p;
+  if (state != NULL) points[0].in.text = state;
+  run->vague = true;
+  run->text.ptr[at - 1] = '"';
+  if (mask_step(run, &points[0], at - 1)) {
+    allow_list(t->token, 0, t->n_direct, words);
+    while (i < t->n) {
+      uint32_t depth = t->depth[i];
+      run->text.ptr[at + depth - 1] = (char)t->byte[i];
+      points[depth] = points[depth - 1];
+      if (!mask_step(run, &points[depth], at + depth - 1)) {
+        i = t->end[i];
+        continue;
+      }
+      allow_list(t->token, t->first[i], t->first[i + 1], words);
+      i++;
+    }
+  }
+  run->vague = false;
+}
+
+/* Would the key that ends at this exit be one that the object has already? */
+static bool repeats_key(mask_run *run, const point *p, uint32_t at) {
+  if (p->top->keys == NULL) return false;
+  spell_node(run, at);
+  const char *key = run->text.ptr + p->start;
+  size_t len = run->len + run->vocab->depth[at] - 1 - p->start;
+  for (const free_key *k = p->top->keys; k != NULL; k = k->next)
+    if (k->len == len && memcmp(run->text.ptr + k->start, key, len) == 0) return true;
+  return false;
+}
+
+static bool any_repeats(mask_run *run, const point *p, const memo *m) {
+  for (uint32_t i = m->shared; i < m->shared_end && p->top->keys != NULL; i++)
+    if (repeats_key(run, p, m->exit[i].at)) return true;
+  return false;
+}
+
+/* How many characters may, and must, still come. */
+static uint32_t room_of(const point *p) {
+  uint32_t most = p->in.text->automaton->max_length;
+  if (p->mode == MODE_KEY || most == MASK_NONE) return MASK_NONE;
+  return most > p->count ? most - p->count : 0;
+}
+
+static uint32_t lack_of(const point *p) {
+  uint32_t least = p->mode == MODE_KEY ? 0 : p->in.text->automaton->min_length;
+  return least > p->count ? least - p->count : 0;
+}
+
+/* Exits of a memo whose strings have a length that is allowed. `p` counts up to where the memo begins. */
+static void walk_exits(mask_run *run, const point *p, const memo *m, uint32_t *words) {
+  uint32_t room = room_of(p), lack = lack_of(p);
+  bool shared = m->tails.n + m->tails.n_direct > 0 && !p->top->exact && room >= MASK_MAX_PIECE;
+  if (shared && p->mode == MODE_KEY && any_repeats(run, p, m)) shared = false;
+  if (shared && m->least_shared < lack) shared = false;
+  point q = *p;
+  for (uint32_t i = 0; i < m->n_exits; i++) {
+    const memo_exit *e = &m->exit[i];
+    if (shared && i == m->shared) {
+      q.count = p->count + lack;
+      walk_tails(run, &q, m, e->state, words);
+      i = m->shared_end - 1;
+    } else if (e->length >= lack && e->length <= room) {
+      q.count = p->count + e->length;
+      walk_exit(run, &q, e, words);
+    }
+  }
+}
+
+/* ---- inside strings ---- */
+
+/* A string of which nothing is asked but its length. */
+static bool walk_free(mask_run *run, const point *p, uint32_t at, uint32_t *words) {
+  const memo *m = mask_memo_free(run->vocab, at, false);
+  uint32_t room = room_of(p);
+  if (m == NULL) return false;
+  if (at == MASK_NONE && (room >= MASK_MAX_PIECE || room < MEMO_LENGTHS)) {
+    const uint32_t *table = mask_memo_at_most(run->vocab, room, false);
+    if (table == NULL) return false;
+    for (uint32_t w = 0; w < run->vocab->n_words; w++) words[w] |= table[w];
+  } else {
+    for (uint32_t i = 0; i < m->n_tokens; i++)
+      if (m->length[i] <= room) words[m->token[i] >> 5] |= 1u << (m->token[i] & 31);
+  }
+  walk_exits(run, p, m, words);
+  return true;
+}
+
+/* The trie's node behind these bytes from node `at` (MASK_NONE: the root), MASK_NONE when there is none. */
+static uint32_t descend(const mask_vocab *v, uint32_t at, const char *bytes, size_t len) {
+  for (size_t i = 0; i < len; i++) {
+    uint32_t c = at == MASK_NONE ? 0 : at + 1, last = at == MASK_NONE ? v->n_nodes : v->end[at];
+    while (c < last && v->byte[c] != (uint8_t)bytes[i]) c = v->end[c];
+    if (c >= last) return MASK_NONE;
+    at = c;
+  }
+  return at;
+}
+
+/* An exit that shared tables took for a new key's: what they said of the tokens behind it is taken back. */
+static void take_back(const mask_vocab *v, uint32_t at, uint32_t *words) {
+  for (uint32_t i = v->first[at]; i < v->first[v->end[at]]; i++) words[v->token[i] >> 5] &= ~(1u << (v->token[i] & 31));
+}
+
+static void correct_names(mask_run *run, const point *p, uint32_t at, uint32_t *words) {
+  object_names *names = p->top->s->plan->names;
+  const text_state *s = p->in.text;
+  if (s->trie == TRIE_OFF) return;
+  const trie_node *t = &names->automaton->trie.nodes[s->trie];
+  for (uint32_t i = t->first; i < t->last; i++) {
+    uint32_t e = at;
+    base_slice name = names->name[i];
+    char spelt[6];
+    for (size_t k = t->depth; k <= name.len && (e != MASK_NONE || k == t->depth); k++) {
+      if (k == name.len) e = descend(run->vocab, e, "\"", 1);
+      else e = descend(run->vocab, e, spelt, mask_spell_key_byte((unsigned char)name.ptr[k], spelt));
+    }
+    if (e == MASK_NONE) continue;
+    take_back(run->vocab, e, words);
+    memo_exit out = {e, 1, mask_state_of_name(run->rule, names, i)};
+    if (out.state != &mask_text_dead) walk_exit(run, p, &out, words);
+  }
+}
+
+/* Keys that are there already, among those that are no names. */
+static void correct_repeats(mask_run *run, const point *p, uint32_t at, uint32_t *words) {
+  size_t begun = run->len + (at == MASK_NONE ? 0 : run->vocab->depth[at]) - p->start;
+  for (const free_key *k = p->top->keys; k != NULL; k = k->next) {
+    const char *key = run->text.ptr + k->start;
+    if (k->len < begun || memcmp(key, run->text.ptr + p->start, begun) != 0) continue;
+    uint32_t e = k->len == begun ? at : descend(run->vocab, at, key + begun, k->len - begun);
+    if (e == MASK_NONE && !(k->len == begun && at == MASK_NONE)) continue;
+    e = descend(run->vocab, e, "\"", 1);
+    if (e != MASK_NONE) take_back(run->vocab, e, words);
+  }
+}
+
+/* A key of an object that takes any: tables of the vocabulary, then the exceptions. */
+static bool walk_open_key(mask_run *run, const point *p, uint32_t at, uint32_t *words) {
+  const text_automaton *t = p->in.text->automaton;
+  const object_names *names = p->top->s->plan->names;
+  if (t->n_regexes + t->n_subs > 0 || names->bounded || p->top->exact) return false;
+  if (!mask_key_may_be_free(run->rule, p->top->s, p->in.text)) return false;
+  text_state *other = mask_text_nameless(p->in.text->automaton);
+  const memo *m = mask_memo_free(run->vocab, at, true);
+  if (m == NULL || other == &mask_text_dead) return false;
+  const uint32_t *table = at == MASK_NONE ? mask_memo_at_most(run->vocab, MASK_NONE, true) : NULL;
+  if (at == MASK_NONE && table == NULL) return false;
+  for (uint32_t w = 0; table != NULL && w < run->vocab->n_words; w++) words[w] |= table[w];
+  if (table == NULL) allow_list(m->token, 0, m->n_tokens, words);
+  for (uint32_t i = 0; i < m->n_exits; i++) {
+    memo_exit e = m->exit[i];
+    e.state = other;
+    if (i >= m->shared && i < m->shared_end) {
+      walk_tails(run, p, m, other, words);
+      i = m->shared_end - 1;
+    } else {
+      run->vague = true;
+      walk_exit(run, p, &e, words);
+      run->vague = false;
+    }
+  }
+  correct_names(run, p, at, words);
+  if (at != MASK_NONE) spell_node(run, at);
+  correct_repeats(run, p, at, words);
+  return true;
+}
+
+/* Any other string or key: the states of its automaton over the subtree. */
+static memo *build_memo(mask_run *run, const point *p, uint32_t first, uint32_t last, uint32_t base) {
+  const mask_vocab *v = run->vocab;
+  text_state *states[MASK_MAX_PIECE + 1];
+  uint16_t length[MASK_MAX_PIECE + 1] = {0};
+  memo *m = mask_pool_take(&run->tables->pool, sizeof *m);
+  memo_builder b = {.v = v, .pool = &run->tables->pool, .m = m};
+  if (m == NULL) return NULL;
+  states[0] = p->in.text;
+  for (uint32_t i = first; i < last;) {
+    uint32_t d = v->depth[i] - base;
+    text_state *s = states[d - 1];
+    if (v->byte[i] == '"' && s->lexical == TEXT_CHAR) {
+      if (s->may_close && !mask_memo_add_exit(&b, i, length[d - 1], s)) return NULL;
+      i = v->end[i];
+      continue;
+    }
+    states[d] = mask_text_step(s, v->byte[i]);
+    if (states[d] == &mask_text_dead || (p->mode == MODE_KEY && !mask_key_is_alive(run, p->top, states[d]))) {
+      i = v->end[i];
+      continue;
+    }
+    length[d] = (uint16_t)(length[d - 1] + (s->lexical == TEXT_CHAR));
+    if (!mask_memo_add_token(&b, i, length[d] + (p->mode == MODE_KEY ? 0 : states[d]->needs))) return NULL;
     i++;
+  }
+  return mask_memo_finish(&b) ? m : NULL;
+}
+
+static uint64_t memo_key(const point *p, uint32_t at) {
+  uint64_t key = mask_mix(mask_mix(11, at), p->in.text->id);
+  if (p->mode == MODE_STRING) return key;
+  const frame *f = p->top;
+  key = mask_mix(key, (uintptr_t)f->s);
+  /* an open object takes any key; elsewhere it matters which are left */
+  const text_automaton *t = p->in.text->automaton;
+  const object_names *names = f->s->plan->names;
+  if (t->n_regexes + t->n_subs == 0 && !names->bounded && f->s->plan->locals != NULL) {
+    bool closed = false;
+    for (uint32_t i = 0; i < f->s->plan->n_locals; i++) closed = closed || f->s->plan->locals[i].n->additional == NODE_NEVER;
+    if (!closed) return key;
+  }
+  key = mask_mix(key, names->bounded ? f->count : 0);
+  return mask_mix_bytes(key, f->words, f->n_words * sizeof(uint64_t));
+}
+
+static bool walk_inside(mask_run *run, const point *p, uint32_t at, uint32_t *words) {
+  const mask_vocab *v = run->vocab;
+  mask_tables *t = run->tables;
+  if (p->in.text->is_free && p->in.text->lexical == TEXT_CHAR && walk_free(run, p, at, words)) return true;
+  if (p->mode == MODE_KEY && p->in.text->lexical == TEXT_CHAR && walk_open_key(run, p, at, words)) return true;
+  uint64_t key = memo_key(p, at);
+  memo *m = mask_map_get(&t->memos, key);
+  if (m == NULL) {
+    if (t->pool.held > MAX_MEMO_BYTES / 2) {
+      mask_pool_free(&t->pool);
+      t->pool.failed = BASE_OK;
+      t->memos = (mask_map){0};
+    }
+    m = at == MASK_NONE ? build_memo(run, p, 0, v->n_nodes, 0) : build_memo(run, p, at + 1, v->end[at], v->depth[at]);
+    if (m == NULL || !mask_map_put(&t->memos, &t->pool, key, m)) {
+      t->pool.failed = BASE_OK; /* a walk does without */
+      return false;
+    }
+  }
+  if (room_of(p) == MASK_NONE) {
+    allow_list(m->token, 0, m->n_tokens, words);
+  } else {
+    uint32_t room = room_of(p);
+    for (uint32_t i = 0; i < m->n_tokens; i++)
+      if (m->length[i] <= room) words[m->token[i] >> 5] |= 1u << (m->token[i] & 31);
+  }
+  walk_exits(run, p, m, words);
+  return true;
+}
+
+static void walk_all(mask_run *run, const point *p, uint32_t *words) {
+  mask_mark mark = mask_pool_mark(&run->pool);
+  bool inside = p->mode == MODE_STRING || p->mode == MODE_KEY;
+  if (!inside || !walk_inside(run, p, MASK_NONE, words)) {
+    run->tables->points[0] = *p;
+    walk(run, 0, run->vocab->n_nodes, words);
   }
   mask_pool_back(&run->pool, mark);
 }
@@ -95,15 +400,18 @@ static void walk(mask_run *run, const point *from, uint32_t *words) {
 
 static bool open_tables(mask_run *run) {
   if (run->tables != NULL) return true;
+  size_t n_points = 2 * (MASK_MAX_PIECE + 2);
   mask_tables *t = base_calloc(run->allocator, 1, sizeof *t);
-  point *points = base_alloc(run->allocator, (MASK_MAX_PIECE + 2) * sizeof *points);
+  point *points = base_alloc(run->allocator, n_points * sizeof *points);
   if (t == NULL || points == NULL) {
     base_free(run->allocator, t, sizeof *t);
-    base_free(run->allocator, points, (MASK_MAX_PIECE + 2) * sizeof *points);
+    base_free(run->allocator, points, n_points * sizeof *points);
     run->failed = BASE_ENOMEM;
     return false;
   }
+  mask_pool_init(&t->pool, run->allocator, MAX_MEMO_BYTES);
   t->points = points;
+  t->tail_points = points + MASK_MAX_PIECE + 2;
   run->tables = t;
   return true;
 }
@@ -112,13 +420,14 @@ void mask_tables_close(mask_run *run) {
   mask_tables *t = run->tables;
   if (t == NULL) return;
   for (uint32_t i = 0; i < t->n_kept; i++) base_free(run->allocator, t->kept[i].words, run->vocab->n_words * sizeof(uint32_t));
-  base_free(run->allocator, t->points, (MASK_MAX_PIECE + 2) * sizeof *t->points);
+  mask_pool_free(&t->pool);
+  base_free(run->allocator, t->points, 2 * (MASK_MAX_PIECE + 2) * sizeof *t->points);
   base_free(run->allocator, t, sizeof *t);
   run->tables = NULL;
 }
 
 size_t mask_tables_bytes(const mask_run *run) {
-  return run->tables == NULL ? 0 : sizeof *run->tables + run->tables->n_kept * run->vocab->n_words * sizeof(uint32_t);
+  return run->tables == NULL ? 0 : sizeof *run->tables + run->tables->pool.held + run->tables->n_kept * run->vocab->n_words * sizeof(uint32_t);
 }
 
 static const uint32_t n_buckets = 2 * 1024;
@@ -163,6 +472,6 @@ uint32_t *mask_tables_find(mask_run *run, const point *p) {
   if (found != 0) return run->tables->kept[found - 1].words;
   kept_mask *m = new_mask(run, key);
   if (m == NULL) return NULL;
-  walk(run, p, m->words);
+  walk_all(run, p, m->words);
   return m->words;
 }

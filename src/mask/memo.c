@@ -1,0 +1,212 @@
+/* mask/memo: tables of the insides of strings, and subtrees of the trie laid over each other. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "mask/memo.h"
+
+enum { FEW_EXITS = 48, MAX_OVERLAY = 1 << 16 };
+
+bool mask_memo_add_token(memo_builder *b, uint32_t node_index, uint32_t length) {
+  const mask_vocab *v = b->v;
+  memo *m = b->m;
+  for (uint32_t i = v->first[node_index], n = mask_node_tokens(v, node_index); n > 0; n--, i++) {
+    uint32_t cap = b->cap_tokens, cap_lengths = b->cap_tokens;
+    uint32_t *tokens = mask_pool_grow(b->pool, m->token, sizeof *tokens, m->n_tokens, &cap);
+    uint16_t *lengths = mask_pool_grow(b->pool, m->length, sizeof *lengths, m->n_tokens, &cap_lengths);
+    if (tokens == NULL || lengths == NULL) return false;
+    b->cap_tokens = cap;
+    m->token = tokens;
+    m->length = lengths;
+    m->token[m->n_tokens] = v->token[i];
+    m->length[m->n_tokens++] = (uint16_t)length;
+  }
+  return true;
+}
+
+bool mask_memo_add_exit(memo_builder *b, uint32_t node_index, uint32_t length, text_state *state) {
+  memo_exit *grown = mask_pool_grow(b->pool, b->m->exit, sizeof *grown, b->m->n_exits, &b->cap_exits);
+  if (grown == NULL) return false;
+  b->m->exit = grown;
+  b->m->exit[b->m->n_exits++] = (memo_exit){node_index, length, state};
+  return true;
+}
+
+/* ---- subtrees laid over each other ---- */
+
+typedef struct overlay {
+  const mask_vocab *v;
+  mask_pool *pool;
+  memo_tails *t;
+  uint32_t cap_nodes, cap_ends, cap_depths, cap_first, cap_tokens, n_tokens;
+  struct branch {
+    uint32_t at; /* node of the vocabulary's trie */
+    uint8_t byte;
+  } *branches; /* a stack: the children of the level in work */
+  uint32_t n_branches, cap_branches;
+  bool failed;
+} overlay;
+
+static void add_tokens(overlay *o, uint32_t node_index) {
+  for (uint32_t i = o->v->first[node_index], n = mask_node_tokens(o->v, node_index); n > 0; n--, i++) {
+    uint32_t *grown = mask_pool_grow(o->pool, o->t->token, sizeof *grown, o->n_tokens, &o->cap_tokens);
+    if (grown == NULL) {
+      o->failed = true;
+      return;
+    }
+    o->t->token = grown;
+    grown[o->n_tokens++] = o->v->token[i];
+  }
+}
+
+static void add_children(overlay *o, uint32_t node_index) {
+  const mask_vocab *v = o->v;
+  for (uint32_t c = node_index + 1; c < v->end[node_index] && !o->failed; c = v->end[c]) {
+    struct branch *grown = mask_pool_grow(o->pool, o->branches, sizeof *grown, o->n_branches, &o->cap_branches);
+    if (grown == NULL || o->n_branches > MAX_OVERLAY) {
+      o->failed = true;
+      return;
+    }
+    o->branches = grown;
+    grown[o->n_branches++] = (struct branch){c, v->byte[c]};
+  }
+}
+
+static uint32_t add_node(overlay *o, uint8_t byte, uint32_t depth) {
+  memo_tails *t = o->t;
+  uint8_t *bytes = mask_pool_grow(o->pool, t->byte, sizeof *bytes, t->n, &o->cap_nodes);
+  uint16_t *depths = mask_pool_grow(o->pool, t->depth, sizeof *depths, t->n, &o->cap_depths);
+  uint32_t *ends = mask_pool_grow(o->pool, t->end, sizeof *ends, t->n, &o->cap_ends);
+  uint32_t *first = mask_pool_grow(o->pool, t->first, sizeof *first, t->n + 1, &o->cap_first);
+  if (bytes == NULL || depths == NULL || ends == NULL || first == NULL) {
+    o->failed = true;
+    return 0;
+  }
+  t->byte = bytes;
+  t->depth = depths;
+  t->end = ends;
+  t->first = first;
+  t->byte[t->n] = byte;
+  t->depth[t->n] = (uint16_t)depth;
+  t->first[t->n] = o->n_tokens;
+  return t->n++;
+}
+
+static int compare_branches(const void *x, const void *y) {
+  const struct branch *a = x, *b = y;
+  if (a->byte != b->byte) return a->byte < b->byte ? -1 : 1;
+  return (a->at > b->at) - (a->at < b->at);
+}
+
+/* The branches from `from` up are one level. Depth is at most that of the vocabulary: 512. */
+static void lay_level(overlay *o, uint32_t from, uint32_t depth) {
+  uint32_t to = o->n_branches;
+  if (to - from > 1) qsort(o->branches + from, to - from, sizeof *o->branches, compare_branches);
+  for (uint32_t i = from; i < to && !o->failed;) {
+    uint8_t byte = o->branches[i].byte;
+    uint32_t group = i, node_index = add_node(o, byte, depth);
+    for (; i < to && o->branches[i].byte == byte; i++) add_tokens(o, o->branches[i].at);
+    for (uint32_t k = group; k < i && !o->failed; k++) add_children(o, o->branches[k].at);
+    if (o->n_branches > to) lay_level(o, to, depth + 1);
+    o->n_branches = to;
+    if (!o->failed) o->t->end[node_index] = o->t->n;
+  }
+}
+
+static bool lay_over(memo_builder *b, uint32_t from, uint32_t to) {
+  memo_tails tails = {0};
+  overlay o = {.v = b->v, .pool = b->pool, .t = &tails};
+  for (uint32_t i = from; i < to; i++) add_tokens(&o, b->m->exit[i].at);
+  tails.n_direct = o.n_tokens;
+  for (uint32_t i = from; i < to; i++) add_children(&o, b->m->exit[i].at);
+  lay_level(&o, 0, 1);
+  if (o.failed) return b->pool->failed == BASE_OK;
+  if (tails.n > 0) tails.first[tails.n] = o.n_tokens;
+  b->m->tails = tails;
+  b->m->shared = from;
+  b->m->shared_end = to;
+  b->m->least_shared = b->m->exit[from].length;
+  for (uint32_t i = from; i < to; i++)
+    if (b->m->exit[i].length < b->m->least_shared) b->m->least_shared = b->m->exit[i].length;
+  return true;
+}
+
+/* ---- finishing ---- */
+
+/* Which exits lead to the same: for values those whose end says the same, for keys those with the same state. */
+static uintptr_t outcome(const memo_exit *e) {
+  if (e->state == NULL) return e->length > 0; /* the empty string apart, for minLength 1 */
+  return e->state->automaton->is_key ? (uintptr_t)e->state : (uintptr_t)e->state->failed;
+}
+
+static int compare_exits(const void *x, const void *y) {
+  const memo_exit *a = x, *b = y;
+  uintptr_t p = outcome(a), q = outcome(b);
+  if (p != q) return p < q ? -1 : 1;
+  return (a->at > b->at) - (a->at < b->at);
+}
+
+bool mask_memo_finish(memo_builder *b) {
+  memo *m = b->m;
+  uint32_t best = 0, best_end = 0;
+  if (b->pool->failed != BASE_OK) return false;
+  if (m->n_exits > 1) qsort(m->exit, m->n_exits, sizeof *m->exit, compare_exits);
+  for (uint32_t i = 0, from = 0; i <= m->n_exits; i++) {
+    if (i < m->n_exits && outcome(&m->exit[i]) == outcome(&m->exit[from])) continue;
+    if (i - from > best_end - best) {
+      best = from;
+      best_end = i;
+    }
+    from = i;
+  }
+  return best_end - best < FEW_EXITS || lay_over(b, best, best_end);
+}
+
+/* ---- plain strings ---- */
+
+/* The nodes below `at`, spelt from the start of a string's inside (or the middle: that is the same). */
+static bool spell_subtree(memo_builder *b, uint32_t first, uint32_t last, uint32_t base, bool key) {
+  const mask_vocab *v = b->v;
+  uint8_t lexical[MASK_MAX_PIECE + 1] = {0};
+  uint16_t length[MASK_MAX_PIECE + 1] = {0};
+  for (uint32_t i = first; i < last;) {
+    uint32_t d = v->depth[i] - base;
+    bool counts;
+    uint32_t next = mask_text_spell(lexical[d - 1], v->byte[i], key, &counts);
+    if (next == TEXT_CLOSED && !mask_memo_add_exit(b, i, length[d - 1], NULL)) return false;
+    if (next >= TEXT_CLOSED) {
+      i = v->end[i];
+      continue;
+    }
+    lexical[d] = (uint8_t)next;
+    length[d] = (uint16_t)(length[d - 1] + counts);
+    if (!mask_memo_add_token(b, i, length[d])) return false;
+    i++;
+  }
+  return true;
+}
+
+const memo *mask_memo_free(mask_vocab *v, uint32_t at, bool key) {
+  uint64_t hash = mask_mix(key, at);
+  memo *m = mask_map_get(&v->free_by_node, hash);
+  if (m != NULL) return m;
+  m = mask_pool_take(&v->pool, sizeof *m);
+  memo_builder b = {.v = v, .pool = &v->pool, .m = m};
+  if (m == NULL) return NULL;
+  bool fine = at == MASK_NONE ? spell_subtree(&b, 0, v->n_nodes, 0, key) : spell_subtree(&b, at + 1, v->end[at], v->depth[at], key);
+  if (!fine || !mask_memo_finish(&b) || !mask_map_put(&v->free_by_node, &v->pool, hash, m)) return NULL;
+  return m;
+}
+
+const uint32_t *mask_memo_at_most(mask_vocab *v, uint32_t n, bool key) {
+  if (n > MEMO_LENGTHS || key) n = MEMO_LENGTHS;
+  uint32_t slot = key ? MEMO_LENGTHS + 1 : n;
+  if (v->at_most == NULL) v->at_most = mask_pool_take(&v->pool, (MEMO_LENGTHS + 2) * sizeof *v->at_most);
+  if (v->at_most == NULL) return NULL;
+  if (v->at_most[slot] != NULL) return v->at_most[slot];
+  const memo *m = mask_memo_free(v, MASK_NONE, key);
+  uint32_t *words = mask_pool_take(&v->pool, v->n_words * sizeof *words);
+  if (m == NULL || words == NULL) return NULL;
+  for (uint32_t i = 0; i < m->n_tokens; i++)
+    if (m->length[i] <= n || n == MEMO_LENGTHS) words[m->token[i] >> 5] |= 1u << (m->token[i] & 31);
+  return v->at_most[slot] = words;
+}
