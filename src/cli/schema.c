@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/schema.h"
 
 /* ---- files ---- */
 
@@ -148,9 +149,9 @@ int cli_schema(int argc, char **argv) {
   static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-  } all[] = {{"check", check}};
+  } all[] = {{"check", check}, {"explain", cli_schema_explain}, {"bench", cli_schema_bench}};
   for (size_t i = 0; argc > 0 && i < sizeof all / sizeof all[0]; i++)
     if (strcmp(argv[0], all[i].name) == 0) return all[i].run(argc - 1, argv + 1);
   if (argc > 0 && argv[0][0] == '-') return check(argc, argv); /* --help, or a wrong option */
-  return cli_usage("schema", argc > 0 ? "there is no such sub-command:" : "say what to do: check", argc > 0 ? argv[0] : NULL);
+  return cli_usage("schema", argc > 0 ? "there is no such sub-command:" : "say what to do: check, explain or bench", argc > 0 ? argv[0] : NULL);
 }

@@ -103,9 +103,9 @@ static void lay_level(overlay *o, uint32_t from, uint32_t depth) {
   if (to - from > 1) qsort(o->branches + from, to - from, sizeof *o->branches, compare_branches);
   for (uint32_t i = from; i < to && !o->failed;) {
     uint8_t byte = o->branches[i].byte;
-    uint32_t group = i, node_index = add_node(o, byte, depth);
+    uint32_t alike = i, node_index = add_node(o, byte, depth);
     for (; i < to && o->branches[i].byte == byte; i++) add_tokens(o, o->branches[i].at);
-    for (uint32_t k = group; k < i && !o->failed; k++) add_children(o, o->branches[k].at);
+    for (uint32_t k = alike; k < i && !o->failed; k++) add_children(o, o->branches[k].at);
     if (o->n_branches > to) lay_level(o, to, depth + 1);
     o->n_branches = to;
     if (!o->failed) o->t->end[node_index] = o->t->n;
@@ -199,14 +199,14 @@ const memo *mask_memo_free(mask_vocab *v, uint32_t at, bool key) {
 
 const uint32_t *mask_memo_at_most(mask_vocab *v, uint32_t n, bool key) {
   if (n > MEMO_LENGTHS || key) n = MEMO_LENGTHS;
-  uint32_t slot = key ? MEMO_LENGTHS + 1 : n;
+  uint32_t which = key ? MEMO_LENGTHS + 1 : n;
   if (v->at_most == NULL) v->at_most = mask_pool_take(&v->pool, (MEMO_LENGTHS + 2) * sizeof *v->at_most);
   if (v->at_most == NULL) return NULL;
-  if (v->at_most[slot] != NULL) return v->at_most[slot];
+  if (v->at_most[which] != NULL) return v->at_most[which];
   const memo *m = mask_memo_free(v, MASK_NONE, key);
   uint32_t *words = mask_pool_take(&v->pool, v->n_words * sizeof *words);
   if (m == NULL || words == NULL) return NULL;
   for (uint32_t i = 0; i < m->n_tokens; i++)
     if (m->length[i] <= n || n == MEMO_LENGTHS) words[m->token[i] >> 5] |= 1u << (m->token[i] & 31);
-  return v->at_most[slot] = words;
+  return v->at_most[which] = words;
 }
