@@ -41,7 +41,7 @@ void mn_schema_bench_options_init(mn_schema_bench_options *o) {
 static void add_time(times *t, uint64_t ns) {
   if (t->n == t->cap) {
     size_t cap = t->cap == 0 ? 1 << 16 : 2 * t->cap;
-    uint32_t *grown = realloc(t->ns10, cap * sizeof *grown);
+    uint32_t *grown = base_allocator_libc()->resize(NULL, t->ns10, t->cap * sizeof *grown, cap * sizeof *grown);
     if (grown == NULL) return;
     t->ns10 = grown;
     t->cap = cap;
@@ -118,7 +118,7 @@ static base_slice piece_of(void *ctx, uint32_t id) {
 static base_status encode(bench *b, size_t *n, base_error *err) {
   size_t bound = tok_encode_bound(b->tokens, b->text.len);
   if (bound > b->cap_ids) {
-    uint32_t *grown = realloc(b->ids, bound * sizeof *grown);
+    uint32_t *grown = base_allocator_libc()->resize(NULL, b->ids, b->cap_ids * sizeof *grown, bound * sizeof *grown);
     if (grown == NULL) return base_fail(err, BASE_ENOMEM, "instance", "out of memory");
     b->ids = grown;
     b->cap_ids = bound;
@@ -280,8 +280,8 @@ int mn_schema_bench(const mn_schema_bench_options *options, mn_schema_bench_repo
   tok_vocab_close(b.tokens);
   mask_vocab_close(b.vocab);
   base_buf_free(&b.text);
-  free(b.ids);
-  free(b.masks.ns10);
-  free(b.compiles.ns10);
+  base_free(NULL, b.ids, b.cap_ids * sizeof *b.ids);
+  base_free(NULL, b.masks.ns10, b.masks.cap * sizeof *b.masks.ns10);
+  base_free(NULL, b.compiles.ns10, b.compiles.cap * sizeof *b.compiles.ns10);
   return api_result(status, &e, err);
 }
