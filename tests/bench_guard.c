@@ -1,5 +1,5 @@
-/* What the guard adds to a request: each of its questions alone and all together, on texts of 200 characters. CSV as
- * bench_request: figure, unit, least, median, p99, runs. Run from the root of the tree. */
+/* What the guard adds to a request: each of its questions alone and all together, on texts of 200 characters.
+ * CSV as bench_request: figure, unit, least, median, p99, runs. Run from the root of the tree. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,16 +10,20 @@
 enum { ROUNDS = 2000 };
 
 static const char *const texts[] = {
-    "Hello, my name is Anna Kowalska and I live at 12 Hill Street in Boston; please send the statement for my card "
+    "Hello, my name is Anna Kowalska and I live at 12 Hill Street in Boston; please send the statement for "
+    "my card "
     "ending in 1111 to anna.k@example.org or call me on 555 012 3456 tomorrow at 7, it is urgent",
-    "remind me tomorrow at half past six to call the dentist about the appointment on friday, then text Emma that I will "
+    "remind me tomorrow at half past six to call the dentist about the appointment on friday, then text Emma "
+    "that I will "
     "be twenty minutes late for dinner and add milk, eggs and two loaves of bread to my shopping list",
-    "Meeting notes from the project call: Dmitri will send the figures to the team in Rotterdam by 12 March, Aisha Bello "
+    "Meeting notes from the project call: Dmitri will send the figures to the team in Rotterdam by 12 March, "
+    "Aisha Bello "
     "from Northwind Logistics asked for the invoice again and the budget of 12,500 euros was approved"};
 enum { TEXTS = sizeof texts / sizeof texts[0] };
 
 typedef enum part { FIND, CLEAN, INJECTION, RISK, ALL, PARTS } part;
-static const char *const names[PARTS] = {"guard_find", "guard_clean_make", "guard_injection", "guard_risk_of", "find + injection + risk"};
+static const char *const names[PARTS] = {"guard_find", "guard_clean_make", "guard_injection", "guard_risk_of",
+                                         "find + injection + risk"};
 
 static int by_size(const void *pa, const void *pb) {
   const double *a = pa, *b = pb;
@@ -32,7 +36,8 @@ static void ask(guard *g, part p, base_slice text) {
   guard_attack attack;
   guard_risks risks;
   if (p == FIND || p == ALL) (void)guard_find(g, text, spans, 256, &n, NULL);
-  if (p == INJECTION || p == ALL) (void)guard_injection(g, text, GUARD_FROM_USER, (base_slice){"", 0}, &attack, NULL);
+  if (p == INJECTION || p == ALL)
+    (void)guard_injection(g, text, GUARD_FROM_USER, (base_slice){"", 0}, &attack, NULL);
   if (p == RISK || p == ALL) (void)guard_risk_of(g, text, &risks, NULL);
   if (p == CLEAN) {
     guard_rules r;

@@ -11,8 +11,8 @@
 static json_t *spans_of(const guard_span *s, size_t n) {
   json_t *list = json_array();
   for (size_t i = 0; i < n; i++)
-    json_array_append_new(list, json_pack("[i,i,s,f,s]", (int)s[i].start, (int)s[i].end, guard_class_name(s[i].cls),
-                                          (double)s[i].confidence, s[i].what));
+    json_array_append_new(list, json_pack("[i,i,s,f,s]", (int)s[i].start, (int)s[i].end,
+                                          guard_class_name(s[i].cls), (double)s[i].confidence, s[i].what));
   return list;
 }
 
@@ -36,16 +36,17 @@ static int answer(guard *g, base_slice text, base_slice instructions, guard_sour
   guard_risks risks;
   base_error err = {0};
   size_t n = 0;
-  if (guard_find(g, text, s, GUARD_MAX_SPANS, &n, &err) || guard_injection(g, text, from, instructions, &attack, &err) ||
-      guard_risk_of(g, text, &risks, &err)) {
+  if (guard_find(g, text, s, GUARD_MAX_SPANS, &n, &err) ||
+      guard_injection(g, text, from, instructions, &attack, &err) || guard_risk_of(g, text, &risks, &err)) {
     fprintf(stderr, "guard_cases: %s: %s\n", err.where, err.text);
     return 1;
   }
   json_t *risk = json_object();
   for (int r = 0; r < GUARD_RISKS; r++)
     json_object_set_new(risk, guard_risk_name((guard_risk)r), json_real((double)risks.score[r]));
-  json_t *o = json_pack("{s:o,s:o,s:{s:b,s:f,s:s},s:o,s:i}", "clean", clean_of(g, text), "spans", spans_of(s, n), "attack", "found", attack.found, "score",
-                        (double)attack.score, "what", attack.what, "risk", risk, "risks", (int)risks.found);
+  json_t *o = json_pack("{s:o,s:o,s:{s:b,s:f,s:s},s:o,s:i}", "clean", clean_of(g, text), "spans",
+                        spans_of(s, n), "attack", "found", attack.found, "score", (double)attack.score,
+                        "what", attack.what, "risk", risk, "risks", (int)risks.found);
   json_dumpf(o, stdout, JSON_COMPACT);
   putchar('\n');
   json_decref(o);
@@ -53,7 +54,8 @@ static int answer(guard *g, base_slice text, base_slice instructions, guard_sour
 }
 
 static base_slice slice_of(const json_t *string) {
-  return string == NULL ? (base_slice){"", 0} : (base_slice){json_string_value(string), json_string_length(string)};
+  return string == NULL ? (base_slice){"", 0}
+                        : (base_slice){json_string_value(string), json_string_length(string)};
 }
 
 int main(int argc, char **argv) {
@@ -65,7 +67,8 @@ int main(int argc, char **argv) {
   size_t room = 0;
   int status = 0;
   guard_options_init(&o);
-  if (argc > 1 && strcmp(argv[1], "-") != 0 && gguf_open(&model, argv[1], NULL, &err) == BASE_OK) o.model = model;
+  if (argc > 1 && strcmp(argv[1], "-") != 0 && gguf_open(&model, argv[1], NULL, &err) == BASE_OK)
+    o.model = model;
   if (err.code == BASE_OK) (void)guard_open(&g, &o, &err);
   if (g == NULL) {
     fprintf(stderr, "guard_cases: %s: %s\n", err.where, err.text);

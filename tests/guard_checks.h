@@ -1,6 +1,6 @@
-/* What holds for any text that goes through the guard: the restored text is the text; spans are ordered and lie on
- * characters; nothing of a kept class is in clean text; a JSON answer stays JSON. For the fuzz target and for
- * test_guard's random texts. With the shipped model when it is there. */
+/* What holds for any text that goes through the guard: the restored text is the text; spans are ordered and
+ * lie on characters; nothing of a kept class is in clean text; a JSON answer stays JSON. For the fuzz target
+ * and for test_guard's random texts. With the shipped model when it is there. */
 #ifndef TESTS_GUARD_CHECKS_H
 #define TESTS_GUARD_CHECKS_H
 
@@ -20,7 +20,8 @@ static guard *the_guard(void) {
   static gguf_file *model;
   if (g == NULL) {
     guard_options o;
-    static const base_slice names[] = {BASE_LITERAL("Anna Kowalska"), BASE_LITERAL("Emma"), BASE_LITERAL("Zo\xC3\xAB")};
+    static const base_slice names[] = {BASE_LITERAL("Anna Kowalska"), BASE_LITERAL("Emma"),
+                                       BASE_LITERAL("Zo\xC3\xAB")};
     guard_options_init(&o);
     o.max_bytes = 8192;
     if (gguf_open(&model, "packs/guard.gguf", NULL, NULL) == BASE_OK) o.model = model;
@@ -38,7 +39,8 @@ static void check_spans(guard *g, base_slice text) {
   for (size_t i = 0; i < n; i++) {
     require(s[i].start >= before && s[i].start < s[i].end && s[i].end <= text.len);
     require(base_utf8_valid(text.ptr + s[i].start, s[i].end - s[i].start));
-    require((unsigned)s[i].cls < GUARD_CLASSES && s[i].what != NULL && s[i].confidence >= 0.0F && s[i].confidence <= 1.0F);
+    require((unsigned)s[i].cls < GUARD_CLASSES && s[i].what != NULL && s[i].confidence >= 0.0F &&
+            s[i].confidence <= 1.0F);
     before = s[i].end;
   }
 }
@@ -48,7 +50,8 @@ static void check_json(const guard_vault *v, base_slice clean, base_slice text) 
   base_buf_json(&answer, clean);
   require(guard_restore(v, (base_slice){answer.ptr, answer.len}, GUARD_JSON, &back, NULL) == BASE_OK);
   json_t *j = json_loadb(back.ptr, back.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-  require(j != NULL && json_string_length(j) == text.len && memcmp(json_string_value(j), text.ptr, text.len) == 0);
+  require(j != NULL && json_string_length(j) == text.len &&
+          memcmp(json_string_value(j), text.ptr, text.len) == 0);
   json_decref(j);
   base_buf_free(&answer);
   base_buf_free(&back);
@@ -88,7 +91,8 @@ static void check_input(const uint8_t *data, size_t size) {
   base_slice text = {(const char *)data + 2, size - 2};
   check_spans(g, text);
   check_clean(g, text, &r);
-  base_status st = guard_injection(g, text, (guard_source)(data[1] & 1), base_slice_sub(text, 0, data[0]), &attack, NULL);
+  base_status st =
+      guard_injection(g, text, (guard_source)(data[1] & 1), base_slice_sub(text, 0, data[0]), &attack, NULL);
   require(st == BASE_OK || !attack.found);
   require(attack.what != NULL && (attack.found == (attack.what[0] != '\0')));
   require(guard_risk_of(g, text, &risks, NULL) == st || st == BASE_EFORMAT);

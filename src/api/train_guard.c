@@ -1,5 +1,5 @@
-/* mn_train for packs/guard: the guard's model from its grammar, with the sentences of the packs beside it as requests
- * that are no attack. The learning itself is in guard/learn.c. */
+/* mn_train for packs/guard: the guard's model from its grammar, with the sentences of the packs beside it as
+ * requests that are no attack. The learning itself is in guard/learn.c. */
 #include <string.h>
 
 #include "api/api.h"
@@ -8,7 +8,8 @@
 
 enum { MAX_SOURCES = 5, MAX_ORDINARY = 128, MAX_PATH_BYTES = 512, MAX_FILE_BYTES = 4 << 20 };
 
-static const char *const sources[MAX_SOURCES] = {"lists.txt", "forms.txt", "templates.txt", "attacks.txt", "ordinary.txt"};
+static const char *const sources[MAX_SOURCES] = {"lists.txt", "forms.txt", "templates.txt", "attacks.txt",
+                                                 "ordinary.txt"};
 
 typedef struct reading {
   const char *folder;
@@ -50,7 +51,8 @@ static base_status take_beside(void *ctx, const char *name, base_error *err) {
   for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
     char path[MAX_PATH_BYTES];
     if (!base_format(path, sizeof path, "%s/../%s/%s", r->folder, name, files[i]) || !os_exists(path)) continue;
-    if (r->n_ordinary == MAX_ORDINARY) return base_fail(err, BASE_ELIMIT, path, "there are too many packs beside");
+    if (r->n_ordinary == MAX_ORDINARY)
+      return base_fail(err, BASE_ELIMIT, path, "there are too many packs beside");
     base_status st = take_file(r, &r->ordinary[r->n_ordinary], path, err);
     if (st) return st;
     r->n_ordinary++;
@@ -58,8 +60,8 @@ static base_status take_beside(void *ctx, const char *name, base_error *err) {
   return BASE_OK;
 }
 
-static base_status learn(const reading *r, const mn_train_options *o, const char *out, guard_learn_report *report,
-                         base_error *err) {
+static base_status learn(const reading *r, const mn_train_options *o, const char *out,
+                         guard_learn_report *report, base_error *err) {
   guard_learn_options options;
   guard_learned *learned = NULL;
   gguf_writer *w = gguf_writer_new(NULL);
@@ -67,7 +69,8 @@ static base_status learn(const reading *r, const mn_train_options *o, const char
   if (o->seed != 0) options.seed = o->seed;
   if (o->epochs != 0) options.passes = o->epochs;
   base_status st = w != NULL ? BASE_OK : base_fail(err, BASE_ENOMEM, "guard", "no memory for the file");
-  if (!st) st = guard_learn(&learned, r->source, r->n_source, r->ordinary, r->n_ordinary, &options, w, report, err);
+  if (!st)
+    st = guard_learn(&learned, r->source, r->n_source, r->ordinary, r->n_ordinary, &options, w, report, err);
   if (!st) st = gguf_writer_save(w, out, err);
   gguf_writer_free(w);
   guard_learned_free(learned);

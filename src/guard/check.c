@@ -46,7 +46,9 @@ static bool all_same(const uint8_t *d, size_t n) {
   return true;
 }
 
-static bool month_day(unsigned month, unsigned day) { return month >= 1 && month <= 12 && day >= 1 && day <= 31; }
+static bool month_day(unsigned month, unsigned day) {
+  return month >= 1 && month <= 12 && day >= 1 && day <= 31;
+}
 
 /* ---- eleven digits and more, strong enough alone ---- */
 
@@ -214,7 +216,9 @@ const char *guard_national_id(const uint8_t *d, size_t n, const guard_view *v, s
 static bool fits(const uint8_t *w, size_t n, const char *pattern) {
   if (strlen(pattern) != n) return false;
   for (size_t i = 0; i < n; i++) {
-    if (pattern[i] == '9' ? !guard_is_digit(w[i]) : pattern[i] == 'A' ? !guard_is_upper(w[i]) : w[i] != pattern[i])
+    if (pattern[i] == '9'   ? !guard_is_digit(w[i])
+        : pattern[i] == 'A' ? !guard_is_upper(w[i])
+                            : w[i] != pattern[i])
       return false;
   }
   return true;

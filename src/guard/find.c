@@ -1,5 +1,5 @@
-/* Finding: one pass over the folded text calls the rules where a value can begin; what the model and the contact
- * list add is laid beside; overlaps are settled for the surer span. */
+/* Finding: one pass over the folded text calls the rules where a value can begin; what the model and the
+ * contact list add is laid beside; overlaps are settled for the surer span. */
 #include <string.h>
 
 #include "guard/internal.h"
@@ -30,7 +30,8 @@ void guard_hit(guard_hits *h, const guard_view *v, size_t i, size_t end, guard_c
     h->full = true;
     return;
   }
-  h->span[h->n++] = (guard_span){.cls = c, .start = v->at[i], .end = v->at[end], .confidence = confidence, .what = what};
+  h->span[h->n++] =
+      (guard_span){.cls = c, .start = v->at[i], .end = v->at[end], .confidence = confidence, .what = what};
 }
 
 bool guard_starts(const guard_view *v, size_t i, const char *lower) {
@@ -93,8 +94,8 @@ static void sort_spans(guard_span *s, size_t n) {
   }
 }
 
-/* Does a keep its ground against b? A sure rule cuts into a model's span. A span around a less sure one takes it
- * in, but for a phone number, which fills most of what is around it. */
+/* Does a keep its ground against b? A sure rule cuts into a model's span. A span around a less sure one takes
+ * it in, but for a phone number, which fills most of what is around it. */
 static bool wins(const guard_span *a, const guard_span *b) {
   bool around = a->start <= b->start && a->end >= b->end;
   uint32_t long_a = a->end - a->start, long_b = b->end - b->start;
@@ -124,8 +125,8 @@ static size_t settle(guard_span *s, size_t n) {
 
 base_status guard_view_of(guard *g, base_slice text, guard_view *v, base_error *err) {
   if (text.len > g->max_bytes)
-    return base_fail(err, BASE_ELIMIT, "text", "%zu bytes are more than the guard reads, which is %zu", text.len,
-                     g->max_bytes);
+    return base_fail(err, BASE_ELIMIT, "text", "%zu bytes are more than the guard reads, which is %zu",
+                     text.len, g->max_bytes);
   return guard_fold(text, g->fold, g->low, g->at, v, err);
 }
 
@@ -145,7 +146,8 @@ base_status guard_find(guard *g, base_slice text, guard_span *out, size_t max, s
   *n = 0;
   base_status st = guard_view_of(g, text, &v, err);
   if (!st) st = guard_find_in(g, &v, &h, err);
-  if (!st && h.n > max) st = base_fail(err, BASE_ELIMIT, "text", "it holds %zu values, room is for %zu", h.n, max);
+  if (!st && h.n > max)
+    st = base_fail(err, BASE_ELIMIT, "text", "it holds %zu values, room is for %zu", h.n, max);
   if (st) return st;
   if (h.n > 0) memcpy(out, h.span, h.n * sizeof *out);
   *n = h.n;

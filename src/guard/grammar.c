@@ -1,5 +1,6 @@
-/* The grammar of packs/guard: named lists of lines, whose {references} are replaced by drawn lines of other lists.
- * A reference to a list named like a class ({person}, {address}, ...), or whose header gives a class behind its name
+/* The grammar of packs/guard: named lists of lines, whose {references} are replaced by drawn lines of other
+ * lists. A reference to a list named like a class ({person}, {address}, ...), or whose header gives a class
+ * behind its name
  * ("[fullname person]"), makes a span. */
 #include <string.h>
 
@@ -20,7 +21,8 @@ int guard_grammar_find(const guard_grammar *g, base_slice name) {
 }
 
 static int tag_of(base_slice name) {
-  static const char *const names[GUARD_TAG_CLASSES] = {"person", "address", "place", "organisation", "group", "postcode"};
+  static const char *const names[GUARD_TAG_CLASSES] = {"person",       "address", "place",
+                                                       "organisation", "group",   "postcode"};
   for (int t = 0; t < GUARD_TAG_CLASSES; t++)
     if (base_slice_equal(name, base_slice_of(names[t]))) return t;
   return -1;
@@ -34,7 +36,8 @@ static bool add_items(guard_grammar *g, guard_list *l, base_slice line) {
     if (item.len == 0) continue;
     if (l->n == l->cap) {
       size_t cap = l->cap * 2 + 16;
-      base_slice *more = g->allocator->resize(g->allocator->ctx, l->item, l->cap * sizeof *more, cap * sizeof *more);
+      base_slice *more =
+          g->allocator->resize(g->allocator->ctx, l->item, l->cap * sizeof *more, cap * sizeof *more);
       if (more == NULL) return false;
       l->item = more;
       l->cap = cap;
@@ -61,7 +64,8 @@ static base_status read_source(guard_grammar *g, const char *name, base_slice te
       continue;
     }
     if (at < 0) return fail_at(err, name, number, "a line stands before the first [list]");
-    if (!add_items(g, &g->list[at], line)) return base_fail(err, BASE_ENOMEM, name, "no memory for the grammar");
+    if (!add_items(g, &g->list[at], line))
+      return base_fail(err, BASE_ENOMEM, name, "no memory for the grammar");
   }
   return BASE_OK;
 }
@@ -76,7 +80,8 @@ static base_status check_references(const guard_grammar *g, base_error *err) {
         if (s.ptr[p] == '\\') p++;
         if (shut == NULL) continue;
         base_slice name = {s.ptr + p + 1, (size_t)(shut - s.ptr) - p - 1};
-        if (name.len > 0 && (name.ptr[0] == '^' || name.ptr[0] == '_')) name = base_slice_sub(name, 1, name.len);
+        if (name.len > 0 && (name.ptr[0] == '^' || name.ptr[0] == '_'))
+          name = base_slice_sub(name, 1, name.len);
         int list = guard_grammar_find(g, name);
         if (list >= 0 && g->list[list].n > 0) continue;
         return base_fail(err, BASE_EFORMAT, "packs/guard", "[%.*s] refers to {%.*s}, which is not there",
@@ -121,7 +126,8 @@ static void recase(guard_drawn *d, size_t start, char how) {
 }
 
 /* {^name} in capitals, {_name} in small letters. */
-static void refer(const guard_grammar *g, base_slice name, base_rng *rng, int depth, bool inside, guard_drawn *d) {
+static void refer(const guard_grammar *g, base_slice name, base_rng *rng, int depth, bool inside,
+                  guard_drawn *d) {
   char how = name.len > 0 && (name.ptr[0] == '^' || name.ptr[0] == '_') ? name.ptr[0] : ' ';
   if (how != ' ') name = base_slice_sub(name, 1, name.len);
   int list = guard_grammar_find(g, name);
@@ -136,7 +142,8 @@ static void refer(const guard_grammar *g, base_slice name, base_rng *rng, int de
 }
 
 /* "#" a digit, "^" a capital, "\n" a line end, "\x" x itself. */
-static void expand(const guard_grammar *g, base_slice s, base_rng *rng, int depth, bool inside, guard_drawn *d) {
+static void expand(const guard_grammar *g, base_slice s, base_rng *rng, int depth, bool inside,
+                   guard_drawn *d) {
   for (size_t p = 0; p < s.len; p++) {
     char c = s.ptr[p];
     const char *shut = c == '{' ? memchr(s.ptr + p, '}', s.len - p) : NULL;

@@ -29,8 +29,8 @@ typedef struct guard_drawn {
 } guard_drawn;
 
 /* Borrows the sources' bytes. Free it also after a failure. */
-base_status guard_grammar_read(guard_grammar *g, const guard_source_text *sources, size_t n, const base_allocator *a,
-                               base_error *err);
+base_status guard_grammar_read(guard_grammar *g, const guard_source_text *sources, size_t n,
+                               const base_allocator *a, base_error *err);
 void guard_grammar_free(guard_grammar *g);
 int guard_grammar_find(const guard_grammar *g, base_slice name); /* -1 when absent */
 void guard_grammar_draw(const guard_grammar *g, base_slice item, base_rng *rng, guard_drawn *d);

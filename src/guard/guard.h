@@ -66,8 +66,8 @@ base_status guard_set_contacts(guard *g, const base_slice *names, size_t n, base
 
 /* Values in a text, left to right, not overlapping. Sees through zero-width characters, full-width and other
  * scripts' digits, unusual blanks and dashes, digits spaced out, "name at host dot org". The text must be
- * UTF-8 (else BASE_EFORMAT); BASE_ELIMIT when it is longer than max_bytes or has more than `max` values (never a
- * silent cut). */
+ * UTF-8 (else BASE_EFORMAT); BASE_ELIMIT when it is longer than max_bytes or has more than `max` values
+ * (never a silent cut). */
 base_status guard_find(guard *g, base_slice text, guard_span *out, size_t max, size_t *n, base_error *err);
 
 /* ---- text that may leave ---- */
@@ -100,10 +100,10 @@ base_slice guard_clean_text(const guard_clean *c); /* terminated; lives as long 
 size_t guard_clean_redacted(const guard_clean *c); /* how many placeholders are in it */
 
 typedef enum guard_form { GUARD_TEXT, GUARD_JSON } guard_form;
-/* Puts the vault's values back into an answer. Placeholders are recognised in any case, in [] () {} <> or bare
- * (EMAIL_1), with blanks inside, with "-", a blank or nothing for the "_", and with the "_" escaped as Markdown
- * does; unknown numbers stay. GUARD_JSON: the answer is a JSON document, values are escaped for the strings they
- * stand in. Adds to out (whose failure is BASE_ENOMEM). */
+/* Puts the vault's values back into an answer. Placeholders are recognised in any case, in [] () {} <> or
+ * bare (EMAIL_1), with blanks inside, with "-", a blank or nothing for the "_", and with the "_" escaped as
+ * Markdown does; unknown numbers stay. GUARD_JSON: the answer is a JSON document, values are escaped for the
+ * strings they stand in. Adds to out (whose failure is BASE_ENOMEM). */
 base_status guard_restore(const guard_vault *v, base_slice answer, guard_form form, base_buf *out,
                           base_error *err);
 

@@ -1,6 +1,7 @@
-/* Learning the guard's model: texts drawn from the grammar train a structured averaged perceptron with a margin
- * (names) and logistic scores with Adagrad (topics). One thread and our own random numbers: the same sources give
- * the same bytes. A tenth of the templates and of the ordinary lines is held out, for the report. */
+/* Learning the guard's model: texts drawn from the grammar train a structured averaged perceptron with a
+ * margin (names) and logistic scores with Adagrad (topics). One thread and our own random numbers: the same
+ * sources give the same bytes. A tenth of the templates and of the ordinary lines is held out, for the
+ * report. */
 #include <math.h>
 #include <string.h>
 
@@ -8,8 +9,8 @@
 
 enum { MAX_LISTED = 1 << 16, MAX_WORDS = 256, HELD_OUT = 10, JUDGED = 4000 };
 
-/* Scores from here on are attacks: chosen on ordinary dialogues and requests (docs/experiments.md), of which one in a hundred
- * lies above. */
+/* Scores from here on are attacks: chosen on ordinary dialogues and requests (docs/experiments.md), of which
+ * one in a hundred lies above. */
 #define ATTACK_LIMIT 0.1F
 
 static const char *const topic_lists[GUARD_TOPICS] = {"attack", "payment", "legal", "medical", "self_harm"};
@@ -47,7 +48,8 @@ void guard_learned_free(guard_learned *l) {
 }
 
 static bool view_of(guard_learned *l, base_slice text, guard_view *v) {
-  if (text.len > GUARD_DRAWN_BYTES) text.len = base_utf8_offset(text.ptr, GUARD_DRAWN_BYTES, GUARD_DRAWN_BYTES / 4);
+  if (text.len > GUARD_DRAWN_BYTES)
+    text.len = base_utf8_offset(text.ptr, GUARD_DRAWN_BYTES, GUARD_DRAWN_BYTES / 4);
   return guard_fold(text, l->fold, l->low, l->at, v, NULL) == BASE_OK;
 }
 
@@ -187,8 +189,8 @@ static void score_sentence(guard_learned *l, size_t n, size_t features, float ma
     for (size_t t = 0; t < GUARD_TAGS; t++)
       if (margin > 0.0F && t != l->gold[i]) s[t] += margin;
   }
-  guard_best_path((const float(*)[GUARD_TAG_ROOM])l->model.score, (const float(*)[GUARD_TAG_ROOM])l->model.move, n,
-                  l->model.back, l->model.path);
+  guard_best_path((const float (*)[GUARD_TAG_ROOM])l->model.score,
+                  (const float (*)[GUARD_TAG_ROOM])l->model.move, n, l->model.back, l->model.path);
 }
 
 /* Weights and their sums over time: average = weight - sum / steps. */
@@ -239,7 +241,8 @@ static float judge_names(guard_learned *l, const guard_list *list, size_t featur
   return wanted + given > 0 ? 2.0F * (float)right / (float)(wanted + given) : 0.0F;
 }
 
-static base_status learn_names(guard_learned *l, const guard_learn_options *o, guard_learn_report *r, base_error *err) {
+static base_status learn_names(guard_learned *l, const guard_learn_options *o, guard_learn_report *r,
+                               base_error *err) {
   int at = guard_grammar_find(&l->grammar, BASE_LITERAL("sentences"));
   if (at < 0) return base_fail(err, BASE_ENOTFOUND, "packs/guard", "there is no list [sentences]");
   const guard_list *list = &l->grammar.list[at];
@@ -313,10 +316,13 @@ static size_t take_ordinary(const guard_source_text *sources, size_t n, ordinary
 
 /* One text: of a topic's list, of [ordinary], or of the packs. Returns its features; *topic its topic or
  * GUARD_TOPICS for none, *mute a topic that it says nothing about. */
-static size_t draw_text(guard_learned *l, const ordinary *lines, size_t n_lines, bool held, size_t *topic, size_t *mute) {
+static size_t draw_text(guard_learned *l, const ordinary *lines, size_t n_lines, bool held, size_t *topic,
+                        size_t *mute) {
   uint32_t dice = base_rng_below(&l->rng, 100);
   *mute = GUARD_TOPICS;
-  *topic = dice < 30 ? (size_t)GUARD_TOPIC_ATTACK : dice < 50 ? GUARD_TOPIC_RISK + base_rng_below(&l->rng, GUARD_RISKS) : GUARD_TOPICS;
+  *topic = dice < 30   ? (size_t)GUARD_TOPIC_ATTACK
+           : dice < 50 ? GUARD_TOPIC_RISK + base_rng_below(&l->rng, GUARD_RISKS)
+                       : GUARD_TOPICS;
   if (dice >= 70 && n_lines > HELD_OUT) {
     size_t i = base_rng_below(&l->rng, (uint32_t)(n_lines / HELD_OUT)) * HELD_OUT;
     if (!held) i += 1 + base_rng_below(&l->rng, HELD_OUT - 1);
@@ -372,8 +378,9 @@ static float quantise(const float *w, int8_t *q, size_t n) {
 }
 
 static void put_all(guard_learned *l, gguf_writer *w) {
-  const uint64_t names[] = {GUARD_TAG_ROOM, GUARD_NAME_BUCKETS}, text[] = {GUARD_TOPIC_ROOM, GUARD_TEXT_BUCKETS},
-                 move[] = {GUARD_TAG_ROOM, GUARD_TAG_ROOM}, topics[] = {GUARD_TOPIC_ROOM}, listed[] = {l->model.n_listed};
+  const uint64_t names[] = {GUARD_TAG_ROOM, GUARD_NAME_BUCKETS},
+                 text[] = {GUARD_TOPIC_ROOM, GUARD_TEXT_BUCKETS}, move[] = {GUARD_TAG_ROOM, GUARD_TAG_ROOM},
+                 topics[] = {GUARD_TOPIC_ROOM}, listed[] = {l->model.n_listed};
   gguf_put_string(w, "general.architecture", BASE_LITERAL("minnow-guard"));
   gguf_put_u32(w, "minnow.guard.version", 1);
   gguf_put_f32(w, "minnow.guard.name_scale", quantise(l->name, l->name_weight, sizeof l->name_weight));
@@ -399,14 +406,15 @@ static void read_lists(guard_learned *l, const ordinary *lines, size_t n_lines, 
     if (plain_line(lines[i].line, d)) list_text(l, (base_slice){d->text, d->len}, GUARD_LISTS - 1, true);
   int at = guard_grammar_find(&l->grammar, BASE_LITERAL("sentences"));
   for (size_t i = 0; at >= 0 && i < l->grammar.list[at].n; i++)
-    if (plain_line(l->grammar.list[at].item[i], d)) list_text(l, (base_slice){d->text, d->len}, GUARD_LISTS - 1, true);
+    if (plain_line(l->grammar.list[at].item[i], d))
+      list_text(l, (base_slice){d->text, d->len}, GUARD_LISTS - 1, true);
   r->lists = l->grammar.n;
   for (size_t i = 0; i < l->grammar.n; i++) r->values += l->grammar.list[i].n;
 }
 
 base_status guard_learn(guard_learned **out, const guard_source_text *sources, size_t n_sources,
-                        const guard_source_text *plain, size_t n_plain, const guard_learn_options *o, gguf_writer *w,
-                        guard_learn_report *report, base_error *err) {
+                        const guard_source_text *plain, size_t n_plain, const guard_learn_options *o,
+                        gguf_writer *w, guard_learn_report *report, base_error *err) {
   const base_allocator *a = o->allocator != NULL ? o->allocator : base_allocator_libc();
   size_t n_lines = take_ordinary(plain, n_plain, NULL);
   ordinary *lines = base_calloc(a, n_lines + 1, sizeof *lines);

@@ -203,7 +203,8 @@ static void hit_names(guard_model *m, const guard_view *v, size_t n, guard_hits 
     if (m->path[i] == 0) continue;
     guard_tag_class c = (guard_tag_class)((m->path[i] - 1) / 2);
     while (end < n && m->path[end] == m->path[i] + 1) end++;
-    guard_hit(h, v, m->words[i].start, m->words[end - 1].end, guard_class_of_tag(c), sureness(m, i, end), "model");
+    guard_hit(h, v, m->words[i].start, m->words[end - 1].end, guard_class_of_tag(c), sureness(m, i, end),
+              "model");
   }
 }
 
@@ -213,7 +214,8 @@ void guard_model_names(guard *g, const guard_view *v, guard_hits *h) {
     size_t n = guard_words(v, &at, m->words, GUARD_WORDS);
     guard_model_look_up(m, m->words, n);
     score_words(m, v, n);
-    guard_best_path((const float(*)[GUARD_TAG_ROOM])m->score, (const float(*)[GUARD_TAG_ROOM])m->move, n, m->back, m->path);
+    guard_best_path((const float (*)[GUARD_TAG_ROOM])m->score, (const float (*)[GUARD_TAG_ROOM])m->move, n,
+                    m->back, m->path);
     hit_names(m, v, n, h);
   }
 }
@@ -221,11 +223,13 @@ void guard_model_names(guard *g, const guard_view *v, guard_hits *h) {
 /* ---- text ---- */
 
 static bool is_filler(const guard_view *v, const guard_word *w) {
-  return w->end == w->start + 1 && !guard_is_alnum(v->f[w->start]) && v->f[w->start] != '<' && v->f[w->start] != '>' &&
-         v->f[w->start] != '{' && v->f[w->start] != ':' && v->f[w->start] != '#' && v->f[w->start] != '?';
+  return w->end == w->start + 1 && !guard_is_alnum(v->f[w->start]) && v->f[w->start] != '<' &&
+         v->f[w->start] != '>' && v->f[w->start] != '{' && v->f[w->start] != ':' && v->f[w->start] != '#' &&
+         v->f[w->start] != '?';
 }
 
-size_t guard_text_features(const guard_view *v, const guard_word *w, size_t n, uint32_t bucket[GUARD_TEXT_FEATURES]) {
+size_t guard_text_features(const guard_view *v, const guard_word *w, size_t n,
+                           uint32_t bucket[GUARD_TEXT_FEATURES]) {
   uint64_t before = 1, before2 = 1, before3 = 1;
   size_t k = 0;
   for (size_t i = 0; i < n && k + 24 < GUARD_TEXT_FEATURES; i++) {
@@ -241,12 +245,14 @@ size_t guard_text_features(const guard_view *v, const guard_word *w, size_t n, u
     before2 = before;
     before = h;
     for (uint32_t at = w[i].start; !number && at + 4 <= w[i].end && at < w[i].start + 14; at++)
-      bucket[k++] = bucket_of(base_hash(BASE_HASH_START, v->low + at, 4), at == w[i].start, 55, GUARD_TEXT_BUCKETS);
+      bucket[k++] =
+          bucket_of(base_hash(BASE_HASH_START, v->low + at, 4), at == w[i].start, 55, GUARD_TEXT_BUCKETS);
   }
   return k;
 }
 
-static void score_window(guard_model *m, const guard_view *v, const guard_word *w, size_t n, float p[GUARD_TOPICS]) {
+static void score_window(guard_model *m, const guard_view *v, const guard_word *w, size_t n,
+                         float p[GUARD_TOPICS]) {
   int32_t sum[GUARD_TOPIC_ROOM] = {0};
   size_t k = guard_text_features(v, w, n, m->bucket);
   if (k == 0) return;
@@ -295,7 +301,8 @@ static base_status bind(guard_model *m, const gguf_file *f, base_error *err) {
   if (!st) st = gguf_need_tensor(f, "lists.key", GGUF_T_I32, 0, 1, &keys, err);
   if (!st) m->list_bits = tensor(f, "lists.bits", GGUF_T_I8, keys->dim[0], 1, &st, err);
   if (!st) st = gguf_get_u32(f, "minnow.guard.version", &version, err);
-  if (!st && version != 1) st = base_fail(err, BASE_EUNSUPPORTED, gguf_path(f), "guard model version %u is not known", version);
+  if (!st && version != 1)
+    st = base_fail(err, BASE_EUNSUPPORTED, gguf_path(f), "guard model version %u is not known", version);
   if (!st) st = gguf_get_f32(f, "minnow.guard.name_scale", &m->name_scale, err);
   if (!st) st = gguf_get_f32(f, "minnow.guard.text_scale", &m->text_scale, err);
   if (!st) st = gguf_get_f32(f, "minnow.guard.lean", &m->lean, err);

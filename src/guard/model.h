@@ -1,7 +1,7 @@
 /* Private to guard/: what the model and the contact list add to the rules.
  *
- * The model is two linear classifiers over hashed features, small enough to stay in the cache and a tenth of the
- * time that a pass of the trunk takes (docs/guard.md has both figures):
+ * The model is two linear classifiers over hashed features, small enough to stay in the cache and a tenth of
+ * the time that a pass of the trunk takes (docs/guard.md has both figures):
  *
  *   names   a word's features (itself, its neighbours, shapes, endings, word lists) -> scores of BIO tags;
  *           the best path under first-order transitions. Structured averaged perceptron (Collins 2002).
@@ -76,7 +76,8 @@ enum {
   GUARD_TEXT_WINDOW = 64, /* words looked at together, moved on by half */
 };
 /* Buckets of a window's n-grams, each counted as often as it stands there. */
-size_t guard_text_features(const guard_view *v, const guard_word *w, size_t n, uint32_t bucket[GUARD_TEXT_FEATURES]);
+size_t guard_text_features(const guard_view *v, const guard_word *w, size_t n,
+                           uint32_t bucket[GUARD_TEXT_FEATURES]);
 
 /* ---- the model ---- */
 

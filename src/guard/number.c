@@ -1,8 +1,8 @@
 /* Values made of digits: cards, national ids, IP addresses, dates, phone numbers, ages, postcodes, accounts.
  *
- * The digits from here on are read once, with the separators between their groups; then the readings are tried
- * from the strictest to the loosest, each on as many groups as fit, so that "4111 1111 1111 1111 12/27" is a card
- * and a rest. */
+ * The digits from here on are read once, with the separators between their groups; then the readings are
+ * tried from the strictest to the loosest, each on as many groups as fit, so that "4111 1111 1111 1111 12/27"
+ * is a card and a rest. */
 #include <string.h>
 
 #include "guard/internal.h"
@@ -17,7 +17,9 @@ typedef struct digits {
   uint8_t sep[MAX_GROUPS];                   /* before the group; several count as their last */
 } digits;
 
-static bool separates(uint8_t c) { return c == ' ' || c == '-' || c == '.' || c == '/' || c == '(' || c == ')'; }
+static bool separates(uint8_t c) {
+  return c == ' ' || c == '-' || c == '.' || c == '/' || c == '(' || c == ')';
+}
 
 /* Characters between two groups, 0 when the number ends here. */
 static size_t gap(const guard_view *v, size_t i) {
@@ -77,7 +79,8 @@ static bool card_groups(const digits *g, size_t groups) {
     single = single && group_digits(g, k) == 1;
   if (single) return true;
   for (size_t k = 0; k < groups; k++)
-    if (group_digits(g, k) < 2 || (k > 0 && g->sep[k] != ' ' && g->sep[k] != '-' && g->sep[k] != '.')) return false;
+    if (group_digits(g, k) < 2 || (k > 0 && g->sep[k] != ' ' && g->sep[k] != '-' && g->sep[k] != '.'))
+      return false;
   return true;
 }
 
@@ -121,7 +124,8 @@ static size_t clock_after(const guard_view *v, size_t end) {
 
 static void hit_date(guard_hits *h, const guard_view *v, size_t i, size_t end) {
   bool born = guard_near(v, i, 40, BORN);
-  guard_hit(h, v, i, end, born ? GUARD_BIRTH_DATE : GUARD_DATE, born ? 0.95F : 0.8F, born ? "date_of_birth" : "date");
+  guard_hit(h, v, i, end, born ? GUARD_BIRTH_DATE : GUARD_DATE, born ? 0.95F : 0.8F,
+            born ? "date_of_birth" : "date");
 }
 
 /* ---- IP addresses ---- */
@@ -137,7 +141,8 @@ static bool is_ipv4(const digits *g, const guard_view *v) {
 
 /* ---- phone numbers ---- */
 
-#define CALL "phone|call|tel|mobile|cell|fax|sms|whatsapp|text|number|dial|ring|contact|reach|answering|handy|signal"
+#define CALL                                                                                                 \
+  "phone|call|tel|mobile|cell|fax|sms|whatsapp|text|number|dial|ring|contact|reach|answering|handy|signal"
 
 static bool is_amount(const guard_view *v, size_t i, size_t end) {
   if (i > 0 && (v->f[i - 1] == '$' || v->f[i - 1] == GUARD_MARK || v->f[i - 1] == '#')) return true;
@@ -184,8 +189,9 @@ static size_t extension(const guard_view *v, size_t end) {
 /* ---- ages, postcodes, accounts, years: by the words around ---- */
 
 static bool old_after(const guard_view *v, size_t end) {
-  static const char *const words[] = {" years old", "-years-old", "-year-old", " year old", " years of age", " y/o",
-                                      "yo ",        " yo ",       " yrs old",  " year-old", "y/o"};
+  static const char *const words[] = {" years old",    "-years-old", "-year-old", " year old",
+                                      " years of age", " y/o",       "yo ",       " yo ",
+                                      " yrs old",      " year-old",  "y/o"};
   for (size_t w = 0; w < sizeof words / sizeof words[0]; w++)
     if (guard_starts(v, end, words[w])) return true;
   return false;
@@ -213,7 +219,8 @@ static size_t by_context(const guard_view *v, const digits *g, size_t i, guard_h
     guard_hit(h, v, i, end, GUARD_POSTCODE, 0.9F, "postcode");
     return end - i;
   }
-  if (n >= 6 && guard_near(v, i, 32, "account|acct|a/c|routing|sort code|kontonummer|member|policy n|customer n")) {
+  if (n >= 6 &&
+      guard_near(v, i, 32, "account|acct|a/c|routing|sort code|kontonummer|member|policy n|customer n")) {
     guard_hit(h, v, i, end, GUARD_ACCOUNT, 0.8F, "account_number");
     return end - i;
   }
@@ -222,7 +229,8 @@ static size_t by_context(const guard_view *v, const digits *g, size_t i, guard_h
 
 static size_t as_year(const guard_view *v, const digits *g, size_t i, guard_hits *h) {
   size_t end = g->end[0];
-  if (group_digits(g, 0) == 4 && ends(v, end) && !unfit(v, i) && year_fits(group_value(g, 0), 4) && !is_amount(v, i, end)) {
+  if (group_digits(g, 0) == 4 && ends(v, end) && !unfit(v, i) && year_fits(group_value(g, 0), 4) &&
+      !is_amount(v, i, end)) {
     bool born = guard_near(v, i, 16, "born in|birth");
     guard_hit(h, v, i, end, born ? GUARD_BIRTH_DATE : GUARD_DATE, 0.6F, "year");
     return end - i;

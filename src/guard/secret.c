@@ -18,7 +18,8 @@ static const struct {
 };
 
 static bool is_token(uint8_t c) {
-  return (guard_is_alnum(c) && c != GUARD_LETTER) || c == '_' || c == '-' || c == '.' || c == '/' || c == '+' || c == '=';
+  return (guard_is_alnum(c) && c != GUARD_LETTER) || c == '_' || c == '-' || c == '.' || c == '/' ||
+         c == '+' || c == '=';
 }
 
 static size_t token_end(const guard_view *v, size_t i) {
@@ -89,11 +90,16 @@ static bool looks_random(const guard_view *v, size_t i, size_t end) {
 }
 
 /* What secrets are called, before "is", ":" or "=". Longest first where one begins another. */
-static const char *const names[] = {"passphrase", "password", "passwort", "passcode", "passwd", "pwd", "api key",
-                                    "api_key",    "apikey",   "secret key", "secret_key", "client_secret",
-                                    "access token", "access_token", "auth token", "bearer", "pin code", "pin",
-                                    "cvv",        "cvc",      "security code", "otp", "contrasena", "mot de passe",
-                                    "one-time code", "one time code", "verification code", "login code"};
+static const char *const names[] = {"passphrase",    "password",      "passwort",
+                                    "passcode",      "passwd",        "pwd",
+                                    "api key",       "api_key",       "apikey",
+                                    "secret key",    "secret_key",    "client_secret",
+                                    "access token",  "access_token",  "auth token",
+                                    "bearer",        "pin code",      "pin",
+                                    "cvv",           "cvc",           "security code",
+                                    "otp",           "contrasena",    "mot de passe",
+                                    "one-time code", "one time code", "verification code",
+                                    "login code"};
 
 /* " is ", ": ", "=", "\": \"" and the like behind a secret's name; 0 when none. */
 static size_t link_after(const guard_view *v, size_t i) {
@@ -122,7 +128,8 @@ static size_t rule_named(const guard_view *v, size_t i, guard_hits *h) {
     size_t behind = i + strlen(names[k]);
     if (guard_is_alnum(v->f[behind]) || (p = link_after(v, behind)) == 0) continue;
     for (end = p; v->f[end] > ' ' && strchr("\"',;<>", v->f[end]) == NULL && end - p < 128; end++)
-      odd += !(v->f[end] >= 'a' && v->f[end] <= 'z') && v->f[end] != '.' && v->f[end] != '?' && v->f[end] != '!';
+      odd +=
+          !(v->f[end] >= 'a' && v->f[end] <= 'z') && v->f[end] != '.' && v->f[end] != '?' && v->f[end] != '!';
     while (end > p && strchr(".?!)", v->f[end - 1]) != NULL)
       end--;
     bool quoted = v->f[p - 1] == '"' || v->f[p - 1] == '\'' || v->f[p - 1] == ':' || v->f[p - 1] == '=';

@@ -1,11 +1,11 @@
 /* Steering and risk. A text is an attack when any of these says so, from the surest to the least sure:
  *
  *   phrases    those of injection.def, over the folded text (guard_scan)
- *   disguise   words shifted by a constant (ROT), spaced out, or with digits for letters, that read as attack words
- *   transcript a dialogue written out with its speakers, to be gone on with
- *   payload    a long run of base64, hex or binary digits that decodes to words: hidden text has one purpose
- *   conflict   the app's instructions forbid or hide something, and the request is about that
- *   model      the topic score over a window of words
+ *   disguise   words shifted by a constant (ROT), spaced out, or with digits for letters, that read as attack
+ * words transcript a dialogue written out with its speakers, to be gone on with payload    a long run of
+ * base64, hex or binary digits that decodes to words: hidden text has one purpose conflict   the app's
+ * instructions forbid or hide something, and the request is about that model      the topic score over a
+ * window of words
  *
  * The first, second and last also look at what a payload decodes to. */
 #include <string.h>
@@ -24,10 +24,12 @@ static base_slice folded(const guard_view *v, size_t start, size_t end) {
 
 /* ---- disguised words ---- */
 
-static const char *const attack_words[] = {"ignore",  "disregard", "previous", "instruction", "instructions", "password",
-                                           "reveal",  "secret",    "prompt",   "override",    "system",       "forget"};
+static const char *const attack_words[] = {"ignore",       "disregard", "previous", "instruction",
+                                           "instructions", "password",  "reveal",   "secret",
+                                           "prompt",       "override",  "system",   "forget"};
 
-/* 0 none, 1 one of the words itself, 2 the word with every letter moved by the same step, 3 the word backwards. */
+/* 0 none, 1 one of the words itself, 2 the word with every letter moved by the same step, 3 the word
+ * backwards. */
 static int disguise_of(const uint8_t *w, size_t n) {
   for (size_t k = 0; k < sizeof attack_words / sizeof attack_words[0]; k++) {
     const char *word = attack_words[k];
@@ -59,7 +61,8 @@ static bool is_disguised(const guard_view *v) {
     uint8_t word[16];
     size_t n = 0, at = i, digits = 0;
     if (i > 0 && v->low[i - 1] > ' ') continue;
-    bool spaced = guard_is_alnum(v->low[i]) && v->low[i + 1] == ' ' && guard_is_alnum(v->low[i + 2]) && v->low[i + 3] == ' ';
+    bool spaced = guard_is_alnum(v->low[i]) && v->low[i + 1] == ' ' && guard_is_alnum(v->low[i + 2]) &&
+                  v->low[i + 3] == ' ';
     for (; n < sizeof word && v->low[at] > ' '; at += spaced ? 2 : 1) {
       if (spaced && v->low[at + 1] > ' ') break;
       word[n] = unleet(v->low[at]);
@@ -67,11 +70,6 @@ static bool is_disguised(const guard_view *v) {
       n++;
     }
     while (n > 0 && !(word[n - 1] >= 'a' && word[n - 1] <= 'z')) n--;
-    if (n < 6 && !(n == 0)) {
-      if (spaced) i = at;
-      continue;
-    }
-    if (n > 13 || n < 6) continue;
     int kind = disguise_of(word, n);
     hidden += kind > 1 || (kind == 1 && (spaced || digits > 0));
     open += kind == 1 && !spaced && digits == 0;
@@ -189,8 +187,8 @@ static bool has_morse(const guard_view *v) {
   return false;
 }
 
-/* Questions and answers, or speakers, in turns: "Q: .. A: .. Q:". People send such things in documents, not as a
- * request. */
+/* Questions and answers, or speakers, in turns: "Q: .. A: .. Q:". People send such things in documents, not
+ * as a request. */
 static bool is_transcript(const guard_view *v) {
   static const char *const asks[] = {"q: ", "user: ", "human: ", "question: "},
                            *const says[] = {"a: ", "assistant: ", "ai: ", "answer: ", "bot: "};
@@ -205,17 +203,22 @@ static bool is_transcript(const guard_view *v) {
 
 /* ---- conflict with the app's instructions ---- */
 
-static const char *const forbidding[] = {"do not ", "don't ", "never ", "avoid ", "must not ", "should not ", "not allowed",
-                                         "refrain ", "not programmed", "without ", "shouldn't ", "not discuss", "no knowledge",
-                                         "cannot ", "secret", "confidential", "not reveal", "except ", "unable to", "not to "};
+static const char *const forbidding[] = {
+    "do not ",  "don't ",         "never ",     "avoid ",     "must not ",   "should not ",  "not allowed",
+    "refrain ", "not programmed", "without ",   "shouldn't ", "not discuss", "no knowledge", "cannot ",
+    "secret",   "confidential",   "not reveal", "except ",    "unable to",   "not to "};
 
 /* Words that say how, not what. */
-static const char plain_words[] =
-    "|about|above|again|allow|also|always|answe|anyon|anyth|being|cann|chatb|could|creat|desig|devel|discu|ensur|every|"
-    "focus|follo|given|infor|inclu|includ|instr|inter|job|langu|maint|might|model|never|other|outsi|perso|pleas|polic|"
-    "progr|promp|provi|quest|relat|reque|respo|revea|rules|servi|shoul|speci|speak|talk|tell|their|there|these|thing|this|"
-    "topic|under|until|user|using|users|user'|when|where|which|while|will|with|would|your|yours|detai|depth|subje|avoid|"
-    "such|like|more|only|some|than|that|them|they|from|have|into|just|make|must|does|dont|even|help|here|know|matte|";
+static const char plain_words[] = "|about|above|again|allow|also|always|answe|anyon|anyth|being|cann|chatb|"
+                                  "could|creat|desig|devel|discu|ensur|every|"
+                                  "focus|follo|given|infor|inclu|includ|instr|inter|job|langu|maint|might|"
+                                  "model|never|other|outsi|perso|pleas|polic|"
+                                  "progr|promp|provi|quest|relat|reque|respo|revea|rules|servi|shoul|speci|"
+                                  "speak|talk|tell|their|there|these|thing|this|"
+                                  "topic|under|until|user|using|users|user'|when|where|which|while|will|with|"
+                                  "would|your|yours|detai|depth|subje|avoid|"
+                                  "such|like|more|only|some|than|that|them|they|from|have|into|just|make|"
+                                  "must|does|dont|even|help|here|know|matte|";
 
 typedef struct stems {
   uint64_t hash[MAX_STEMS];
@@ -269,14 +272,16 @@ static void read_instructions(const guard_view *v, stems *s) {
   s->n = 0;
   for (size_t start = 0; start < v->n;) {
     size_t end = start;
-    while (end < v->n && !((v->low[end] == '.' || v->low[end] == '\n' || v->low[end] == '!') && v->low[end + 1] <= ' ')) end++;
+    while (end < v->n &&
+           !((v->low[end] == '.' || v->low[end] == '\n' || v->low[end] == '!') && v->low[end + 1] <= ' '))
+      end++;
     if (guarded || forbids(v, start, end)) add_stems(s, v, start, end);
     start = end + 1;
   }
 }
 
-/* One word in common is enough for a short list of forbidden things; so are two or three words whose initials are a
- * forbidden abbreviation. */
+/* One word in common is enough for a short list of forbidden things; so are two or three words whose initials
+ * are a forbidden abbreviation. */
 static bool touches(const stems *s, const guard_view *v) {
   uint8_t initials[3] = {0};
   for (size_t i = 0; i < v->n;) {
@@ -292,7 +297,8 @@ static bool touches(const stems *s, const guard_view *v) {
     memmove(initials, initials + 1, 2);
     initials[2] = i - from >= 4 ? v->low[from] : 0;
     if (initials[1] && initials[2] && stems_have(s, base_hash(BASE_HASH_START, initials + 1, 2))) return true;
-    if (initials[0] && initials[1] && initials[2] && stems_have(s, base_hash(BASE_HASH_START, initials, 3))) return true;
+    if (initials[0] && initials[1] && initials[2] && stems_have(s, base_hash(BASE_HASH_START, initials, 3)))
+      return true;
   }
   return false;
 }
@@ -319,7 +325,8 @@ base_status guard_injection(guard *g, base_slice text, guard_source from, base_s
   float p[GUARD_TOPICS] = {0};
   base_status st = BASE_OK;
   *out = (guard_attack){.what = ""};
-  if (instructions.len > 0 && (st = guard_view_of(g, instructions, &v, err)) == BASE_OK) read_instructions(&v, &s);
+  if (instructions.len > 0 && (st = guard_view_of(g, instructions, &v, err)) == BASE_OK)
+    read_instructions(&v, &s);
   if (!st) st = guard_view_of(g, text, &v, err);
   if (st || by_rules(&v, from, out)) return st;
   if (s.n > 0 && touches(&s, &v)) {
@@ -339,7 +346,8 @@ static const char *const risk_words[GUARD_RISKS] = {
     "wire transfer|bank transfer|pay with my card|credit card payment",
     "lawsuit|sue my|eviction|restraining order|power of attorney",
     "chest pain|overdose|stroke symptoms|allergic reaction|dosage",
-    "kill myself|killing myself|suicide|suicidal|end my life|take my own life|hurt myself|harm myself|want to die|"
+    "kill myself|killing myself|suicide|suicidal|end my life|take my own life|hurt myself|harm myself|want "
+    "to die|"
     "cut myself|better off dead",
 };
 

@@ -1,5 +1,5 @@
-/* Validators: whether a value that a model proposes can be right. Money in whole minor units and exact decimals,
- * no floating point anywhere. */
+/* Validators: whether a value that a model proposes can be right. Money in whole minor units and exact
+ * decimals, no floating point anywhere. */
 #include <string.h>
 
 #include "guard/guard.h"
@@ -24,11 +24,13 @@ static bool multiply(value_decimal q, int64_t price, int64_t *out) {
   return true;
 }
 
-static base_status same_currency(const value_money *m, const char *currency, const char *where, base_error *err) {
+static base_status same_currency(const value_money *m, const char *currency, const char *where,
+                                 base_error *err) {
   if (value_currency_digits(m->currency) < 0)
     return base_fail(err, BASE_EMISMATCH, where, "\"%.3s\" is not a currency", m->currency);
   if (memcmp(m->currency, currency, 3) != 0)
-    return base_fail(err, BASE_EMISMATCH, where, "the currency is %.3s where the rest is in %.3s", m->currency, currency);
+    return base_fail(err, BASE_EMISMATCH, where, "the currency is %.3s where the rest is in %.3s",
+                     m->currency, currency);
   return BASE_OK;
 }
 
@@ -37,7 +39,8 @@ static base_status check_line(const guard_line *l, const char currency[4], const
   base_status st = same_currency(&l->price, currency, where, err);
   if (!st) st = same_currency(&l->total, currency, where, err);
   if (st) return st;
-  if (!multiply(l->quantity, l->price.minor, &want)) return base_fail(err, BASE_ELIMIT, where, "the amounts are too large");
+  if (!multiply(l->quantity, l->price.minor, &want))
+    return base_fail(err, BASE_ELIMIT, where, "the amounts are too large");
   if (want != l->total.minor)
     return base_fail(err, BASE_EMISMATCH, where, "quantity times price is %lld minor units, the line says %lld",
                      (long long)want, (long long)l->total.minor);
@@ -60,8 +63,8 @@ static base_status check_total(const guard_bill *b, int64_t sum, const char curr
       (b->discount != NULL && __builtin_sub_overflow(sum, b->discount->minor, &sum)))
     return base_fail(err, BASE_ELIMIT, "total", "the amounts are too large");
   if (sum != b->total->minor)
-    return base_fail(err, BASE_EMISMATCH, "total", "the parts add up to %lld minor units, it says %lld", (long long)sum,
-                     (long long)b->total->minor);
+    return base_fail(err, BASE_EMISMATCH, "total", "the parts add up to %lld minor units, it says %lld",
+                     (long long)sum, (long long)b->total->minor);
   return BASE_OK;
 }
 
@@ -74,7 +77,8 @@ base_status guard_check_bill(const guard_bill *b, base_error *err) {
     (void)base_format(where, sizeof where, "line %zu", i + 1);
     base_status st = check_line(&b->lines[i], any->currency, where, err);
     if (st) return st;
-    if (!add(sum, b->lines[i].total.minor, &sum)) return base_fail(err, BASE_ELIMIT, where, "the amounts are too large");
+    if (!add(sum, b->lines[i].total.minor, &sum))
+      return base_fail(err, BASE_ELIMIT, where, "the amounts are too large");
   }
   base_status st = same_currency(any, any->currency, "bill", err);
   return st ? st : check_total(b, sum, any->currency, err);
@@ -85,8 +89,8 @@ base_status guard_check_money(const value_money *m, const char *currency, int64_
   base_status st = same_currency(m, currency[0] != '\0' ? currency : m->currency, "amount", err);
   if (st) return st;
   if (m->minor < least || m->minor > most)
-    return base_fail(err, BASE_EMISMATCH, "amount", "%lld minor units are not within %lld and %lld", (long long)m->minor,
-                     (long long)least, (long long)most);
+    return base_fail(err, BASE_EMISMATCH, "amount", "%lld minor units are not within %lld and %lld",
+                     (long long)m->minor, (long long)least, (long long)most);
   return BASE_OK;
 }
 
@@ -110,8 +114,8 @@ static int against_now(const value_datetime *t, const value_datetime *now) {
 
 base_status guard_check_date(const value_datetime *t, const guard_date_rule *rule, base_error *err) {
   if (t->has_date && !value_date_exists(t->date))
-    return base_fail(err, BASE_EMISMATCH, "date", "%04d-%02d-%02d is not in the calendar", t->date.year, t->date.month,
-                     t->date.day);
+    return base_fail(err, BASE_EMISMATCH, "date", "%04d-%02d-%02d is not in the calendar", t->date.year,
+                     t->date.month, t->date.day);
   if (t->has_time && !clock_exists(t->time)) return misfit(err, "date", "no clock shows this time");
   if (!t->has_date) return t->has_time ? BASE_OK : misfit(err, "date", "it has neither day nor time");
   int side = against_now(t, &rule->now);
@@ -145,7 +149,8 @@ base_status guard_check_phone(base_slice phone, base_error *err) {
   size_t digits = 0;
   bool plus = phone.len > 0 && phone.ptr[0] == '+';
   for (size_t i = plus; i < phone.len; i++) {
-    if (phone.ptr[i] < '0' || phone.ptr[i] > '9') return misfit(err, "phone", "only digits may follow an optional +");
+    if (phone.ptr[i] < '0' || phone.ptr[i] > '9')
+      return misfit(err, "phone", "only digits may follow an optional +");
     digits++;
   }
   if (digits < 3 || digits > 15) return misfit(err, "phone", "a phone number has 3 to 15 digits");
@@ -171,14 +176,17 @@ static bool host_fits(base_slice host) {
   if (host.len == 0 || host.len > 253) return false;
   while (base_slice_split(&rest, '.', &label)) {
     labels++;
-    if (label.len == 0 || label.len > 63 || label.ptr[0] == '-' || label.ptr[label.len - 1] == '-') return false;
+    if (label.len == 0 || label.len > 63 || label.ptr[0] == '-' || label.ptr[label.len - 1] == '-')
+      return false;
     for (size_t i = 0; i < label.len; i++) {
       unsigned char c = (unsigned char)label.ptr[i];
-      if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c >= 0x80))
+      if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+            c >= 0x80))
         return false;
     }
   }
-  return labels >= 2 && host.ptr[host.len - 1] != '.' && label.len >= 2 && !(label.ptr[0] >= '0' && label.ptr[0] <= '9');
+  return labels >= 2 && host.ptr[host.len - 1] != '.' && label.len >= 2 &&
+         !(label.ptr[0] >= '0' && label.ptr[0] <= '9');
 }
 
 base_status guard_check_email(base_slice email, base_error *err) {
@@ -193,5 +201,6 @@ base_status guard_check_email(base_slice email, base_error *err) {
 
 base_status guard_check_exists(const guard_lookup *l, base_slice kind, base_slice value, base_error *err) {
   if (l == NULL || l->exists == NULL || l->exists(l->ctx, kind, value) != 0) return BASE_OK;
-  return base_fail(err, BASE_EMISMATCH, "value", "there is no such %.*s", (int)(kind.len > 40 ? 40 : kind.len), kind.ptr);
+  return base_fail(err, BASE_EMISMATCH, "value", "there is no such %.*s",
+                   (int)(kind.len > 40 ? 40 : kind.len), kind.ptr);
 }

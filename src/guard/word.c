@@ -15,7 +15,8 @@ static bool is_host(uint8_t c) { return guard_is_alnum(c) || c == '-' || c == '_
 
 /* " dot ", "(dot)", "[dot]", " . ": how long, 0 when none begins here. A plain dot is one too. */
 static size_t dot_at(const guard_view *v, size_t i) {
-  static const char *const forms[] = {".", " dot ", " (dot) ", "(dot)", " [dot] ", "[dot]", "[.]", " . ", "{dot}"};
+  static const char *const forms[] = {".",     " dot ", " (dot) ", "(dot)", " [dot] ",
+                                      "[dot]", "[.]",   " . ",     "{dot}"};
   for (size_t k = 0; k < sizeof forms / sizeof forms[0]; k++)
     if (guard_starts(v, i, forms[k])) return strlen(forms[k]);
   return 0;
@@ -44,7 +45,8 @@ static size_t host_end(const guard_view *v, size_t i, bool plain, size_t *last) 
 
 /* "@", " @ ", " at ", "(at)", "[at]" behind a local part. */
 static size_t at_sign(const guard_view *v, size_t i, bool *plain) {
-  static const char *const forms[] = {"@", " @ ", "(at)", " (at) ", "[at]", " [at] ", "{at}", " at ", " @", "@ "};
+  static const char *const forms[] = {"@",      " @ ",  "(at)", " (at) ", "[at]",
+                                      " [at] ", "{at}", " at ", " @",     "@ "};
   for (size_t k = 0; k < sizeof forms / sizeof forms[0]; k++) {
     if (!guard_starts(v, i, forms[k])) continue;
     *plain = k == 0;
@@ -55,9 +57,10 @@ static size_t at_sign(const guard_view *v, size_t i, bool *plain) {
 
 /* Top levels that "at ... dot ..." and bare hosts may have: "look at this dot" is not an address. */
 static bool known_top(const guard_view *v, size_t i, size_t end) {
-  static const char tops[] = "|com|org|net|edu|gov|mil|int|info|biz|io|dev|app|me|tv|ai|co|eu|uk|de|fr|it|es|nl|be|at|ch|"
-                             "pl|cz|se|no|dk|fi|ie|pt|gr|ru|ua|tr|jp|cn|kr|in|au|nz|ca|us|br|mx|ar|za|example|test|cy|"
-                             "si|hu|ro|bg|hr|sk|lt|lv|ee|is|gl|il|sg|hk|tw|online|site|shop|xyz|";
+  static const char tops[] =
+      "|com|org|net|edu|gov|mil|int|info|biz|io|dev|app|me|tv|ai|co|eu|uk|de|fr|it|es|nl|be|at|ch|"
+      "pl|cz|se|no|dk|fi|ie|pt|gr|ru|ua|tr|jp|cn|kr|in|au|nz|ca|us|br|mx|ar|za|example|test|cy|"
+      "si|hu|ro|bg|hr|sk|lt|lv|ee|is|gl|il|sg|hk|tw|online|site|shop|xyz|";
   char key[12] = "|";
   if (end - i > 8) return false;
   memcpy(key + 1, v->low + i, end - i);
@@ -68,8 +71,9 @@ static bool known_top(const guard_view *v, size_t i, size_t end) {
 
 /* Words that stand before "at" in any sentence are nobody's mailbox. */
 static bool common_word(const guard_view *v, size_t i, size_t end) {
-  static const char list[] = "|me|us|you|it|him|her|them|look|meet|be|is|are|here|arrive|looking|was|stay|start|"
-                             "arriving|laugh|shop|work|working|home|stop|there|see|order|buy|";
+  static const char list[] =
+      "|me|us|you|it|him|her|them|look|meet|be|is|are|here|arrive|looking|was|stay|start|"
+      "arriving|laugh|shop|work|working|home|stop|there|see|order|buy|";
   char key[14] = "|";
   if (end - i > 11) return false;
   memcpy(key + 1, v->low + i, end - i);
@@ -94,7 +98,8 @@ static size_t rule_email(const guard_view *v, size_t i, guard_hits *h) {
   if (sign == 0) return 0;
   size_t end = host_end(v, p + sign, plain, &top);
   if (end == 0 || (!plain && !known_top(v, top, end))) return 0;
-  if (guard_starts(v, p, " at ") && (v->f[top - 1] == '.' || common_word(v, i, p))) return 0; /* "meet at x.com" */
+  if (guard_starts(v, p, " at ") && (v->f[top - 1] == '.' || common_word(v, i, p)))
+    return 0; /* "meet at x.com" */
   guard_hit(h, v, i, end, GUARD_EMAIL, plain ? 1.0F : 0.9F, "email");
   return end - i;
 }
@@ -116,14 +121,16 @@ static bool has_credentials(const guard_view *v, size_t i, size_t end) {
     if (v->f[i] == '@') return colon;
   }
   for (; i < end; i++)
-    if (v->f[i] == '=' && guard_near(v, i, 14, "token|secret|password|passwd|api_key|apikey|access_key|signature|sig"))
+    if (v->f[i] == '=' &&
+        guard_near(v, i, 14, "token|secret|password|passwd|api_key|apikey|access_key|signature|sig"))
       return true;
   return false;
 }
 
 static size_t rule_url(const guard_view *v, size_t i, guard_hits *h) {
-  static const char *const schemes[] = {"http://",  "https://", "ftp://",   "ssh://", "postgres://", "postgresql://",
-                                        "mysql://", "mongodb://", "redis://", "amqp://", "mongodb+srv://", "hxxp://"};
+  static const char *const schemes[] = {"http://",     "https://",      "ftp://",         "ssh://",
+                                        "postgres://", "postgresql://", "mysql://",       "mongodb://",
+                                        "redis://",    "amqp://",       "mongodb+srv://", "hxxp://"};
   size_t top = 0;
   for (size_t k = 0; k < sizeof schemes / sizeof schemes[0]; k++) {
     if (!guard_starts(v, i, schemes[k])) continue;
@@ -251,11 +258,15 @@ static size_t rule_document(const guard_view *v, size_t i, guard_hits *h) {
   bool digits;
   size_t end = word_end(v, i, &digits), n = end - i;
   if (!digits || n < 5 || n > 20) return 0;
-  bool licence = guard_near(v, i, 44, "driver's licen|drivers licen|driver licen|driving licen|licence n|license n|dl n|"
-                                      "dl:|dl#|dl is|fuhrerschein");
+  bool licence =
+      guard_near(v, i, 44,
+                 "driver's licen|drivers licen|driver licen|driving licen|licence n|license n|dl n|"
+                 "dl:|dl#|dl is|fuhrerschein");
   bool passport = !licence && guard_near(v, i, 40, "passport|reisepass|passeport|pasaporte");
-  bool id = !licence && !passport && guard_near(v, i, 28, "national id|id number|id card|identity card|tax id|ssn|nhs n|"
-                                                           "social security|medicare|patient id|insurance n");
+  bool id = !licence && !passport &&
+            guard_near(v, i, 28,
+                       "national id|id number|id card|identity card|tax id|ssn|nhs n|"
+                       "social security|medicare|patient id|insurance n");
   if (!licence && !passport && !id) return 0;
   guard_hit(h, v, i, end, licence ? GUARD_LICENCE : passport ? GUARD_PASSPORT : GUARD_NATIONAL_ID, 0.8F,
             licence ? "driving_licence" : passport ? "passport" : "id_by_context");
@@ -296,7 +307,8 @@ static size_t rule_crypto(const guard_view *v, size_t i, guard_hits *h) {
   const char *what = NULL;
   if (n == 42 && v->low[i] == '0' && v->low[i + 1] == 'x' && hex == 41) what = "ethereum";
   else if (n >= 14 && n <= 74 && guard_starts(v, i, "bc1") && is_bech32(v->low + i, n)) what = "bitcoin";
-  else if (n >= 26 && n <= 35 && base58 && mixed && digit && (v->f[i] == '1' || v->f[i] == '3')) what = "bitcoin";
+  else if (n >= 26 && n <= 35 && base58 && mixed && digit && (v->f[i] == '1' || v->f[i] == '3'))
+    what = "bitcoin";
   else if (n == 34 && base58 && mixed && digit && v->f[i] == 'T') what = "tron";
   else if (n == 95 && base58 && v->f[i] == '4') what = "monero";
   if (what == NULL) return 0;
@@ -307,8 +319,8 @@ static size_t rule_crypto(const guard_view *v, size_t i, guard_hits *h) {
 /* ---- post boxes ---- */
 
 static size_t rule_box(const guard_view *v, size_t i, guard_hits *h) {
-  static const char *const forms[] = {"p.o. box ", "po box ", "p.o.box ", "p o box ", "post office box ", "postfach ",
-                                      "apartado ", "psc "};
+  static const char *const forms[] = {"p.o. box ",        "po box ",   "p.o.box ",  "p o box ",
+                                      "post office box ", "postfach ", "apartado ", "psc "};
   for (size_t k = 0; k < sizeof forms / sizeof forms[0]; k++) {
     bool digits;
     if (!guard_starts(v, i, forms[k])) continue;
@@ -321,7 +333,8 @@ static size_t rule_box(const guard_view *v, size_t i, guard_hits *h) {
 }
 
 static size_t rule_title(const guard_view *v, size_t i, guard_hits *h) {
-  static const char *const forms[] = {"mr.", "mrs.", "ms.", "dr.", "prof.", "mr ", "mrs ", "ms ", "dr ", "prof ", "miss "};
+  static const char *const forms[] = {"mr.",  "mrs.", "ms.", "dr.",   "prof.", "mr ",
+                                      "mrs ", "ms ",  "dr ", "prof ", "miss "};
   for (size_t k = 0; k < sizeof forms / sizeof forms[0]; k++) {
     size_t n = strlen(forms[k]);
     if (!guard_starts(v, i, forms[k]) || !guard_is_upper(v->f[i])) continue;
@@ -345,20 +358,25 @@ static size_t digits_from(const guard_view *v, size_t i, size_t most) {
 static size_t rule_day(const guard_view *v, size_t i, guard_hits *h) {
   static const char *const months[] = {"january", "february", "march", "april", "may", "june", "july", "august",
                                        "september", "october", "november", "december"};
-  static const char *const days[] = {"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"};
+  static const char *const days[] = {"monday", "tuesday",  "wednesday", "thursday",
+                                     "friday", "saturday", "sunday"};
   for (size_t k = 0; k < 7; k++) {
     size_t n = strlen(days[k]);
-    if (v->low[i] != (uint8_t)days[k][0] || !guard_starts(v, i, days[k]) || guard_is_alnum(v->f[i + n])) continue;
+    if (v->low[i] != (uint8_t)days[k][0] || !guard_starts(v, i, days[k]) || guard_is_alnum(v->f[i + n]))
+      continue;
     guard_hit(h, v, i, i + n, GUARD_DATE, 0.5F, "weekday");
     return n;
   }
   for (size_t k = 0; k < 12; k++) {
     size_t n = strlen(months[k]), end = i + n, p = end, digits;
-    if (v->low[i] != (uint8_t)months[k][0] || !guard_starts(v, i, months[k]) || guard_is_alnum(v->f[end])) continue;
+    if (v->low[i] != (uint8_t)months[k][0] || !guard_starts(v, i, months[k]) || guard_is_alnum(v->f[end]))
+      continue;
     p += v->f[p] == ',' ? 2 : 1;
     if ((digits = digits_from(v, p, 4)) > 0) {
       end = p + digits;
-      if (guard_starts(v, end, "th") || guard_starts(v, end, "st") || guard_starts(v, end, "nd") || guard_starts(v, end, "rd")) end += 2;
+      if (guard_starts(v, end, "th") || guard_starts(v, end, "st") || guard_starts(v, end, "nd") ||
+          guard_starts(v, end, "rd"))
+        end += 2;
       p = end + (v->f[end] == ',' ? 2 : 1);
       if (digits <= 2 && digits_from(v, p, 4) == 4) end = p + 4;
     } else if (!guard_is_upper(v->f[i]) || k == 4) {
