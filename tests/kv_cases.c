@@ -1,6 +1,7 @@
-/* What a cheaper cache or cheaper weights cost a language model: kv_cases FILE [TOKENS [SEQUENCES]]. Sequences are drawn
- * from the model itself in 32-bit floats (temperature 1, seeded); every other way to run it reads the same tokens and is
- * held against the float distribution: mean KL divergence in nats a token, and how often the likeliest token is another. */
+/* What a cheaper cache or cheaper weights cost a language model: kv_cases FILE [TOKENS [SEQUENCES]]. Sequences are
+ * drawn from the model itself in 32-bit floats (temperature 1, seeded); every other way to run it reads the same
+ * tokens and is held against the float distribution: mean KL divergence in nats a token, and how often the
+ * likeliest token is another. */
 #include "lm/lm.h"
 
 #include <math.h>
@@ -36,7 +37,8 @@ static uint32_t draw(const float *log_p, size_t n, float u) {
   return (uint32_t)n - 1;
 }
 
-static base_status open_model(lm_model **m, lm_cache **c, const gguf_file *f, const texts *t, how h, base_error *err) {
+static base_status open_model(lm_model **m, lm_cache **c, const gguf_file *f, const texts *t, how h,
+                              base_error *err) {
   lm_options o = {.context = (uint32_t)t->tokens, .reference = h.reference, .cache = h.cache};
   base_status st = lm_model_open(m, f, &o, err);
   return st ? st : lm_cache_open(c, *m, err);

@@ -93,7 +93,8 @@ static void check_vectors(void) {
     TAP_OK(memcmp(out, expected, sizeof out) == 0, "the vector of the tokens, %u threads", threads);
     if (threads == 1) memcpy(first, out, sizeof first);
     TAP_OK(memcmp(out, first, sizeof out) == 0, "%u threads", threads);
-    TAP_OK(mn_embed(e, "other words", 5, out, WIDTH, &err) == MN_OK && memcmp(out, first, sizeof out) != 0, "another text");
+    TAP_OK(mn_embed(e, "other words", 5, out, WIDTH, &err) == MN_OK && memcmp(out, first, sizeof out) != 0,
+           "another text");
     TAP_OK(mn_embed(e, sentence, 0, out, WIDTH - 1, NULL) == MN_EARGUMENT, "no room");
     mn_embedder_close(e);
   }
@@ -115,8 +116,10 @@ static void check_limits(void) {
          "%s", err.text);
   mn_embedder_close(e);
   o.cut = true;
-  TAP_OK(mn_embedder_open(&e, path, &o, NULL) == MN_OK && mn_embed(e, text, sizeof text, a, WIDTH, NULL) == MN_OK, "cut");
-  TAP_OK(mn_embed(e, text, 2 * 62, b, WIDTH, NULL) == MN_OK && memcmp(a, b, sizeof a) == 0, "62 words and two marks fit");
+  TAP_OK(mn_embedder_open(&e, path, &o, NULL) == MN_OK && mn_embed(e, text, sizeof text, a, WIDTH, NULL) == MN_OK,
+         "cut");
+  TAP_OK(mn_embed(e, text, 2 * 62, b, WIDTH, NULL) == MN_OK && memcmp(a, b, sizeof a) == 0,
+         "62 words and two marks fit");
   mn_embedder_close(e);
   o.memory_bytes = 1000;
   TAP_OK(mn_embedder_open(&e, path, &o, &err) == MN_ELIMIT && e == NULL, "memory");

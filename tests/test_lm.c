@@ -75,7 +75,8 @@ static void check_encoder(const char *name) {
     run r;
     TAP_OK(os_team_open(&o.team, threads, NULL) == BASE_OK, "team");
     if (run_open(&r, name, &o)) {
-      TAP_OK(lm_embed(r.model, (const uint32_t *)prompt, n, false, vector, NULL, &err) == BASE_OK, "%s: %s", name, err.text);
+      TAP_OK(lm_embed(r.model, (const uint32_t *)prompt, n, false, vector, NULL, &err) == BASE_OK, "%s: %s", name,
+             err.text);
       double diff = relative(vector, expected, width);
       TAP_OK(diff <= 1e-3, "%s: the vector differs by %g", name, diff);
       if (threads == 1) memcpy(first, vector, sizeof first);

@@ -67,7 +67,8 @@ static void check_foreign(const char *made_by, const lm_options *make, const cha
     size_t bytes = lm_cache_export_bytes(a.cache, 9);
     void *out = malloc(bytes);
     lm_cache_export(a.cache, 0, 9, out);
-    TAP_OK(lm_cache_import(b.cache, 0, out, bytes, &err) == BASE_EMISMATCH, "%s into %s: %s", made_by, read_by, err.text);
+    TAP_OK(lm_cache_import(b.cache, 0, out, bytes, &err) == BASE_EMISMATCH, "%s into %s: %s", made_by, read_by,
+           err.text);
     free(out);
   }
   run_close(&a);
@@ -104,7 +105,8 @@ static void check_cancel(void) {
       lm_cache_truncate(r.cache, 0, 0);
       if (lm_forward(r.model, r.cache, tokens, N, logits, &watch, NULL) == BASE_OK) break;
       uint32_t length = lm_cache_length(r.cache, 0);
-      TAP_OK(length % 8 == 0 && feed(&r, 0, length, N, logits) && same(logits, expected), "stopped at question %d", after);
+      TAP_OK(length % 8 == 0 && feed(&r, 0, length, N, logits) && same(logits, expected), "stopped at question %d",
+             after);
       stops++;
     }
     TAP_OK(stops > 10 && stops < 40, "stopped %d times", stops);
@@ -119,7 +121,8 @@ static void check_refused_tokens(void) {
   if (run_open(&r, "qwen2", &o)) {
     lm_token bad[] = {{5, 0, false}, {256, 0, true}}, sequence[] = {{5, 0, false}, {5, 2, true}};
     base_error err = {0};
-    TAP_OK(lm_forward(r.model, r.cache, bad, 2, logits, NULL, &err) == BASE_EARGUMENT && strstr(err.text, "256"), "%s", err.text);
+    TAP_OK(lm_forward(r.model, r.cache, bad, 2, logits, NULL, &err) == BASE_EARGUMENT && strstr(err.text, "256"), "%s",
+           err.text);
     TAP_OK(lm_forward(r.model, r.cache, sequence, 2, logits, NULL, NULL) == BASE_EARGUMENT, "sequence out of range");
     TAP_OK(lm_cache_length(r.cache, 0) == 0, "nothing was done");
     TAP_OK(feed(&r, 0, 0, 20, logits) && !feed(&r, 0, 20, 21, logits) && lm_cache_length(r.cache, 0) == 20, "full");

@@ -34,7 +34,8 @@ static base_status take_options(mn_embedder_options *o, const mn_embedder_option
   if (o->reference) lm->cache = LM_CACHE_F32;
   lm->kernels = o->kernels != NULL ? cpu_named(o->kernels) : cpu_best();
   if (lm->kernels == NULL)
-    return base_fail(err, BASE_EUNSUPPORTED, "kernels", "this machine has no kernel table named \"%.40s\"", o->kernels);
+    return base_fail(err, BASE_EUNSUPPORTED, "kernels", "this machine has no kernel table named \"%.40s\"",
+                     o->kernels);
   if (o->threads > MAX_THREADS)
     return base_fail(err, BASE_EARGUMENT, "threads", "%u is more than the %d that are possible", o->threads,
                      (int)MAX_THREADS);

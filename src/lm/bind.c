@@ -6,14 +6,27 @@
 
 enum { KEY_BYTES = 128 };
 
-void lm_bind_fail(lm_binder *b, base_status code, const char *what, const char *fmt, ...) {
+static void fail_with(lm_binder *b, base_status code, const char *what, const char *fmt, va_list args) {
   char text[256];
-  va_list args;
   if (b->status != BASE_OK) return;
-  va_start(args, fmt);
   vsnprintf(text, sizeof text, fmt, args);
-  va_end(args);
   b->status = base_fail(b->err, code, what, "%s", text);
+}
+
+void lm_bind_fail(lm_binder *b, base_status code, const char *what, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  fail_with(b, code, what, fmt, args);
+  va_end(args);
+}
+
+void lm_key_fail(lm_binder *b, base_status code, const char *key, const char *fmt, ...) {
+  char full[KEY_BYTES];
+  va_list args;
+  base_format(full, sizeof full, "%s.%s", b->m->family->name, key);
+  va_start(args, fmt);
+  fail_with(b, code, full, fmt, args);
+  va_end(args);
 }
 
 /* ---- keys ---- */

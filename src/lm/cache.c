@@ -1,5 +1,6 @@
-/* lm/cache: keys and values of several sequences, one block of memory. For each slot (a layer that writes) there
- * is [sequence][kv head], each with room for all positions: keys in tiles of 16, values in rows, as cpu.h has them. */
+/* lm/cache: keys and values of several sequences, one block of memory. For each slot (a layer that writes)
+ * there is [sequence][kv head], each with room for all positions: keys in tiles of 16, values in rows, as cpu.h
+ * has them. */
 #include "lm/internal.h"
 
 #include <string.h>
@@ -29,6 +30,7 @@ static size_t value_bytes(const lm_model *m, uint32_t n) {
 static void carve(lm_cache *c, const lm_model *m, base_arena *arena) {
   size_t n = m->options.sequences;
   c->length = base_arena_take(arena, n, sizeof *c->length);
+  c->coming = base_arena_take(arena, n, sizeof *c->coming);
   c->key = base_arena_take(arena, m->kv_slots, sizeof *c->key);
   c->value = base_arena_take(arena, m->kv_slots, sizeof *c->value);
   for (uint32_t i = 0; i < m->layers; i++) {
@@ -65,6 +67,7 @@ base_status lm_cache_make(lm_cache **out, const lm_model *m, base_error *err) {
   base_arena_init(&arena, block, bytes);
   carve(c, m, &arena);
   memset(c->length, 0, m->options.sequences * sizeof *c->length);
+  memset(c->coming, 0, m->options.sequences * sizeof *c->coming);
   *out = c;
   return BASE_OK;
 }

@@ -34,8 +34,8 @@ static void enter_block(lm_worker *w, size_t start) {
 
 static void add_table_row(const lm_model *m, const gguf_tensor *table, size_t row, float *buffer, float *h) {
   if (table == NULL) return;
-  quant_decode_row(table->type, (const unsigned char *)table->data + row * (table->bytes / (size_t)table->dim[1]), m->d,
-                   buffer);
+  size_t row_bytes = table->bytes / (size_t)table->dim[1];
+  quant_decode_row(table->type, (const unsigned char *)table->data + row * row_bytes, m->d, buffer);
   m->kernels->add(buffer, m->d, h);
 }
 
@@ -183,7 +183,8 @@ static void run_text(void *ctx, int me, int of) {
       enter_block(w, at);
       attention_and_feed_forward(w, &m->layer[i]);
     }
-    if (me == 0 && p->watch != NULL && p->watch->progress != NULL) p->watch->progress(p->watch->ctx, i + 1, m->layers);
+    if (me == 0 && p->watch != NULL && p->watch->progress != NULL)
+      p->watch->progress(p->watch->ctx, i + 1, m->layers);
   }
 }
 
@@ -207,10 +208,11 @@ base_status lm_embed(lm_model *m, const uint32_t *ids, size_t n, bool unit, floa
                      base_error *err) {
   lm_pass p = {.m = m, .c = m->own_cache, .watch = watch, .ids = ids, .n = n};
   if (!m->family->encoder)
-    return base_fail(err, BASE_EUNSUPPORTED, gguf_path(m->file), "a '%s' model writes text; it gives no vectors of texts",
-                     m->family->name);
+    return base_fail(err, BASE_EUNSUPPORTED, gguf_path(m->file),
+                     "a '%s' model writes text; it gives no vectors of texts", m->family->name);
   if (n == 0 || n > m->context)
-    return base_fail(err, BASE_ELIMIT, "context", "a text of %zu tokens; 1 to %u are possible", n, (unsigned)m->context);
+    return base_fail(err, BASE_ELIMIT, "context", "a text of %zu tokens; 1 to %u are possible", n,
+                     (unsigned)m->context);
   for (size_t i = 0; i < n; i++)
     if (ids[i] >= m->vocab)
       return base_fail(err, BASE_EARGUMENT, "token", "id %u; the vocabulary has %u", (unsigned)ids[i],

@@ -7,7 +7,7 @@ static void shape(lm_binder *b) {
   b->m->pooling = (lm_pooling)lm_key_u32_or(b, "pooling_type", 0, 4, LM_POOL_MEAN);
   if (b->m->pooling == LM_POOL_NONE) b->m->pooling = LM_POOL_MEAN;
   if (b->m->pooling == LM_POOL_RANK)
-    lm_bind_fail(b, BASE_EUNSUPPORTED, "pooling_type", "4 (ranking pairs of texts) is not run");
+    lm_key_fail(b, BASE_EUNSUPPORTED, "pooling_type", "4 (ranking pairs of texts) is not run");
 }
 
 static void shape_bert(lm_binder *b) {

@@ -9,7 +9,7 @@ static void shape(lm_binder *b) {
   lm_model *m = b->m;
   const gguf_value *causal = gguf_find(m->file, "minnow.attention.causal");
   if (causal == NULL || causal->type != GGUF_BOOL || causal->bytes[0] == 0)
-    lm_bind_fail(b, BASE_EUNSUPPORTED, "minnow.attention.causal",
+    lm_key_fail(b, BASE_EUNSUPPORTED, "attention.causal",
                  "is not true: this is a trunk that understands text, not one that writes it");
   m->kv_shared = lm_key_u32_or(b, "attention.shared_kv_layers", 0, m->stored_layers - 1, 0);
 }

@@ -22,8 +22,8 @@ static head_share share_heads(const lm_worker *w, const lm_layer *l) {
 }
 
 /* The rows of a projection to heads that are this worker's. */
-static void share_projection(const lm_worker *w, const lm_linear *l, head_share hs, size_t heads_a_group, size_t *begin,
-                             size_t *end) {
+static void share_projection(const lm_worker *w, const lm_linear *l, head_share hs, size_t heads_a_group,
+                             size_t *begin, size_t *end) {
   size_t group = heads_a_group * w->p->m->head_dim;
   *begin = hs.begin * group;
   *end = hs.end * group;
@@ -289,8 +289,9 @@ static void head(const lm_worker *w) {
 static lm_worker make_worker(lm_pass *p, int me, int of) {
   const lm_model *m = p->m;
   const lm_scratch *s = &m->scratch;
-  lm_worker w = {.p = p, .me = me, .of = of, 
-                 .row = s->row + (size_t)me * s->row_floats, .scores = s->scores + (size_t)me * s->scores_floats, .h = s->h, .n = s->in_n};
+  lm_worker w = {.p = p, .me = me, .of = of, .h = s->h, .n = s->in_n};
+  w.row = s->row + (size_t)me * s->row_floats;
+  w.scores = s->scores + (size_t)me * s->scores_floats;
   w.own_rows = p->rows <= LM_PRIVATE_ROWS && p->wanted == p->rows && of > 1;
   if (w.own_rows) {
     w.h = s->own_h + (size_t)me * LM_PRIVATE_ROWS * m->d;
@@ -332,24 +333,25 @@ static void run_block(void *ctx, int me, int of) {
 
 /* ---- the batch ---- */
 
+static base_status check_token(const lm_model *m, const lm_cache *c, const lm_token *t, base_error *err) {
+  if (t->id >= m->vocab)
+    return base_fail(err, BASE_EARGUMENT, "token", "id %u; the vocabulary has %u", (unsigned)t->id,
+                     (unsigned)m->vocab);
+  if (t->sequence >= m->options.sequences)
+    return base_fail(err, BASE_EARGUMENT, "token", "sequence %u; the cache has %u", (unsigned)t->sequence,
+                     (unsigned)m->options.sequences);
+  if (c->length[t->sequence] + ++c->coming[t->sequence] <= m->context) return BASE_OK;
+  return base_fail(err, BASE_ELIMIT, "context", "sequence %u would have more than the %u tokens there is room for",
+                   (unsigned)t->sequence, (unsigned)m->context);
+}
+
 static base_status check_tokens(const lm_model *m, const lm_cache *c, const lm_token *tokens, size_t n,
                                 base_error *err) {
-  for (size_t i = 0; i < n; i++) {
-    if (tokens[i].id >= m->vocab)
-      return base_fail(err, BASE_EARGUMENT, "token", "id %u; the vocabulary has %u", (unsigned)tokens[i].id,
-                       (unsigned)m->vocab);
-    if (tokens[i].sequence >= m->options.sequences)
-      return base_fail(err, BASE_EARGUMENT, "token", "sequence %u; the cache has %u", (unsigned)tokens[i].sequence,
-                       (unsigned)m->options.sequences);
-  }
-  for (uint32_t s = 0; s < m->options.sequences; s++) {
-    uint64_t length = c->length[s];
-    for (size_t i = 0; i < n; i++) length += tokens[i].sequence == s;
-    if (length > m->context)
-      return base_fail(err, BASE_ELIMIT, "context", "sequence %u would have %llu tokens; there is room for %u",
-                       (unsigned)s, (unsigned long long)length, (unsigned)m->context);
-  }
-  return BASE_OK;
+  base_status st = BASE_OK;
+  for (size_t i = 0; i < n && !st; i++) st = check_token(m, c, &tokens[i], err);
+  for (size_t i = 0; i < n; i++)
+    if (tokens[i].sequence < m->options.sequences) c->coming[tokens[i].sequence] = 0;
+  return st;
 }
 
 /* Lays a block out in the scratch, each token behind what its sequence holds. */

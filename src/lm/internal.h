@@ -11,6 +11,9 @@
 enum { LM_MAX_LAYERS = 512, LM_MAX_HEADS = 1024, LM_MAX_HEAD_DIM = 1024 };
 enum { LM_MAX_WIDTH = 1 << 16, LM_MAX_FF = 1 << 20, LM_MAX_VOCAB = 1 << 22, LM_MAX_CONTEXT = 1 << 24 };
 enum { LM_MAX_REPEAT = 8, LM_ROPES = 2, LM_ERROR_NAME = 96 };
+/* Heads together, and the feed-forward, may be so many times as wide as the model: activations of a block are
+ * allocated by these numbers. */
+enum { LM_MAX_WIDENING = 64 };
 
 /* ---- the model ---- */
 
@@ -31,9 +34,9 @@ typedef struct lm_norm {
 /* Rotary positions (Su et al. 2021), every scaling reduced to one frequency a pair and one magnitude. */
 typedef struct lm_rope {
   bool used;
-  double base, scale;                         /* of the plain frequencies: scale * base^(-2i/dims) */
-  double frequency[LM_MAX_HEAD_DIM / 2];      /* [dims/2] radians a position, scaling included */
-  double magnitude;                           /* factor on cos and sin (YaRN, LongRoPE) */
+  double base;                           /* plain frequencies are base^(-2i/dims); 0: no rotation */
+  double frequency[LM_MAX_HEAD_DIM / 2]; /* [dims/2] radians a position, scaling included */
+  double magnitude;                      /* factor on cos and sin (YaRN, LongRoPE) */
 } lm_rope;
 
 /* One layer as executed: a layer shared by several steps has one of these for each. */
@@ -59,7 +62,8 @@ typedef enum lm_norm_kind { LM_RMS_NORM, LM_LAYER_NORM } lm_norm_kind;
 
 typedef enum lm_ffn { LM_FFN_GATED, LM_FFN_FUSED, LM_FFN_PLAIN } lm_ffn;
 
-typedef enum lm_pooling { LM_POOL_NONE, LM_POOL_MEAN, LM_POOL_FIRST, LM_POOL_LAST, LM_POOL_RANK } lm_pooling; /* as in files */
+/* Numbers as in files. */
+typedef enum lm_pooling { LM_POOL_NONE, LM_POOL_MEAN, LM_POOL_FIRST, LM_POOL_LAST, LM_POOL_RANK } lm_pooling;
 
 typedef struct lm_binder lm_binder;
 
@@ -139,6 +143,9 @@ struct lm_binder {
 
 void lm_bind_fail(lm_binder *b, base_status code, const char *what, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same about a key. */
+void lm_key_fail(lm_binder *b, base_status code, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* Keys are given without the family's prefix. _or: the default when the key is absent. */
 uint32_t lm_key_u32(lm_binder *b, const char *key, uint32_t min, uint32_t max);
 uint32_t lm_key_u32_or(lm_binder *b, const char *key, uint32_t min, uint32_t max, uint32_t otherwise);
@@ -173,6 +180,7 @@ struct lm_cache {
   void *block;
   size_t block_bytes;
   uint32_t *length;    /* [sequences] */
+  uint32_t *coming;    /* [sequences] tokens of the present batch; 0 between batches */
   unsigned char **key; /* [kv_slots] of [sequences][kv_heads][lm_cache_key_bytes] */
   unsigned char **value;
 };

@@ -27,8 +27,9 @@ typedef enum lm_cache_type { LM_CACHE_F16, LM_CACHE_I8, LM_CACHE_F32 } lm_cache_
 /* Both may be NULL. They are called from the thread that called lm, never from another. */
 typedef struct lm_watch {
   void *ctx;
-  bool (*stop)(void *ctx);                                /* true ends the work with BASE_ECANCELLED; asked every layer */
-  void (*progress)(void *ctx, size_t done, size_t total); /* loading: bytes of weights; forward: tokens */
+  bool (*stop)(void *ctx); /* asked every layer; true ends the work with BASE_ECANCELLED */
+  /* loading: bytes of weights; forward: tokens; embed: layers */
+  void (*progress)(void *ctx, size_t done, size_t total);
 } lm_watch;
 
 /* Zero means default. */
@@ -86,9 +87,10 @@ void lm_cache_truncate(lm_cache *c, uint32_t sequence, uint32_t length);
 /* The first `length` positions of `from` (it has them) become the content of `to`. */
 void lm_cache_copy(lm_cache *c, uint32_t from, uint32_t to, uint32_t length);
 
-/* One sequence as bytes: lm_cache_export_bytes of them, its first `length` positions (it has them). They fit a cache of
- * the same model, type and mode only; import refuses others (BASE_EMISMATCH), damaged ones (BASE_EFORMAT) and ones
- * too long (BASE_ELIMIT), and then leaves the sequence alone. Tokens are not in it: keep them beside it. */
+/* One sequence as bytes: lm_cache_export_bytes of them, its first `length` positions (it has them). They fit a
+ * cache of the same model, type and mode only; import refuses others (BASE_EMISMATCH), damaged ones
+ * (BASE_EFORMAT) and ones too long (BASE_ELIMIT), and then leaves the sequence alone. Tokens are not in it: keep
+ * them beside it. */
 size_t lm_cache_export_bytes(const lm_cache *c, uint32_t length);
 void lm_cache_export(const lm_cache *c, uint32_t sequence, uint32_t length, void *out);
 base_status lm_cache_import(lm_cache *c, uint32_t sequence, const void *bytes, size_t len, base_error *err);

@@ -13,19 +13,20 @@ enum { FAMILIES = sizeof families / sizeof families[0] };
 
 /* ---- the plan ---- */
 
-static const lm_family *find_family(const gguf_file *f, base_error *err) {
+static base_status find_family(const lm_family **out, const gguf_file *f, base_error *err) {
   base_slice arch;
   char known[160] = "";
   size_t len = 0;
-  if (gguf_get_string(f, "general.architecture", &arch, err) != BASE_OK) return NULL;
+  base_status st = gguf_get_string(f, "general.architecture", &arch, err);
+  if (st != BASE_OK) return st;
   for (size_t i = 0; i < FAMILIES; i++) {
-    if (base_slice_equal(arch, base_slice_of(families[i]->name))) return families[i];
+    *out = families[i];
+    if (base_slice_equal(arch, base_slice_of(families[i]->name))) return BASE_OK;
     base_format(known + len, sizeof known - len, "%s%s", len > 0 ? ", " : "", families[i]->name);
     len += strlen(known + len);
   }
-  base_fail(err, BASE_EUNSUPPORTED, "general.architecture", "'%.*s' is not known; known are %s",
-            (int)(arch.len < 40 ? arch.len : 40), arch.ptr, known);
-  return NULL;
+  return base_fail(err, BASE_EUNSUPPORTED, "general.architecture", "'%.*s' is not known; known are %s",
+                   (int)(arch.len < 40 ? arch.len : 40), arch.ptr, known);
 }
 
 static base_status bind(lm_model *m, base_error *err) {
@@ -75,17 +76,28 @@ static void carve_scratch(lm_model *m, base_arena *arena) {
   s->scores_floats = cpu_attend_scratch(m->context);
   s->own_n_bytes = matrix_input_bytes(m->needs_n, LM_PRIVATE_ROWS, d);
   uint32_t **const counts[] = {&s->id, &s->sequence, &s->position, &s->wanted};
-  for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) *counts[i] = base_arena_take(arena, t, sizeof(uint32_t));
+  for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+    *counts[i] = base_arena_take(arena, t, sizeof(uint32_t));
   const struct {
     float **ptr;
     size_t rows, floats;
-  } parts[] = {{&s->h, m->family->encoder ? m->context : t, d},           {&s->o, t, d},         {&s->own_h, workers * LM_PRIVATE_ROWS, d},
-               {&s->q, t, nq},          {&s->attended, t, nq}, {&s->k, t, nkv},
-               {&s->v, t, nkv},         {&s->gate, t, m->max_ff}, {&s->up, t, m->max_ff},
-               {&s->cos[0], t, s->rope_table}, {&s->sin[0], t, s->rope_table},
-               {&s->cos[1], t, m->rope[1].used ? s->rope_table : 0},
-               {&s->sin[1], t, m->rope[1].used ? s->rope_table : 0}, {&s->scores, workers, s->scores_floats},
-               {&s->row, workers, s->row_floats}};
+  } parts[] = {
+      {&s->h, m->family->encoder ? m->context : t, d},
+      {&s->o, t, d},
+      {&s->own_h, workers * LM_PRIVATE_ROWS, d},
+      {&s->q, t, nq},
+      {&s->attended, t, nq},
+      {&s->k, t, nkv},
+      {&s->v, t, nkv},
+      {&s->gate, t, m->max_ff},
+      {&s->up, t, m->max_ff},
+      {&s->cos[0], t, s->rope_table},
+      {&s->sin[0], t, s->rope_table},
+      {&s->cos[1], t, m->rope[1].used ? s->rope_table : 0},
+      {&s->sin[1], t, m->rope[1].used ? s->rope_table : 0},
+      {&s->scores, workers, s->scores_floats},
+      {&s->row, workers, s->row_floats},
+  };
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
     *parts[i].ptr = base_arena_take(arena, parts[i].rows, parts[i].floats * sizeof(float));
   s->in_n = base_arena_take(arena, 1, matrix_input_bytes(m->needs_n, t, d));
@@ -128,9 +140,10 @@ static base_status add_up(lm_model *m, base_error *err) {
 static base_status plan(lm_model **out, const gguf_file *f, const lm_options *o, base_error *err) {
   static const lm_options defaults = {0};
   base_allocator a = o != NULL && o->allocator != NULL ? *o->allocator : *base_allocator_libc();
-  const lm_family *family = find_family(f, err);
+  const lm_family *family;
   *out = NULL;
-  if (family == NULL) return err != NULL && err->code ? err->code : BASE_EUNSUPPORTED;
+  base_status st = find_family(&family, f, err);
+  if (st != BASE_OK) return st;
   lm_model *m = base_calloc(&a, 1, sizeof *m);
   if (m == NULL) return base_fail(err, BASE_ENOMEM, gguf_path(f), "no memory for %zu bytes", sizeof *m);
   m->allocator = a;
@@ -138,7 +151,7 @@ static base_status plan(lm_model **out, const gguf_file *f, const lm_options *o,
   m->family = family;
   m->options = o != NULL ? *o : defaults;
   m->kernels = m->options.kernels != NULL ? m->options.kernels : cpu_best();
-  base_status st = bind(m, err);
+  st = bind(m, err);
   if (st == BASE_OK) st = add_up(m, err);
   if (st == BASE_OK) *out = m;
   else lm_model_close(m);

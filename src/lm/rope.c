@@ -6,7 +6,7 @@
 
 /* ---- scalings ---- */
 
-/* The pair at which a rotation makes `turns` turns within `length` positions (YaRN, Peng et al. 2023, section 3.2). */
+/* The pair at which a rotation makes `turns` turns within `length` positions (YaRN, Peng et al. 2023). */
 static double turning_pair(double turns, double length, double base, uint32_t dims) {
   return dims * log(length / (turns * 2.0 * 3.14159265358979323846)) / (2.0 * log(base));
 }
@@ -51,14 +51,16 @@ static void scale_longrope(lm_binder *b, lm_rope *r, uint32_t original) {
 static void apply_scaling(lm_binder *b, lm_rope *r) {
   base_slice type = lm_key_string_or(b, "rope.scaling.type", "none");
   double factor = (double)lm_key_f32_or(b, "rope.scaling.factor", 1e-3F, 1e6F, 1.0F);
-  uint32_t original = lm_key_u32_or(b, "rope.scaling.original_context_length", 1, LM_MAX_CONTEXT, b->m->trained_context);
+  uint32_t original =
+      lm_key_u32_or(b, "rope.scaling.original_context_length", 1, LM_MAX_CONTEXT, b->m->trained_context);
   if (base_slice_equal(type, BASE_LITERAL("yarn"))) scale_yarn(b, r, factor, original);
   else if (base_slice_equal(type, BASE_LITERAL("longrope"))) scale_longrope(b, r, original);
   else if (base_slice_equal(type, BASE_LITERAL("linear"))) {
     for (uint32_t i = 0; i < b->m->rope_dims / 2; i++) r->frequency[i] /= factor;
   } else if (!base_slice_equal(type, BASE_LITERAL("none")))
-    lm_bind_fail(b, BASE_EUNSUPPORTED, "rope.scaling.type", "the scaling '%.*s' is not known; none, linear, yarn and longrope are",
-                 (int)(type.len < 40 ? type.len : 40), type.ptr);
+    lm_key_fail(b, BASE_EUNSUPPORTED, "rope.scaling.type",
+                 "the scaling '%.*s' is not known; none, linear, yarn and longrope are",
+                (int)(type.len < 40 ? type.len : 40), type.ptr);
   divide_by_factors(b, r, "rope_freqs", true);
 }
 
@@ -72,8 +74,9 @@ void lm_rope_bind(lm_binder *b) {
   lm_model *m = b->m;
   if (b->status != BASE_OK || m->rope[0].base == 0.0) return;
   if (m->rope_dims > m->head_dim || m->rope_dims % 2 != 0) {
-    lm_bind_fail(b, BASE_EFORMAT, "rope.dimension_count", "%u of %u values of a head; an even number of them is needed",
-                 (unsigned)m->rope_dims, (unsigned)m->head_dim);
+    lm_key_fail(b, BASE_EFORMAT, "rope.dimension_count",
+                 "%u of %u values of a head; an even number of them is needed", (unsigned)m->rope_dims,
+                 (unsigned)m->head_dim);
     return;
   }
   plain_frequencies(m, &m->rope[0]);

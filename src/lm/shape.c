@@ -14,10 +14,11 @@ static void read_attention(lm_binder *b) {
   if (b->status != BASE_OK) return;
   m->head_dim = lm_key_u32_or(b, "attention.key_length", 2, LM_MAX_HEAD_DIM, m->d / heads);
   if (m->head_dim < 2 || m->head_dim > LM_MAX_HEAD_DIM || m->head_dim % 2 != 0)
-    lm_bind_fail(b, BASE_EFORMAT, "attention.key_length", "heads of %u values; an even number, 2 to %d, is needed",
-                 (unsigned)m->head_dim, (int)LM_MAX_HEAD_DIM);
+    lm_key_fail(b, BASE_EFORMAT, "attention.key_length",
+                 "heads of %u values; an even number, 2 to %d, is needed", (unsigned)m->head_dim,
+                 (int)LM_MAX_HEAD_DIM);
   if (lm_key_u32_or(b, "attention.value_length", 2, LM_MAX_HEAD_DIM, m->head_dim) != m->head_dim)
-    lm_bind_fail(b, BASE_EUNSUPPORTED, "attention.value_length", "values of another length than keys are not run");
+    lm_key_fail(b, BASE_EUNSUPPORTED, "attention.value_length", "values of another length than keys are not run");
   m->attention_scale = lm_key_f32_or(b, "attention.scale", 0x1p-20F, 0x1p20F, 1.0F / sqrtf((float)m->head_dim));
   m->attention_cap = lm_key_f32_or(b, "attn_logit_softcapping", 0.0F, 1e6F, 0.0F);
   m->logit_cap = lm_key_f32_or(b, "final_logit_softcapping", 0.0F, 1e6F, 0.0F);
@@ -29,8 +30,9 @@ static void read_context(lm_binder *b) {
   uint32_t asked = m->options.context;
   m->trained_context = lm_key_u32(b, "context_length", 1, LM_MAX_CONTEXT);
   if (asked > m->trained_context)
-    lm_bind_fail(b, BASE_ELIMIT, gguf_path(m->file), "the model was made for %u tokens; a context of %u was asked for",
-                 (unsigned)m->trained_context, (unsigned)asked);
+    lm_bind_fail(b, BASE_ELIMIT, gguf_path(m->file),
+                 "the model was made for %u tokens; a context of %u was asked for", (unsigned)m->trained_context,
+                 (unsigned)asked);
   if (asked == 0) asked = m->trained_context < DEFAULT_CONTEXT ? m->trained_context : DEFAULT_CONTEXT;
   m->context = m->options.context = asked;
   if (m->options.sequences == 0 || m->family->encoder) m->options.sequences = 1;
@@ -57,7 +59,7 @@ static void read_vocab(lm_binder *b) {
     lm_bind_fail(b, BASE_EMISMATCH, "tokenizer.ggml.tokens", "%llu tokens, but token_embd.weight has %llu rows",
                  (unsigned long long)tokens->count, (unsigned long long)rows);
   if (lm_key_present(b, "vocab_size") && tokens == NULL && lm_key_u32(b, "vocab_size", 1, LM_MAX_VOCAB) != rows)
-    lm_bind_fail(b, BASE_EMISMATCH, "vocab_size", "differs from the %llu rows of token_embd.weight",
+    lm_key_fail(b, BASE_EMISMATCH, "vocab_size", "differs from the %llu rows of token_embd.weight",
                  (unsigned long long)rows);
   m->vocab = (uint32_t)rows;
 }
@@ -73,9 +75,9 @@ void lm_read_shape(lm_binder *b) {
   read_context(b);
   read_vocab(b);
   m->eps = lm_key_f32_or(b, eps, 0.0F, 1.0F, -1.0F);
-  if (m->eps < 0.0F) lm_bind_fail(b, BASE_EFORMAT, eps, "this key is missing in %s", gguf_path(m->file));
+  if (m->eps < 0.0F) lm_key_fail(b, BASE_EFORMAT, eps, "this key is missing in %s", gguf_path(m->file));
   if (lm_key_u32_or(b, "expert_count", 0, UINT32_MAX, 0) > 0)
-    lm_bind_fail(b, BASE_EUNSUPPORTED, "expert_count", "mixtures of experts are not run");
+    lm_key_fail(b, BASE_EUNSUPPORTED, "expert_count", "mixtures of experts are not run");
   m->embedding_scale = 1.0F;
   m->rope[0].base = lm_key_f32_or(b, "rope.freq_base", 1.0F, 1e12F, 10000.0F);
   m->rope_dims = lm_key_u32_or(b, "rope.dimension_count", 2, LM_MAX_HEAD_DIM, m->head_dim);
@@ -92,8 +94,14 @@ static void read_layer_counts(lm_binder *b, uint32_t i, lm_layer *l) {
   l->ff = lm_key_layer_u32(b, "feed_forward_length", i, LM_MAX_FF, 0);
   if (b->status != BASE_OK) return;
   if (l->heads % l->kv_heads != 0)
-    lm_bind_fail(b, BASE_EFORMAT, "attention.head_count_kv", "%u heads cannot share %u heads of keys",
+    lm_key_fail(b, BASE_EFORMAT, "attention.head_count_kv", "%u heads cannot share %u heads of keys",
                  (unsigned)l->heads, (unsigned)l->kv_heads);
+  if (l->heads * (uint64_t)m->head_dim > m->d * (uint64_t)LM_MAX_WIDENING)
+    lm_key_fail(b, BASE_EFORMAT, "attention.head_count", "%u heads of %u values are too many for a width of %u",
+                 (unsigned)l->heads, (unsigned)m->head_dim, (unsigned)m->d);
+  if (l->ff > m->d * (uint64_t)LM_MAX_WIDENING)
+    lm_key_fail(b, BASE_EFORMAT, "feed_forward_length", "%u is too much for a width of %u", (unsigned)l->ff,
+                 (unsigned)m->d);
   if (l->heads > m->max_heads) m->max_heads = l->heads;
   if (l->kv_heads > m->max_kv_heads) m->max_kv_heads = l->kv_heads;
   if (l->ff > m->max_ff) m->max_ff = l->ff;
@@ -159,7 +167,8 @@ static void refuse_unused(lm_binder *b) {
   for (size_t i = 0; i < gguf_tensor_count(b->m->file) && b->status == BASE_OK; i++) {
     const gguf_tensor *t = gguf_tensor_at(b->m->file, i);
     char name[LM_ERROR_NAME];
-    base_slice end = base_slice_sub(t->name, t->name.len > harmless.len ? t->name.len - harmless.len : 0, t->name.len);
+    size_t skip = t->name.len > harmless.len ? t->name.len - harmless.len : 0;
+    base_slice end = base_slice_sub(t->name, skip, t->name.len);
     if (b->used[i] || base_slice_equal(end, harmless)) continue;
     base_format(name, sizeof name, "%.*s", (int)t->name.len, t->name.ptr);
     lm_bind_fail(b, BASE_EUNSUPPORTED, name, "this tensor is not part of a '%s' model as it is known here",

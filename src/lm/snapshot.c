@@ -89,7 +89,8 @@ static unsigned char *put_u64(unsigned char *p, uint64_t v) {
   return put_u32(put_u32(p, (uint32_t)v), (uint32_t)(v >> 32));
 }
 
-static unsigned char *put_head(const layout *y, const unsigned char *keys, const unsigned char *values, unsigned char *p) {
+static unsigned char *put_head(const layout *y, const unsigned char *keys, const unsigned char *values,
+                               unsigned char *p) {
   memcpy(p, keys, y->tiles * y->tile_bytes);
   p += y->tiles * y->tile_bytes;
   if (y->length % TILE != 0) clear_tile_end(y, p - y->tile_bytes, y->length % TILE);
@@ -128,14 +129,16 @@ static base_status check(const lm_cache *c, base_cursor *in, uint32_t *length, b
   uint64_t fingerprint = base_cursor_u64(in);
   *length = base_cursor_u32(in);
   (void)base_cursor_u32(in);
-  if (in->failed || memcmp(magic, "MNKV", 4) != 0) return fail(err, BASE_EFORMAT, "this is no snapshot of a sequence");
+  if (in->failed || memcmp(magic, "MNKV", 4) != 0)
+    return fail(err, BASE_EFORMAT, "this is no snapshot of a sequence");
   if (version != VERSION) return fail(err, BASE_EUNSUPPORTED, "this version of snapshots is not read");
   if (fingerprint != lm_model_fingerprint(m))
     return fail(err, BASE_EMISMATCH, "it was made with another model, cache type or context; make it anew");
   if (*length > m->context)
     return base_fail(err, BASE_ELIMIT, "snapshot", "it holds %u positions; there is room for %u", (unsigned)*length,
                      (unsigned)m->context);
-  if (in->len != lm_cache_export_bytes(c, *length)) return fail(err, BASE_EFORMAT, "it is cut off or has something behind it");
+  if (in->len != lm_cache_export_bytes(c, *length))
+    return fail(err, BASE_EFORMAT, "it is cut off or has something behind it");
   base_cursor end = base_cursor_of(bytes + in->len - HASH_BYTES, HASH_BYTES);
   if (base_cursor_u64(&end) != base_hash(BASE_HASH_START, bytes, in->len - HASH_BYTES))
     return fail(err, BASE_EFORMAT, "it is damaged: its hash differs");
@@ -148,11 +151,12 @@ base_status lm_cache_import(lm_cache *c, uint32_t sequence, const void *bytes, s
   base_status st = check(c, &in, &length, err);
   if (st != BASE_OK) return st;
   layout y = layout_of(c->model, length);
+  size_t keys = y.tiles * y.tile_bytes, values = length * y.row_bytes;
   for (uint32_t i = 0; i < c->model->layers; i++) {
     const lm_layer *l = &c->model->layer[i];
     for (uint32_t g = 0; g < l->kv_heads && l->kv_own; g++) {
-      memcpy(lm_cache_keys(c, l, sequence, g), base_cursor_bytes(&in, y.tiles * y.tile_bytes), y.tiles * y.tile_bytes);
-      memcpy(lm_cache_values(c, l, sequence, g), base_cursor_bytes(&in, length * y.row_bytes), length * y.row_bytes);
+      memcpy(lm_cache_keys(c, l, sequence, g), base_cursor_bytes(&in, keys), keys);
+      memcpy(lm_cache_values(c, l, sequence, g), base_cursor_bytes(&in, values), values);
     }
   }
   c->length[sequence] = length;

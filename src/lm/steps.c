@@ -65,5 +65,6 @@ void lm_norm_row(const lm_model *m, const lm_norm *norm, const float *x, size_t 
 
 void lm_activate(const lm_model *m, const float *gate, float *up, size_t n) {
   if (m->family->act == LM_SILU) m->kernels->silu_mul(gate, up, n, up);
-  else m->kernels->gelu_mul(gate != NULL ? gate : up, gate != NULL ? up : NULL, n, m->family->act == LM_GELU_TANH, up);
+  else if (gate == NULL) m->kernels->gelu_mul(up, NULL, n, m->family->act == LM_GELU_TANH, up);
+  else m->kernels->gelu_mul(gate, up, n, m->family->act == LM_GELU_TANH, up);
 }
