@@ -74,6 +74,18 @@ typedef struct mn_engine_options {
   /* Local wall time as seconds since 1970-01-01 00:00 on that clock; NULL: the system's clock and zone. */
   int64_t (*local_seconds)(void *ctx);
   void *clock_ctx;
+  /* What may be done and what may leave the device (docs/policy.md). The file is read again when it changes; one
+   * that is broken leaves the old one in force (mn_policy_problem). NULL: the default policy, without a cloud. */
+  const char *policy;
+  const char *ledger;      /* file of decisions, spending and deferred requests; NULL: none is kept. A policy that
+                              allows the cloud needs one: its caps hold across restarts */
+  const char *cloud_key;   /* the service's key; NULL: the policy's key_file */
+  const char *device;      /* an id of this device that stays, for rollouts; NULL: none */
+  const char *device_tier; /* class of device in reports: "low", "high"; NULL: none */
+  /* The app's own check: does the account exist, do the items add up? MN_OK or MN_EMISMATCH, with a sentence for the
+   * user in `why`. action and pack are NULL for answers. NULL: no check. */
+  int (*check)(void *ctx, const char *pack, const char *action, const char *json, char *why, size_t why_size);
+  void *check_ctx;
 } mn_engine_options;
 
 MN_API void mn_engine_options_init(mn_engine_options *o);
@@ -95,6 +107,9 @@ typedef struct mn_request {
   size_t text_len;  /* 0: text is terminated */
   const char *pack; /* the open app's pack: only its brain is asked; NULL: the gate chooses */
   const char *now;  /* ISO 8601 local time "2026-11-21T09:30:00"; NULL: the engine's clock */
+  const char *task; /* "action"; "text": an answer in words; "extract": a document that fits `schema`. NULL: action */
+  const char *instructions; /* text, extract: the app's own words to a model; NULL: none */
+  const char *schema;       /* extract: JSON Schema of the document */
 } mn_request;
 
 MN_API void mn_request_init(mn_request *r);
@@ -114,6 +129,7 @@ typedef struct mn_action {
 
 typedef struct mn_timings {
   uint32_t guard_us, gate_us, pack_us, valid_us, total_us;
+  uint32_t cloud_us;
 } mn_timings;
 
 /* Text that is empty, too long, not UTF-8 or has control characters is an error; whatever else was said gives
@@ -128,10 +144,45 @@ MN_API const char *mn_outcome_reason(const mn_outcome *o);   /* a code; docs/do.
 MN_API const char *mn_outcome_why(const mn_outcome *o);      /* the reason in plain words */
 MN_API float mn_outcome_confidence(const mn_outcome *o);     /* 0..1: that the whole answer is right */
 MN_API const char *mn_outcome_text(const mn_outcome *o);     /* a question or sentence to show; may be "" */
+MN_API const char *mn_outcome_answer(const mn_outcome *o);   /* the answer's text or document; "" for actions */
 MN_API size_t mn_outcome_actions(const mn_outcome *o);
 MN_API mn_action mn_outcome_action(const mn_outcome *o, size_t index); /* all NULL past the end */
 MN_API mn_timings mn_outcome_timings(const mn_outcome *o);
 MN_API const char *mn_outcome_json(const mn_outcome *o); /* the documented JSON object, one line */
+
+/* ---- policy, ledger, queue (docs/policy.md, docs/ledger.md) ---- */
+
+/* A text that was made for the caller. */
+typedef struct mn_text mn_text;
+MN_API const char *mn_text_chars(const mn_text *t);
+MN_API void mn_text_free(mn_text *t); /* NULL is harmless */
+
+/* Is this file a policy? A failure names the place. */
+MN_API int mn_policy_check(const char *path, mn_error *err);
+MN_API const char *mn_policy_schema(void); /* JSON Schema of a policy */
+MN_API const char *mn_policy_version(const mn_engine *mn);
+/* MN_OK, or why the policy on disk is not in force. */
+MN_API int mn_policy_problem(const mn_engine *mn, mn_error *err);
+/* Whether a feature is on for this device; a flag that the policy does not name is on. */
+MN_API bool mn_flag(const mn_engine *mn, const char *name);
+
+/* How an outcome turned out. action_json: for MN_FEEDBACK_CORRECT what would have been right, or NULL; what may not
+ * leave the device is not stored either. */
+typedef enum mn_feedback_kind { MN_FEEDBACK_OK, MN_FEEDBACK_UNDO, MN_FEEDBACK_CORRECT } mn_feedback_kind;
+MN_API int mn_feedback(mn_engine *mn, const char *id, mn_feedback_kind kind, const char *action_json, mn_error *err);
+
+/* Of a ledger's file; no engine is needed. format: "text", "json", "csv". */
+MN_API int mn_report(const char *ledger, int64_t since_unix_s, const char *format, mn_text **out, mn_error *err);
+/* Deferred requests, a JSON object a line. */
+MN_API int mn_queue_list(const char *ledger, mn_text **out, mn_error *err);
+/* Removes one, or with a NULL id all; *dropped says how many. */
+MN_API int mn_queue_drop(const char *ledger, const char *id, size_t *dropped, mn_error *err);
+/* Asks the cloud for what was deferred, oldest first, until there is no more or it cannot be reached; `each` gets the
+ * outcomes, which are freed after it returns. Expired ones are dropped. */
+MN_API int mn_queue_run(mn_engine *mn, void (*each)(void *ctx, const mn_outcome *o), void *ctx, size_t *answered,
+                        mn_error *err);
+/* The app knows that the network came or went. */
+MN_API void mn_network(mn_engine *mn, bool online);
 
 /* ---- training ---- */
 

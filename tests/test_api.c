@@ -187,15 +187,15 @@ static void test_json(mn_engine *mn) {
   static const char *const top[] = {"request_id", "decision", "source",     "reason",  "confidence",
                                     "actions",    "text",     "timings_us", "versions"};
   static const char *const action[] = {"pack", "name", "arguments", "confidence", "risk"};
-  static const char *const timings[] = {"guard", "gate", "pack", "valid", "total"};
-  static const char *const versions[] = {"minnow", "gate", "packs"};
+  static const char *const timings[] = {"guard", "gate", "pack", "valid", "cloud", "total"};
+  static const char *const versions[] = {"minnow", "gate", "packs", "policy", "model"};
   mn_outcome *o = ask(mn, "set an alarm for 7:30 and text Emma good night", NULL, NOW);
   json_t *j = json_loads(mn_outcome_json(o), JSON_REJECT_DUPLICATES, NULL);
   TAP_OK(j != NULL && strchr(mn_outcome_json(o), '\n') == NULL, "one line of JSON: %s", mn_outcome_json(o));
   TAP_OK(has_keys(j, top, 9), "the documented keys");
   TAP_OK(has_keys(json_array_get(json_object_get(j, "actions"), 1), action, 5), "an action's keys");
-  TAP_OK(has_keys(json_object_get(j, "timings_us"), timings, 5), "the stages");
-  TAP_OK(has_keys(json_object_get(j, "versions"), versions, 3), "the versions");
+  TAP_OK(has_keys(json_object_get(j, "timings_us"), timings, 6), "the stages");
+  TAP_OK(has_keys(json_object_get(j, "versions"), versions, 5), "the versions");
   TAP_OK(json_object_size(json_object_get(json_object_get(j, "versions"), "packs")) == 2,
          "the two packs that were asked");
   TAP_OK(strcmp(json_string_value(json_object_get(j, "request_id")), mn_outcome_id(o)) == 0, "the same id");

@@ -6,87 +6,13 @@
 
 #include "cloud/cloud.h"
 #include "failing.h"
+#include "scripted_cloud.h"
 #include "tap.h"
 
-/* ---- the service: a list of replies, taken one a call ---- */
-
-typedef struct scripted {
-  int status;
-  const char *body;
-  int64_t retry_after_ms;
-  bool unreachable, times_out, broken_off, untrusted;
-  size_t piece; /* bytes handed over at a time; 0: all at once */
-} scripted;
-
-typedef struct world {
-  const scripted *script;
-  size_t n, calls;
-  char seen[8192]; /* the last body and headers */
-  char headers[1024];
-  uint32_t total_ms;
-  int64_t now_ms, slept_ms;
-  int64_t purse, reserved, most_reserved, settled;
-} world;
-
-static base_status perform(void *ctx, const cloud_call *call, bool (*on_bytes)(void *to, base_slice bytes),
-                           void *to, cloud_reply *reply, base_error *err) {
-  world *w = ctx;
-  (void)err;
-  const scripted *s = &w->script[w->calls < w->n ? w->calls : w->n - 1];
-  w->calls++;
-  w->total_ms = call->total_ms;
-  w->headers[0] = '\0';
-  base_format(w->seen, sizeof w->seen, "%.*s", (int)call->body.len, call->body.ptr);
-  for (size_t i = 0, at = 0; i < call->n_headers; at = strlen(w->headers), i++)
-    base_format(w->headers + at, sizeof w->headers - at, "%s\n", call->headers[i]);
-  w->now_ms += 100;
-  if (s->unreachable || s->untrusted) {
-    reply->untrusted = s->untrusted;
-    base_format(reply->text, sizeof reply->text, "could not connect");
-    return BASE_OK;
-  }
-  reply->connected = true;
-  reply->retry_after_ms = s->retry_after_ms ? s->retry_after_ms : -1;
-  reply->status = s->status;
-  size_t len = s->body ? strlen(s->body) : 0, piece = s->piece ? s->piece : len;
-  for (size_t at = 0; at < len; at += piece)
-    if (!on_bytes(to, (base_slice){s->body + at, len - at < piece ? len - at : piece})) break;
-  if (s->broken_off) base_format(reply->text, sizeof reply->text, "the connection was closed");
-  if (s->times_out) {
-    reply->timed_out = true;
-    w->now_ms += call->total_ms;
-  }
-  return BASE_OK;
-}
-
-static int64_t clock_now(void *ctx) { return ((world *)ctx)->now_ms; }
-static void clock_sleep(void *ctx, uint32_t ms) {
-  world *w = ctx;
-  w->now_ms += ms;
-  w->slept_ms += ms;
-}
-
-static base_status reserve(void *ctx, int64_t amount, int64_t *id, base_error *err) {
-  world *w = ctx;
-  if (w->reserved + w->settled + amount > w->purse)
-    return base_fail(err, BASE_ELIMIT, "day", "the purse is empty");
-  w->reserved += amount;
-  if (w->reserved > w->most_reserved) w->most_reserved = w->reserved;
-  *id = amount;
-  return BASE_OK;
-}
-static base_status settle(void *ctx, int64_t id, int64_t actual, base_error *err) {
-  world *w = ctx;
-  (void)err;
-  w->reserved -= id;
-  w->settled += actual;
-  return BASE_OK;
-}
-
-static world *here;
-static cloud_transport transport = {perform, NULL};
-static cloud_clock fake_clock = {clock_now, clock_sleep, NULL};
-static cloud_budget purse = {reserve, settle, NULL};
+typedef scripted_world world;
+static cloud_transport transport = {scripted_perform, NULL};
+static cloud_clock fake_clock = {scripted_clock_now, scripted_clock_sleep, NULL};
+static cloud_budget purse = {scripted_reserve, scripted_settle, NULL};
 static guard *watch;
 static guard_clean *words;
 
@@ -102,7 +28,6 @@ static guard_clean *clean(const char *text) {
 
 static cloud_options options(world *w, const scripted *script, size_t n) {
   *w = (world){.script = script, .n = n, .now_ms = 5000, .purse = INT64_MAX / 2};
-  here = w;
   transport.ctx = fake_clock.ctx = purse.ctx = w;
   return (cloud_options){.endpoint = "https://cloud.test/v1/",
                          .model = "small-1",

@@ -108,6 +108,7 @@ static base_status open_parts(mn_engine *mn, const mn_engine_options *o, base_er
   if (!st)
     st = handoff_loop_open(&mn->loop, mn->gate, (const pack *const *)mn->packs, mn->n_packs, mn->kernels,
                            &mn->allocator, err);
+  if (!st) st = api_house_open(mn, o, dir, err);
   if (st) return st;
   mn->versions_hash = base_hash(BASE_HASH_START, MN_VERSION, sizeof MN_VERSION);
   if (mn->gate != NULL) hash_version(&mn->versions_hash, mn->gate);
@@ -141,6 +142,7 @@ int mn_engine_open(mn_engine **out, const mn_engine_options *options, mn_error *
 void mn_engine_close(mn_engine *mn) {
   if (mn == NULL) return;
   base_allocator a = mn->allocator;
+  api_house_close(mn);
   handoff_loop_close(mn->loop);
   /* the gate goes last: the others may share its tokenizer; without one, the first pack's */
   for (size_t i = mn->n_packs; i > 0; i--)
@@ -234,6 +236,19 @@ static void make_id(const mn_engine *mn, const mn_request *r, base_slice text, c
   (void)base_format(out, 17, "%016llx", (unsigned long long)id);
 }
 
+static base_status read_task(const mn_request *r, handoff_request *out, base_error *err) {
+  const char *name = r->task != NULL ? r->task : policy_task_name(POLICY_ACTION);
+  for (out->task = POLICY_ACTION; out->task < POLICY_TASKS; out->task++)
+    if (strcmp(name, policy_task_name(out->task)) == 0) break;
+  if (out->task == POLICY_TASKS)
+    return base_fail(err, BASE_EARGUMENT, "task", "\"%.20s\" is none of action, text, extract", name);
+  if ((out->task == POLICY_EXTRACT) != (r->schema != NULL))
+    return base_fail(err, BASE_EARGUMENT, "schema", "an extraction has a schema, and nothing else has");
+  out->instructions = base_slice_of(r->instructions);
+  out->schema = base_slice_of(r->schema);
+  return BASE_OK;
+}
+
 static base_status answer(mn_engine *mn, const mn_request *given, mn_outcome **out, base_error *err) {
   mn_request r;
   value_datetime now;
@@ -246,10 +261,12 @@ static base_status answer(mn_engine *mn, const mn_request *given, mn_outcome **o
   if (!st) st = read_now(mn, r.now, &now, err);
   if (st) return st;
   base_slice text = {r.text, r.text_len > 0 ? r.text_len : strlen(r.text)};
-  st = handoff_run(mn->loop, text, open_pack, &now, &mn->run, err);
+  handoff_request request = {.id = id, .text = text, .open_pack = open_pack, .now = &now};
+  st = read_task(&r, &request, err);
   if (st) return st;
   make_id(mn, &r, text, id);
-  return api_make_outcome(mn, id, out, err);
+  st = api_house_run(mn, &request, err);
+  return st ? st : api_make_outcome(mn, id, out, err);
 }
 
 int mn_do(mn_engine *mn, const mn_request *r, mn_outcome **out, mn_error *error) {

@@ -7,7 +7,7 @@ struct mn_outcome {
   base_allocator allocator;
   void *block; /* what holds this, of `bytes`; alignment puts the outcome a little behind its start */
   size_t bytes;
-  const char *id, *decision, *source, *reason, *why, *text, *json;
+  const char *id, *decision, *source, *reason, *why, *text, *answer, *json;
   float confidence;
   size_t n_actions;
   mn_action *actions;
@@ -15,8 +15,6 @@ struct mn_outcome {
 };
 
 /* ---- JSON: keys and their order are documented in docs/do.md ---- */
-
-static const char *source_of(const handoff_outcome *run) { return run->by_rule ? "rule" : "device"; }
 
 static uint32_t microseconds(uint64_t ns) { return (uint32_t)((ns + 500) / 1000); }
 
@@ -53,8 +51,22 @@ static void put_versions(base_buf *b, const mn_engine *mn) {
     base_buf_putc(b, ':');
     base_buf_json(b, base_slice_of(m->version));
   }
-  base_buf_puts(b, "}}");
+  base_buf_puts(b, "},");
+  put_string(b, "policy", mn->house.policy.version);
+  base_buf_puts(b, "\"model\":");
+  base_buf_json(b, base_slice_of(mn->done->model));
+  base_buf_puts(b, "}");
 }
+
+/* What a question to the cloud took; only where one was asked. */
+static void put_cloud(base_buf *b, const handoff_result *r) {
+  if (r->attempts == 0) return;
+  base_buf_printf(b, "\"cloud\":{\"attempts\":%u,\"tokens_in\":%llu,\"tokens_out\":%llu,\"cost_usd\":%.9f},",
+                  r->attempts, (unsigned long long)r->tokens_in, (unsigned long long)r->tokens_out,
+                  (double)r->cost_nano_usd * 1e-9);
+}
+
+static const char *answer_of(const mn_engine *mn) { return mn->done->answer.ptr ? mn->done->answer.ptr : ""; }
 
 static void write_json(mn_engine *mn, const char *id) {
   const handoff_outcome *run = &mn->run;
@@ -63,14 +75,17 @@ static void write_json(mn_engine *mn, const char *id) {
   base_buf_putc(b, '{');
   put_string(b, "request_id", id);
   put_string(b, "decision", handoff_decision_name(run->decision));
-  put_string(b, "source", source_of(run));
+  put_string(b, "source", handoff_source_name(mn->done->source));
   put_string(b, "reason", handoff_reason_code(run->reason));
   base_buf_printf(b, "\"confidence\":%.4f,", (double)run->confidence);
   put_actions(b, run);
   put_string(b, "text", run->text);
-  base_buf_printf(b, "\"timings_us\":{\"guard\":%u,\"gate\":%u,\"pack\":%u,\"valid\":%u,\"total\":%u},",
+  if (run->decision == HANDOFF_ANSWER) put_string(b, "answer", answer_of(mn));
+  put_cloud(b, mn->done);
+  base_buf_printf(b,
+                  "\"timings_us\":{\"guard\":%u,\"gate\":%u,\"pack\":%u,\"valid\":%u,\"cloud\":%u,\"total\":%u},",
                   microseconds(run->ns_guard), microseconds(run->ns_gate), microseconds(run->ns_pack),
-                  microseconds(run->ns_valid), microseconds(run->ns_total));
+                  microseconds(run->ns_valid), microseconds(mn->done->ns_cloud), microseconds(run->ns_total));
   put_versions(b, mn);
   base_buf_putc(b, '}');
 }
@@ -107,7 +122,7 @@ static mn_outcome *lay_out(base_arena *arena, const mn_engine *mn, const char *i
   mn_outcome filled = {.n_actions = run->n_actions,
                        .confidence = run->confidence,
                        .decision = handoff_decision_name(run->decision),
-                       .source = source_of(run),
+                       .source = handoff_source_name(mn->done->source),
                        .reason = handoff_reason_code(run->reason),
                        .why = handoff_reason_text(run->reason)};
   mn_outcome *o = base_arena_take(arena, 1, sizeof *o);
@@ -118,10 +133,11 @@ static mn_outcome *lay_out(base_arena *arena, const mn_engine *mn, const char *i
   }
   filled.id = keep_text(arena, id);
   filled.text = keep_text(arena, run->text);
+  filled.answer = keep_text(arena, answer_of(mn));
   filled.json = keep(arena, mn->json.ptr, mn->json.len);
   filled.timings =
       (mn_timings){microseconds(run->ns_guard), microseconds(run->ns_gate), microseconds(run->ns_pack),
-                   microseconds(run->ns_valid), microseconds(run->ns_total)};
+                   microseconds(run->ns_valid), microseconds(run->ns_total), microseconds(mn->done->ns_cloud)};
   if (o != NULL) *o = filled;
   return o;
 }
@@ -161,6 +177,7 @@ float mn_outcome_confidence(const mn_outcome *o) { return o->confidence; }
 const char *mn_outcome_text(const mn_outcome *o) { return o->text; }
 size_t mn_outcome_actions(const mn_outcome *o) { return o->n_actions; }
 mn_timings mn_outcome_timings(const mn_outcome *o) { return o->timings; }
+const char *mn_outcome_answer(const mn_outcome *o) { return o->answer; }
 const char *mn_outcome_json(const mn_outcome *o) { return o->json; }
 
 mn_action mn_outcome_action(const mn_outcome *o, size_t index) {

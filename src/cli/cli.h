@@ -51,8 +51,20 @@ int cli_usage(const char *command, const char *text, const char *what);
 
 /* ---- shared by commands ---- */
 
-/* Opens the packs of `dir`, else of $MINNOW_PACKS, else the shipped ones. */
-int cli_open_engine(mn_engine **mn, const char *dir);
+/* What an engine is opened with, as options of a command say it. */
+typedef struct cli_house {
+  const char *packs, *policy, *ledger;
+} cli_house;
+/* The options that fill one, for a command's table. */
+#define CLI_HOUSE_OPTIONS(h)                                                          \
+  {"--packs", CLI_TEXT, &(h).packs, "DIR", "the folder of built packs"},              \
+  {"--policy", CLI_TEXT, &(h).policy, "FILE", "what may be done and what may leave (docs/policy.md)"}, \
+  {"--ledger", CLI_TEXT, &(h).ledger, "FILE", "where decisions and spending are written down"}
+/* Opens the engine. What is not given is taken from $MINNOW_PACKS, $MINNOW_POLICY, $MINNOW_LEDGER; the cloud's key
+ * from $MINNOW_CLOUD_KEY, the device's id and tier from $MINNOW_DEVICE and $MINNOW_TIER. */
+int cli_open_engine(mn_engine **mn, const cli_house *house);
+/* The ledger to read: the one given, else $MINNOW_LEDGER; NULL, and that was said, when there is none. */
+const char *cli_ledger(const char *command, const char *given);
 /* One answer for a person. */
 void cli_show_outcome(const mn_outcome *o);
 /* "0.98" as "98 %" in `out` [16]. */

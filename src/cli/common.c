@@ -11,13 +11,29 @@ int cli_fail(const mn_error *err) {
   return CLI_FAILED;
 }
 
-int cli_open_engine(mn_engine **mn, const char *dir) {
+static const char *or_environment(const char *given, const char *name) {
+  const char *found = given != NULL ? given : getenv(name);
+  return found != NULL && found[0] != '\0' ? found : NULL;
+}
+
+int cli_open_engine(mn_engine **mn, const cli_house *house) {
   mn_engine_options o;
   mn_error err = {0};
   mn_engine_options_init(&o);
-  o.packs_dir = dir != NULL ? dir : getenv("MINNOW_PACKS");
-  o.kernels = getenv("MINNOW_KERNELS");
+  o.packs_dir = or_environment(house->packs, "MINNOW_PACKS");
+  o.policy = or_environment(house->policy, "MINNOW_POLICY");
+  o.ledger = or_environment(house->ledger, "MINNOW_LEDGER");
+  o.cloud_key = or_environment(NULL, "MINNOW_CLOUD_KEY");
+  o.device = or_environment(NULL, "MINNOW_DEVICE");
+  o.device_tier = or_environment(NULL, "MINNOW_TIER");
+  o.kernels = or_environment(NULL, "MINNOW_KERNELS");
   return mn_engine_open(mn, &o, &err) == MN_OK ? CLI_GO : cli_fail(&err);
+}
+
+const char *cli_ledger(const char *command, const char *given) {
+  const char *path = or_environment(given, "MINNOW_LEDGER");
+  if (path == NULL) (void)cli_usage(command, "name the ledger with --ledger FILE or $MINNOW_LEDGER", "");
+  return path;
 }
 
 const char *cli_percent(double share, char out[16]) {
@@ -49,9 +65,12 @@ void cli_show_outcome(const mn_outcome *o) {
     show_action(&a);
   }
   if (mn_outcome_text(o)[0] != '\0') printf("text        %s\n", mn_outcome_text(o));
+  if (mn_outcome_answer(o)[0] != '\0') printf("answer      %s\n", mn_outcome_answer(o));
   printf("confidence  %s\n", cli_percent((double)mn_outcome_confidence(o), percent));
   printf("where       %s\n", where_of(o));
   printf("why         %s (%s)\n", mn_outcome_why(o), mn_outcome_reason(o));
-  printf("time        %.2f ms: guard %.2f, gate %.2f, pack %.2f, valid %.2f\n", t.total_us / 1000.0,
+  printf("time        %.2f ms: guard %.2f, gate %.2f, pack %.2f, valid %.2f", t.total_us / 1000.0,
          t.guard_us / 1000.0, t.gate_us / 1000.0, t.pack_us / 1000.0, t.valid_us / 1000.0);
+  if (t.cloud_us > 0) printf(", cloud %.2f", t.cloud_us / 1000.0);
+  putchar('\n');
 }

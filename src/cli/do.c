@@ -34,25 +34,51 @@ static int answer(mn_engine *mn, mn_request *r, const base_buf *text, bool json)
   return CLI_DONE;
 }
 
+static int read_schema(const char *path, base_buf *out, mn_request *r) {
+  base_error err = {0};
+  mn_error said = {0};
+  if (os_read_file(path, MAX_INPUT, out, &err) == BASE_OK) {
+    r->schema = out->ptr != NULL ? out->ptr : "";
+    return CLI_GO;
+  }
+  said.code = (int)err.code;
+  (void)base_format(said.where, sizeof said.where, "%s", err.where);
+  (void)base_format(said.text, sizeof said.text, "%s", err.text);
+  return cli_fail(&said);
+}
+
+/* A policy that was changed and is broken is not in force: said once, beside the answer. */
+static void warn_policy(const mn_engine *mn) {
+  mn_error err = {0};
+  if (mn_policy_problem(mn, &err) != MN_OK) (void)cli_fail(&err);
+}
+
 int cli_do(int argc, char **argv) {
-  const char *packs = NULL;
+  cli_house house = {0};
+  const char *schema = NULL;
   bool json = false;
   cli_list words;
-  base_buf text = {0};
+  base_buf text = {0}, schema_text = {0};
   mn_engine *mn = NULL;
   mn_request r;
   mn_request_init(&r);
   const cli_option options[] = {
       {"--pack", CLI_TEXT, &r.pack, "NAME", "this app is open: only its brain is asked"},
       {"--now", CLI_TEXT, &r.now, "TIME", "local time, 2026-11-21T09:30:00: makes the answer reproducible"},
-      {"--packs", CLI_TEXT, &packs, "DIR", "the folder of built packs"},
+      CLI_HOUSE_OPTIONS(house),
+      {"--task", CLI_TEXT, &r.task, "TASK", "action (the default), text: an answer, extract: a document"},
+      {"--schema", CLI_TEXT, &schema, "FILE", "JSON Schema of the document to extract"},
+      {"--instructions", CLI_TEXT, &r.instructions, "TEXT", "the app's own words to a model"},
       {"--json", CLI_SWITCH, &json, NULL, "the answer as one JSON object (docs/do.md)"},
   };
   int status = cli_parse("do", options, sizeof options / sizeof options[0], argc, argv, &words);
   if (status == CLI_GO) status = read_text(&words, &text);
-  if (status == CLI_GO) status = cli_open_engine(&mn, packs);
+  if (status == CLI_GO && schema != NULL) status = read_schema(schema, &schema_text, &r);
+  if (status == CLI_GO) status = cli_open_engine(&mn, &house);
   if (status == CLI_GO) status = answer(mn, &r, &text, json);
+  if (mn != NULL) warn_policy(mn);
   mn_engine_close(mn);
+  base_buf_free(&schema_text);
   base_buf_free(&text);
   return status;
 }

@@ -42,18 +42,18 @@ static int show_pack(const mn_engine *mn, size_t index) {
 }
 
 int cli_packs(int argc, char **argv) {
-  const char *packs = NULL;
+  cli_house house = {0};
   bool json = false;
   cli_list words;
   mn_engine *mn = NULL;
   const cli_option options[] = {
-      {"--packs", CLI_TEXT, &packs, "DIR", "the folder of built packs"},
+      {"--packs", CLI_TEXT, &house.packs, "DIR", "the folder of built packs"},
       {"--json", CLI_SWITCH, &json, NULL, "the manifests as a JSON array (docs/pack.md)"},
   };
   int status = cli_parse("packs", options, sizeof options / sizeof options[0], argc, argv, &words);
   if (status == CLI_GO && words.n != 0)
     status = cli_usage("packs", "this word is not expected:", words.item[0]);
-  if (status == CLI_GO) status = cli_open_engine(&mn, packs);
+  if (status == CLI_GO) status = cli_open_engine(&mn, &house);
   if (status == CLI_GO) {
     status = CLI_DONE;
     if (json) putchar('[');

@@ -186,19 +186,19 @@ static int read_file(const char *path, base_buf *out) {
 }
 
 int cli_run(int argc, char **argv) {
-  const char *packs = NULL;
+  cli_house house = {0};
   running r = {0};
   cli_list words;
   base_buf file = {0};
   const cli_option options[] = {
       {"--pack", CLI_TEXT, &r.pack, "NAME", "this app is open: only its brain is asked"},
       {"--now", CLI_TEXT, &r.now, "TIME", "local time, 2026-11-21T09:30:00: makes the answers reproducible"},
-      {"--packs", CLI_TEXT, &packs, "DIR", "the folder of built packs"},
+      CLI_HOUSE_OPTIONS(house),
   };
   int status = cli_parse("run", options, sizeof options / sizeof options[0], argc, argv, &words);
   if (status == CLI_GO && words.n != 1) status = cli_usage("run", "one file of requests is needed", NULL);
   if (status == CLI_GO) status = read_file(words.item[0], &file);
-  if (status == CLI_GO) status = cli_open_engine(&r.mn, packs);
+  if (status == CLI_GO) status = cli_open_engine(&r.mn, &house);
   if (status == CLI_GO) {
     r.columns = cli_columns();
     bool fine = run_file(&r, &file);

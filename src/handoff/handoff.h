@@ -4,9 +4,12 @@
 #define HANDOFF_HANDOFF_H
 
 #include "base/base.h"
+#include "cloud/cloud.h"
 #include "cpu/cpu.h"
 #include "guard/guard.h"
+#include "ledger/ledger.h"
 #include "pack/pack.h"
+#include "policy/policy.h"
 
 /* Decisions, from the least to the most cautious; a request takes the most cautious of its parts. */
 typedef enum handoff_decision {
@@ -64,9 +67,95 @@ typedef struct handoff_loop handoff_loop;
 base_status handoff_loop_open(handoff_loop **out, const pack *gate, const pack *const *packs, size_t n_packs,
                               const cpu_kernels *k, const base_allocator *a, base_error *err);
 void handoff_loop_close(handoff_loop *l);
+/* From now on this policy's packs, risks and confidence. Borrowed; NULL: that of policy_init. */
+void handoff_loop_obey(handoff_loop *l, const policy *p);
 /* `open_pack` is the app in front (only its brain is asked) or NULL. Bad text is an error, everything else an
  * outcome. No allocation. One thread at a time. */
 base_status handoff_run(handoff_loop *l, base_slice text, const pack *open_pack, const value_datetime *now,
                         handoff_outcome *out, base_error *err);
+
+/* ---- the whole way of a request: device, cloud, ledger. The stages are drawn in flow.c ---- */
+
+/* A language model on this device. Writes an answer, or a JSON document that fits `schema`, with the calibrated
+ * probability that it is right. `complaint`: what was wrong with the try before, or empty. */
+typedef struct handoff_writing {
+  base_slice text, instructions, schema, complaint;
+  uint32_t max_tokens, deadline_ms;
+} handoff_writing;
+typedef struct handoff_writer {
+  const char *model; /* its name; NULL: there is none */
+  base_status (*write)(void *ctx, const handoff_writing *w, base_buf *out, float *confidence, base_error *err);
+  void *ctx;
+} handoff_writer;
+
+/* The app's own check of an answer or of an action's arguments (does the account exist, do the items add up):
+ * BASE_EMISMATCH with a sentence when it will not do. `action` is NULL for answers. */
+typedef struct handoff_check {
+  base_status (*check)(void *ctx, const char *pack, const char *action, base_slice value, base_error *err);
+  void *ctx;
+} handoff_check;
+
+/* What an engine has to answer with. All borrowed; NULL where there is none, and then nothing needs it. */
+typedef struct handoff_means {
+  handoff_loop *loop;
+  const pack *const *packs;
+  size_t n_packs;
+  guard *guard;
+  const policy *policy; /* needed */
+  cloud *cloud;
+  ledger *ledger;
+  handoff_writer writer;
+  handoff_check check;
+  uint64_t device;  /* a stable hash of the device's id, for rollouts */
+  const char *tier; /* class of device, for the ledger; may be NULL */
+} handoff_means;
+
+typedef struct handoff_request {
+  const char *id;
+  policy_task task;
+  base_slice text;
+  const pack *open_pack;         /* actions: as handoff_run */
+  const value_datetime *now;     /* the same */
+  base_slice instructions, schema; /* text and extraction: the app's own words; the answer's JSON Schema */
+  bool deferred;                 /* taken from the queue: goes straight to the cloud, is not saved again */
+} handoff_request;
+
+typedef enum handoff_stage {
+#define HANDOFF_STAGE(name, word) HANDOFF_AT_##name,
+#include "handoff/stage.def"
+#undef HANDOFF_STAGE
+  HANDOFF_AT_END
+} handoff_stage;
+const char *handoff_stage_name(handoff_stage s); /* "guard" */
+
+typedef enum handoff_source { HANDOFF_DEVICE, HANDOFF_CLOUD, HANDOFF_RULE } handoff_source;
+const char *handoff_source_name(handoff_source s);
+
+/* What became of a request. */
+typedef struct handoff_result {
+  handoff_outcome out; /* decision, reason, confidence, actions, sentence for the user, times of the local stages */
+  handoff_source source;
+  base_buf answer;     /* text, or the JSON document of an extraction */
+  char model[96];      /* that answered */
+  bool repaired;       /* an answer was asked for a second time, with what was wrong */
+  uint32_t attempts;   /* calls to the cloud */
+  uint64_t tokens_in, tokens_out;
+  int64_t cost_nano_usd;
+  uint64_t ns_cloud;
+  const char *incident; /* "safety", "abuse", "validator", or NULL */
+} handoff_result;
+
+/* A request on its way: stepped from stage to stage, so that a caller may do other things in between, and may
+ * leave it at any stage. */
+typedef struct handoff_flow handoff_flow;
+base_status handoff_flow_new(handoff_flow **out, const base_allocator *a, base_error *err);
+/* Begins with a request and forgets the one before. What means and request point to must stay until the next
+ * start. Allocates nothing; nor do the stages of an action that stays on the device. */
+void handoff_flow_start(handoff_flow *f, const handoff_means *means, const handoff_request *r);
+/* One stage. An error is for text that is no request and for lack of memory; all else becomes the result. */
+base_status handoff_flow_step(handoff_flow *f, base_error *err);
+handoff_stage handoff_flow_at(const handoff_flow *f); /* HANDOFF_AT_END when there is nothing left to do */
+const handoff_result *handoff_flow_result(const handoff_flow *f); /* whole at the end; until the next start */
+void handoff_flow_free(handoff_flow *f);                          /* NULL is harmless */
 
 #endif

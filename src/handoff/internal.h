@@ -23,6 +23,8 @@ struct handoff_loop {
   const pack *gate;                       /* NULL: none */
   const pack *by_label[PACK_MAX_ACTIONS]; /* the gate's labels; NULL for "none" */
   int part_slot;                          /* of the gate, or -1: it never splits */
+  policy plain;         /* what is obeyed unless something else is said */
+  const policy *policy; /* never NULL */
   head_scratch *scratch;
   handoff_outcome *out; /* of the request that is running */
   value_context context;
@@ -72,5 +74,18 @@ void handoff_say_confirm(const handoff_said *s, char *out, size_t out_size);
 void handoff_say_ask(const handoff_said *s, int slot, char *out, size_t out_size);
 /* The same after naming the words that could not be read. */
 void handoff_say_unclear(const handoff_said *s, int slot, char *out, size_t out_size);
+
+/* ---- the cloud's words (remote.c) ---- */
+
+/* Tools in OpenAI's form for the actions of packs that the policy allows: "pack__action". Nothing where there are
+ * none. */
+void handoff_put_tools(const policy *rules, const pack *const *packs, size_t n, base_buf *out);
+/* A called tool and its arguments, values put back, to an action that fits its schema, the policy and the app's
+ * check. BASE_EMISMATCH says what does not. */
+base_status handoff_take_call(const handoff_means *m, base_slice name, base_slice arguments, handoff_action *out,
+                              base_error *err);
+/* What the cloud is told of a task, and a hash that changes when that text does. */
+void handoff_put_instructions(const handoff_request *r, base_buf *out);
+uint64_t handoff_prompt_version(void);
 
 #endif

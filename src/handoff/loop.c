@@ -77,6 +77,8 @@ base_status handoff_loop_open(handoff_loop **out, const pack *gate, const pack *
   l->kernels = k;
   l->gate = gate;
   l->part_slot = -1;
+  policy_init(&l->plain);
+  l->policy = &l->plain;
   if (gate != NULL) {
     st = bind_gate(l, packs, n_packs, err);
     cover_shape(&largest, &head_brain_trunk(pack_brain(gate))->shape);
@@ -102,6 +104,8 @@ void handoff_loop_close(handoff_loop *l) {
   head_scratch_free(l->scratch);
   base_free(&a, l, sizeof *l);
 }
+
+void handoff_loop_obey(handoff_loop *l, const policy *p) { l->policy = p != NULL ? p : &l->plain; }
 
 /* ---- the gate ---- */
 

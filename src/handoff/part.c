@@ -2,6 +2,7 @@
  * The order of the questions is the order below; the first one that holds decides:
  *
  *   brain_says_none ----------------> not covered (the caller says which way)
+ *   the policy denies the pack ------> refuse / not_allowed
  *   truncated ----------------------> handoff / too_long
  *   confidence < asking_share of the
  *   threshold ----------------------> handoff / low_confidence
@@ -9,7 +10,8 @@
  *   words could not be read ---------> ask / unclear_value
  *   arguments do not fit, not even
  *   without one optional (repair) ---> handoff / invalid_arguments
- *   money, irreversible, safety -----> confirm / risk
+ *   the policy refuses the risk -----> refuse / risk_refused
+ *   the policy wants a yes for it ---> confirm / risk           (by default money, irreversible, safety)
  *   confidence >= threshold ---------> act / confident          (confirm / unsure after a repair)
  *   otherwise -----------------------> confirm / unsure */
 #include <math.h>
@@ -69,8 +71,11 @@ static void settle(handoff_part *part, handoff_decision d, handoff_reason r) {
 
 static void judge(handoff_loop *l, handoff_part *part, const pack *p) {
   const pack_manifest *m = pack_manifest_of(p);
-  float threshold = head_brain_calibration(pack_brain(p))->act_threshold;
+  const head_calibration *built = head_brain_calibration(pack_brain(p));
+  float threshold = policy_threshold(l->policy, m->name, built->act_threshold, built->target);
   float reachable = fminf(threshold, 1.0f);
+  policy_answer allowed = l->policy->risk[m->action[l->draft.action].risk];
+  if (!policy_allows_pack(l->policy, m->name)) return settle(part, HANDOFF_REFUSE, HANDOFF_REASON_NOT_ALLOWED);
   if (l->result.truncated) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_TOO_LONG);
   if (part->confidence < asking_share * reachable)
     return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
@@ -78,8 +83,8 @@ static void judge(handoff_loop *l, handoff_part *part, const pack *p) {
   if (l->draft.unclear >= 0) return settle(part, HANDOFF_ASK, HANDOFF_REASON_UNCLEAR_VALUE);
   bool repaired = !l->draft.valid && repair(l, part, p);
   if (!l->draft.valid) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_INVALID_ARGUMENTS);
-  if (m->action[l->draft.action].risk >= PACK_MONEY)
-    return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_RISK);
+  if (allowed == POLICY_REFUSE) return settle(part, HANDOFF_REFUSE, HANDOFF_REASON_RISK_REFUSED);
+  if (allowed == POLICY_CONFIRM) return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_RISK);
   if (part->confidence >= threshold && !repaired) return settle(part, HANDOFF_ACT, HANDOFF_REASON_CONFIDENT);
   settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_UNSURE);
 }

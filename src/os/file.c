@@ -248,6 +248,12 @@ bool os_exists(const char *path) {
   return stat(path, &st) == 0;
 }
 
+int64_t os_modified_ns(const char *path) {
+  struct stat st;
+  if (stat(path, &st) != 0) return 0;
+  return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
 bool os_is_dir(const char *path) {
   struct stat st;
   return stat(path, &st) == 0 && S_ISDIR(st.st_mode);

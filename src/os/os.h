@@ -32,6 +32,7 @@ void os_writer_abort(os_writer *w);                          /* frees w; NULL is
 
 bool os_exists(const char *path);
 bool os_is_dir(const char *path);
+int64_t os_modified_ns(const char *path); /* time of the last change; 0 when there is no such file */
 base_status os_mkdir(const char *path, base_error *err); /* parents too; fine when it is there */
 base_status os_remove(const char *path, base_error *err);
 /* Calls `each` with every entry's name (no "." or ".."), sorted by bytes. Stops at the first failure. */

@@ -131,3 +131,7 @@ void pack_close(pack *p) {
 
 const pack_manifest *pack_manifest_of(const pack *p) { return p->manifest; }
 const head_brain *pack_brain(const pack *p) { return p->brain; }
+
+base_status pack_check(const pack *p, size_t action, base_slice arguments, base_error *err) {
+  return constrain_check(p->schema[action], arguments, err);
+}

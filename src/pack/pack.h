@@ -121,6 +121,8 @@ base_status pack_open_bytes(pack **out, const void *bytes, size_t len, const cha
 void pack_close(pack *p);
 const pack_manifest *pack_manifest_of(const pack *p);
 const head_brain *pack_brain(const pack *p);
+/* Arguments that came from elsewhere against an action's schema: as constrain_check. */
+base_status pack_check(const pack *p, size_t action, base_slice arguments, base_error *err);
 
 /* What a sentence asks of a pack, drafted and checked. No allocation to make one. */
 typedef struct pack_draft {

@@ -1,0 +1,202 @@
+/* The ledger's public side: feedback, reports, and requests that wait for the cloud. */
+#include <string.h>
+
+#include "api/engine.h"
+#include "os/os.h"
+
+struct mn_text {
+  base_buf buf;
+};
+
+const char *mn_text_chars(const mn_text *t) { return t->buf.ptr ? t->buf.ptr : ""; }
+
+void mn_text_free(mn_text *t) {
+  if (t == NULL) return;
+  base_buf_free(&t->buf);
+  base_free(base_allocator_libc(), t, sizeof *t);
+}
+
+/* Opens a ledger that exists: asking for a report must not make an empty one. */
+static base_status open_ledger(ledger **out, const char *path, base_error *err) {
+  if (path == NULL) return base_fail(err, BASE_EARGUMENT, "ledger", "a ledger's file is needed");
+  if (!os_exists(path)) return base_fail(err, BASE_ENOTFOUND, path, "there is no ledger here yet");
+  return ledger_open(out, path, NULL, err);
+}
+
+static mn_text *new_text(base_error *err, base_status *st) {
+  mn_text *t = base_calloc(base_allocator_libc(), 1, sizeof *t);
+  if (t == NULL && *st == BASE_OK) *st = base_fail(err, BASE_ENOMEM, "text", "no memory for the text");
+  return t;
+}
+
+static int finish(mn_text *t, mn_text **out, base_status st, base_error *err, mn_error *error) {
+  if (!st && t->buf.failed) st = base_fail(err, BASE_ENOMEM, "text", "no memory for the text");
+  *out = NULL;
+  if (st)
+    mn_text_free(t);
+  else
+    *out = t;
+  return api_result(st, err, error);
+}
+
+/* ---- reports ---- */
+
+static base_status format_of(const char *name, ledger_format *out, base_error *err) {
+  static const char *const names[] = {"text", "json", "csv"};
+  for (int i = 0; i < 3; i++)
+    if (strcmp(name, names[i]) == 0) {
+      *out = (ledger_format)i;
+      return BASE_OK;
+    }
+  return base_fail(err, BASE_EARGUMENT, "format", "\"%.20s\" is none of text, json, csv", name);
+}
+
+int mn_report(const char *path, int64_t since_unix_s, const char *format, mn_text **out, mn_error *error) {
+  base_error err = {0};
+  ledger *l = NULL;
+  ledger_format f = LEDGER_AS_TEXT;
+  base_status st = format_of(format ? format : "text", &f, &err);
+  mn_text *t = new_text(&err, &st);
+  if (!st) st = open_ledger(&l, path, &err);
+  if (!st) st = ledger_report(l, since_unix_s * 1000, f, &t->buf, &err);
+  ledger_close(l);
+  return finish(t, out, st, &err, error);
+}
+
+/* ---- feedback ---- */
+
+static base_status store_feedback(mn_engine *mn, const char *id, mn_feedback_kind kind, const char *action,
+                                  base_error *err) {
+  api_house *h = &mn->house;
+  guard_clean *clean = NULL;
+  guard_vault *vault = NULL;
+  base_status st = BASE_OK;
+  if (h->ledger == NULL)
+    return base_fail(err, BASE_EARGUMENT, "feedback", "this engine keeps no ledger (mn_engine_options.ledger)");
+  if (id == NULL || (unsigned)kind > MN_FEEDBACK_CORRECT)
+    return base_fail(err, BASE_EARGUMENT, "feedback", "an outcome's id and a kind are needed");
+  if (action != NULL) { /* what a policy keeps is not stored; the report counts all the same */
+    base_error kept = {0};
+    vault = guard_vault_new(&mn->allocator);
+    if (vault == NULL) return base_fail(err, BASE_ENOMEM, "feedback", "no memory for the feedback");
+    st = guard_clean_make(h->guard, base_slice_of(action), &h->policy.personal, vault, &clean, NULL, &kept);
+    if (st == BASE_EMISMATCH) st = BASE_OK;
+    if (st) st = base_fail(err, st, kept.where, "%s", kept.text);
+  }
+  if (!st)
+    st = ledger_feedback(h->ledger, base_slice_of(id), (ledger_feedback_kind)kind, clean, os_unix_ms(), err);
+  guard_clean_free(clean);
+  guard_vault_free(vault);
+  return st;
+}
+
+int mn_feedback(mn_engine *mn, const char *id, mn_feedback_kind kind, const char *action_json, mn_error *error) {
+  base_error err = {0};
+  return api_result(store_feedback(mn, id, kind, action_json, &err), &err, error);
+}
+
+/* ---- the queue ---- */
+
+static base_status put_deferred(void *ctx, const ledger_deferred *d, base_slice text, base_error *err) {
+  base_buf *b = ctx;
+  (void)err;
+  base_buf_puts(b, "{\"request_id\":");
+  base_buf_json(b, base_slice_of(d->id));
+  base_buf_puts(b, ",\"task\":");
+  base_buf_json(b, base_slice_of(d->kind));
+  base_buf_puts(b, ",\"reason\":");
+  base_buf_json(b, base_slice_of(d->reason));
+  base_buf_printf(b, ",\"at\":%lld,\"expires\":%lld,\"not_before\":%lld,\"attempts\":%u,\"text\":",
+                  (long long)d->at_s, (long long)d->expires_s, (long long)d->next_s, d->attempts);
+  base_buf_json(b, text);
+  base_buf_puts(b, "}\n");
+  return BASE_OK;
+}
+
+int mn_queue_list(const char *path, mn_text **out, mn_error *error) {
+  base_error err = {0};
+  ledger *l = NULL;
+  base_status st = BASE_OK;
+  mn_text *t = new_text(&err, &st);
+  if (!st) st = open_ledger(&l, path, &err);
+  if (!st) st = ledger_queue_list(l, put_deferred, &t->buf, &err);
+  ledger_close(l);
+  return finish(t, out, st, &err, error);
+}
+
+int mn_queue_drop(const char *path, const char *id, size_t *dropped, mn_error *error) {
+  base_error err = {0};
+  ledger *l = NULL;
+  size_t n = 0;
+  base_status st = open_ledger(&l, path, &err);
+  if (!st) st = ledger_queue_drop(l, base_slice_of(id), &n, &err);
+  if (!st && id != NULL && n == 0)
+    st = base_fail(&err, BASE_ENOTFOUND, "queue", "no deferred request \"%.60s\"", id);
+  ledger_close(l);
+  if (dropped) *dropped = n;
+  return api_result(st, &err, error);
+}
+
+enum { LEASE_S = 120, FIRST_WAIT_S = 60, MOST_DOUBLINGS = 6 };
+
+/* A wait that doubles with each vain attempt, at most about an hour. */
+static int64_t next_try(const ledger_deferred *d, int64_t now_s) {
+  uint32_t doublings = d->attempts < MOST_DOUBLINGS ? d->attempts : MOST_DOUBLINGS;
+  return now_s + ((int64_t)FIRST_WAIT_S << doublings);
+}
+
+static policy_task task_named(const char *name) {
+  for (int t = 0; t < POLICY_TASKS; t++)
+    if (strcmp(policy_task_name((policy_task)t), name) == 0) return (policy_task)t;
+  return POLICY_TEXT;
+}
+
+/* One deferred request. *answered: it was, and has left the queue. */
+static base_status run_deferred(mn_engine *mn, const ledger_deferred *d, base_slice text,
+                                void (*each)(void *ctx, const mn_outcome *o), void *ctx, bool *answered,
+                                base_error *err) {
+  handoff_request r = {.id = d->id, .task = task_named(d->kind), .text = text, .deferred = true};
+  mn_outcome *o = NULL;
+  *answered = false;
+  base_status st = api_house_run(mn, &r, err);
+  if (st) return st;
+  if (mn->done->source != HANDOFF_CLOUD && mn->run.decision != HANDOFF_REFUSE)
+    return ledger_queue_retry(mn->house.ledger, base_slice_of(d->id), next_try(d, os_unix_seconds()), err);
+  st = ledger_queue_done(mn->house.ledger, base_slice_of(d->id), err);
+  if (st == BASE_ENOTFOUND) return BASE_OK; /* dropped meanwhile, or another process was faster */
+  if (!st) st = api_make_outcome(mn, d->id, &o, err);
+  if (!st && each != NULL) each(ctx, o);
+  mn_outcome_free(o);
+  *answered = st == BASE_OK;
+  return st;
+}
+
+static base_status run_queue(mn_engine *mn, void (*each)(void *ctx, const mn_outcome *o), void *ctx, size_t *answered,
+                             base_error *err) {
+  size_t expired = 0;
+  bool one = true;
+  base_buf text = {0};
+  ledger_deferred d;
+  *answered = 0;
+  if (mn->house.ledger == NULL)
+    return base_fail(err, BASE_EARGUMENT, "queue", "this engine keeps no ledger (mn_engine_options.ledger)");
+  base_status st = ledger_queue_expire(mn->house.ledger, os_unix_seconds(), &expired, err);
+  while (!st && one) {
+    base_buf_clear(&text);
+    st = ledger_queue_take(mn->house.ledger, os_unix_seconds(), LEASE_S, &d, &text, err);
+    if (st) break;
+    st = run_deferred(mn, &d, (base_slice){text.ptr, text.len}, each, ctx, &one, err);
+    *answered += one;
+  }
+  base_buf_free(&text);
+  return st == BASE_ENOTFOUND ? BASE_OK : st;
+}
+
+int mn_queue_run(mn_engine *mn, void (*each)(void *ctx, const mn_outcome *o), void *ctx, size_t *answered,
+                 mn_error *error) {
+  base_error err = {0};
+  size_t n = 0;
+  base_status st = run_queue(mn, each, ctx, &n, &err);
+  if (answered) *answered = n;
+  return api_result(st, &err, error);
+}
