@@ -61,12 +61,18 @@ static void put_versions(base_buf *b, const mn_engine *mn) {
 /* What a question to the cloud took; only where one was asked. */
 static void put_cloud(base_buf *b, const handoff_result *r) {
   if (r->attempts == 0) return;
-  base_buf_printf(b, "\"cloud\":{\"attempts\":%u,\"tokens_in\":%llu,\"tokens_out\":%llu,\"cost_usd\":%.9f},",
+  base_buf_printf(b, ",\"cloud\":{\"attempts\":%u,\"tokens_in\":%llu,\"tokens_out\":%llu,\"cost_usd\":%.9f}",
                   r->attempts, (unsigned long long)r->tokens_in, (unsigned long long)r->tokens_out,
                   (double)r->cost_nano_usd * 1e-9);
 }
 
 static const char *answer_of(const mn_engine *mn) { return mn->done->answer.ptr ? mn->done->answer.ptr : ""; }
+
+static void put_answer(base_buf *b, const mn_engine *mn) {
+  if (mn->run.decision != HANDOFF_ANSWER) return;
+  base_buf_puts(b, ",\"answer\":");
+  base_buf_json(b, base_slice_of(answer_of(mn)));
+}
 
 static void write_json(mn_engine *mn, const char *id) {
   const handoff_outcome *run = &mn->run;
@@ -80,13 +86,13 @@ static void write_json(mn_engine *mn, const char *id) {
   base_buf_printf(b, "\"confidence\":%.4f,", (double)run->confidence);
   put_actions(b, run);
   put_string(b, "text", run->text);
-  if (run->decision == HANDOFF_ANSWER) put_string(b, "answer", answer_of(mn));
-  put_cloud(b, mn->done);
   base_buf_printf(b,
-                  "\"timings_us\":{\"guard\":%u,\"gate\":%u,\"pack\":%u,\"valid\":%u,\"cloud\":%u,\"total\":%u},",
+                  "\"timings_us\":{\"guard\":%u,\"gate\":%u,\"pack\":%u,\"valid\":%u,\"total\":%u,\"cloud\":%u},",
                   microseconds(run->ns_guard), microseconds(run->ns_gate), microseconds(run->ns_pack),
-                  microseconds(run->ns_valid), microseconds(mn->done->ns_cloud), microseconds(run->ns_total));
+                  microseconds(run->ns_valid), microseconds(run->ns_total), microseconds(mn->done->ns_cloud));
   put_versions(b, mn);
+  put_answer(b, mn);
+  put_cloud(b, mn->done);
   base_buf_putc(b, '}');
 }
 
