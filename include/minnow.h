@@ -63,6 +63,7 @@ typedef struct mn_error {
 /* ---- the engine ---- */
 
 typedef struct mn_engine mn_engine;
+typedef struct mn_model mn_model; /* a language model, further down */
 
 typedef struct mn_engine_options {
   size_t size;
@@ -86,6 +87,7 @@ typedef struct mn_engine_options {
    * user in `why`. action and pack are NULL for answers. NULL: no check. */
   int (*check)(void *ctx, const char *pack, const char *action, const char *json, char *why, size_t why_size);
   void *check_ctx;
+  mn_model *model; /* answers text and extraction on this device; borrowed until the engine is closed. NULL: none */
 } mn_engine_options;
 
 MN_API void mn_engine_options_init(mn_engine_options *o);
@@ -304,7 +306,6 @@ MN_API void mn_inspection_free(mn_inspection *i);              /* NULL is harmle
  * bits as if it ran alone. Callbacks come on the thread that made the call. mn_session_cancel may come from
  * any thread. Open and close the model, and close sessions, when nothing runs on them. */
 
-typedef struct mn_model mn_model;
 typedef struct mn_session mn_session;
 
 typedef struct mn_model_options {

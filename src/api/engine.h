@@ -25,6 +25,7 @@ typedef struct api_house {
   char tier[16];
   int (*check)(void *ctx, const char *pack, const char *action, const char *json, char *why, size_t why_size);
   void *check_ctx;
+  handoff_writer writer;
 } api_house;
 
 struct mn_engine {
@@ -51,6 +52,9 @@ void api_house_look(mn_engine *mn);
 handoff_means api_house_means(mn_engine *mn);
 /* One request through all its stages; the result is in mn->done. */
 base_status api_house_run(mn_engine *mn, const handoff_request *r, base_error *err);
+
+/* The model as what writes text on this device; none for NULL (writer.c). */
+handoff_writer api_writer(mn_model *m);
 
 /* One block with everything of mn->done. `id`: 16 hex digits. */
 base_status api_make_outcome(mn_engine *mn, const char *id, mn_outcome **out, base_error *err);

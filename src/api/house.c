@@ -145,6 +145,7 @@ base_status api_house_open(mn_engine *mn, const mn_engine_options *o, const char
   api_house *h = &mn->house;
   h->check = o->check;
   h->check_ctx = o->check_ctx;
+  h->writer = api_writer(o->model);
   h->key.allocator = &mn->allocator;
   if (o->device) h->device = base_hash(BASE_HASH_START, o->device, strlen(o->device));
   base_status st = keep_text(h->policy_path, sizeof h->policy_path, o->policy, "policy", err);
@@ -201,6 +202,7 @@ handoff_means api_house_means(mn_engine *mn) {
                          .policy = &h->policy,
                          .cloud = h->cloud,
                          .ledger = h->ledger,
+                         .writer = h->writer,
                          .check = {h->check ? check : NULL, h},
                          .device = h->device,
                          .tier = h->tier};

@@ -53,16 +53,19 @@ int cli_usage(const char *command, const char *text, const char *what);
 
 /* What an engine is opened with, as options of a command say it. */
 typedef struct cli_house {
-  const char *packs, *policy, *ledger;
+  const char *packs, *policy, *ledger, *model;
+  mn_model *opened; /* that of `model`: cli_close_house */
 } cli_house;
 /* The options that fill one, for a command's table. */
 #define CLI_HOUSE_OPTIONS(h)                                                          \
   {"--packs", CLI_TEXT, &(h).packs, "DIR", "the folder of built packs"},              \
   {"--policy", CLI_TEXT, &(h).policy, "FILE", "what may be done and what may leave (docs/policy.md)"}, \
-  {"--ledger", CLI_TEXT, &(h).ledger, "FILE", "where decisions and spending are written down"}
+  {"--ledger", CLI_TEXT, &(h).ledger, "FILE", "where decisions and spending are written down"},        \
+  {"--model", CLI_TEXT, &(h).model, "FILE", "a GGUF model that answers text on this device"}
 /* Opens the engine. What is not given is taken from $MINNOW_PACKS, $MINNOW_POLICY, $MINNOW_LEDGER; the cloud's key
  * from $MINNOW_CLOUD_KEY, the device's id and tier from $MINNOW_DEVICE and $MINNOW_TIER. */
-int cli_open_engine(mn_engine **mn, const cli_house *house);
+int cli_open_engine(mn_engine **mn, cli_house *house);
+void cli_close_engine(mn_engine *mn, cli_house *house); /* NULL is harmless */
 /* The ledger to read: the one given, else $MINNOW_LEDGER; NULL, and that was said, when there is none. */
 const char *cli_ledger(const char *command, const char *given);
 /* One answer for a person. */

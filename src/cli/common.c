@@ -16,10 +16,12 @@ static const char *or_environment(const char *given, const char *name) {
   return found != NULL && found[0] != '\0' ? found : NULL;
 }
 
-int cli_open_engine(mn_engine **mn, const cli_house *house) {
+int cli_open_engine(mn_engine **mn, cli_house *house) {
   mn_engine_options o;
   mn_error err = {0};
   mn_engine_options_init(&o);
+  if (house->model != NULL && mn_model_open(&house->opened, house->model, NULL, &err) != MN_OK) return cli_fail(&err);
+  o.model = house->opened;
   o.packs_dir = or_environment(house->packs, "MINNOW_PACKS");
   o.policy = or_environment(house->policy, "MINNOW_POLICY");
   o.ledger = or_environment(house->ledger, "MINNOW_LEDGER");
@@ -28,6 +30,11 @@ int cli_open_engine(mn_engine **mn, const cli_house *house) {
   o.device_tier = or_environment(NULL, "MINNOW_TIER");
   o.kernels = or_environment(NULL, "MINNOW_KERNELS");
   return mn_engine_open(mn, &o, &err) == MN_OK ? CLI_GO : cli_fail(&err);
+}
+
+void cli_close_engine(mn_engine *mn, cli_house *house) {
+  mn_engine_close(mn);
+  mn_model_close(house->opened);
 }
 
 const char *cli_ledger(const char *command, const char *given) {

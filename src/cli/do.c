@@ -77,7 +77,7 @@ int cli_do(int argc, char **argv) {
   if (status == CLI_GO) status = cli_open_engine(&mn, &house);
   if (status == CLI_GO) status = answer(mn, &r, &text, json);
   if (mn != NULL) warn_policy(mn);
-  mn_engine_close(mn);
+  cli_close_engine(mn, &house);
   base_buf_free(&schema_text);
   base_buf_free(&text);
   return status;

@@ -64,6 +64,6 @@ int cli_packs(int argc, char **argv) {
     if (json) puts("]");
     else if (status == CLI_DONE) puts("* is needed; without it the user is asked");
   }
-  mn_engine_close(mn);
+  cli_close_engine(mn, &house);
   return status;
 }

@@ -27,7 +27,7 @@ static void show(void *ctx, const mn_outcome *o) {
   puts(mn_outcome_json(o));
 }
 
-static int ask(const cli_house *house) {
+static int ask(cli_house *house) {
   mn_engine *mn = NULL;
   mn_error err = {0};
   size_t answered = 0;
@@ -35,7 +35,7 @@ static int ask(const cli_house *house) {
   if (status != CLI_GO) return status;
   status = mn_queue_run(mn, show, NULL, &answered, &err) == MN_OK ? CLI_DONE : cli_fail(&err);
   fprintf(stderr, "%zu answered\n", answered);
-  mn_engine_close(mn);
+  cli_close_engine(mn, house);
   return status;
 }
 

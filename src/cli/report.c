@@ -80,6 +80,6 @@ int cli_feedback(int argc, char **argv) {
   status = cli_open_engine(&mn, &house);
   if (status != CLI_GO) return status;
   status = mn_feedback(mn, words.item[0], kind, action, &err) == MN_OK ? CLI_DONE : cli_fail(&err);
-  mn_engine_close(mn);
+  cli_close_engine(mn, &house);
   return status;
 }

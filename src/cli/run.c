@@ -207,7 +207,7 @@ int cli_run(int argc, char **argv) {
     if (fine && os_is_terminal(STDIN_FILENO) && os_is_terminal(STDOUT_FILENO)) fine = prompt(&r);
     status = fine && bad == 0 ? CLI_DONE : CLI_FAILED;
   }
-  mn_engine_close(r.mn);
+  cli_close_engine(r.mn, &house);
   base_buf_free(&file);
   free(r.us);
   return status;

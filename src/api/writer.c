@@ -1,0 +1,101 @@
+/* The device's language model as the handoff's writer: one short conversation a request, and how sure the model was of
+ * what it wrote. */
+#include <math.h>
+
+#include "api/engine.h"
+
+/* What a model is told of an extraction; the schema follows. */
+static const char extract_words[] =
+    "Take out of the user's text what this JSON Schema asks for, as one JSON document and nothing else. Copy values as "
+    "they stand; invent none. The schema: ";
+
+static void put_instructions(const handoff_writing *w, base_buf *out) {
+  base_buf_add(out, w->instructions.ptr, w->instructions.len);
+  if (w->schema.len == 0) return;
+  if (out->len > 0) base_buf_puts(out, "\n\n");
+  base_buf_puts(out, extract_words);
+  base_buf_add(out, w->schema.ptr, w->schema.len);
+}
+
+/* Sums what the model thought of its own tokens. */
+typedef struct listening {
+  double sum;
+  uint32_t n;
+} listening;
+
+static bool listen(void *ctx, const mn_token *t) {
+  listening *l = ctx;
+  if (!t->has_logprob) return true;
+  l->sum += (double)t->logprob;
+  l->n++;
+  return true;
+}
+
+static base_status add_message(mn_session *s, const char *role, base_slice text, mn_error *err) {
+  base_buf words = {0};
+  if (text.len == 0) return BASE_OK;
+  base_buf_add(&words, text.ptr, text.len);
+  base_status st = words.failed ? BASE_ENOMEM : (base_status)mn_session_add(s, role, words.ptr, err);
+  base_buf_free(&words);
+  return st;
+}
+
+static base_status converse(mn_session *s, const handoff_writing *w, mn_error *err) {
+  base_buf instructions = {0}, complaint = {0};
+  put_instructions(w, &instructions);
+  base_status st = add_message(s, "system", (base_slice){instructions.ptr, instructions.len}, err);
+  if (!st) st = add_message(s, "user", w->text, err);
+  if (!st && w->complaint.len > 0) {
+    base_buf_printf(&complaint, "The last answer did not fit (%.*s). Answer again.", (int)w->complaint.len,
+                    w->complaint.ptr);
+    st = add_message(s, "user", (base_slice){complaint.ptr, complaint.len}, err);
+  }
+  base_buf_free(&instructions);
+  base_buf_free(&complaint);
+  return st;
+}
+
+/* The geometric mean of the tokens' probabilities: 1 for a model that never hesitated. It is no probability of being
+ * right; the policy's confidence.text says from where on it is good enough. */
+static float sureness(const listening *l) { return l->n ? (float)exp(l->sum / l->n) : 0.0f; }
+
+static base_status generate(mn_session *s, const handoff_writing *w, const char *schema, listening *heard, base_buf *out,
+                            mn_error *err) {
+  mn_generate_options o;
+  mn_generated g;
+  mn_generate_options_init(&o);
+  mn_generated_init(&g);
+  o.max_tokens = w->max_tokens;
+  o.deadline_ms = w->deadline_ms;
+  o.logprobs = true;
+  o.token = listen;
+  o.ctx = heard;
+  o.schema = schema;
+  base_status st = (base_status)mn_generate(s, &o, &g, err);
+  if (st) return st;
+  base_buf_add(out, g.text, g.text_len);
+  return g.finish == MN_FINISH_DEADLINE || g.finish == MN_FINISH_CANCELLED ? BASE_ECANCELLED : BASE_OK;
+}
+
+static base_status write_answer(void *ctx, const handoff_writing *w, base_buf *out, float *confidence,
+                                base_error *err) {
+  mn_session *s = NULL;
+  mn_error said = {0};
+  listening heard = {0};
+  base_buf schema = {0};
+  base_buf_add(&schema, w->schema.ptr, w->schema.len);
+  base_status st = schema.failed ? BASE_ENOMEM : (base_status)mn_session_open(&s, ctx, &said);
+  if (!st) st = converse(s, w, &said);
+  if (!st) st = generate(s, w, w->schema.len ? schema.ptr : NULL, &heard, out, &said);
+  *confidence = sureness(&heard);
+  mn_session_close(s);
+  base_buf_free(&schema);
+  return st ? base_fail(err, st, said.where, "%s", said.text[0] ? said.text : "the model gave no answer") : BASE_OK;
+}
+
+handoff_writer api_writer(mn_model *m) {
+  mn_model_info about;
+  mn_model_info_init(&about);
+  if (m == NULL || mn_model_about(m, &about, NULL) != MN_OK) return (handoff_writer){0};
+  return (handoff_writer){about.name[0] ? about.name : about.architecture, write_answer, m};
+}
