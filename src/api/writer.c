@@ -59,7 +59,7 @@ static base_status converse(mn_session *s, const handoff_writing *w, mn_error *e
  * right; the policy's confidence.text says from where on it is good enough. */
 static float sureness(const listening *l) { return l->n ? (float)exp(l->sum / l->n) : 0.0f; }
 
-static base_status generate(mn_session *s, const handoff_writing *w, const char *schema, listening *heard, base_buf *out,
+static base_status generate(mn_session *s, const handoff_writing *w, listening *heard, base_buf *out,
                             mn_error *err) {
   mn_generate_options o;
   mn_generated g;
@@ -70,7 +70,6 @@ static base_status generate(mn_session *s, const handoff_writing *w, const char 
   o.logprobs = true;
   o.token = listen;
   o.ctx = heard;
-  o.schema = schema;
   base_status st = (base_status)mn_generate(s, &o, &g, err);
   if (st) return st;
   base_buf_add(out, g.text, g.text_len);
@@ -82,14 +81,11 @@ static base_status write_answer(void *ctx, const handoff_writing *w, base_buf *o
   mn_session *s = NULL;
   mn_error said = {0};
   listening heard = {0};
-  base_buf schema = {0};
-  base_buf_add(&schema, w->schema.ptr, w->schema.len);
-  base_status st = schema.failed ? BASE_ENOMEM : (base_status)mn_session_open(&s, ctx, &said);
+  base_status st = (base_status)mn_session_open(&s, ctx, &said);
   if (!st) st = converse(s, w, &said);
-  if (!st) st = generate(s, w, w->schema.len ? schema.ptr : NULL, &heard, out, &said);
+  if (!st) st = generate(s, w, &heard, out, &said);
   *confidence = sureness(&heard);
   mn_session_close(s);
-  base_buf_free(&schema);
   return st ? base_fail(err, st, said.where, "%s", said.text[0] ? said.text : "the model gave no answer") : BASE_OK;
 }
 
