@@ -281,6 +281,8 @@ struct text_state {
   struct text_state **subs;
   bool may_close;            /* a value: the closing quote may come */
   const uint64_t *failed;    /* then the roots that are false; NULL: none */
+  uint64_t stays;            /* kinds of bytes that lead back here; 0: not worked out (BYTE_BAD is never set) */
+  bool stays_known;
   bool is_free;              /* only "may it close" sets it apart from any text */
   uint32_t needs; /* characters that must follow, at least; where there is a max_length */
   uint64_t id;
@@ -297,7 +299,8 @@ text_automaton *mask_text_of_keys(struct mask_rule *r, object_names *names, rege
 text_state *mask_text_start(text_automaton *t);
 text_state *mask_text_nameless(text_automaton *t); /* in a key that is no name; &mask_text_dead on failure */
 bool mask_text_in_escape(const text_state *s);
-text_state *mask_text_step(text_state *s, uint8_t byte); /* &mask_text_dead */
+text_state *mask_text_step(text_state *s, uint8_t byte);
+uint64_t mask_text_stays(text_state *s); /* &mask_text_dead */
 bool mask_text_build_trie(mask_pool *p, text_trie *t, const base_slice *sorted, uint32_t count);
 
 /* ---- numbers ---- */
@@ -475,6 +478,11 @@ size_t mask_tables_bytes(const mask_run *run);
 
 enum { MASK_MAX_PIECE = 512 };
 
+/* Bytes fall into 64 kinds, so that what lies below a node is one word: letters by themselves, digits together, the
+ * most frequent marks, other marks, characters beyond ASCII, and what is no plain content of a string. */
+enum { BYTE_DIGIT = 52, BYTE_MARK = 53, BYTE_OTHER = 61, BYTE_WIDE = 62, BYTE_BAD = 63 };
+uint32_t mask_byte_kind(uint8_t b);
+
 struct mask_vocab {
   const base_allocator *allocator;
   uint32_t n_tokens, n_nodes, n_words;
@@ -488,6 +496,8 @@ struct mask_vocab {
   char *text;
   size_t text_len;
   void *block;
+  uint64_t *below; /* by node: kinds of bytes below it, see mask_byte_kind */
+  uint8_t *length; /* by sorted order of the tokens: bytes that begin a character */
   mask_map free_by_node; /* walk.c: insides of strings of which nothing is asked, by trie node */
   uint32_t **at_most; /* masks: tokens inside a string with at most so many characters */
   mask_pool pool;     /* of these tables */

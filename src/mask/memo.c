@@ -23,6 +23,19 @@ bool mask_memo_add_token(memo_builder *b, uint32_t node_index, uint32_t length) 
   return true;
 }
 
+bool mask_memo_add_range(memo_builder *b, uint32_t from, uint32_t to, int32_t plus) {
+  if (from == to) return true;
+  if (b->m->n_ranges > 0 && b->m->range[b->m->n_ranges - 1].to == from && b->m->range[b->m->n_ranges - 1].plus == plus) {
+    b->m->range[b->m->n_ranges - 1].to = to;
+    return true;
+  }
+  memo_range *grown = mask_pool_grow(b->pool, b->m->range, sizeof *grown, b->m->n_ranges, &b->cap_ranges);
+  if (grown == NULL) return false;
+  b->m->range = grown;
+  b->m->range[b->m->n_ranges++] = (memo_range){from, to, plus};
+  return true;
+}
+
 bool mask_memo_add_exit(memo_builder *b, uint32_t node_index, uint32_t length, text_state *state) {
   memo_exit *grown = mask_pool_grow(b->pool, b->m->exit, sizeof *grown, b->m->n_exits, &b->cap_exits);
   if (grown == NULL) return false;

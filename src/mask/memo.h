@@ -22,7 +22,16 @@ typedef struct memo_tails {
   uint32_t n_direct; /* the first tokens, which end with the quote itself: token[0] .. */
 } memo_tails;
 
+/* Tokens from .. to - 1 (in sorted order), all of which stay inside; a token adds its length less `minus` characters. */
+typedef struct memo_range {
+  uint32_t from, to;
+  int32_t plus; /* what the state then needs, less what lies before */
+} memo_range;
+
 typedef struct memo {
+  memo_range *range;
+  uint32_t n_ranges;
+  uint32_t *words; /* of memos of the whole trie: all its tokens as a mask */
   uint32_t *token; /* tokens that stay inside, with how many characters they add and then need */
   uint16_t *length;
   uint32_t n_tokens;
@@ -38,7 +47,7 @@ typedef struct memo_builder {
   const mask_vocab *v;
   mask_pool *pool;
   memo *m;
-  uint32_t cap_tokens, cap_exits;
+  uint32_t cap_tokens, cap_exits, cap_ranges;
 } memo_builder;
 
 /* The table of plain strings from the subtree of trie node `at` (MASK_NONE: the whole trie). NULL: no memory. */
@@ -46,6 +55,7 @@ const memo *mask_memo_free(mask_vocab *v, uint32_t at, bool key);
 /* Tokens that stay inside a plain string and have at most n characters, as a mask. */
 const uint32_t *mask_memo_at_most(mask_vocab *v, uint32_t n, bool key);
 bool mask_memo_add_token(memo_builder *b, uint32_t node, uint32_t length);
+bool mask_memo_add_range(memo_builder *b, uint32_t from, uint32_t to, int32_t plus);
 bool mask_memo_add_exit(memo_builder *b, uint32_t node, uint32_t length, text_state *state);
 /* Sorts the exits and lays the largest group of them over each other. */
 bool mask_memo_finish(memo_builder *b);

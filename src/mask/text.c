@@ -186,6 +186,8 @@ static text_state *intern(text_automaton *t, const text_state *like) {
   s->regex = regexes;
   s->subs = subs;
   s->next = NULL;
+  s->stays = 0;
+  s->stays_known = false;
   s->is_free = s->may_close = false;
   s->failed = NULL;
   s->id = ++r->ids;
@@ -341,6 +343,38 @@ text_state *mask_text_step(text_state *s, uint8_t byte) {
     s->next[byte] = next;
   }
   return next;
+}
+
+/* Does every character that this lead byte begins end where it began? */
+static bool wide_stays(text_state *s, uint8_t lead) {
+  text_state *level = mask_text_step(s, lead);
+  if (level == &mask_text_dead) return false;
+  while (level->lexical != TEXT_CHAR) {
+    text_state *next = NULL;
+    for (uint32_t b = 0x80; b < 0xC0; b++) {
+      uint8_t low = level->lexical == AFTER_E0 ? 0xA0 : level->lexical == AFTER_F0 ? 0x90 : 0x80;
+      uint8_t high = level->lexical == AFTER_ED ? 0x9F : level->lexical == AFTER_F4 ? 0x8F : 0xBF;
+      if (b < low || b > high) continue;
+      text_state *one = mask_text_step(level, (uint8_t)b);
+      if (one == &mask_text_dead || (next != NULL && one != next)) return false;
+      next = one;
+    }
+    level = next;
+  }
+  return level == s;
+}
+
+uint64_t mask_text_stays(text_state *s) {
+  if (s->stays_known || s->lexical != TEXT_CHAR) return s->stays;
+  uint64_t leaves = UINT64_C(1) << BYTE_BAD;
+  for (uint32_t b = 0x20; b < 0x7F; b++)
+    if (b != '"' && b != '\\' && mask_text_step(s, (uint8_t)b) != s) leaves |= UINT64_C(1) << mask_byte_kind((uint8_t)b);
+  if (mask_text_step(s, 0x7F) != s) leaves |= UINT64_C(1) << BYTE_OTHER;
+  for (uint32_t b = 0xC2; b <= 0xF4 && !(leaves >> BYTE_WIDE & 1); b++)
+    if (!wide_stays(s, (uint8_t)b)) leaves |= UINT64_C(1) << BYTE_WIDE;
+  s->stays = ~leaves;
+  s->stays_known = s->automaton->rule->failed == BASE_OK;
+  return s->stays;
 }
 
 static text_state *start_at(text_automaton *t, uint32_t trie) {

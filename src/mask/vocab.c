@@ -49,20 +49,59 @@ static uint32_t build(mask_vocab *v, const sorter *sorted, uint32_t count) {
   return n;
 }
 
+uint32_t mask_byte_kind(uint8_t b) {
+  static const char marks[] = " -_./:,@";
+  if (b >= 'a' && b <= 'z') return b - 'a';
+  if (b >= 'A' && b <= 'Z') return 26 + b - 'A';
+  if (b >= '0' && b <= '9') return BYTE_DIGIT;
+  if (b < 0x20 || b == '"' || b == '\\') return BYTE_BAD;
+  if (b >= 0x80) return BYTE_WIDE;
+  const char *mark = strchr(marks, b);
+  return mark != NULL ? BYTE_MARK + (uint32_t)(mark - marks) : BYTE_OTHER;
+}
+
+/* The kinds of bytes below node i when its end lies between characters, or inside one (`lexical`). What is no valid
+ * character is bad. Nodes come children last, so that below[] of the children is there. */
+static uint64_t kinds_below(const mask_vocab *v, uint32_t i, uint32_t lexical) {
+  uint64_t kinds = 0;
+  for (uint32_t c = i + 1; c < v->end[i]; c = v->end[c]) {
+    bool counts;
+    uint32_t next = mask_text_spell(lexical, v->byte[c], false, &counts);
+    kinds |= UINT64_C(1) << mask_byte_kind(v->byte[c]);
+    if (next >= TEXT_CLOSED) kinds |= UINT64_C(1) << BYTE_BAD;
+    else if (next == TEXT_CHAR) kinds |= v->below[c];
+    else if (v->byte[c] >= 0x80) kinds |= kinds_below(v, c, next);
+  }
+  return kinds;
+}
+
+static void fill_kinds(mask_vocab *v, uint32_t count) {
+  for (uint32_t i = v->n_nodes; i-- > 0;) v->below[i] = kinds_below(v, i, TEXT_CHAR);
+  for (uint32_t k = 0; k < count; k++) {
+    base_slice piece = v->pieces[v->token[k]];
+    uint32_t n = 0;
+    for (size_t i = 0; i < piece.len; i++) n += ((uint8_t)piece.ptr[i] & 0xC0) != 0x80;
+    v->length[k] = (uint8_t)(n < 255 ? n : 255);
+  }
+}
+
 static base_status fill(mask_vocab *v, sorter *sorted, uint32_t count, base_error *err) {
   qsort(sorted, count, sizeof *sorted, compare);
   v->n_nodes = build(NULL, sorted, count);
   size_t n = v->n_nodes + 1;
-  v->bytes = n * (sizeof *v->end + sizeof *v->first + sizeof *v->depth + sizeof *v->byte) + (count + 1) * sizeof *v->token + 64;
+  v->bytes = n * (sizeof *v->below + sizeof *v->end + sizeof *v->first + sizeof *v->depth + sizeof *v->byte) + (count + 1) * (sizeof *v->token + sizeof *v->length) + 64;
   v->block = base_calloc(v->allocator, 1, v->bytes);
   if (v->block == NULL) return base_fail(err, BASE_ENOMEM, "vocabulary", "out of memory");
-  v->end = v->block;
+  v->below = v->block;
+  v->end = (uint32_t *)(v->below + n);
   v->first = v->end + n;
   v->token = v->first + n;
   v->depth = (uint16_t *)(v->token + count + 1);
   v->byte = (uint8_t *)(v->depth + n);
+  v->length = v->byte + n;
   build(v, sorted, count);
   v->first[v->n_nodes] = count;
+  fill_kinds(v, count);
   return BASE_OK;
 }
 

@@ -310,31 +310,67 @@ static bool walk_open_key(mask_run *run, const point *p, uint32_t at, uint32_t *
   return true;
 }
 
-/* Any other string or key: the states of its automaton over the subtree. */
-static memo *build_memo(mask_run *run, const point *p, uint32_t first, uint32_t last, uint32_t base) {
+/* Bytes of the trie's path to node `at` that begin a character: what the tokens below it have too many. */
+static int32_t lengths_before(const mask_vocab *v, uint32_t at) {
+  int32_t n = 0;
+  if (at == MASK_NONE) return 0;
+  base_slice piece = v->pieces[v->token[v->first[at]]];
+  for (uint32_t i = 0; i < v->depth[at]; i++) n += ((uint8_t)piece.ptr[i] & 0xC0) != 0x80;
+  return n;
+}
+
+static bool fill_memo(mask_run *run, const point *p, uint32_t at, memo_builder *b) {
   const mask_vocab *v = run->vocab;
   text_state *states[MASK_MAX_PIECE + 1];
-  uint16_t length[MASK_MAX_PIECE + 1] = {0};
-  memo *m = mask_pool_take(&run->tables->pool, sizeof *m);
-  memo_builder b = {.v = v, .pool = &run->tables->pool, .m = m};
-  if (m == NULL) return NULL;
+  uint16_t length[MASK_MAX_PIECE + 1], leads[MASK_MAX_PIECE + 1]; /* characters; bytes that begin one */
+  uint32_t base = at == MASK_NONE ? 0 : v->depth[at], last = at == MASK_NONE ? v->n_nodes : v->end[at];
+  int32_t before = lengths_before(v, at);
+  bool key = p->mode == MODE_KEY;
   states[0] = p->in.text;
-  for (uint32_t i = first; i < last;) {
+  length[0] = leads[0] = 0;
+  for (uint32_t i = at == MASK_NONE ? 0 : at + 1; i < last;) {
     uint32_t d = v->depth[i] - base;
-    text_state *s = states[d - 1];
+    text_state *s = states[d - 1], *next;
     if (v->byte[i] == '"' && s->lexical == TEXT_CHAR) {
-      if (s->may_close && !mask_memo_add_exit(&b, i, length[d - 1], s)) return NULL;
+      if (s->may_close && !mask_memo_add_exit(b, i, length[d - 1], s)) return false;
       i = v->end[i];
       continue;
     }
-    states[d] = mask_text_step(s, v->byte[i]);
-    if (states[d] == &mask_text_dead || (p->mode == MODE_KEY && !mask_key_is_alive(run, p->top, states[d]))) {
+    next = states[d] = mask_text_step(s, v->byte[i]);
+    if (next == &mask_text_dead || (key && !mask_key_is_alive(run, p->top, next))) {
       i = v->end[i];
       continue;
     }
     length[d] = (uint16_t)(length[d - 1] + (s->lexical == TEXT_CHAR));
-    if (!mask_memo_add_token(&b, i, length[d] + (p->mode == MODE_KEY ? 0 : states[d]->needs))) return NULL;
-    i++;
+    leads[d] = (uint16_t)(leads[d - 1] + ((v->byte[i] & 0xC0) != 0x80));
+    /* where all that lies below leads back to this state, there is nothing to walk */
+    bool stays = !key && next->lexical == TEXT_CHAR && v->end[i] - i > 4 && (v->below[i] & ~mask_text_stays(next)) == 0;
+    uint32_t to = stays ? v->first[v->end[i]] : v->first[i] + mask_node_tokens(v, i);
+    /* an escape is one character but several bytes: what its bytes count too much is taken off */
+    int32_t extra = leads[d] - length[d];
+    if (!mask_memo_add_range(b, v->first[i], to, (key ? 0 : (int32_t)next->needs) - before - extra)) return false;
+    i = stays ? v->end[i] : i + 1;
+  }
+  return true;
+}
+
+static void allow_ranges(const mask_vocab *v, const memo *m, uint32_t room, uint32_t *words) {
+  for (uint32_t k = 0; k < m->n_ranges; k++)
+    for (uint32_t i = m->range[k].from; i < m->range[k].to; i++)
+      if (room == MASK_NONE || (int64_t)v->length[i] + m->range[k].plus <= (int64_t)room)
+        words[v->token[i] >> 5] |= 1u << (v->token[i] & 31);
+}
+
+/* Any other string or key: the states of its automaton over the subtree. */
+static memo *build_memo(mask_run *run, const point *p, uint32_t at) {
+  mask_pool *pool = &run->tables->pool;
+  memo *m = mask_pool_take(pool, sizeof *m);
+  memo_builder b = {.v = run->vocab, .pool = pool, .m = m};
+  if (m == NULL || !fill_memo(run, p, at, &b)) return NULL;
+  if (at == MASK_NONE) {
+    m->words = mask_pool_take(pool, run->vocab->n_words * sizeof *m->words);
+    if (m->words == NULL) return NULL;
+    allow_ranges(run->vocab, m, MASK_NONE, m->words);
   }
   return mask_memo_finish(&b) ? m : NULL;
 }
@@ -357,7 +393,6 @@ static uint64_t memo_key(const point *p, uint32_t at) {
 }
 
 static bool walk_inside(mask_run *run, const point *p, uint32_t at, uint32_t *words) {
-  const mask_vocab *v = run->vocab;
   mask_tables *t = run->tables;
   if (p->in.text->is_free && p->in.text->lexical == TEXT_CHAR && walk_free(run, p, at, words)) return true;
   if (p->mode == MODE_KEY && p->in.text->lexical == TEXT_CHAR && walk_open_key(run, p, at, words)) return true;
@@ -369,18 +404,17 @@ static bool walk_inside(mask_run *run, const point *p, uint32_t at, uint32_t *wo
       t->pool.failed = BASE_OK;
       t->memos = (mask_map){0};
     }
-    m = at == MASK_NONE ? build_memo(run, p, 0, v->n_nodes, 0) : build_memo(run, p, at + 1, v->end[at], v->depth[at]);
+    m = build_memo(run, p, at);
     if (m == NULL || !mask_map_put(&t->memos, &t->pool, key, m)) {
       t->pool.failed = BASE_OK; /* a walk does without */
       return false;
     }
   }
-  if (room_of(p) == MASK_NONE) {
-    allow_list(m->token, 0, m->n_tokens, words);
+  uint32_t room = room_of(p);
+  if (m->words != NULL && (room == MASK_NONE || room >= 2 * MASK_MAX_PIECE)) {
+    for (uint32_t w = 0; w < run->vocab->n_words; w++) words[w] |= m->words[w];
   } else {
-    uint32_t room = room_of(p);
-    for (uint32_t i = 0; i < m->n_tokens; i++)
-      if (m->length[i] <= room) words[m->token[i] >> 5] |= 1u << (m->token[i] & 31);
+    allow_ranges(run->vocab, m, room, words);
   }
   walk_exits(run, p, m, words);
   return true;
