@@ -142,6 +142,7 @@ static int of_growing(const number_rule *rule, const interval *b, const digits *
   char from[2 * MAX_DIGITS], to[2 * MAX_DIGITS];
   size_t n = d->len, to_len = add_one(d->text, d->len, to);
   int first = LOST, best = LOST;
+  bool over = false;
   memcpy(from, d->text, n);
   for (size_t zeros = 0; n + zeros < MAX_DIGITS; zeros++) {
     int one = of_range(rule, b, from, n + zeros, to, to_len + zeros, whole);
@@ -150,11 +151,13 @@ static int of_growing(const number_rule *rule, const interval *b, const digits *
     if (one != LOST) best = OPEN_;
     if (d->phase == ZERO) return first;
     jdoc_number now = jdoc_number_of((base_slice){from, n + zeros});
-    if (best != LOST || is_above(b, &now)) break;
+    over = is_above(b, &now);
+    if (best != LOST || over) break;
     from[n + zeros] = '0';
     to[to_len + zeros] = '0';
   }
   /* larger numbers follow: settled only when nothing is above */
+  if (best == LOST && !over) return OPEN_; /* too far to look */
   return first == SETTLED && !b->has_high ? SETTLED : best;
 }
 
@@ -168,14 +171,20 @@ static int of_fraction(const number_rule *rule, const interval *b, const digits 
 
 /* ---- one local ---- */
 
+/* Each value of an enum is an interval of one number. */
 static int of_enum(const mask_rule *r, const node *n, const number_state *s) {
+  static const number_rule none = {0};
+  digits d = {s->text + s->negative, s->len - s->negative, s->phase, s->negative};
   for (uint32_t i = 0; i < n->n_values; i++) {
     if (jdoc_kind_at(&r->doc, n->values[i]) != JDOC_NUMBER) continue;
-    base_slice raw = jdoc_raw(&r->doc, n->values[i]);
-    bool whole = memchr(raw.ptr, '.', raw.len) == NULL && memchr(raw.ptr, 'e', raw.len) == NULL;
-    if (s->len <= raw.len && memcmp(raw.ptr, s->text, s->len) == 0) return OPEN_;
-    bool longer = whole && s->len > raw.len && s->len <= raw.len + 2 && memcmp(raw.ptr, s->text, raw.len) == 0;
-    if (longer && memcmp(".0", s->text + raw.len, s->len - raw.len) == 0) return OPEN_;
+    jdoc_number value = jdoc_number_of(jdoc_raw(&r->doc, n->values[i]));
+    if (s->negative) value = mirrored(value);
+    interval b = {.has_low = true, .has_high = true, .low = value, .high = value};
+    jdoc_number zero = jdoc_number_of(BASE_LITERAL("0"));
+    if (s->phase == MINUS ? !is_above(&b, &zero)
+        : s->phase == ZERO || s->phase == INT ? of_growing(&none, &b, &d, false) != LOST
+                                              : of_fraction(&none, &b, &d) != LOST)
+      return OPEN_;
   }
   return LOST;
 }
@@ -296,16 +305,18 @@ static uint8_t next_phase(uint8_t phase, uint8_t c) {
   }
 }
 
-/* The locals behind the exponent's mark: nothing is open any more. */
-static void settle_exponent(const mask_rule *r, const number_state *from, number_state *s) {
+/* The locals behind the exponent's mark: nothing is open any more. False where an exponent would leave a local's truth
+ * to be worked out: then there is none. */
+static bool settle_exponent(const mask_rule *r, const number_state *from, number_state *s) {
   const plan *p = s->plan;
   for (uint32_t i = 0; i < p->n_locals; i++) {
     if (bit_has(s->lost, i) || !(p->locals[i].n->asserts & KIND_BIT(JDOC_NUMBER))) continue;
     int out = under_exponent(r, p->locals[i].n, from, bit_has(from->open, i));
-    if (out == LOST) bit_set(s->lost, i);
+    if (out == LOST) return false;
     if (out == OPEN_) s->shrinks = true;
   }
   memset(s->open, 0, p->words * sizeof *s->open);
+  return true;
 }
 
 static void settle_digits(const mask_rule *r, number_state *s) {
@@ -340,7 +351,7 @@ static number_state *make_next(mask_rule *r, number_state *from, uint8_t c) {
   if (c >= '1' && c <= '9' && phase <= FRACTION) s.nonzero = true;
   if (from->phase == E_MARK && from->shrinks && c != '-') return &mask_number_dead;
   if (phase == E_MARK) {
-    settle_exponent(r, from, &s);
+    if (!settle_exponent(r, from, &s)) return &mask_number_dead;
   } else if (phase < E_MARK) {
     if (from->len + 1 >= MAX_DIGITS && any_open(from)) return &mask_number_dead;
     memcpy(text, from->text, from->len);
