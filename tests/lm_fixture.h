@@ -48,6 +48,9 @@ static inline bool run_open(run *r, const char *name, const lm_options *o) {
 typedef struct change {
   const char *drop_key, *set_key, *text_key, *text; /* set_key: to `value`, a u32; text_key: to `text` */
   uint32_t value;
+  const char *bools_key; /* to n_bools of them */
+  bool bools[16];
+  size_t n_bools;
   const char *drop_tensor, *cut_tensor; /* cut: one row less */
   const char *extra_tensor;             /* one more, [16] */
   const char *damaged_tensor;           /* half of the elements become 1.5 x + 0.3 */
@@ -100,6 +103,7 @@ static inline void *changed_bytes(const gguf_file *from, const change *c, size_t
     if (!named(v->key, c->drop_key) && !named(v->key, c->set_key) && !named(v->key, c->text_key)) gguf_put_value(w, v);
   }
   if (c->set_key != NULL) gguf_put_u32(w, c->set_key, c->value);
+  if (c->bools_key != NULL) gguf_put_bools(w, c->bools_key, c->bools, c->n_bools);
   if (c->text_key != NULL) gguf_put_string(w, c->text_key, base_slice_of(c->text));
   for (size_t i = 0; i < tensors; i++) {
     const gguf_tensor *t = gguf_tensor_at(from, i);

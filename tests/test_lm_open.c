@@ -56,6 +56,7 @@ static const bad bads[] = {
     {"qwen3", {.drop_tensor = "blk.1.attn_q_norm.weight"}, BASE_EFORMAT, "blk.1.attn_q_norm.weight"},
     {"gemma2", {.drop_tensor = "blk.0.post_ffw_norm.weight"}, BASE_EFORMAT, "blk.0.post_ffw_norm.weight"},
     {"gemma3", {.set_key = "gemma3.attention.sliding_window_pattern", .value = 0}, BASE_EFORMAT, "window_pattern"},
+    {"gemma3", {.bools_key = "gemma3.attention.sliding_window_pattern", .n_bools = 6}, BASE_EFORMAT, "booleans"},
     {"phi3", {.drop_tensor = "rope_factors_long.weight"}, BASE_EFORMAT, "rope_factors_long.weight"},
     {"phi3", {.drop_tensor = "blk.0.attn_qkv.weight"}, BASE_EFORMAT, "blk.0.attn_qkv.weight"},
     {"openelm", {.set_key = "openelm.block_count", .value = 2}, BASE_EFORMAT, "head_count"},
@@ -241,6 +242,16 @@ static void check_every_tensor(const char *name) {
   gguf_close(f);
 }
 
+/* Which layers have a window, said by an array of booleans: the usual pattern changes nothing, another one does. */
+static void check_window_pattern(void) {
+  change usual = {.bools_key = "gemma3.attention.sliding_window_pattern", .n_bools = 7, .bools = {1, 1, 1, 1, 1, 0, 1}};
+  change other = usual;
+  other.bools[0] = false;
+  TAP_OK(outputs_of("gemma3", &(change){0}, exact) && outputs_of("gemma3", &usual, fast), "gemma3 runs");
+  TAP_OK(memcmp(exact, fast, sizeof exact) == 0, "the usual pattern");
+  TAP_OK(outputs_of("gemma3", &other, fast) && memcmp(exact, fast, sizeof exact) != 0, "another pattern");
+}
+
 static void check_cache_types(const char *name) {
   if (!logits_of(name, GGUF_T_F32, true, LM_CACHE_F32, exact)) return;
   if (logits_of(name, GGUF_T_F32, true, LM_CACHE_F16, fast))
@@ -266,6 +277,7 @@ int main(void) {
     check_cache_types(models[i]);
     check_every_tensor(models[i]);
   }
+  check_window_pattern();
   check_every_tensor("bert");
   check_every_tensor("nomic-bert");
   return tap_done("test_lm_open");

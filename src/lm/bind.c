@@ -71,6 +71,12 @@ uint32_t lm_key_u32_or(lm_binder *b, const char *key, uint32_t min, uint32_t max
   return find_key(b, key, full) != NULL ? read_u32(b, full, min, max) : otherwise;
 }
 
+bool lm_key_is_array(lm_binder *b, const char *key) {
+  char full[KEY_BYTES];
+  const gguf_value *v = find_key(b, key, full);
+  return v != NULL && v->type == GGUF_ARRAY;
+}
+
 /* Element `index` of an array of 32-bit integers, signed or not. */
 static uint32_t array_u32(lm_binder *b, const char *full, const gguf_value *v, uint32_t index, uint32_t max) {
   if (v->count != b->m->stored_layers || (v->element != GGUF_U32 && v->element != GGUF_I32)) {
@@ -89,6 +95,16 @@ uint32_t lm_key_layer_u32(lm_binder *b, const char *key, uint32_t layer, uint32_
   if (v == NULL && otherwise > 0) return otherwise;
   if (v == NULL) return lm_key_u32(b, key, 1, max);
   return v->type == GGUF_ARRAY ? array_u32(b, full, v, layer, max) : read_u32(b, full, 1, max);
+}
+
+bool lm_key_layer_bool(lm_binder *b, const char *key, uint32_t layer, bool otherwise) {
+  char full[KEY_BYTES];
+  const gguf_value *v = find_key(b, key, full);
+  if (v == NULL || v->type != GGUF_ARRAY) return otherwise;
+  if (v->element == GGUF_BOOL && v->count == b->m->stored_layers) return v->bytes[layer] != 0;
+  lm_bind_fail(b, BASE_EFORMAT, full, "must be an integer, or an array of %u booleans, one a layer",
+               (unsigned)b->m->stored_layers);
+  return otherwise;
 }
 
 float lm_key_f32_or(lm_binder *b, const char *key, float min, float max, float otherwise) {

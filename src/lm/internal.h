@@ -116,7 +116,7 @@ struct lm_model {
   uint32_t kv_shared;                      /* the last so many stored layers read what the one before them wrote */
   uint32_t kv_slots, last_writer;          /* last_writer: the last layer that writes keys and values */
   uint32_t max_heads, max_kv_heads, max_group, max_ff;
-  uint32_t window, window_period;          /* of every window_period layers the last has none; 0: all have one */
+  uint32_t window, window_period; /* of every window_period layers the last has none; 0: all have one */
   float eps, embedding_scale, attention_scale, attention_cap, logit_cap; /* caps: 0 = none */
   lm_rope rope[LM_ROPES];                  /* [0] global, [1] of layers with a window where a family has two */
 
@@ -151,6 +151,9 @@ uint32_t lm_key_u32(lm_binder *b, const char *key, uint32_t min, uint32_t max);
 uint32_t lm_key_u32_or(lm_binder *b, const char *key, uint32_t min, uint32_t max, uint32_t otherwise);
 /* The same for one layer, when the key may also be an array with one value a layer. */
 uint32_t lm_key_layer_u32(lm_binder *b, const char *key, uint32_t layer, uint32_t max, uint32_t otherwise);
+/* Of an array with one boolean a layer; otherwise when the key is absent or no array. */
+bool lm_key_layer_bool(lm_binder *b, const char *key, uint32_t layer, bool otherwise);
+bool lm_key_is_array(lm_binder *b, const char *key);
 float lm_key_f32_or(lm_binder *b, const char *key, float min, float max, float otherwise);
 base_slice lm_key_string_or(lm_binder *b, const char *key, const char *otherwise);
 bool lm_key_present(lm_binder *b, const char *key);

@@ -142,7 +142,8 @@ static void bind_layer(lm_binder *b, uint32_t i) {
   lm_model *m = b->m;
   lm_layer *l = &m->layer[i * m->repeat];
   l->kv_own = i < m->stored_layers - m->kv_shared;
-  l->window = m->window_period > 0 && (i + 1) % m->window_period == 0 ? 0 : m->window;
+  bool windowed = m->window_period == 0 || (i + 1) % m->window_period != 0;
+  l->window = lm_key_layer_bool(b, "attention.sliding_window_pattern", i, windowed) ? m->window : 0;
   l->rope = l->window > 0 && m->rope[1].base > 0.0 ? 1 : 0;
   read_layer_counts(b, i, l);
   if (b->status != BASE_OK) return;
