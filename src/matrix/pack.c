@@ -81,10 +81,49 @@ static void pack_block(const cpu_format_info *f, size_t elements, const quant_pa
   pack_scales(f->scales, p, unit + (f->scales == CPU_SCALES_F16 ? 32 * in : 0));
 }
 
+/* Types whose bytes in the file are a block's planes already, 4 bytes of each row a vector: most models, and what must
+ * start quickly. `flip` turns signed bytes into unsigned ones. */
+typedef struct plain_type {
+  size_t offset, words; /* of the quants in a block */
+  uint32_t flip;
+} plain_type;
+
+static const plain_type *plain_type_of(gguf_tensor_type type) {
+  static const plain_type q8_0 = {2, 8, 0x80808080u}, q4_0 = {2, 4, 0}, q4_1 = {4, 4, 0};
+  return type == GGUF_T_Q8_0 ? &q8_0 : type == GGUF_T_Q4_0 ? &q4_0 : type == GGUF_T_Q4_1 ? &q4_1 : NULL;
+}
+
+static void pack_plain(const matrix *m, const plain_type *t, const unsigned char *src, size_t rows,
+                       unsigned char *group) {
+  const cpu_format_info *f = cpu_format_of(m->w.format);
+  size_t bytes = gguf_block_bytes(m->type), row_bytes = m->k / BLOCK * bytes, units = cpu_unit_blocks(f->scales);
+  for (size_t b = 0; b < m->k / BLOCK; b++, src += bytes) {
+    unsigned char *unit = group + b / units * cpu_unit_bytes(f);
+    unsigned char *scales = unit + b % units * 32;
+    unsigned char *planes = unit + cpu_unit_scales(f->scales) + b % units * cpu_block_bytes(f);
+    for (size_t r = 0; r < rows; r++) {
+      const unsigned char *block = src + r * row_bytes;
+      memcpy(scales + 2 * r, block, 2);
+      if (f->scales == CPU_SCALES_F16_MIN) memcpy(scales + 32 + 2 * r, block + 2, 2);
+      for (size_t w = 0; w < t->words; w++) {
+        uint32_t word;
+        memcpy(&word, block + t->offset + 4 * w, 4);
+        word ^= t->flip;
+        memcpy(planes + w * 64 + r * 4, &word, 4);
+      }
+    }
+  }
+}
+
 static void pack_group(const matrix *m, const unsigned char *src, size_t rows, unsigned char *group) {
   const cpu_format_info *f = cpu_format_of(m->w.format);
   size_t elements = gguf_block_elements(m->type), bytes = gguf_block_bytes(m->type), row_bytes = m->k / elements * bytes;
+  const plain_type *plain = plain_type_of(m->type);
   quant_parts p[16];
+  if (plain != NULL) {
+    pack_plain(m, plain, src, rows, group);
+    return;
+  }
   memset(p, 0, sizeof p);
   for (size_t b = 0; b < m->k / elements; b++) {
     for (size_t r = 0; r < rows; r++) (void)quant_split_block(m->type, src + r * row_bytes + b * bytes, &p[r]);
