@@ -26,6 +26,7 @@ MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 ifneq (,$(findstring x86_64,$(MACHINE)))
 FLAGS_cpu/isa_avx2 := -mavx2 -mfma -mf16c
 FLAGS_cpu/isa_avx512vnni := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma
+FLAGS_cpu/isa_amx := $(FLAGS_cpu/isa_avx512vnni)
 else ifneq (,$(findstring aarch64,$(MACHINE)))
 FLAGS_cpu/isa_neondot := -march=armv8.2-a+dotprod
 endif

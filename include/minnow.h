@@ -68,7 +68,7 @@ typedef struct mn_model mn_model; /* a language model, further down */
 typedef struct mn_engine_options {
   size_t size;
   const char *packs_dir; /* folder of built packs and gate.gguf; NULL: the shipped ones */
-  const char *kernels;   /* a kernel table: "scalar", "avx2", "avx512vnni", "neondot"; NULL: the best */
+  const char *kernels;   /* a kernel table: "scalar", "avx2", "avx512vnni", "amx", "neondot"; NULL: the best */
   /* All memory comes from here; NULL: malloc. `resize` is realloc told the old size; size 0 frees. */
   void *(*resize)(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes);
   void *resize_ctx;

@@ -59,8 +59,10 @@ BODY_INLINE void body_unpack(body_format f, const unsigned char *plane, vb *w) {
   }
 }
 
-/* K formats: scales lie together for 256 quants. */
-BODY_INLINE bool body_is_super(cpu_scales scales) { return scales != CPU_SCALES_F16 && scales != CPU_SCALES_F16_MIN; }
+/* Scales for 16 quants, not 32. */
+BODY_INLINE bool body_is_halved(cpu_scales scales) {
+  return scales == CPU_SCALES_K16 || scales == CPU_SCALES_K16_MIN;
+}
 
 /* Of block `in` of a unit whose scales begin at p. */
 BODY_INLINE body_scales body_read_scales(cpu_scales scales, const unsigned char *p, size_t in) {
@@ -99,21 +101,44 @@ BODY_INLINE vi body_dots(body_format f, vi acc, const vb *w, const int8_t *x, in
   return acc;
 }
 
-/* One link of the chain: one block of one token. */
-BODY_INLINE vf body_link(body_format f, vf acc, const vb *w, const body_scales *s, const int8_t *x,
-                         const cpu_block *block) {
-  vf scale = vf_mul(s->d, vf_set1(block->scale));
-  if (!body_is_super(f.scales) || f.scales == CPU_SCALES_K32_MIN) {
-    acc = vf_fma(scale, vf_of_vi(body_dots(f, body_start(f, block->bias), w, x, 0, 8)), acc);
-    return f.scales == CPU_SCALES_F16 ? acc : vf_fma(s->m, vf_set1(block->sum), acc);
+/* What a block of activations brings to the chain: cpu_block as floats, the sums of its halves for K16_MIN. */
+typedef struct body_brings {
+  float scale, sum, half_sum[2];
+} body_brings;
+
+BODY_INLINE body_brings body_block_brings(body_format f, const cpu_block *b) {
+  body_brings r = {b->scale, b->sum, {0.0f, 0.0f}};
+  if (f.scales == CPU_SCALES_K16_MIN) {
+    r.half_sum[0] = b->scale * (float)(b->half / -128);
+    r.half_sum[1] = b->scale * (float)((b->bias - b->half) / -128);
   }
-  int32_t rest = block->bias - block->half;
-  vf first = vf_of_vi(body_dots(f, body_start(f, block->half), w, x, 0, 4));
-  vf second = vf_of_vi(body_dots(f, body_start(f, rest), w, x, 4, 8));
+  return r;
+}
+
+/* One link of the chain: one block of one token. `first` is the sum over the block, in K16 formats over its first half
+ * and `second` over the rest. */
+BODY_INLINE vf body_link_sums(body_format f, vf acc, vf first, vf second, const body_scales *s, body_brings b) {
+  vf scale = vf_mul(s->d, vf_set1(b.scale));
+  if (!body_is_halved(f.scales)) {
+    acc = vf_fma(scale, first, acc);
+    return f.scales == CPU_SCALES_F16 ? acc : vf_fma(s->m, vf_set1(b.sum), acc);
+  }
   acc = vf_fma(scale, vf_fma(second, s->s[1], vf_mul(first, s->s[0])), acc);
   if (f.scales == CPU_SCALES_K16) return acc;
-  acc = vf_fma(s->half_m[0], vf_set1(block->scale * (float)(block->half / -128)), acc);
-  return vf_fma(s->half_m[1], vf_set1(block->scale * (float)(rest / -128)), acc);
+  acc = vf_fma(s->half_m[0], vf_set1(b.half_sum[0]), acc);
+  return vf_fma(s->half_m[1], vf_set1(b.half_sum[1]), acc);
+}
+
+BODY_INLINE vf body_link(body_format f, vf acc, const vb *w, const body_scales *s, const int8_t *x,
+                         const cpu_block *block) {
+  body_brings brings = body_block_brings(f, block);
+  if (!body_is_halved(f.scales)) {
+    vf sum = vf_of_vi(body_dots(f, body_start(f, block->bias), w, x, 0, 8));
+    return body_link_sums(f, acc, sum, sum, s, brings);
+  }
+  vf first = vf_of_vi(body_dots(f, body_start(f, block->half), w, x, 0, 4));
+  vf second = vf_of_vi(body_dots(f, body_start(f, block->bias - block->half), w, x, 4, 8));
+  return body_link_sums(f, acc, first, second, s, brings);
 }
 
 /* Writes the 16 rows of a group for one token, or those that exist. */
@@ -246,12 +271,22 @@ static body_mx_fn *const body_mx_tiles[][BODY_MX_SIZES] = {
     BODY_MX_TILES(F32) BODY_MX_TILES(F16) BODY_MX_TILES(BF16)};
 #undef CPU_FORMAT
 
+#if defined(VEC_AMX)
+#include "cpu/body_amx.h"
+#endif
+
 /* Blocks of tokens whose activations stay in the second-level cache while all rows pass. */
 #define BODY_TOKENS_BYTES (1u << 20)
 
 static void body_matrix_mul(const cpu_matrix *m, const cpu_input *x, const float *xf, size_t ldx, size_t first,
                             size_t tokens, size_t begin, size_t end, float *y, size_t ldy, bool add) {
   body_place place = {m, x, xf, ldx, ldy, add};
+#if defined(VEC_AMX)
+  size_t whole = body_amx_mul(&place, begin, end, first, tokens, y);
+  first += whole;
+  tokens -= whole;
+  y += whole * ldy;
+#endif
   size_t token_bytes = m->format >= CPU_F32 ? 4 * m->k : m->k + m->k / 2;
   size_t most = BODY_TOKENS_BYTES / token_bytes / VEC_TOKENS * VEC_TOKENS;
   if (most == 0) most = VEC_TOKENS;

@@ -126,7 +126,7 @@ typedef struct cpu_attend {
 size_t cpu_attend_scratch(size_t positions);
 
 typedef struct cpu_kernels {
-  const char *name; /* "scalar", "avx2", "avx512vnni", "neondot" */
+  const char *name; /* "scalar", "avx2", "avx512vnni", "amx", "neondot" */
 
   /* ---- inference ---- */
   /* x [t][k] -> q [t][k_padded] (padding 0), scale [t]: by the rule of cpu_pack_i8; NaN becomes -127. */

@@ -9,6 +9,7 @@ extern const cpu_kernels cpu_table_scalar;
 #if defined(__x86_64__)
 extern const cpu_kernels cpu_table_avx2;
 extern const cpu_kernels cpu_table_avx512vnni;
+extern const cpu_kernels cpu_table_amx;
 #elif defined(__aarch64__)
 extern const cpu_kernels cpu_table_neondot;
 #endif

@@ -12,6 +12,13 @@
 #endif
 
 #if defined(__x86_64__)
+#include <cpuid.h>
+
+/* Leaf 7: AMX-TILE and AMX-INT8 are bits 24 and 25 of edx. */
+static bool cpu_has_amx(void) {
+  unsigned a, b, c, d;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 24 & 3u) == 3u && os_allow_tiles();
+}
 static bool cpu_has_avx2(void) {
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
@@ -25,9 +32,10 @@ static bool cpu_has_avx512vnni(void) {
 #endif
 
 const cpu_kernels *cpu_available(size_t index) {
-  const cpu_kernels *found[3] = {NULL, NULL, NULL};
+  const cpu_kernels *found[4] = {NULL};
   size_t count = 0;
 #if defined(__x86_64__)
+  if (cpu_has_avx512vnni() && cpu_has_amx()) found[count++] = &cpu_table_amx;
   if (cpu_has_avx512vnni()) found[count++] = &cpu_table_avx512vnni;
   if (cpu_has_avx2()) found[count++] = &cpu_table_avx2;
 #elif defined(__aarch64__)

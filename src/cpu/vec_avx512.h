@@ -93,6 +93,10 @@ static inline vb vb_or(vb a, vb b) { return _mm512_or_si512(a, b); }
 static inline vb vb_shl(vb a, int n) { return _mm512_slli_epi16(a, n); }
 static inline vb vb_shr(vb a, int n) { return _mm512_srli_epi16(a, n); }
 
+static inline void vb_store(void *p, vb a) { _mm512_storeu_si512(p, a); }
+static inline vb vb_less(vb a, int n) { return _mm512_sub_epi8(a, _mm512_set1_epi8((char)n)); }
+static inline vf vf_of_i32(const int32_t *p) { return _mm512_cvtepi32_ps(_mm512_loadu_si512(p)); }
+
 static inline vi vi_set1(int32_t x) { return _mm512_set1_epi32(x); }
 static inline vi vi_dot_small(vi acc, vb w, const int8_t *x) {
   int32_t word;

@@ -125,6 +125,8 @@ base_status os_library_symbol(os_library *l, const char *symbol, void *to, base_
 /* ---- terminal and process ---- */
 
 bool os_is_terminal(int fd);
+/* Asks for the use of the processor's matrix registers (Intel AMX), which some systems grant on request only. */
+bool os_allow_tiles(void);
 size_t os_peak_memory_bytes(void);
 size_t os_resident_memory_bytes(void); /* now; 0 where the system does not say */
 /* SIGINT and SIGTERM set a flag instead of ending the process, from this call on. */

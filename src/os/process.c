@@ -5,6 +5,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 #include <unistd.h>
 
 int os_cpu_count(void) {
@@ -14,6 +17,15 @@ int os_cpu_count(void) {
 #endif
   long n = sysconf(_SC_NPROCESSORS_ONLN);
   return n >= 1 && n < 4096 ? (int)n : 1;
+}
+
+bool os_allow_tiles(void) {
+#if defined(__linux__) && defined(__x86_64__)
+  enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 }; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
+  return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+  return false;
+#endif
 }
 
 bool os_is_terminal(int fd) {
