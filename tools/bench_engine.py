@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""The engine against its peers: same files, same threads, interleaved in one run, medians with spread.
+
+  PEER_LLAMA=.../llama-bench PEER_IK=.../llama-bench PEER_SIMPLE=.../llama-simple \\
+    tools/bench_engine.py [--shapes 10M,45M] [--types Q8_0,Q4_0] [--rounds 5] [--threads 2] [--append]
+
+Peers are llama.cpp's and ik_llama.cpp's bench programs, built for the machine; one that is not named is left out.
+Writes bench/results/engine.csv. Model files are made by `minnow bench shape` in --folder and kept there."""
+import argparse
+import csv
+import datetime
+import io
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+MINNOW = os.environ.get("MINNOW", os.path.join(ROOT, "minnow"))
+OUT = os.path.join(ROOT, "bench", "results", "engine.csv")
+HEAD = ["shape", "type", "test", "unit", "engine", "median", "min", "max", "samples", "to_best_peer"]
+GENERATE = 64
+
+
+def output(command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    if done.returncode != 0:
+        print(f"{command[0]} failed with {done.returncode}", file=sys.stderr)
+    return done.stdout if done.returncode == 0 else None
+
+
+def ours(path, prompt, generate, threads):
+    """Tokens a second for the prompt and for the tokens generated; percent of measured bandwidth."""
+    text = output([MINNOW, "bench", "engine", "-m", path, "-p", str(prompt), "-n", str(generate), "-t", str(threads),
+                   "-r", "1", "--json"])
+    if text is None:
+        return {}
+    r = json.loads(text)
+    out = {}
+    if prompt:
+        out[f"prefill {prompt}"] = r["prefill"]["median"]
+    if generate:
+        out[f"decode {generate}"] = r["decode"]["median"]
+        out["bandwidth"] = 100.0 * r["gb_per_s"] / r["measured_gb_per_s"]
+    return out
+
+
+def peer(program, extra, path, prompts, threads):
+    text = output([program, "-m", path, "-t", str(threads), "-p", ",".join(map(str, prompts)), "-n", str(GENERATE),
+                   "-r", "1", "-o", "csv"] + extra)
+    out = {}
+    for row in csv.DictReader(io.StringIO(text or "")):
+        name = f"prefill {row['n_prompt']}" if int(row["n_prompt"]) else f"decode {row['n_gen']}"
+        out[name] = float(row["avg_ts"])
+    return out
+
+
+def first_token(command):
+    """Milliseconds from starting a process to its end after one token, and its largest resident memory in MB."""
+    start = time.perf_counter()
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = status
+    ms = 1e3 * (time.perf_counter() - start)
+    return {"first token": ms, "resident": usage.ru_maxrss * 1024 / 1e6} if status == 0 else {}
+
+
+def engines(threads, prompts):
+    llama, ik, simple = (os.environ.get(n) for n in ("PEER_LLAMA", "PEER_IK", "PEER_SIMPLE"))
+    list_of = {}
+
+    def run_ours(path):
+        out = {}
+        for i, prompt in enumerate(prompts):
+            out.update(ours(path, prompt, GENERATE if i == 0 else 0, threads))
+        out.update(first_token([MINNOW, "generate", "-m", path, "-n", "1", "-t", str(threads), "--temp", "0", "w300"]))
+        return out
+
+    def run_llama(path):
+        out = peer(llama, [], path, prompts, threads)
+        if simple:
+            out.update(first_token([simple, "-m", path, "-n", "1", "w300"]))
+        return out
+
+    list_of["minnow"] = run_ours
+    if llama:
+        list_of["llama.cpp"] = run_llama
+    if ik:
+        list_of["ik_llama.cpp"] = lambda path: peer(ik, ["-rtr", "1"], path, prompts, threads)
+    return list_of
+
+
+def unit_of(test):
+    return {"first token": "ms", "resident": "MB", "bandwidth": "percent"}.get(test, "tokens/s")
+
+
+def rows_of(shape, kind, samples):
+    """samples: engine -> test -> list. The ratio says how much better than the best peer."""
+    rows = []
+    for test in sorted({t for s in samples.values() for t in s}):
+        unit, medians = unit_of(test), {e: statistics.median(s[test]) for e, s in samples.items() if s.get(test)}
+        peers = [v for e, v in medians.items() if e != "minnow"]
+        for engine, value in medians.items():
+            ratio = ""
+            if engine == "minnow" and peers:
+                ratio = f"{value / max(peers):.2f}" if unit == "tokens/s" else f"{min(peers) / value:.2f}"
+            v = samples[engine][test]
+            rows.append([shape, kind, test, unit, engine, f"{value:.4g}", f"{min(v):.4g}", f"{max(v):.4g}", len(v), ratio])
+    return rows
+
+
+def machine():
+    name = platform.processor() or "unknown"
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as f:
+            text = f.read()
+        name = next(line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name"))
+        flags = [f for f in ("avx512_vnni", "amx_int8") if f in text]
+        name += "".join(", " + f for f in flags)
+    except (OSError, StopIteration):
+        pass
+    return f"{name}, {os.cpu_count()} CPUs, {platform.system()} {platform.machine()}"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--shapes", default="10M,45M,135M,500M,1.1B")
+    parser.add_argument("--types", default="Q8_0,Q4_0,Q4_K_M")
+    parser.add_argument("--prompts", default="16,128,512")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--folder", default="/tmp/minnow-bench")
+    parser.add_argument("--append", action="store_true", help="keep the rows of other shapes and types")
+    o = parser.parse_args()
+    os.makedirs(o.folder, exist_ok=True)
+    list_of = engines(o.threads, [int(p) for p in o.prompts.split(",")])
+    rows = []
+    for shape in o.shapes.split(","):
+        for kind in o.types.split(","):
+            path = os.path.join(o.folder, f"{shape}-{kind}.gguf")
+            if not os.path.exists(path) and output([MINNOW, "bench", "shape", shape, kind, path]) is None:
+                return 1
+            samples = {e: {} for e in list_of}
+            for _ in range(o.rounds):
+                for engine, run in list_of.items():
+                    for test, value in run(path).items():
+                        samples[engine].setdefault(test, []).append(value)
+            fresh = rows_of(shape, kind, samples)
+            rows += fresh
+            for row in fresh:
+                print(*row, sep=",", flush=True)
+    done = {(r[0], r[1]) for r in rows}
+    if o.append and os.path.exists(OUT):
+        with open(OUT, encoding="utf-8") as f:
+            old = [r for r in csv.reader(line for line in f if not line.startswith("#"))]
+        rows = [r for r in old if r and r != HEAD and (r[0], r[1]) not in done] + rows
+    with open(OUT, "w", encoding="utf-8") as f:
+        f.write(f"# machine: {machine()}\n# date: {datetime.date.today()}\n# threads: {o.threads}; engines by turns, a sample each\n")
+        f.write("# command: tools/bench_engine.py with PEER_LLAMA, PEER_IK (-rtr 1), PEER_SIMPLE\n")
+        writer = csv.writer(f, lineterminator="\n")
+        writer.writerow(HEAD)
+        writer.writerows(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
