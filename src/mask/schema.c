@@ -181,7 +181,7 @@ static uint32_t regex_of(compiler *c, uint32_t at, base_slice pattern) {
   uint64_t key = mask_mix_bytes(1, pattern.ptr, pattern.len);
   uintptr_t known = (uintptr_t)mask_map_get(&r->regex_by_text, key);
   base_error err = {0};
-  regex_options options = {.lenient = true};
+  regex_options options = {.lenient = true, .max_bytes = (size_t)8 << 20};
   if (known != 0) return (uint32_t)(known - 1);
   regex **grown = mask_pool_grow(&r->pool, r->regexes, sizeof *grown, r->n_regexes, &r->cap_regexes);
   if (grown == NULL) {
@@ -500,8 +500,13 @@ static void read_reference(compiler *c, node *n, uint32_t at) {
 
 static void read_format(compiler *c, node *n, uint32_t at) {
   if (jdoc_kind_at(&c->r->doc, at) != JDOC_STRING || c->r->options.ignore_formats) return;
-  const char *pattern = mask_format_pattern(jdoc_text(&c->r->doc, at));
+  static const char *const at_end[] = {"regex", "iri", "iri-reference", "idn-hostname", "idn-email", "uri-template"};
+  base_slice name = jdoc_text(&c->r->doc, at);
+  const char *pattern = mask_format_pattern(name);
   if (pattern != NULL) add_regex(c, n, at, base_slice_of(pattern));
+  for (size_t i = 0; i < sizeof at_end / sizeof *at_end; i++)
+    if (base_slice_equal(name, base_slice_of(at_end[i])))
+      note(c, at, "format", "no automaton for this format: the validator checks the finished document", false);
 }
 
 /* ---- the keywords by name ---- */

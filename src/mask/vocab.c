@@ -116,8 +116,8 @@ base_status mask_vocab_open(mask_vocab **out, size_t n_tokens, base_slice (*piec
   size_t text_len = 0;
   uint32_t count = 0;
   base_status status = BASE_ENOMEM;
+  if (v != NULL) v->allocator = a;
   if (v == NULL || sorted == NULL || pieces == NULL) goto done;
-  v->allocator = a;
   mask_pool_init(&v->pool, a, (size_t)64 << 20);
   v->n_tokens = (uint32_t)n_tokens;
   v->n_words = (uint32_t)((n_tokens + 31) / 32);
