@@ -61,7 +61,7 @@ static const text_case cases[] = {
     {"{\"type\":\"array\",\"contains\":{\"const\":1},\"maxContains\":1}", "[1, 1]", 5},
     {"{\"anyOf\":[{\"type\":\"null\"},{\"type\":\"string\",\"maxLength\":1}]}", "\"ab", 2}, {"{\"anyOf\":[{\"type\":\"null\"},{\"type\":\"string\"}]}", "t", 0},
     {"{\"oneOf\":[{\"required\":[\"a\"]},{\"required\":[\"b\"]}]}", "{\"a\": 1, \"b\"", 11}, {"{\"oneOf\":[{\"required\":[\"a\"]},{\"required\":[\"b\"]}],\"type\":\"object\"}", "{}", 1},
-    {"{\"oneOf\":[{\"properties\":{\"k\":{\"const\":\"a\"}},\"required\":[\"v\"]},{\"properties\":{\"k\":{\"const\":\"b\"},\"v\":false}}],\"type\":\"object\"}", "{\"k\": \"b\", \"v\"", 14},
+    {"{\"oneOf\":[{\"properties\":{\"k\":{\"const\":\"a\"}},\"required\":[\"v\"]},{\"properties\":{\"k\":{\"const\":\"b\"},\"v\":false}}],\"type\":\"object\"}", "{\"k\": \"b\", \"v\"", 13},
     {"{\"allOf\":[{\"properties\":{\"a\":{\"minimum\":5}}},{\"properties\":{\"a\":{\"maximum\":7}}}]}", "{\"a\": 8", 6},
     {"{\"not\":{\"type\":\"string\"}}", "\"", 0}, {"{\"not\":{\"enum\":[\"a\",\"b\"]}}", "\"a\"", 2}, {"{\"not\":{\"enum\":[\"a\",\"b\"]}}", "\"ab\"", -1},
     {"{\"not\":{\"required\":[\"a\"]}}", "{\"a\"", 3}, {"{\"not\":{\"enum\":[10]}}", "10.00", -2},

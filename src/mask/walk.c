@@ -63,6 +63,8 @@ static uint32_t counted(const point *p) {
 
 static uint64_t point_hash(const mask_run *run, const point *p) {
   uint64_t h = mask_mix(mask_frame_hash(run, p->top), p->mode | (uint64_t)p->gap << 8);
+  /* where items are compared, or the validator has the last word, all of the text is part of the state */
+  if (p->top->exact) h = mask_mix_bytes(h, run->text.ptr, run->len);
   switch (p->mode) {
     case MODE_STRING: return mask_mix(mask_mix(h, p->in.text->id), counted(p));
     case MODE_KEY:
