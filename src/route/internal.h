@@ -1,0 +1,121 @@
+/* Private to route/: what a prompt is turned into, and the parts that are fitted on it. */
+#ifndef ROUTE_INTERNAL_H
+#define ROUTE_INTERNAL_H
+
+#include "model/model.h"
+#include "route/route.h"
+#include "tok/tok.h"
+
+enum {
+  ROUTE_BUCKETS = 1 << 17,
+  ROUTE_MAX_GRAMS = 8192, /* words and pairs of one prompt that count */
+  ROUTE_BINS = 64,        /* a feature's values as the trees see them */
+  ROUTE_MAX_LEAVES = 16,
+  ROUTE_MAX_TREES = 16384,
+  ROUTE_MAX_TOKENS = 127 /* of a prompt that the trunk reads: the first and the last */
+};
+
+/* Features of the surface, in the order of surface.c. */
+enum { ROUTE_SURFACE = 32, ROUTE_MAX_DENSE = ROUTE_SURFACE + 1024 };
+
+typedef struct route_gram {
+  uint32_t bucket;
+  float count; /* 1 + log of how often */
+} route_gram;
+
+/* ---- a prompt to features ---- */
+
+/* Lower-cased words of two bytes or more and pairs of neighbours, hashed, each bucket once, by rising bucket. */
+size_t route_grams_read(base_slice prompt, route_gram gram[ROUTE_MAX_GRAMS], uint32_t scratch[ROUTE_MAX_GRAMS]);
+/* Lengths, digits, punctuation and telling phrases of a question and its options "A. ...". out [ROUTE_SURFACE]. */
+void route_surface_read(base_slice prompt, float *out);
+
+/* The trunk with its scratch. */
+typedef struct route_reader route_reader;
+base_status route_reader_open(route_reader **out, const gguf_file *f, const base_allocator *a, base_error *err);
+void route_reader_close(route_reader *r);
+size_t route_reader_width(const route_reader *r);
+/* Mean hidden state out [width]. */
+void route_reader_mean(route_reader *r, const cpu_kernels *k, base_slice prompt, float *out);
+
+/* ---- all rows' features ---- */
+
+typedef struct route_table {
+  size_t n, dense;         /* rows; dense features a row */
+  const size_t *start;     /* [n + 1] into gram */
+  const route_gram *gram;
+  const float *value;      /* [dense][n] */
+  const base_allocator *allocator;
+  void *block;
+  size_t block_bytes;
+  base_buf grams;
+} route_table;
+
+base_status route_table_make(route_table *t, const route_rows *rows, const route_options *o, const gguf_file *trunk,
+                             base_error *err);
+void route_table_free(route_table *t);
+
+/* ---- words: ridge regression over weighted counts ---- */
+
+typedef struct route_words {
+  float *idf, *weight; /* [ROUTE_BUCKETS]; idf 0: too rare */
+  float bias;
+} route_words;
+
+/* Of rows which[0..m); y [n]. idf and weight are the caller's memory, scratch [4 ROUTE_BUCKETS + m]. */
+void route_words_fit(route_words *w, const route_table *t, const uint32_t *which, size_t m, const float *y,
+                     double ridge, float *scratch);
+float route_words_score(const route_words *w, const route_gram *gram, size_t n);
+
+/* ---- trees ---- */
+
+/* nodes a tree: 2 leaves - 1, the root first. feature -1: a leaf. */
+typedef struct route_forest {
+  uint32_t trees, nodes;
+  float base;
+  int32_t *feature;
+  float *threshold;  /* goes left when value <= threshold */
+  uint32_t *left;    /* the right child stands behind it */
+  float *value;
+} route_forest;
+
+typedef struct route_growth {
+  uint32_t trees, leaves, least; /* least: rows in a leaf */
+  uint32_t features;             /* only the first so many; 0: all */
+  double rate, ridge, share;     /* share: of the features looked at for a split */
+  uint64_t seed;
+} route_growth;
+
+size_t route_grow_bytes(size_t m, size_t dense); /* scratch */
+void route_forest_grow(route_forest *f, const route_growth *g, const route_table *t, const uint32_t *which, size_t m,
+                       const float *y, void *scratch);
+/* x: the feature j of the row at x[j * stride]. */
+float route_forest_score(const route_forest *f, const float *x, size_t stride);
+
+/* ---- small fits ---- */
+
+enum { ROUTE_MAX_DIMS = ROUTE_MAX_FEATURES + 1 };
+/* Solves a x = b in place, a positive definite [n][n] in rows of ROUTE_MAX_DIMS. */
+void route_solve(double a[ROUTE_MAX_DIMS][ROUTE_MAX_DIMS], double *b, size_t n);
+/* Logistic regression of event [m] on x [m][dims], with bias as w[dims]; ridge on the rest. Targets smoothed as Platt
+ * does. keep (may be NULL) [m]: rows with 0 are left out. */
+void route_logistic(const float *x, const bool *event, const uint8_t *keep, size_t m, size_t dims, double ridge,
+                    double *w);
+
+void route_shuffle(uint32_t *order, size_t n, base_rng *rng);
+
+/* ---- a router's parts, as they are written and read ---- */
+
+typedef struct route_parts {
+  route_words words; /* what mixes the parts is already in its weights and in the trees' values */
+  route_forest forest;
+  float slope, offset; /* p = 1 / (1 + exp(-(slope (words + trees) + offset))) */
+  float threshold;
+} route_parts;
+
+float route_probability(float slope, float offset, float sum);
+/* The file: the trunk's keys and tensors, then the parts. */
+base_status route_parts_save(const route_parts *p, const gguf_file *trunk, const char *path, const base_allocator *a,
+                             base_error *err);
+
+#endif

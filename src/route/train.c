@@ -1,0 +1,481 @@
+/* Makes a router. Rows fall into five folds, of subjects or of rows. A part (words, or a forest for one target) is
+ * fitted without one fold or without two: its predictions of a fold it did not see fit the mix, and with two folds
+ * left out, mix and calibration are judged on a fold that none of it saw. Fits are jobs of one thread each, so any
+ * number of threads gives the same bits.
+ *
+ *   route_judge: fits without {a} and without {a, b} -> for each a: mix and calibration from the others, scores of a
+ *   route_train: fits without {a} and one with all   -> mix and calibration from all, the parts of the whole */
+#include <math.h>
+#include <string.h>
+
+#include "route/internal.h"
+
+enum { FOLDS = 5, ALL = FOLDS, PARTS = 4, JOBS = PARTS * FOLDS * (FOLDS + 1) };
+enum { GAP, WEAK, STRONG, TARGETS };
+static const double WORDS_RIDGE = 8.0, MIX_RIDGE = 50.0;
+
+/* `prior` is what the mix is drawn to: what did best on folds of other rows (docs/experiments.md). */
+static const struct part {
+  bool trees;
+  int target;
+  uint32_t features;
+  double prior;
+} parts[PARTS] = {
+    {false, GAP, 0, 0.5}, {true, GAP, 0, 0.5}, {true, WEAK, 0, -0.25}, {true, STRONG, 0, 0.25}};
+
+static const route_growth growth = {.trees = 150, .leaves = 12, .least = 60, .rate = 0.04, .ridge = 5.0, .share = 0.3};
+
+typedef struct job {
+  int part, a, b; /* folds left out, a <= b; ALL, ALL: none */
+} job;
+
+typedef struct worker {
+  route_words words;
+  route_forest forest;
+  float *words_scratch;
+  void *grow_scratch;
+  uint32_t *which;
+} worker;
+
+typedef struct training {
+  const route_rows *rows;
+  const route_options *o;
+  route_table t;
+  const base_allocator *allocator;
+  uint8_t *fold;     /* [n] */
+  float *y[TARGETS]; /* [n] */
+  bool *need;        /* [n] weak wrong, strong right */
+  float *guess;      /* [PARTS][FOLDS][FOLDS][n]: part, folds left out, row */
+  float *x;          /* [n][PARTS] */
+  float *sum;        /* [n] */
+  bool *event;       /* [n] */
+  uint32_t *order;   /* [n] */
+  worker *worker;
+  route_words words; /* of all rows */
+  route_forest forest[PARTS];
+  job job[JOBS];
+  size_t n_jobs, first;
+  void *block;
+  size_t block_bytes;
+} training;
+
+typedef struct mixture {
+  double weight[PARTS], slope, offset;
+} mixture;
+
+/* ---- memory ---- */
+
+static route_forest carve_forest(base_arena *a, size_t trees) {
+  route_forest f = {.nodes = 2 * growth.leaves - 1};
+  size_t n = trees * f.nodes;
+  f.feature = base_arena_take(a, n, sizeof *f.feature);
+  f.threshold = base_arena_take(a, n, sizeof *f.threshold);
+  f.left = base_arena_take(a, n, sizeof *f.left);
+  f.value = base_arena_take(a, n, sizeof *f.value);
+  return f;
+}
+
+static route_words carve_words(base_arena *a) {
+  route_words w = {0};
+  w.idf = base_arena_take(a, ROUTE_BUCKETS, sizeof *w.idf);
+  w.weight = base_arena_take(a, ROUTE_BUCKETS, sizeof *w.weight);
+  return w;
+}
+
+static void carve(training *g, base_arena *a, size_t threads) {
+  size_t n = g->rows->n;
+  worker one, *list = base_arena_take(a, threads, sizeof *list);
+  g->fold = base_arena_take(a, n, 1);
+  for (int i = 0; i < TARGETS; i++) g->y[i] = base_arena_take(a, n, sizeof(float));
+  g->need = base_arena_take(a, n, sizeof *g->need);
+  g->guess = base_arena_take(a, PARTS * FOLDS * FOLDS * n, sizeof(float));
+  g->x = base_arena_take(a, n * PARTS, sizeof(float));
+  g->sum = base_arena_take(a, n, sizeof(float));
+  g->event = base_arena_take(a, n, sizeof *g->event);
+  g->order = base_arena_take(a, n > g->rows->n_subjects ? n : g->rows->n_subjects, sizeof *g->order);
+  for (size_t i = 0; i < threads; i++) {
+    one.words = carve_words(a);
+    one.forest = carve_forest(a, growth.trees);
+    one.words_scratch = base_arena_take(a, 3 * ROUTE_BUCKETS + n, sizeof(float));
+    one.grow_scratch = base_arena_take(a, route_grow_bytes(n, g->t.dense), 1);
+    one.which = base_arena_take(a, n, sizeof *one.which);
+    if (list != NULL) list[i] = one;
+  }
+  g->words = carve_words(a);
+  for (int i = 0; i < PARTS; i++)
+    if (parts[i].trees) g->forest[i] = carve_forest(a, growth.trees);
+  g->worker = list;
+}
+
+/* ---- folds ---- */
+
+static void draw_folds(training *g) {
+  base_rng rng;
+  size_t n = g->o->by_subject ? g->rows->n_subjects : g->rows->n;
+  base_rng_seed(&rng, g->o->seed);
+  for (size_t i = 0; i < n; i++) g->order[i] = (uint32_t)i;
+  route_shuffle(g->order, n, &rng);
+  if (!g->o->by_subject) {
+    for (size_t i = 0; i < n; i++) g->fold[g->order[i]] = (uint8_t)(i % FOLDS);
+    return;
+  }
+  for (size_t i = 0; i < n; i++)
+    for (size_t r = 0; r < g->rows->n; r++)
+      if (g->rows->row[r].subject == g->order[i]) g->fold[r] = (uint8_t)(i % FOLDS);
+}
+
+static base_status check_rows(const route_rows *rows, bool by_subject, base_error *err) {
+  size_t gap = 0;
+  for (size_t i = 0; i < rows->n; i++) gap += rows->row[i].weak != rows->row[i].strong;
+  if (rows->n < 20 * FOLDS)
+    return base_fail(err, BASE_EFORMAT, "route", "%zu rows are too few to learn from; %d at least", rows->n, 20 * FOLDS);
+  if (by_subject && rows->n_subjects < 2 * FOLDS)
+    return base_fail(err, BASE_EFORMAT, "route",
+                     "%zu subjects are too few to hold some out; %d at least, or hold out rows instead",
+                     rows->n_subjects, 2 * FOLDS);
+  if (gap == 0)
+    return base_fail(err, BASE_EFORMAT, "route", "both models are right on the same rows: there is nothing to learn");
+  return BASE_OK;
+}
+
+static base_status start(training *g, const route_rows *rows, const route_options *o, const gguf_file *trunk,
+                         base_error *err) {
+  size_t threads = (size_t)os_pool_threads(o->pool);
+  base_arena a;
+  *g = (training){.rows = rows, .o = o, .allocator = o->allocator ? o->allocator : base_allocator_libc()};
+  base_status st = check_rows(rows, o->by_subject, err);
+  if (!st) st = route_table_make(&g->t, rows, o, trunk, err);
+  if (st) return st;
+  base_arena_init(&a, NULL, 0);
+  carve(g, &a, threads);
+  g->block_bytes = a.used;
+  g->block = a.overflow ? NULL : base_alloc(g->allocator, g->block_bytes);
+  if (g->block == NULL) return base_fail(err, BASE_ENOMEM, "route", "no memory to train on %zu rows", rows->n);
+  base_arena_init(&a, g->block, g->block_bytes);
+  carve(g, &a, threads);
+  for (size_t i = 0; i < rows->n; i++) {
+    const route_row *r = &rows->row[i];
+    g->y[WEAK][i] = r->weak;
+    g->y[STRONG][i] = r->strong;
+    g->y[GAP][i] = g->y[STRONG][i] - g->y[WEAK][i];
+    g->need[i] = !r->weak && r->strong;
+  }
+  draw_folds(g);
+  return BASE_OK;
+}
+
+static void finish(training *g) {
+  if (g->allocator == NULL) return;
+  base_free(g->allocator, g->block, g->block_bytes);
+  route_table_free(&g->t);
+}
+
+/* ---- jobs ---- */
+
+static float *guesses(const training *g, int part, int a, int b) {
+  return g->guess + ((size_t)(part * FOLDS + a) * FOLDS + (size_t)b) * g->rows->n;
+}
+
+static void guess_rows(const training *g, const job *j, const route_words *words, const route_forest *forest) {
+  float *out = guesses(g, j->part, j->a, j->b);
+  for (size_t i = 0; i < g->rows->n; i++) {
+    if (g->fold[i] != j->a && g->fold[i] != j->b) continue;
+    out[i] = parts[j->part].trees
+                 ? route_forest_score(forest, g->t.value + i, g->t.n)
+                 : route_words_score(words, g->t.gram + g->t.start[i], g->t.start[i + 1] - g->t.start[i]);
+  }
+}
+
+static void run_job(void *ctx, size_t index, int who) {
+  training *g = ctx;
+  const job *j = &g->job[g->first + index];
+  worker *w = &g->worker[who];
+  const struct part *p = &parts[j->part];
+  route_words *words = j->a == ALL ? &g->words : &w->words;
+  route_forest *forest = j->a == ALL ? &g->forest[j->part] : &w->forest;
+  size_t m = 0;
+  for (size_t i = 0; i < g->rows->n; i++)
+    if (g->fold[i] != j->a && g->fold[i] != j->b) w->which[m++] = (uint32_t)i;
+  if (p->trees) {
+    route_growth how = growth;
+    how.features = p->features;
+    how.seed = g->o->seed * 1000 + (uint64_t)(j->part * 100 + j->a * 10 + j->b);
+    route_forest_grow(forest, &how, &g->t, w->which, m, g->y[p->target], w->grow_scratch);
+  } else {
+    route_words_fit(words, &g->t, w->which, m, g->y[p->target], WORDS_RIDGE, w->words_scratch);
+  }
+  if (j->a != ALL) guess_rows(g, j, words, forest);
+}
+
+static void plan(training *g, int a, int b) {
+  for (int p = 0; p < PARTS; p++) g->job[g->n_jobs++] = (job){p, a, b};
+}
+
+static base_status run_jobs(training *g, base_error *err) {
+  size_t batch = 2 * (size_t)os_pool_threads(g->o->pool);
+  for (g->first = 0; g->first < g->n_jobs; g->first += batch) {
+    size_t left = g->n_jobs - g->first;
+    if (g->o->progress != NULL && !g->o->progress(g->o->progress_ctx, "fit", g->first, g->n_jobs))
+      return base_fail(err, BASE_ECANCELLED, "route", "stopped");
+    os_pool_run(g->o->pool, run_job, g, left < batch ? left : batch);
+  }
+  return BASE_OK;
+}
+
+/* ---- mix and calibration ---- */
+
+/* Predictions of rows outside fold `out` (ALL: of all rows) by parts that saw neither them nor `out`: x, and their
+ * indices in order. */
+static size_t gather(training *g, int out) {
+  size_t m = 0;
+  for (size_t i = 0; i < g->rows->n; i++) {
+    int f = g->fold[i], a = f, b = f;
+    if (f == out) continue;
+    if (out != ALL) {
+      a = f < out ? f : out;
+      b = f < out ? out : f;
+    }
+    for (int p = 0; p < PARTS; p++) g->x[m * PARTS + (size_t)p] = guesses(g, p, a, b)[i];
+    g->order[m++] = (uint32_t)i;
+  }
+  return m;
+}
+
+/* Least squares of the gap on the parts, with the weights drawn to their priors. */
+static void fit_weights(const training *g, size_t m, double weight[PARTS]) {
+  double a[ROUTE_MAX_DIMS][ROUTE_MAX_DIMS] = {{0}}, b[ROUTE_MAX_DIMS] = {0}, mean[PARTS + 1] = {0};
+  for (size_t i = 0; i < m; i++) {
+    for (int p = 0; p < PARTS; p++) mean[p] += (double)g->x[i * PARTS + (size_t)p] / (double)m;
+    mean[PARTS] += (double)g->y[GAP][g->order[i]] / (double)m;
+  }
+  for (size_t i = 0; i < m; i++) {
+    double d[PARTS], left = (double)g->y[GAP][g->order[i]] - mean[PARTS];
+    for (int p = 0; p < PARTS; p++) {
+      d[p] = (double)g->x[i * PARTS + (size_t)p] - mean[p];
+      left -= parts[p].prior * d[p];
+    }
+    for (int p = 0; p < PARTS; p++) {
+      b[p] += d[p] * left;
+      for (int q = 0; q <= p; q++) a[p][q] += d[p] * d[q];
+    }
+  }
+  for (int p = 0; p < PARTS; p++) a[p][p] += MIX_RIDGE;
+  route_solve(a, b, PARTS);
+  for (int p = 0; p < PARTS; p++) weight[p] = parts[p].prior + b[p];
+}
+
+static float mix(const mixture *w, const float *x) {
+  double sum = 0.0;
+  for (int p = 0; p < PARTS; p++) sum += w->weight[p] * (double)x[p];
+  return (float)sum;
+}
+
+static mixture fit_mixture(training *g, int out) {
+  mixture w = {0};
+  double logistic[2];
+  size_t m = gather(g, out);
+  fit_weights(g, m, w.weight);
+  for (size_t i = 0; i < m; i++) {
+    g->sum[i] = mix(&w, g->x + i * PARTS);
+    g->event[i] = g->need[g->order[i]];
+  }
+  route_logistic(g->sum, g->event, NULL, m, 1, 1e-3, logistic);
+  w.slope = logistic[0] > 0.0 ? logistic[0] : 1e-6; /* the order is the mix's, whatever the calibration says */
+  w.offset = logistic[1];
+  return w;
+}
+
+float route_probability(float slope, float offset, float sum) {
+  return 1.0f / (1.0f + cpu_expf(-(slope * sum + offset)));
+}
+
+/* Probabilities of the rows of fold `of` (ALL: of every row) by a mixture, from fits without their fold. */
+static void score_fold(const training *g, const mixture *w, int of, float *score) {
+  for (size_t i = 0; i < g->rows->n; i++) {
+    float x[PARTS];
+    int f = g->fold[i];
+    if (of != ALL && f != of) continue;
+    for (int p = 0; p < PARTS; p++) x[p] = guesses(g, p, f, f)[i];
+    score[i] = route_probability((float)w->slope, (float)w->offset, mix(w, x));
+  }
+}
+
+/* ---- figures ---- */
+
+/* The mean gap of a row's subject in the four fifths of the rows that the row is not in. */
+static void subject_means(const route_rows *rows, uint64_t seed, uint32_t *order, float *score, double (*sum)[2]) {
+  base_rng rng;
+  base_rng_seed(&rng, seed ^ UINT64_C(0x5ab1ec7));
+  for (size_t i = 0; i < rows->n; i++) order[i] = (uint32_t)i;
+  route_shuffle(order, rows->n, &rng);
+  for (size_t fold = 0; fold < FOLDS; fold++) {
+    memset(sum, 0, rows->n_subjects * sizeof *sum);
+    for (size_t i = 0; i < rows->n; i++) {
+      const route_row *r = &rows->row[order[i]];
+      if (i % FOLDS == fold) continue;
+      sum[r->subject][0] += r->strong - r->weak;
+      sum[r->subject][1] += 1.0;
+    }
+    for (size_t i = fold; i < rows->n; i += FOLDS) {
+      const double *s = sum[rows->row[order[i]].subject];
+      score[order[i]] = s[1] > 0.0 ? (float)(s[0] / s[1]) : 0.0f;
+    }
+  }
+}
+
+typedef struct measuring {
+  uint32_t *order;
+  float *score;
+  double (*sum)[2];
+  bool *need;
+} measuring;
+
+static void carve_measuring(measuring *m, base_arena *a, const route_rows *rows) {
+  m->order = base_arena_take(a, rows->n, sizeof *m->order);
+  m->score = base_arena_take(a, rows->n, sizeof *m->score);
+  m->need = base_arena_take(a, rows->n, sizeof *m->need);
+  m->sum = base_arena_take(a, rows->n_subjects, sizeof *m->sum);
+}
+
+base_status route_judge_scores(const route_rows *rows, const float *score, uint64_t seed, const base_allocator *a,
+                               route_report *out, base_error *err) {
+  measuring m;
+  base_arena arena;
+  base_rng rng;
+  if (a == NULL) a = base_allocator_libc();
+  base_arena_init(&arena, NULL, 0);
+  carve_measuring(&m, &arena, rows);
+  size_t bytes = arena.used;
+  void *block = base_alloc(a, bytes);
+  if (block == NULL) return base_fail(err, BASE_ENOMEM, "route", "no memory for %zu rows", rows->n);
+  base_arena_init(&arena, block, bytes);
+  carve_measuring(&m, &arena, rows);
+  out->rows = rows->n;
+  out->subjects = rows->n_subjects;
+  for (size_t i = 0; i < rows->n; i++) m.need[i] = !rows->row[i].weak && rows->row[i].strong;
+  out->ece = route_ece(score, m.need, rows->n);
+  route_curve_of(rows->row, score, rows->n, m.order, &out->router);
+  base_rng_seed(&rng, seed);
+  for (size_t i = 0; i < rows->n; i++) m.score[i] = base_rng_unit(&rng);
+  route_curve_of(rows->row, m.score, rows->n, m.order, &out->random);
+  for (size_t i = 0; i < rows->n; i++) m.score[i] = (float)rows->row[i].prompt.len;
+  route_curve_of(rows->row, m.score, rows->n, m.order, &out->length);
+  subject_means(rows, seed, m.order, m.score, m.sum);
+  route_curve_of(rows->row, m.score, rows->n, m.order, &out->subject_mean);
+  base_free(a, block, bytes);
+  return BASE_OK;
+}
+
+/* Threshold, share kept, and what the parts do alone. `score` on rows unseen by their fits. */
+static void judge_parts(training *g, const float *score, route_report *out) {
+  size_t n = g->rows->n, kept = 0;
+  for (size_t i = 0; i < n; i++) g->event[i] = g->rows->row[i].weak;
+  out->threshold = route_threshold(score, g->event, n, g->o->alpha, true, 0.0, g->order);
+  for (size_t i = 0; i < n; i++) kept += score[i] < out->threshold;
+  out->kept = (double)kept / (double)n;
+  for (int trees = 0; trees < 2; trees++) {
+    for (size_t i = 0; i < n; i++) {
+      g->sum[i] = 0.0f;
+      for (int p = 0; p < PARTS; p++)
+        if (parts[p].trees == trees) g->sum[i] += (float)parts[p].prior * guesses(g, p, g->fold[i], g->fold[i])[i];
+    }
+    route_curve_of(g->rows->row, g->sum, n, g->order, trees ? &out->trees : &out->words);
+  }
+}
+
+base_status route_judge(const route_rows *rows, const route_options *o, route_report *out, float *score,
+                        base_error *err) {
+  training g = {0};
+  gguf_file *trunk = NULL;
+  float *mine = NULL;
+  *out = (route_report){0};
+  base_status st = gguf_open(&trunk, o->trunk, o->allocator, err);
+  if (!st) st = start(&g, rows, o, trunk, err);
+  for (int a = 0; a < FOLDS && !st; a++)
+    for (int b = a; b < FOLDS; b++) plan(&g, a, b);
+  if (!st) st = run_jobs(&g, err);
+  if (!st && score == NULL) {
+    score = mine = base_alloc(g.allocator, rows->n * sizeof *mine);
+    if (mine == NULL) st = base_fail(err, BASE_ENOMEM, "route", "no memory for %zu rows", rows->n);
+  }
+  for (int a = 0; a < FOLDS && !st; a++) {
+    mixture w = fit_mixture(&g, a);
+    score_fold(&g, &w, a, score);
+  }
+  if (!st) st = route_judge_scores(rows, score, o->seed, g.allocator, out, err);
+  if (!st) judge_parts(&g, score, out);
+  if (mine != NULL) base_free(g.allocator, mine, rows->n * sizeof *mine);
+  finish(&g);
+  gguf_close(trunk);
+  return st;
+}
+
+/* ---- the file ---- */
+
+/* One forest: the parts' trees behind each other, their values times the part's weight. */
+static base_status join(training *g, const mixture *w, route_parts *p, void **block, size_t *bytes, base_error *err) {
+  size_t trees = 0, at = 0;
+  base_arena a;
+  for (int i = 0; i < PARTS; i++) trees += parts[i].trees ? growth.trees : 0;
+  base_arena_init(&a, NULL, 0);
+  (void)carve_forest(&a, trees);
+  *bytes = a.used;
+  *block = base_alloc(g->allocator, *bytes);
+  if (*block == NULL) return base_fail(err, BASE_ENOMEM, "route", "no memory for the trees");
+  base_arena_init(&a, *block, *bytes);
+  p->forest = carve_forest(&a, trees);
+  p->forest.trees = (uint32_t)trees;
+  p->words = g->words;
+  for (int i = 0; i < PARTS; i++) {
+    float scale = (float)w->weight[i];
+    const route_forest *f = &g->forest[i];
+    size_t n = (size_t)f->trees * f->nodes;
+    if (!parts[i].trees) {
+      for (size_t j = 0; j < ROUTE_BUCKETS; j++) p->words.weight[j] *= scale;
+      p->words.bias *= scale;
+      continue;
+    }
+    memcpy(p->forest.feature + at, f->feature, n * sizeof *f->feature);
+    memcpy(p->forest.threshold + at, f->threshold, n * sizeof *f->threshold);
+    memcpy(p->forest.left + at, f->left, n * sizeof *f->left);
+    for (size_t j = 0; j < n; j++) p->forest.value[at + j] = f->value[j] * scale;
+    p->forest.base += f->base * scale;
+    at += n;
+  }
+  return BASE_OK;
+}
+
+base_status route_train(const route_rows *rows, const route_options *o, const char *path, route_report *out,
+                        base_error *err) {
+  training g = {0};
+  gguf_file *trunk = NULL;
+  route_parts p = {0};
+  void *block = NULL;
+  float *score = NULL;
+  size_t bytes = 0;
+  *out = (route_report){0};
+  base_status st = gguf_open(&trunk, o->trunk, o->allocator, err);
+  if (!st) st = start(&g, rows, o, trunk, err);
+  for (int a = 0; a <= FOLDS && !st; a++) plan(&g, a, a);
+  if (!st) st = run_jobs(&g, err);
+  if (!st) {
+    score = base_alloc(g.allocator, rows->n * sizeof *score);
+    if (score == NULL) st = base_fail(err, BASE_ENOMEM, "route", "no memory for %zu rows", rows->n);
+  }
+  if (!st) {
+    mixture w = fit_mixture(&g, ALL);
+    score_fold(&g, &w, ALL, score);
+    st = route_judge_scores(rows, score, o->seed, g.allocator, out, err);
+    if (!st) judge_parts(&g, score, out);
+    p.slope = (float)w.slope;
+    p.offset = (float)w.offset;
+    p.threshold = out->threshold;
+    if (!st) st = join(&g, &w, &p, &block, &bytes, err);
+  }
+  if (!st) st = route_parts_save(&p, trunk, path, g.allocator, err);
+  if (score != NULL) base_free(g.allocator, score, rows->n * sizeof *score);
+  if (block != NULL) base_free(g.allocator, block, bytes);
+  finish(&g);
+  gguf_close(trunk);
+  return st;
+}
