@@ -88,6 +88,8 @@ typedef struct mn_engine_options {
   int (*check)(void *ctx, const char *pack, const char *action, const char *json, char *why, size_t why_size);
   void *check_ctx;
   mn_model *model; /* answers text and extraction on this device; borrowed until the engine is closed. NULL: none */
+  const char *router; /* a file of mn_route_train: text whose probability of needing the cloud is at least the file's
+                         threshold goes there at once, where the policy lets it. NULL: none */
 } mn_engine_options;
 
 MN_API void mn_engine_options_init(mn_engine_options *o);
@@ -452,6 +454,78 @@ MN_API int mn_generate_start(mn_session *s, const mn_generate_options *o, mn_err
 MN_API bool mn_model_step(mn_model *m); /* false: nothing is left to do */
 MN_API bool mn_generate_done(const mn_session *s);
 MN_API int mn_generate_end(mn_session *s, mn_generated *out, mn_error *err); /* cancels what still runs */
+
+/* ---- routing: which prompts a weaker model may answer (docs/route.md) ---- */
+
+typedef struct mn_route_options {
+  size_t size;
+  const char *data;     /* JSONL rows {"prompt","weak","strong","subject"?}: was either model right */
+  const char *out;      /* mn_route_train: the router's file */
+  const char *trunk;    /* NULL: the shipped one; it becomes part of the file */
+  const char *kernels;  /* as in mn_engine_options */
+  uint32_t threads;     /* 0: one a processor; no figure and no byte depends on it */
+  uint64_t seed;        /* 0: 1 */
+  bool by_row;          /* rows are held out whatever their subject; otherwise whole subjects */
+  float at_most_wrong;  /* share of all requests that may be answered here and wrong; 0: 0.2 */
+  bool (*progress)(void *ctx, const char *phase, size_t done, size_t all); /* false cancels */
+  void *progress_ctx;
+} mn_route_options;
+
+typedef struct mn_route_curve {
+  double apgr, cpt50, cpt80; /* as RouteLLM defines them: deciles of the score, trapezoid; percent. NAN: never */
+} mn_route_curve;
+
+typedef struct mn_route_report {
+  size_t size;
+  size_t rows, subjects;
+  double weak, strong;  /* accuracy of either model alone */
+  mn_route_curve router, random, length, subject_mean; /* the last from the other folds of the same rows */
+  mn_route_curve words, trees;                         /* the parts alone; 0 for a router's file */
+  double ece;           /* of the probability that the strong model is needed, 15 bins */
+  double threshold, kept; /* hands off from this probability on; share under it */
+  /* Over 200 random halves, one to set the threshold, one to look: risk is the share of all requests answered here and
+   * wrong. First the threshold whose expected risk is bounded, then the one that is right nine times in ten. */
+  double risk, risk_violated, risk_kept, sure_risk, sure_violated, sure_kept;
+  double p50_us, p99_us; /* one score by one thread; 0 without a router's file */
+  uint64_t bytes;        /* of the file */
+} mn_route_report;
+
+MN_API void mn_route_options_init(mn_route_options *o);
+MN_API void mn_route_report_init(mn_route_report *r);
+/* Writes the file whole or not at all; the same rows, trunk and seed give the same bytes. The report is of held-out rows
+ * (of the folds that mix and calibration were fitted on). */
+MN_API int mn_route_train(const mn_route_options *o, mn_route_report *report, mn_error *err);
+/* A router's figures on rows. router NULL: five folds of the rows, each scored by a router trained on the others. */
+MN_API int mn_route_eval(const char *router, const mn_route_options *o, mn_route_report *report, mn_error *err);
+
+/* Used by one thread at a time. */
+typedef struct mn_router mn_router;
+MN_API int mn_router_open(mn_router **out, const char *path, mn_error *err);
+MN_API void mn_router_close(mn_router *r); /* NULL is harmless */
+/* The probability that the strong model is needed: the weak one would be wrong and the strong one right. text_len 0:
+ * terminated. Allocates nothing. */
+MN_API float mn_router_score(mn_router *r, const char *text, size_t text_len);
+MN_API float mn_router_threshold(const mn_router *r); /* from here on its maker would hand off */
+
+/* Features of a model's own answer to the probability that it is right. */
+typedef struct mn_probe mn_probe;
+typedef struct mn_probe_report {
+  size_t size;
+  size_t rows, right, features;
+  double ece, log_loss, base_log_loss; /* nats, cross-fitted over five folds; base: the share right alone */
+  double threshold;                    /* answers under it are handed off */
+  double risk, risk_violated, risk_kept, sure_risk, sure_violated, sure_kept; /* as in mn_route_report */
+} mn_probe_report;
+MN_API void mn_probe_report_init(mn_probe_report *r);
+/* From JSONL rows {"features":[1 to 32 numbers],"right":bool}; at_most_wrong as above. */
+MN_API int mn_route_calibrate(const char *data, const char *out, float at_most_wrong, mn_probe_report *report,
+                              mn_error *err);
+MN_API int mn_probe_open(mn_probe **out, const char *path, mn_error *err);
+MN_API void mn_probe_close(mn_probe *p); /* NULL is harmless */
+MN_API size_t mn_probe_features(const mn_probe *p);
+MN_API float mn_probe_threshold(const mn_probe *p);
+/* features [mn_probe_features]; values that are no numbers give 0. */
+MN_API float mn_probe_score(const mn_probe *p, const float *features);
 
 /* ---- vectors of texts: GGUF files of encoders (bert, nomic-bert) ---- */
 

@@ -29,6 +29,7 @@ typedef struct house {
   const char *const *writes; /* what the writer says, one a call */
   size_t n_writes, written;
   float confidence;
+  float routes; /* what the router says; below 0: there is none */
   char wire[65536]; /* all that was sent */
 } house;
 
@@ -87,6 +88,11 @@ static base_status writes(void *ctx, const handoff_writing *w, base_buf *out, fl
   return BASE_OK;
 }
 
+static float routes(void *ctx, base_slice text) {
+  (void)text;
+  return ((const house *)ctx)->routes;
+}
+
 /* The items' totals add up to the total. */
 static base_status adds_up(void *ctx, const char *app, const char *action, base_slice value, base_error *err) {
   (void)ctx, (void)app;
@@ -106,6 +112,7 @@ static void begin(house *h, const scripted *script, size_t n) {
   h->wire[0] = '\0';
   h->written = 0;
   h->n_writes = 0;
+  h->routes = -1.0f;
   h->transport = (cloud_transport){recorded, h};
   h->clock = (cloud_clock){scripted_clock_now, scripted_clock_sleep, &h->world};
   h->purse = (cloud_budget){scripted_reserve, scripted_settle, &h->world};
@@ -131,6 +138,7 @@ static handoff_means means_of(house *h) {
                          .cloud = h->cloud,
                          .ledger = h->ledger,
                          .writer = {h->n_writes ? "small" : NULL, writes, h},
+                         .router = {h->routes >= 0.0f ? routes : NULL, h, 0.5f},
                          .check = {adds_up, NULL},
                          .tier = "low"};
 }
@@ -318,6 +326,46 @@ static void test_without(house *h) {
 
 /* ---- text and extraction ---- */
 
+/* A text that the router sends to the cloud is not tried here, unless the cloud fails it. */
+static void test_routed(house *h) {
+  static const scripted up[] = {{.status = 200, .body = SAYS("\"big\"")}}, down[] = {{.status = 401, .body = "{}"}};
+  static const char *const small[] = {"small"};
+  const struct {
+    const char *name;
+    float routes;
+    bool cloud;
+    policy_task task;
+    const scripted *script;
+    const char *answer, *way;
+    size_t written;
+  } cases[] = {
+      {"easy", 0.4f, true, POLICY_TEXT, up, "small", "guard local valid decide record ", 1},
+      {"hard", 0.5f, true, POLICY_TEXT, up, "big", "guard local decide clean cloud cloud_valid record ", 0},
+      {"hard, without a cloud", 0.9f, false, POLICY_TEXT, up, "small", "guard local valid decide record ", 1},
+      {"hard, and the cloud fails", 0.9f, true, POLICY_TEXT, down, "small",
+       "guard local decide clean cloud without local valid decide record ", 1},
+      {"not text", 0.9f, true, POLICY_EXTRACT, up, "small", "guard local valid decide record ", 1},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char way[256];
+    begin(h, cases[i].script, 1);
+    h->writes = small;
+    h->n_writes = 1;
+    h->confidence = 0.9f;
+    h->routes = cases[i].routes;
+    h->policy.cloud = cases[i].cloud;
+    h->policy.offline[POLICY_TEXT] = POLICY_LOCAL;
+    handoff_request r = request_of(cases[i].task, "why is the sky blue");
+    handoff_flow *f = run(h, &r, way);
+    const handoff_result *got = handoff_flow_result(f);
+    TAP_OK(got->answer.ptr != NULL && strcmp(got->answer.ptr, cases[i].answer) == 0 && strcmp(way, cases[i].way) == 0 &&
+               h->written == cases[i].written,
+           "%s: %s by %s", cases[i].name, got->answer.ptr ? got->answer.ptr : "nothing", way);
+    handoff_flow_free(f);
+    end(h);
+  }
+}
+
 static const char bill[] = "{\"type\":\"object\",\"required\":[\"sum\"],\"properties\":{\"sum\":{\"type\":\"integer\"}}}";
 
 static void test_writer(house *h) {
@@ -445,6 +493,7 @@ int main(void) {
     test_private(&h);
     test_without(&h);
     test_writer(&h);
+    test_routed(&h);
     test_policy(&h);
     test_left(&h);
     test_memory(&h);

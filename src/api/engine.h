@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "handoff/handoff.h"
+#include "route/route.h"
 
 enum { ENGINE_MAX_PACKS = 64 };
 
@@ -26,6 +27,8 @@ typedef struct api_house {
   int (*check)(void *ctx, const char *pack, const char *action, const char *json, char *why, size_t why_size);
   void *check_ctx;
   handoff_writer writer;
+  gguf_file *router_file;
+  route_router *router; /* NULL: none */
 } api_house;
 
 struct mn_engine {

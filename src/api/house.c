@@ -136,6 +136,13 @@ static base_status open_guard(mn_engine *mn, const char *packs_dir, base_error *
   return st ? st : guard_open(&h->guard, &g, err);
 }
 
+static base_status open_router(mn_engine *mn, const char *path, base_error *err) {
+  api_house *h = &mn->house;
+  if (path == NULL) return BASE_OK;
+  base_status st = gguf_open(&h->router_file, path, &mn->allocator, err);
+  return st ? st : route_router_open(&h->router, h->router_file, &mn->allocator, err);
+}
+
 static base_status keep_text(char *out, size_t size, const char *text, const char *what, base_error *err) {
   if (base_format(out, size, "%s", text ? text : "")) return BASE_OK;
   return base_fail(err, BASE_ELIMIT, what, "it is too long");
@@ -153,6 +160,7 @@ base_status api_house_open(mn_engine *mn, const mn_engine_options *o, const char
   if (!st && o->cloud_key) base_buf_puts(&h->key, o->cloud_key);
   if (!st && h->key.failed) st = base_fail(err, BASE_ENOMEM, "cloud key", "no memory for the key");
   if (!st) st = open_guard(mn, packs_dir, err);
+  if (!st) st = open_router(mn, o->router, err);
   if (!st) st = handoff_flow_new(&mn->flow, &mn->allocator, err);
   policy_init(&h->policy);
   if (!st && h->policy_path[0]) { /* the ledger's own settings are the policy's */
@@ -174,6 +182,8 @@ void api_house_close(mn_engine *mn) {
   ledger_close(h->ledger);
   guard_close(h->guard);
   gguf_close(h->guard_file);
+  route_router_close(h->router);
+  gguf_close(h->router_file);
   if (h->key.ptr != NULL) memset(h->key.ptr, 0, h->key.len);
   base_buf_free(&h->key);
 }
@@ -193,6 +203,11 @@ static base_status check(void *ctx, const char *pack_name, const char *action, b
   return base_fail(err, BASE_EMISMATCH, "check", "%s", why[0] ? why : "the app's own check failed");
 }
 
+static float route(void *ctx, base_slice text) {
+  mn_engine *mn = ctx;
+  return route_router_score(mn->house.router, mn->kernels, text);
+}
+
 handoff_means api_house_means(mn_engine *mn) {
   api_house *h = &mn->house;
   return (handoff_means){.loop = mn->loop,
@@ -203,6 +218,7 @@ handoff_means api_house_means(mn_engine *mn) {
                          .cloud = h->cloud,
                          .ledger = h->ledger,
                          .writer = h->writer,
+                         .router = {h->router ? route : NULL, mn, h->router ? route_router_threshold(h->router) : 0.0f},
                          .check = {h->check ? check : NULL, h},
                          .device = h->device,
                          .tier = h->tier};

@@ -5,7 +5,8 @@
  *     |             taken from the queue -----------------------------> CLEAN
  *     v
  *   LOCAL ------- local_stage: actions by the packs (loop.c has their own picture, with the repair and the
- *     |             fallback), text and extraction by the writer; no writer -> CLEAN
+ *     |             fallback), text and extraction by the writer
+ *     |             no writer; routed: the router wants the cloud -----> DECIDE
  *     v
  *   VALID ------- valid_stage: schema and the app's check
  *     |             does not fit, first time (repair) ----------------> LOCAL
@@ -25,6 +26,7 @@
  *   RECORD                                 (answer, act, confirm)
  *
  *   WITHOUT ----- without_stage: the local draft as far as there is one (fallback), saved for later, or no
+ *     |             routed, so nothing was tried here -----------------> LOCAL (and never to the cloud again)
  *     v
  *   RECORD ------ record_stage: one row in the ledger ----------------> END */
 #include <stdio.h>
@@ -45,6 +47,8 @@ struct handoff_flow {
   bool must_confirm;  /* the domain asks for a yes */
   bool local_retried; /* the one repair of either side */
   bool cloud_retried;
+  bool routed; /* the router sent it to the cloud before any model here was asked */
+  bool alone;  /* and the cloud did not answer: the device tries after all */
   bool has_draft;     /* the device has something to offer, if unsure */
   float draft_confidence;
   handoff_reason why_cloud; /* why the device did not answer */
@@ -169,6 +173,23 @@ static base_status guard_stage(handoff_flow *f, base_error *err) {
 
 /* ---- LOCAL ---- */
 
+static bool cloud_allowed(const handoff_flow *f) {
+  const policy *p = f->m.policy;
+  char flag[32];
+  base_format(flag, sizeof flag, "cloud_%s", policy_task_name(f->r.task));
+  return p->cloud && p->cloud_for[f->r.task] && f->m.cloud != NULL && f->m.guard != NULL &&
+         policy_flag(p, "cloud", f->m.device) && policy_flag(p, flag, f->m.device);
+}
+
+/* True when the router sends a text straight to the cloud. Without a way there the device tries all the same. */
+static bool routed(handoff_flow *f) {
+  const handoff_router *r = &f->m.router;
+  if (r->score == NULL || f->r.task != POLICY_TEXT || f->local_retried || f->alone || !cloud_allowed(f) ||
+      !policy_flag(f->m.policy, "router", f->m.device) || !cloud_available(f->m.cloud))
+    return false;
+  return r->score(r->ctx, f->r.text) >= r->threshold;
+}
+
 static base_status local_action(handoff_flow *f, base_error *err) {
   uint64_t guard_ns = f->result.out.ns_guard;
   handoff_loop_obey(f->m.loop, f->m.policy);
@@ -191,6 +212,12 @@ static base_status local_text(handoff_flow *f, base_error *err) {
   f->why_cloud = HANDOFF_REASON_NO_MODEL;
   if (f->m.writer.model == NULL || !policy_flag(f->m.policy, "local_text", f->m.device)) return BASE_OK;
   uint64_t start = os_monotonic_ns();
+  if (routed(f)) {
+    f->routed = true;
+    f->why_cloud = HANDOFF_REASON_ROUTED;
+    f->result.out.ns_gate = os_monotonic_ns() - start;
+    return BASE_OK;
+  }
   base_buf_clear(&f->draft);
   base_status st = f->m.writer.write(f->m.writer.ctx, &w, &f->draft, &f->draft_confidence, &why);
   f->result.out.ns_pack += os_monotonic_ns() - start;
@@ -265,14 +292,6 @@ static base_status valid_stage(handoff_flow *f, base_error *err) {
 
 /* ---- DECIDE ---- */
 
-static bool cloud_allowed(const handoff_flow *f) {
-  const policy *p = f->m.policy;
-  char flag[32];
-  base_format(flag, sizeof flag, "cloud_%s", policy_task_name(f->r.task));
-  return p->cloud && p->cloud_for[f->r.task] && f->m.cloud != NULL && f->m.guard != NULL &&
-         policy_flag(p, "cloud", f->m.device) && policy_flag(p, flag, f->m.device);
-}
-
 static handoff_stage answer_with_draft(handoff_flow *f, handoff_reason why) {
   base_buf_clear(&f->result.answer);
   base_buf_add(&f->result.answer, f->draft.ptr, f->draft.len);
@@ -302,7 +321,7 @@ static base_status decide_stage(handoff_flow *f, base_error *err) {
   }
   if (f->has_draft && f->draft_confidence >= f->m.policy->text_confidence)
     f->at = answer_with_draft(f, HANDOFF_REASON_ANSWERED);
-  else if (cloud_allowed(f))
+  else if (cloud_allowed(f) && !f->alone)
     f->at = HANDOFF_AT_CLEAN;
   else
     f->at = f->has_draft ? answer_with_draft(f, HANDOFF_REASON_UNSURE)
@@ -505,7 +524,10 @@ static base_status without_stage(handoff_flow *f, base_error *err) {
   base_error why = {0};
   if (how == POLICY_DEFER && can_save && save(f, &why) == BASE_OK) return BASE_OK;
   if (why.code == BASE_ENOMEM) return base_fail(err, why.code, why.where, "%s", why.text);
-  if (how != POLICY_NO && f->has_draft)
+  if (how != POLICY_NO && f->routed && !f->alone) {
+    f->alone = true;
+    f->at = HANDOFF_AT_LOCAL;
+  } else if (how != POLICY_NO && f->has_draft)
     f->at = answer_with_draft(f, f->why_cloud);
   else
     f->at = settle(f, how == POLICY_NO ? HANDOFF_REFUSE : HANDOFF_HANDOFF, f->why_cloud);

@@ -95,6 +95,14 @@ typedef struct handoff_check {
   void *ctx;
 } handoff_check;
 
+/* What says before any model is asked whether a text needs the cloud: the probability, and from which one on it is sent
+ * there at once. score NULL: every text is tried here first. */
+typedef struct handoff_router {
+  float (*score)(void *ctx, base_slice text);
+  void *ctx;
+  float threshold;
+} handoff_router;
+
 /* What an engine has to answer with. All borrowed; NULL where there is none, and then nothing needs it. */
 typedef struct handoff_means {
   handoff_loop *loop;
@@ -105,6 +113,7 @@ typedef struct handoff_means {
   cloud *cloud;
   ledger *ledger;
   handoff_writer writer;
+  handoff_router router;
   handoff_check check;
   uint64_t device;  /* a stable hash of the device's id, for rollouts */
   const char *tier; /* class of device, for the ledger; may be NULL */

@@ -21,7 +21,9 @@ enum { VERSION = 1 };
 static void put_trunk(gguf_writer *w, const gguf_file *trunk) {
   for (size_t i = 0; i < gguf_value_count(trunk); i++) {
     const gguf_value *v = gguf_value_at(trunk, i);
-    if (!base_slice_starts(v->key, BASE_LITERAL("route."))) gguf_put_value(w, v);
+    if (!base_slice_starts(v->key, BASE_LITERAL("route.")) &&
+        !base_slice_equal(v->key, BASE_LITERAL("general.alignment"))) /* the writer's own */
+      gguf_put_value(w, v);
   }
   for (size_t i = 0; i < gguf_tensor_count(trunk); i++) {
     const gguf_tensor *t = gguf_tensor_at(trunk, i);

@@ -1,0 +1,176 @@
+/* minnow route: train a router, its figures, and probes for the answers of a model. One function a sub-command. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef struct route_words {
+  mn_route_options o;
+  uint64_t threads;
+  bool folds, json;
+  cli_list words;
+  cli_bar bar;
+  const char *phase;
+} route_words;
+
+static bool on_progress(void *ctx, const char *phase, size_t done, size_t all) {
+  route_words *w = ctx;
+  if (w->phase == NULL || strcmp(w->phase, phase) != 0) {
+    cli_bar_clear(&w->bar);
+    w->bar = cli_bar_start(phase);
+    w->phase = phase;
+  }
+  cli_bar_draw(&w->bar, all ? (double)done / (double)all : 1.0);
+  return !os_interrupted();
+}
+
+/* ---- figures ---- */
+
+static void put_number(double x, int digits) {
+  if (isnan(x)) printf("%7s", "never");
+  else printf("%7.*f", digits, x);
+}
+
+static void put_curve(const char *name, const mn_route_curve *c) {
+  printf("  %-14s", name);
+  put_number(c->apgr, 3);
+  printf("  ");
+  put_number(c->cpt50, 1);
+  printf("  ");
+  put_number(c->cpt80, 1);
+  putchar('\n');
+}
+
+static void put_report(const mn_route_report *r, const mn_route_options *o) {
+  printf("%zu rows, %zu subjects; weak model right %.1f %%, strong %.1f %%\n\n", r->rows, r->subjects, 100.0 * r->weak,
+         100.0 * r->strong);
+  printf("  %-14s%7s  %7s  %7s\n", "", "APGR", "CPT50", "CPT80");
+  put_curve("router", &r->router);
+  put_curve("random", &r->random);
+  put_curve("prompt length", &r->length);
+  put_curve("subject mean", &r->subject_mean);
+  if (r->words.apgr != 0.0) put_curve("words alone", &r->words);
+  if (r->trees.apgr != 0.0) put_curve("trees alone", &r->trees);
+  printf("\ncalibration  ECE %.4f\nthreshold    %.4f keeps %.1f %% here\n", r->ece, r->threshold, 100.0 * r->kept);
+  if (r->sure_kept > 0.0 || r->risk_kept > 0.0) {
+    double alpha = 100.0 * (double)(o->at_most_wrong > 0.0f ? o->at_most_wrong : 0.2f);
+    printf("at most %.1f %% of requests answered here and wrong, over 200 random halves\n", alpha);
+    printf("  expected     %.2f %% wrong, above it in %.1f %% of halves, keeps %.1f %%\n", 100.0 * r->risk,
+           100.0 * r->risk_violated, 100.0 * r->risk_kept);
+    printf("  9 in 10      %.2f %% wrong, above it in %.1f %% of halves, keeps %.1f %%\n", 100.0 * r->sure_risk,
+           100.0 * r->sure_violated, 100.0 * r->sure_kept);
+  }
+  if (r->p50_us > 0.0) printf("time         p50 %.0f us, p99 %.0f us a prompt\n", r->p50_us, r->p99_us);
+  if (r->bytes > 0) printf("file         %s, %.2f MB\n", o->out, (double)r->bytes / 1e6);
+}
+
+static void put_json_number(const char *name, double x) {
+  if (isnan(x)) printf("\"%s\":null", name);
+  else printf("\"%s\":%.6f", name, x);
+}
+
+static void put_json_curve(const char *name, const mn_route_curve *c) {
+  printf(",\"%s\":{", name);
+  put_json_number("apgr", c->apgr);
+  putchar(',');
+  put_json_number("cpt50", c->cpt50);
+  putchar(',');
+  put_json_number("cpt80", c->cpt80);
+  putchar('}');
+}
+
+static void put_json(const mn_route_report *r) {
+  printf("{\"rows\":%zu,\"subjects\":%zu,\"weak\":%.6f,\"strong\":%.6f", r->rows, r->subjects, r->weak, r->strong);
+  put_json_curve("router", &r->router);
+  put_json_curve("random", &r->random);
+  put_json_curve("length", &r->length);
+  put_json_curve("subject_mean", &r->subject_mean);
+  put_json_curve("words", &r->words);
+  put_json_curve("trees", &r->trees);
+  printf(",\"ece\":%.6f,\"threshold\":%.6f,\"kept\":%.6f,\"risk\":%.6f,\"risk_violated\":%.6f,\"risk_kept\":%.6f", r->ece,
+         r->threshold, r->kept, r->risk, r->risk_violated, r->risk_kept);
+  printf(",\"sure_risk\":%.6f,\"sure_violated\":%.6f,\"sure_kept\":%.6f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"bytes\":%llu}\n",
+         r->sure_risk, r->sure_violated, r->sure_kept, r->p50_us, r->p99_us, (unsigned long long)r->bytes);
+}
+
+static int finish(route_words *w, int st, const mn_route_report *r, const mn_error *err) {
+  cli_bar_clear(&w->bar);
+  if (st != MN_OK) return cli_fail(err);
+  if (w->json) put_json(r);
+  else put_report(r, &w->o);
+  return CLI_DONE;
+}
+
+/* ---- sub-commands ---- */
+
+static int train(route_words *w) {
+  mn_route_report r;
+  mn_error err = {0};
+  mn_route_report_init(&r);
+  if (w->words.n != 2) return cli_usage("route", "train needs one file of rows", NULL);
+  if (w->o.out == NULL) return cli_usage("route", "-o OUT says where the router goes", NULL);
+  w->o.data = w->words.item[1];
+  return finish(w, mn_route_train(&w->o, &r, &err), &r, &err);
+}
+
+static int eval(route_words *w) {
+  mn_route_report r;
+  mn_error err = {0};
+  mn_route_report_init(&r);
+  if (w->o.data == NULL) return cli_usage("route", "--data FILE names the rows", NULL);
+  if (w->words.n != (w->folds ? 1u : 2u))
+    return cli_usage("route", "eval needs one router, or --folds and none", NULL);
+  return finish(w, mn_route_eval(w->folds ? NULL : w->words.item[1], &w->o, &r, &err), &r, &err);
+}
+
+static int calibrate(const route_words *w) {
+  mn_probe_report r;
+  mn_error err = {0};
+  mn_probe_report_init(&r);
+  if (w->words.n != 2) return cli_usage("route", "calibrate needs one file of rows", NULL);
+  if (w->o.out == NULL) return cli_usage("route", "-o OUT says where the probe goes", NULL);
+  if (mn_route_calibrate(w->words.item[1], w->o.out, w->o.at_most_wrong, &r, &err)) return cli_fail(&err);
+  if (w->json) {
+    printf("{\"rows\":%zu,\"right\":%zu,\"features\":%zu,\"ece\":%.6f,\"log_loss\":%.6f,\"base_log_loss\":%.6f,"
+           "\"threshold\":%.6f,\"risk\":%.6f,\"risk_violated\":%.6f,\"risk_kept\":%.6f,\"sure_risk\":%.6f,"
+           "\"sure_violated\":%.6f,\"sure_kept\":%.6f}\n",
+           r.rows, r.right, r.features, r.ece, r.log_loss, r.base_log_loss, r.threshold, r.risk, r.risk_violated,
+           r.risk_kept, r.sure_risk, r.sure_violated, r.sure_kept);
+    return CLI_DONE;
+  }
+  printf("%zu rows of %zu features, %.1f %% right\n", r.rows, r.features, 100.0 * (double)r.right / (double)r.rows);
+  printf("log loss     %.4f nats; %.4f without the features\nECE          %.4f\n", r.log_loss, r.base_log_loss, r.ece);
+  printf("threshold    %.4f; expected risk %.2f %%, keeps %.1f %%\n", r.threshold, 100.0 * r.risk, 100.0 * r.risk_kept);
+  return CLI_DONE;
+}
+
+int cli_route(int argc, char **argv) {
+  route_words w = {0};
+  mn_route_options_init(&w.o);
+  const cli_option options[] = {
+      {"-o", CLI_TEXT, &w.o.out, "OUT", "the file to make: a router, or with calibrate a probe"},
+      {"--data", CLI_TEXT, &w.o.data, "FILE", "eval: rows {\"prompt\",\"weak\",\"strong\",\"subject\"}"},
+      {"--folds", CLI_SWITCH, &w.folds, NULL, "eval: five routers, each trained on four fifths of the rows"},
+      {"--by-row", CLI_SWITCH, &w.o.by_row, NULL, "hold out rows of every subject instead of whole subjects"},
+      {"--at-most-wrong", CLI_REAL, &w.o.at_most_wrong, "SHARE", "of requests answered here and wrong; 0.2"},
+      {"--trunk", CLI_TEXT, &w.o.trunk, "FILE", "the trunk that reads the prompts; the shipped one"},
+      {"--kernels", CLI_TEXT, &w.o.kernels, "NAME", "scalar, avx2, avx512vnni or neondot; the best"},
+      {"--threads", CLI_NUMBER, &w.threads, "N", "one a processor; the result does not depend on it"},
+      {"--seed", CLI_NUMBER, &w.o.seed, "N", "the same seed and rows give the same bytes; 1"},
+      {"--json", CLI_SWITCH, &w.json, NULL, "the figures as one JSON object (docs/route.md)"},
+  };
+  int status = cli_parse("route", options, sizeof options / sizeof options[0], argc, argv, &w.words);
+  if (status != CLI_GO) return status;
+  if (w.threads > 1024) return cli_usage("route", "this number is too large", NULL);
+  w.o.threads = (uint32_t)w.threads;
+  w.o.progress = on_progress;
+  w.o.progress_ctx = &w;
+  const char *verb = w.words.n ? w.words.item[0] : "";
+  os_catch_interrupts();
+  if (strcmp(verb, "train") == 0) return train(&w);
+  if (strcmp(verb, "eval") == 0) return eval(&w);
+  if (strcmp(verb, "calibrate") == 0) return calibrate(&w);
+  return cli_usage("route", w.words.n ? "there is no sub-command" : "train, eval or calibrate is needed",
+                   w.words.n ? verb : NULL);
+}
