@@ -89,6 +89,8 @@ static base_status fake_import(void *ctx, uint32_t s, const void *bytes, size_t 
   if (len >= sizeof n) memcpy(&n, bytes, sizeof n);
   if (n > FAKE_CONTEXT || len != (n + 1) * sizeof n) return base_fail(err, BASE_EFORMAT, "fake", "cut");
   memcpy(m->tokens[s], (const char *)bytes + sizeof n, n * sizeof n);
+  for (uint32_t i = 0; i < n; i++)
+    if (m->tokens[s][i] >= FAKE_VOCAB) return base_fail(err, BASE_EFORMAT, "fake", "damaged");
   m->n[s] = n;
   return BASE_OK;
 }
