@@ -419,6 +419,13 @@ typedef struct mn_generate_options {
   bool (*token)(void *ctx, const mn_token *t);                       /* false ends it */
   bool (*progress)(void *ctx, uint32_t done, uint32_t total);        /* tokens of the prompt; false ends it */
   void *ctx;
+  /* A rule, at most one: the answer is what it allows and ends only where it is complete; else the call fails
+   * (MN_EMISMATCH, MN_ELIMIT when it was cut, MN_ECANCELLED) and what `token` was given is no answer. A JSON Schema's
+   * answer is checked once more as a whole. Where the rule has places that can only be checked at the end
+   * (minnow schema explain lists them) nothing is shown before that, and one answer that does not fit is sent back to
+   * the model with what is wrong. */
+  const char *schema; /* JSON Schema */
+  const char *regex;  /* the whole answer matches this ECMA-262 expression */
 } mn_generate_options;
 
 typedef enum mn_finish {
@@ -437,6 +444,8 @@ typedef struct mn_generated {
   size_t text_len;
   uint32_t prompt_tokens, cached_tokens; /* cached: of the prompt, those that needed no reading */
   uint32_t generated_tokens, drafted_tokens, accepted_tokens;
+  uint32_t forced_tokens;   /* of the generated ones, those about which the rule left no choice */
+  uint32_t attempts;        /* 2: the first answer did not fit and was sent back */
   uint64_t wait_us, prompt_us, generate_us; /* for a place; until the first token; from then on */
 } mn_generated;
 

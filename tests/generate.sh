@@ -129,6 +129,25 @@ fails 1 "the cache of another model"
 call "${g[@]}" -p "the cat" --cache "$folder/nowhere/cache"
 [ $status -eq 1 ] && has "$err" "minnow: $folder/nowhere"; ok $? "a cache that cannot be written"
 
+cat >"$folder/schema.json" <<'END'
+{"type":"object","properties":{"name":{"type":"string","maxLength":9},"kind":{"enum":["cat","hat"]}},
+ "required":["name","kind"],"additionalProperties":false}
+END
+call generate -m "$model" -p "Give me one." --schema "$folder/schema.json" --seed 3 --temp 1
+[ $status -eq 0 ] && [ "$(field 'sorted(j), j["kind"] in ("cat", "hat"), len(j["name"]) < 10' <"$folder/out")" = "['kind', 'name'] True True" ]
+ok $? "an answer that fits a schema"
+has "$err" "without a choice"; ok $? "says how many tokens were forced"
+call generate -m "$model" -p "Give me one." --schema "$folder/schema.json" -n 4 --json
+fails 1 "an answer that is cut is none"
+call generate -m "$model" -p "A code: " --regex '[a-f]{4}' --quiet
+[ $status -eq 0 ] && [[ $out =~ ^[a-f]{4}$ ]]; ok $? "an expression"
+call generate -m "$model" -p x --schema "$folder/schema.json" --regex a
+fails 2 "two rules"
+call generate -m "$model" -p x --schema "$model"
+fails 1 "a schema that is none"
+call generate -m "$model" -p x --regex '('
+fails 1 "an expression that is none"
+
 # Ctrl-C ends it: what came is kept, exit 1
 "$minnow" generate -m "$model" -p x -n 0 --shift --ignore-end >"$folder/out" 2>"$folder/err" </dev/null &
 sleep 0.4

@@ -97,12 +97,14 @@ static base_status new_job(mn_session *s, const mn_generate_options *o, bool rea
                    .shift = o->shift,
                    .deadline_ns = o->deadline_ms > 0 ? os_monotonic_ns() + o->deadline_ms * UINT64_C(1000000) : 0,
                    .cancel = &s->cancel};
-  if (!st) {
-    os_turn_take(s->model->turn);
-    st = load_cache(s, o->cache, err);
-    if (!st) st = gen_job_new(&s->job, s->model->gen, &r, err);
-    os_turn_give(s->model->turn);
-  }
+  if (!st && !read_only) st = api_rule_compile(s, o, err);
+  os_turn_take(s->model->turn);
+  if (!st) st = api_rule_start(s, err);
+  if (!st) st = load_cache(s, o->cache, err);
+  r.rule = s->rule.run;
+  if (!st) st = gen_job_new(&s->job, s->model->gen, &r, err);
+  if (st) api_rule_close(s);
+  os_turn_give(s->model->turn);
   return st;
 }
 
@@ -161,7 +163,7 @@ static bool deliver_one(mn_session *s, const gen_event *e, const char *text) {
   }
   base_buf_add(&s->answer, text, e->text.len);
   note_token(s, e->token);
-  return s->options.token == NULL || s->options.token(s->options.ctx, &t);
+  return s->rule.hold || s->options.token == NULL || s->options.token(s->options.ctx, &t);
 }
 
 /* Without the turn. False when the caller wants no more. */
@@ -240,6 +242,8 @@ static void report(mn_session *s, mn_generated *g) {
   g->generated_tokens = t.generated;
   g->drafted_tokens = t.drafted;
   g->accepted_tokens = t.accepted;
+  g->forced_tokens = t.forced;
+  g->attempts = 1;
   g->wait_us = t.wait_ns / 1000;
   g->prompt_us = t.prompt_ns / 1000;
   g->generate_us = t.generate_ns / 1000;
@@ -252,8 +256,8 @@ static bool is_whole(const mn_session *s, const mn_generated *g) {
          (g->finish == MN_FINISH_STOP && s->options.n_stops == 0);
 }
 
-static base_status end(mn_session *s, mn_generated *out, bool answered, base_error *err) {
-  mn_generated g;
+/* Ends the job and says how it went; the answer stays. */
+static base_status end(mn_session *s, mn_generated *g, base_error *err) {
   if (s->job == NULL) return base_fail(err, BASE_EARGUMENT, "session", "it is not generating");
   base_status st = gen_job_status(s->job, err);
   if (!st && s->cache_error.code != BASE_OK)
@@ -261,34 +265,112 @@ static base_status end(mn_session *s, mn_generated *out, bool answered, base_err
   if (!st && (s->answer.failed || s->fresh.failed)) st = API_OUT_OF_MEMORY(err, "answer");
   os_turn_take(s->model->turn);
   if (gen_job_finish(s->job) == GEN_GOING) s->stopped = true;
-  report(s, &g);
+  report(s, g);
+  if (!st) st = api_rule_check(s, g->finish, err);
+  s->held = s->rule.hold;
+  s->ruled = s->rule.rule != NULL;
   gen_job_free(s->job);
   s->job = NULL;
+  api_rule_close(s);
   os_turn_give(s->model->turn);
-  if (s->chat && answered) api_session_keep(s, !st && is_whole(s, &g));
-  if (!st && answered && s->chat)
-    st = api_session_append(s, BASE_LITERAL("assistant"), (base_slice){s->answer.ptr, s->answer.len}, err);
-  if (!st && out != NULL) st = api_give_struct(out, &g, sizeof g, "generated", err);
   return st;
 }
 
+/* Puts the answer where it belongs: to the caller whose rule held it back, and among the messages. */
+static base_status hand_over(mn_session *s, const mn_generated *g, base_error *err) {
+  mn_token t = {.size = sizeof t, .id = UINT32_MAX, .text = g->text, .text_len = g->text_len};
+  if (s->held && s->options.token != NULL) (void)s->options.token(s->options.ctx, &t);
+  if (!s->chat) return BASE_OK;
+  api_session_keep(s, is_whole(s, g));
+  return api_session_append(s, BASE_LITERAL("assistant"), (base_slice){g->text, g->text_len}, err);
+}
+
+static base_status attempt(mn_session *s, const mn_generate_options *o, mn_generated *g, base_error *err) {
+  base_status st = start(s, o, false, err);
+  if (st) return st;
+  run(s);
+  return end(s, g, err);
+}
+
+/* ---- a second attempt ---- */
+
+static void complain(base_buf *out, const base_error *why) {
+  base_buf_printf(out, "That does not fit: %s%s%s. Answer again.", why->where, why->where[0] != '\0' ? ": " : "",
+                  why->text);
+}
+
+/* Behind a text: the answer, what is wrong with it, and the text's place to go on from again. */
+static base_status retry_text(mn_session *s, mn_generate_options *o, const base_error *why, mn_generated *g,
+                              base_error *err) {
+  base_buf text = {.allocator = &s->model->bound.bounded};
+  base_buf_add(&text, o->prompt, o->prompt_len > 0 ? o->prompt_len : strlen(o->prompt));
+  base_buf_add(&text, s->answer.ptr, s->answer.len);
+  base_buf_putc(&text, '\n');
+  complain(&text, why);
+  base_buf_putc(&text, '\n');
+  o->prompt = text.ptr;
+  o->prompt_len = text.len;
+  base_status st = text.failed ? API_OUT_OF_MEMORY(err, "prompt") : attempt(s, o, g, err);
+  base_buf_free(&text);
+  return st;
+}
+
+/* As two messages that are taken out afterwards. */
+static base_status retry_chat(mn_session *s, mn_generate_options *o, const base_error *why, mn_generated *g,
+                              base_error *err) {
+  base_buf text = {.allocator = &s->model->bound.bounded};
+  size_t before = s->n_messages;
+  complain(&text, why);
+  base_status st = text.failed ? API_OUT_OF_MEMORY(err, "prompt") : BASE_OK;
+  if (!st) st = api_session_append(s, BASE_LITERAL("assistant"), (base_slice){s->answer.ptr, s->answer.len}, err);
+  if (!st) st = api_session_append(s, BASE_LITERAL("user"), (base_slice){text.ptr, text.len}, err);
+  if (!st) st = attempt(s, o, g, err);
+  mn_session_remove(s, before, s->n_messages - before);
+  base_buf_free(&text);
+  return st;
+}
+
+static base_status retry(mn_session *s, const mn_generate_options *given, const base_error *why, mn_generated *g,
+                         base_error *err) {
+  mn_generate_options o;
+  mn_generate_options_init(&o);
+  base_status st = api_take_struct(&o, sizeof o, given, "generate options", err);
+  if (st) return st;
+  o.seed++;
+  st = o.prompt != NULL ? retry_text(s, &o, why, g, err) : retry_chat(s, &o, why, g, err);
+  g->attempts = 2;
+  return st;
+}
+
+/* ---- the calls ---- */
+
 int mn_generate(mn_session *s, const mn_generate_options *o, mn_generated *out, mn_error *error) {
   base_error err = {0};
-  base_status st = start(s, o, false, &err);
-  if (!st) {
-    run(s);
-    st = end(s, out, true, &err);
+  mn_generated g;
+  mn_generated_init(&g);
+  base_status st = attempt(s, o, &g, &err);
+  if (st == BASE_EMISMATCH && s->ruled && s->held) {
+    base_error why = err;
+    err = (base_error){0};
+    st = retry(s, o, &why, &g, &err);
+  }
+  if (!st) st = hand_over(s, &g, &err);
+  if (g.finish != 0 && out != NULL) {
+    base_status given = api_give_struct(out, &g, sizeof g, "generated", st ? NULL : &err);
+    if (!st) st = given;
   }
   return api_result(st, &err, error);
 }
 
 int mn_session_prepare(mn_session *s, const mn_generate_options *o, mn_generated *out, mn_error *error) {
   base_error err = {0};
+  mn_generated g;
   base_status st = start(s, o, true, &err);
   if (!st) {
     run(s);
-    st = end(s, out, false, &err);
+    st = end(s, &g, &err);
   }
+  if (!st && out != NULL) st = api_give_struct(out, &g, sizeof g, "generated", &err);
   return api_result(st, &err, error);
 }
 
@@ -323,7 +405,10 @@ bool mn_generate_done(const mn_session *s) { return s->job == NULL || s->over ||
 
 int mn_generate_end(mn_session *s, mn_generated *out, mn_error *error) {
   base_error err = {0};
-  base_status st = end(s, out, true, &err);
+  mn_generated g;
+  base_status st = end(s, &g, &err);
   s->stepped = false;
+  if (!st) st = hand_over(s, &g, &err);
+  if (!st && out != NULL) st = api_give_struct(out, &g, sizeof g, "generated", &err);
   return api_result(st, &err, error);
 }

@@ -205,6 +205,7 @@ int mn_model_open(mn_model **out, const char *path, const mn_model_options *give
 void mn_model_close(mn_model *m) {
   if (m == NULL) return;
   base_allocator under = m->bound.under;
+  mask_vocab_close(m->mask);
   chat_template_close(m->chat);
   gen_engine_close(m->gen);
   lm_cache_close(m->lm.cache);

@@ -7,9 +7,11 @@
 
 #include "api/api.h"
 #include "chat/chat.h"
+#include "constrain/constrain.h"
 #include "gen/gen.h"
 #include "gguf/gguf.h"
 #include "lm/lm.h"
+#include "mask/mask.h"
 #include "tok/tok.h"
 
 /* An allocator that refuses what would exceed a limit. */
@@ -28,6 +30,7 @@ struct mn_model {
   gen_engine *gen;
   chat_template *chat;   /* NULL: none that can be used; chat_error says why */
   base_error chat_error;
+  mask_vocab *mask;      /* made when the first rule comes; under the turn */
   os_turn *turn;         /* around everything that touches gen or lm */
   tok_scratch scratch;   /* under the turn */
   mn_session *sessions;  /* all that are open; the list changes under the turn */
@@ -56,6 +59,14 @@ typedef struct api_mark {
 /* Events of one delivery: copied under the turn, handed to callbacks outside. */
 enum { API_MAX_EVENTS = 64, API_MAX_PATH = 1024 };
 
+/* What an answer has to be. */
+typedef struct api_rule {
+  mask_rule *rule; /* NULL: none */
+  mask_run *run;
+  constrain_schema *schema; /* NULL for other kinds of rules */
+  bool hold;                /* nothing is shown before all is checked */
+} api_rule;
+
 struct mn_session {
   mn_model *model;
   mn_session *next;
@@ -77,8 +88,10 @@ struct mn_session {
   mn_generate_options options; /* callbacks and flags; its strings are not looked at any more */
   bool stepped, chat, over;    /* by mn_model_step; from the messages; all was delivered */
   bool stopped;                /* a callback said no */
+  bool ruled, held;            /* the last answer was under a rule; was not shown yet */
   bool tokens_lost;            /* answer_ids is not all of the answer */
   uint32_t progress;           /* last told */
+  api_rule rule;
   char cache[API_MAX_PATH];    /* where the prompt's cache still has to be written; "" for nowhere */
   base_error cache_error;
   gen_event events[API_MAX_EVENTS];
@@ -97,6 +110,13 @@ void api_session_keep(mn_session *s, bool whole);
 base_status api_session_append(mn_session *s, base_slice role, base_slice content, base_error *err);
 /* Text as tokens behind those of `ids`, with what the vocabulary wants in front. */
 base_status api_model_encode(mn_model *m, tok_scratch *scratch, const tok_input *in, api_ids *ids, base_error *err);
+
+/* rule.c */
+base_status api_rule_compile(mn_session *s, const mn_generate_options *o, base_error *err);
+base_status api_rule_start(mn_session *s, base_error *err); /* under the turn */
+void api_rule_close(mn_session *s);                         /* under the turn */
+/* BASE_OK when the answer is complete and fits. */
+base_status api_rule_check(mn_session *s, mn_finish finish, base_error *err);
 
 bool api_ids_reserve(api_ids *ids, size_t room, const base_allocator *a); /* room for so many in all */
 void api_ids_free(api_ids *ids, const base_allocator *a);

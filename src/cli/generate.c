@@ -6,18 +6,21 @@
 
 #include "cli/cli.h"
 
-enum { MAX_PROMPT = 64 << 20, DEFAULT_TOKENS = 256 };
+enum { MAX_PROMPT = 64 << 20, MAX_SCHEMA = 64 << 20, DEFAULT_TOKENS = 256 };
 
 typedef struct generating {
   cli_model model;
   const char *prompt, *prompt_file, *system;
   bool json, chat, raw, special, ignore_end, shift, quiet;
   uint64_t logprobs, deadline_ms;
+  const char *schema_file, *regex;
+  base_buf schema;
   bool wants_logprobs;
   cli_list stops;
   /* running */
   cli_bar bar;
   base_buf tokens; /* JSON, with --logprobs */
+  bool shown;      /* text is on stdout */
 } generating;
 
 /* ---- the prompt ---- */
@@ -53,6 +56,17 @@ static int read_prompt(const generating *g, const cli_list *words, base_buf *out
   return CLI_GO;
 }
 
+static int read_schema(generating *g) {
+  base_error err = {0};
+  if (g->schema_file != NULL && g->regex != NULL)
+    return cli_usage("generate", "--schema and --regex exclude each other", NULL);
+  if (g->schema_file == NULL) return CLI_GO;
+  if (os_read_file(g->schema_file, MAX_SCHEMA, &g->schema, &err) != BASE_OK) return fail_reading(err.where, err.text);
+  if (g->schema.len == 0 || strlen(g->schema.ptr) != g->schema.len)
+    return fail_reading(g->schema_file, "this file is empty or no text");
+  return CLI_GO;
+}
+
 /* ---- output ---- */
 
 static void put_prob(base_buf *b, uint32_t id, base_slice text, float logprob) {
@@ -79,6 +93,7 @@ static bool on_token(void *ctx, const mn_token *t) {
   if (t->has_logprob) add_logprobs(&g->tokens, t);
   if (!g->json) {
     cli_put_text((base_slice){t->text, t->text_len});
+    g->shown |= t->text_len > 0;
     if (t->text_len > 0 && fflush(stdout) != 0) return false; /* nobody reads any more */
   }
   return !os_interrupted();
@@ -96,7 +111,8 @@ static void put_json(const generating *g, const mn_generated *r) {
   base_buf_json(&b, (base_slice){r->text, r->text_len});
   base_buf_printf(&b, ",\"finish\":\"%s\",\"prompt_tokens\":%u,\"cached_tokens\":%u,\"generated_tokens\":%u",
                   r->finish_name, r->prompt_tokens, r->cached_tokens, r->generated_tokens);
-  base_buf_printf(&b, ",\"drafted_tokens\":%u,\"accepted_tokens\":%u", r->drafted_tokens, r->accepted_tokens);
+  base_buf_printf(&b, ",\"drafted_tokens\":%u,\"accepted_tokens\":%u,\"forced_tokens\":%u,\"attempts\":%u",
+                  r->drafted_tokens, r->accepted_tokens, r->forced_tokens, r->attempts);
   base_buf_printf(&b, ",\"timings_us\":{\"prompt\":%llu,\"generate\":%llu}", (unsigned long long)r->prompt_us,
                   (unsigned long long)r->generate_us);
   if (g->wants_logprobs) base_buf_printf(&b, ",\"tokens\":[%s]", g->tokens.len > 0 ? g->tokens.ptr : "");
@@ -114,6 +130,8 @@ static void put_summary(const mn_generated *r) {
   fprintf(stderr, " in %.1f ms, %.0f/s; %u generated in %.1f ms, %.1f/s", (double)r->prompt_us / 1000.0,
           per_second(fresh, r->prompt_us), r->generated_tokens, (double)r->generate_us / 1000.0,
           per_second(later, r->generate_us));
+  if (r->forced_tokens > 0) fprintf(stderr, ", %u of them without a choice", r->forced_tokens);
+  if (r->attempts > 1) fputs("; the first answer did not fit", stderr);
   if (r->drafted_tokens > 0) fprintf(stderr, "; %u of %u guesses right", r->accepted_tokens, r->drafted_tokens);
   fprintf(stderr, "; ended by %s\n", r->finish_name);
 }
@@ -148,13 +166,19 @@ static int generate(generating *g, mn_model *m, const base_buf *prompt) {
   o.shift = g->shift;
   o.logprobs = g->wants_logprobs;
   o.n_top = (uint32_t)g->logprobs;
+  o.regex = g->regex;
+  if (g->schema_file != NULL) o.schema = g->schema.ptr;
   o.deadline_ms = (uint32_t)g->deadline_ms;
   o.token = on_token;
   o.progress = on_progress;
   o.ctx = g;
   g->bar = cli_bar_start("reading");
   int status = set_messages(g, s, prompt, &o);
-  if (status == CLI_GO && cli_model_generate(s, &o, &r, &err) != MN_OK) status = cli_fail(&err);
+  if (status == CLI_GO && cli_model_generate(s, &o, &r, &err) != MN_OK) {
+    if (g->shown) puts("");
+    (void)fflush(stdout);
+    status = cli_fail(&err);
+  }
   cli_bar_clear(&g->bar);
   if (status == CLI_GO) {
     if (g->json) put_json(g, &r);
@@ -188,7 +212,7 @@ int cli_generate(int argc, char **argv) {
   cli_list words;
   base_buf prompt = {0};
   mn_model *m = NULL;
-  cli_option options[CLI_MODEL_OPTIONS + 16];
+  cli_option options[CLI_MODEL_OPTIONS + 20];
   size_t n = cli_model_options(&g.model, "generate", options);
   g.model.max_tokens = DEFAULT_TOKENS;
   const cli_option more[] = {
@@ -199,6 +223,8 @@ int cli_generate(int argc, char **argv) {
       {"--raw", CLI_SWITCH, &g.raw, NULL, "the prompt is text as it is (the default)"},
       {"--special", CLI_SWITCH, &g.special, NULL, "names of control tokens in the prompt are those tokens"},
       {"--stop", CLI_LIST, &g.stops, "TEXT", "end before this text; may be given up to 16 times"},
+      {"--schema", CLI_TEXT, &g.schema_file, "FILE", "the answer is a JSON document that fits this JSON Schema"},
+      {"--regex", CLI_TEXT, &g.regex, "R", "the answer matches this regular expression (ECMA-262)"},
       {"--ignore-end", CLI_SWITCH, &g.ignore_end, NULL, "go on when the model ends its answer"},
       {"--shift", CLI_SWITCH, &g.shift, NULL, "when the context is full, forget its older half and go on"},
       {"--deadline-ms", CLI_NUMBER, &g.deadline_ms, "MS", "end after so long"},
@@ -212,10 +238,12 @@ int cli_generate(int argc, char **argv) {
   if (status == CLI_GO) status = check(&g, logprobs);
   if (status == CLI_GO && g.model.file == NULL) status = cli_usage("generate", "-m FILE says which model", NULL);
   if (status == CLI_GO) status = read_prompt(&g, &words, &prompt);
+  if (status == CLI_GO) status = read_schema(&g);
   if (status == CLI_GO) os_catch_interrupts();
   if (status == CLI_GO) status = cli_model_open(&g.model, &m);
   if (status == CLI_GO) status = generate(&g, m, &prompt);
   mn_model_close(m);
   base_buf_free(&prompt);
+  base_buf_free(&g.schema);
   return status;
 }

@@ -13,6 +13,7 @@ static void carve(gen_engine *e, base_arena *arena) {
   e->slots = base_arena_take(arena, b->sequences, sizeof *e->slots);
   e->batch = base_arena_take(arena, e->max_batch, sizeof *e->batch);
   e->logits = base_arena_take(arena, e->max_rows, b->vocab * sizeof *e->logits);
+  e->mask = base_arena_take(arena, (b->vocab + 31) / 32, sizeof *e->mask);
   for (uint32_t i = 0; i < b->sequences; i++) {
     uint32_t *tokens = base_arena_take(arena, b->context, sizeof *tokens);
     if (arena->block != NULL && !arena->overflow) e->slots[i] = (gen_slot){.tokens = tokens};
@@ -52,6 +53,7 @@ base_status gen_engine_open(gen_engine **out, const gen_backend *b, const tok_vo
   e->allocator = o->allocator != NULL ? *o->allocator : *base_allocator_libc();
   e->backend = *b;
   e->vocab = vocab;
+  e->scratch.allocator = &e->allocator;
   e->options = *o;
   base_status st = open_parts(e, err);
   if (st) gen_engine_close(e);
@@ -63,6 +65,7 @@ void gen_engine_close(gen_engine *e) {
   if (e == NULL) return;
   base_allocator a = e->allocator;
   gen_sampler_free(e->sampler);
+  tok_scratch_free(&e->scratch);
   base_free(&a, e->block, e->block_bytes);
   base_free(&a, e, sizeof *e);
 }

@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "cpu/cpu.h"
 #include "lm/lm.h"
+#include "mask/mask.h"
 #include "tok/tok.h"
 
 /* ---- choosing a token ---- */
@@ -164,7 +165,7 @@ typedef enum gen_finish {
   GEN_CONTEXT,   /* no room for another token */
   GEN_CANCELLED,
   GEN_DEADLINE,
-  GEN_FAILED     /* gen_job_status says why */
+  GEN_FAILED     /* gen_job_status says why; BASE_EMISMATCH: the rule led to a dead end */
 } gen_finish;
 
 typedef struct gen_request {
@@ -184,12 +185,17 @@ typedef struct gen_request {
   bool shift;
   uint32_t keep;
   uint64_t deadline_ns;    /* on os_monotonic_ns; 0: none */
+  /* The answer is what a rule allows, from its first byte on: other tokens are masked, the model may only end where the
+   * text is complete, and tokens that the rule leaves no choice about are put in without asking the model (unless
+   * log-probabilities are wanted). Borrowed; at the empty text. NULL: free text. */
+  mask_run *rule;
   const atomic_bool *cancel; /* set by any thread: the job is over within one token; NULL: none */
 } gen_request;
 
 typedef struct gen_stats {
   uint32_t prompt, cached; /* tokens; cached ones were not read again */
   uint32_t generated;      /* an end token counts */
+  uint32_t forced;         /* of these, put in by the rule */
   uint32_t drafted, accepted;
   uint32_t shifts;
   uint64_t wait_ns, prompt_ns, generate_ns; /* until admitted; until the first token; from then on */

@@ -6,8 +6,9 @@
 #include "os/os.h"
 
 /* EVENTS: that a job can hold. STEP_EVENTS: that one step can make; a job with less room is left out.
- * FEW: so many unread tokens are read at once, before the prompts of others. DRAFT: longest guess. */
-enum { GEN_EVENTS = 64, GEN_STEP_EVENTS = 32, GEN_FEW = 32, GEN_DRAFT = 16 };
+ * FEW: so many unread tokens are read at once, before the prompts of others. DRAFT: longest guess.
+ * FORCED: most tokens that a rule puts in at once. */
+enum { GEN_EVENTS = 64, GEN_STEP_EVENTS = 32, GEN_FEW = 32, GEN_DRAFT = 16, GEN_FORCED = GEN_STEP_EVENTS - GEN_DRAFT - 1 };
 
 /* A sequence of the cache. tokens[0 .. length of the sequence) are in it, the rest of tokens[0 .. n) not yet.
  */
@@ -55,6 +56,8 @@ struct gen_engine {
   const tok_vocab *vocab;
   gen_options options;
   gen_sampler *sampler;
+  uint32_t *mask;      /* [vocab / 32 rounded up] a rule's mask with the end tokens */
+  tok_scratch scratch; /* for what a rule forces */
   gen_job *jobs; /* all that are not over, in the order of arrival */
   uint64_t clock;
   void *block;
@@ -75,6 +78,17 @@ gen_slot *gen_slot_idle(gen_engine *e, const gen_slot *but);
 bool gen_job_admit(gen_job *j);                                   /* false: no idle slot */
 void gen_job_end(gen_job *j, gen_finish why); /* gives the slot back, flushes the text; once */
 base_status gen_job_fail(gen_job *j, base_status code, const char *where, const char *text); /* gives `code` */
+
+/* rule.c */
+/* The mask for the next token; NULL without a rule, or when the job failed. */
+const uint32_t *gen_rule_mask(gen_job *j);
+/* Takes a drawn token; ends the job when nothing may follow. */
+void gen_rule_take(gen_job *j, uint32_t token);
+/* Puts in what must follow. */
+void gen_rule_force(gen_job *j);
+
+/* step.c */
+void gen_accept(gen_job *j, uint32_t token, const gen_logprobs *logprobs); /* a token becomes part of the answer */
 
 /* emit.c */
 void gen_emit(gen_job *j, uint32_t token, const gen_logprobs *logprobs); /* may end the job: stop string */

@@ -145,16 +145,17 @@ static void note_first_token(gen_job *j) {
   j->since_ns = now;
 }
 
-/* A drawn token becomes part of the answer. */
-static void accept(gen_job *j, uint32_t token, const gen_logprobs *logprobs) {
+void gen_accept(gen_job *j, uint32_t token, const gen_logprobs *logprobs) {
   gen_slot *s = j->slot;
   if (j->stats.generated++ == 0) note_first_token(j);
   s->tokens[s->n++] = token;
-  if (!j->request.ignore_end && tok_vocab_is_eog(j->engine->vocab, token)) {
+  bool may_end = !j->request.ignore_end || j->request.rule != NULL;
+  if (may_end && tok_vocab_is_eog(j->engine->vocab, token)) {
     gen_job_end(j, GEN_STOP);
     return;
   }
   gen_emit(j, token, logprobs);
+  if (j->finish == GEN_GOING && j->request.rule != NULL) gen_rule_take(j, token);
   if (j->finish != GEN_GOING) return;
   if (j->stats.generated == j->request.max_tokens) gen_job_end(j, GEN_LENGTH);
   else if (s->n == j->engine->backend.context && !shift(j)) gen_job_end(j, GEN_CONTEXT);
@@ -164,7 +165,9 @@ static uint32_t sample_row(gen_job *j, uint32_t row, gen_logprobs *logprobs) {
   gen_engine *e = j->engine;
   const gen_slot *s = j->slot;
   float *logits = e->logits + (j->first_row + row) * e->backend.vocab;
-  return gen_sample(e->sampler, logits, NULL, &j->request.sampling, s->tokens, s->n, j->stats.generated, logprobs);
+  const uint32_t *mask = gen_rule_mask(j);
+  if (j->finish != GEN_GOING) return GEN_NO_TOKEN;
+  return gen_sample(e->sampler, logits, mask, &j->request.sampling, s->tokens, s->n, j->stats.generated, logprobs);
 }
 
 /* Draws from row after row while the guess behind it comes true; what the cache holds of the rest of the guess
@@ -176,15 +179,16 @@ static void write_tokens(gen_job *j) {
     gen_logprobs logprobs = {.n = j->request.n_logprobs};
     uint32_t token = sample_row(j, row, j->request.logprobs ? &logprobs : NULL);
     if (token == GEN_NO_TOKEN) {
-      (void)gen_job_fail(j, BASE_EFORMAT, "model", "it gave no number for any token; its weights may be damaged");
+      if (j->finish == GEN_GOING) (void)gen_job_fail(j, BASE_EFORMAT, "model", "it gave no number for any token; its weights may be damaged");
       break;
     }
     bool as_guessed = row < j->n_draft && token == j->draft[row];
     accepted += as_guessed;
-    accept(j, token, j->request.logprobs ? &logprobs : NULL);
+    gen_accept(j, token, j->request.logprobs ? &logprobs : NULL);
     if (!as_guessed || j->finish != GEN_GOING || j->stats.shifts > shifts) break;
   }
   learn_from_guess(j, accepted);
+  if (j->finish == GEN_GOING && j->request.rule != NULL && !j->request.logprobs) gen_rule_force(j);
   if (j->n_draft > 0 && b->length(b->ctx, sequence) > before + accepted)
     b->truncate(b->ctx, sequence, before + accepted);
 }
