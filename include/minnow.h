@@ -114,6 +114,11 @@ typedef struct mn_request {
   const char *task; /* "action"; "text": an answer in words; "extract": a document that fits `schema`. NULL: action */
   const char *instructions; /* text, extract: the app's own words to a model; NULL: none */
   const char *schema;       /* extract: JSON Schema of the document */
+  /* What the request is about: a screen, a document, a message. Always data: it chooses no action, and models are told
+   * to follow nothing in it. One that tries to steer the assistant has the request refused (reason "injection"); a
+   * request that has one is not saved for later. NULL: none */
+  const char *context;
+  size_t context_len; /* 0: context is terminated */
 } mn_request;
 
 MN_API void mn_request_init(mn_request *r);

@@ -222,12 +222,13 @@ static base_status find_pack(const mn_engine *mn, const char *name, const pack *
 }
 
 /* With a given time everything is reproducible, the id too; otherwise it is random. */
-static void make_id(const mn_engine *mn, const mn_request *r, base_slice text, char out[17]) {
+static void make_id(const mn_engine *mn, const mn_request *r, base_slice text, base_slice context, char out[17]) {
   uint64_t id;
   if (r->now != NULL) {
     const char *open_pack = r->pack != NULL ? r->pack : "";
     id = base_hash(mn->versions_hash, text.ptr, text.len);
     id = base_hash(id, "", 1);
+    if (context.len > 0) id = base_hash(id, context.ptr, context.len);
     id = base_hash(id, open_pack, strlen(open_pack) + 1);
     id = base_hash(id, r->now, strlen(r->now));
   } else {
@@ -246,6 +247,7 @@ static base_status read_task(const mn_request *r, handoff_request *out, base_err
     return base_fail(err, BASE_EARGUMENT, "schema", "an extraction has a schema, and nothing else has");
   out->instructions = base_slice_of(r->instructions);
   out->schema = base_slice_of(r->schema);
+  out->context = (base_slice){r->context, r->context ? r->context_len ? r->context_len : strlen(r->context) : 0};
   return BASE_OK;
 }
 
@@ -264,7 +266,7 @@ static base_status answer(mn_engine *mn, const mn_request *given, mn_outcome **o
   handoff_request request = {.id = id, .text = text, .open_pack = open_pack, .now = &now};
   st = read_task(&r, &request, err);
   if (st) return st;
-  make_id(mn, &r, text, id);
+  make_id(mn, &r, text, request.context, id);
   st = api_house_run(mn, &request, err);
   return st ? st : api_make_outcome(mn, id, out, err);
 }

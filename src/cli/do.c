@@ -34,11 +34,11 @@ static int answer(mn_engine *mn, mn_request *r, const base_buf *text, bool json)
   return CLI_DONE;
 }
 
-static int read_schema(const char *path, base_buf *out, mn_request *r) {
+static int read_whole(const char *path, base_buf *out, const char **text) {
   base_error err = {0};
   mn_error said = {0};
   if (os_read_file(path, MAX_INPUT, out, &err) == BASE_OK) {
-    r->schema = out->ptr != NULL ? out->ptr : "";
+    *text = out->ptr != NULL ? out->ptr : "";
     return CLI_GO;
   }
   said.code = (int)err.code;
@@ -55,10 +55,10 @@ static void warn_policy(const mn_engine *mn) {
 
 int cli_do(int argc, char **argv) {
   cli_house house = {0};
-  const char *schema = NULL;
+  const char *schema = NULL, *context = NULL;
   bool json = false;
   cli_list words;
-  base_buf text = {0}, schema_text = {0};
+  base_buf text = {0}, schema_text = {0}, context_text = {0};
   mn_engine *mn = NULL;
   mn_request r;
   mn_request_init(&r);
@@ -68,17 +68,21 @@ int cli_do(int argc, char **argv) {
       CLI_HOUSE_OPTIONS(house),
       {"--task", CLI_TEXT, &r.task, "TASK", "action (the default), text: an answer, extract: a document"},
       {"--schema", CLI_TEXT, &schema, "FILE", "JSON Schema of the document to extract"},
+      {"--context", CLI_TEXT, &context, "FILE", "a screen or document that the request is about: data, no orders"},
       {"--instructions", CLI_TEXT, &r.instructions, "TEXT", "the app's own words to a model"},
       {"--json", CLI_SWITCH, &json, NULL, "the answer as one JSON object (docs/do.md)"},
   };
   int status = cli_parse("do", options, sizeof options / sizeof options[0], argc, argv, &words);
   if (status == CLI_GO) status = read_text(&words, &text);
-  if (status == CLI_GO && schema != NULL) status = read_schema(schema, &schema_text, &r);
+  if (status == CLI_GO && schema != NULL) status = read_whole(schema, &schema_text, &r.schema);
+  if (status == CLI_GO && context != NULL) status = read_whole(context, &context_text, &r.context);
+  r.context_len = context_text.len;
   if (status == CLI_GO) status = cli_open_engine(&mn, &house);
   if (status == CLI_GO) status = answer(mn, &r, &text, json);
   if (mn != NULL) warn_policy(mn);
   cli_close_engine(mn, &house);
   base_buf_free(&schema_text);
+  base_buf_free(&context_text);
   base_buf_free(&text);
   return status;
 }

@@ -1,7 +1,8 @@
 /* A request's whole way, a stage at a time. Each arrow has its function; each stage ends by naming the next.
  *
  *   GUARD ------- guard_stage: no request ---------------------------> error
- *     |             steers the assistant, a refused domain -----------> RECORD (refuse)
+ *     |             steers the assistant (itself, or the screen or document it comes with), a refused domain -> RECORD
+ *     |             (refuse)
  *     |             taken from the queue -----------------------------> CLEAN
  *     v
  *   LOCAL ------- local_stage: actions by the packs (loop.c has their own picture, with the repair and the
@@ -52,10 +53,10 @@ struct handoff_flow {
   bool has_draft;     /* the device has something to offer, if unsure */
   float draft_confidence;
   handoff_reason why_cloud; /* why the device did not answer */
-  char complaint[200]; /* what the answer before did not fit */
+  char complaint[360]; /* what the answer before did not fit; as much as an error holds */
   base_buf draft;      /* the device's text */
   guard_vault *vault;
-  guard_clean *clean, *clean_complaint;
+  guard_clean *clean, *clean_context, *clean_complaint;
   cloud_answer said;
 };
 
@@ -86,6 +87,7 @@ base_status handoff_flow_new(handoff_flow **out, const base_allocator *a, base_e
 static void forget(handoff_flow *f) {
   cloud_answer_free(&f->said);
   guard_clean_free(f->clean);
+  guard_clean_free(f->clean_context);
   guard_clean_free(f->clean_complaint);
   guard_vault_free(f->vault);
   base_buf_free(&f->draft);
@@ -135,6 +137,8 @@ static bool steers(handoff_flow *f, base_error *err, base_status *st) {
   guard_attack attack = {0};
   if (f->m.guard == NULL) return false;
   *st = guard_injection(f->m.guard, f->r.text, GUARD_FROM_USER, f->r.instructions, &attack, err);
+  if (*st == BASE_OK && !attack.found && f->r.context.len > 0)
+    *st = guard_injection(f->m.guard, f->r.context, GUARD_FROM_OUTSIDE, f->r.instructions, &attack, err);
   return *st == BASE_OK && attack.found;
 }
 
@@ -202,6 +206,7 @@ static base_status local_action(handoff_flow *f, base_error *err) {
 
 static base_status local_text(handoff_flow *f, base_error *err) {
   handoff_writing w = {.text = f->r.text,
+                       .context = f->r.context,
                        .instructions = f->r.instructions,
                        .schema = f->r.schema,
                        .complaint = base_slice_of(f->complaint),
@@ -245,8 +250,11 @@ static base_status fits(const handoff_flow *f, base_slice value, base_error *err
   return st == BASE_EFORMAT ? BASE_EMISMATCH : st;
 }
 
+/* A sentence that was cut may end in half a value, which no rule knows any more: then only the place is told. */
 static void complain(handoff_flow *f, const base_error *misfit) {
-  base_format(f->complaint, sizeof f->complaint, "%s: %s", misfit->where, misfit->text);
+  bool whole = strlen(misfit->text) + 1 < sizeof misfit->text && strlen(misfit->where) + 1 < sizeof misfit->where;
+  base_format(f->complaint, sizeof f->complaint, "%s%s%s", whole ? misfit->where : "it", whole ? ": " : "",
+              whole ? misfit->text : " does not fit");
 }
 
 /* The app's check of actions that the packs drafted: one that does not pass is not acted on. */
@@ -343,6 +351,8 @@ static base_status clean_stage(handoff_flow *f, base_error *err) {
   f->vault = guard_vault_new(&f->allocator);
   if (f->vault == NULL) return base_fail(err, BASE_ENOMEM, "request", "no memory for what is redacted");
   base_status st = guard_clean_make(f->m.guard, f->r.text, &f->m.policy->personal, f->vault, &f->clean, &kept, &why);
+  if (!st && f->r.context.len > 0)
+    st = guard_clean_make(f->m.guard, f->r.context, &f->m.policy->personal, f->vault, &f->clean_context, &kept, &why);
   if (st == BASE_EMISMATCH) {
     char text[160];
     base_format(text, sizeof text, "This needs the cloud, and it holds a %s that may not leave this device.",
@@ -389,10 +399,14 @@ static void account(handoff_flow *f) {
 
 static base_status ask_cloud(handoff_flow *f, const base_buf *instructions, const base_buf *tools,
                              uint32_t deadline_ms, base_error *err) {
-  cloud_message messages[2] = {{CLOUD_USER, f->clean}, {CLOUD_USER, f->clean_complaint}};
+  const guard_clean *texts[] = {f->clean, f->clean_context, f->clean_complaint};
+  cloud_message messages[3];
+  size_t n = 0;
+  for (size_t i = 0; i < 3; i++)
+    if (texts[i] != NULL) messages[n++] = (cloud_message){CLOUD_USER, texts[i]};
   cloud_question q = {.instructions = {instructions->ptr, instructions->len},
                       .messages = messages,
-                      .n_messages = f->clean_complaint ? 2 : 1,
+                      .n_messages = n,
                       .tools = {tools->ptr, tools->len},
                       .schema = f->r.schema,
                       .max_tokens = f->m.policy->max_tokens,
@@ -465,7 +479,7 @@ static base_status take_text(handoff_flow *f, base_error *err) {
 /* Puts what was wrong into a second question. The complaint quotes what the service said, with values put back, so
  * it is cleaned like everything else. */
 static base_status ask_again(handoff_flow *f, const base_error *misfit, base_error *err) {
-  char text[320];
+  char text[sizeof f->complaint + 64];
   complain(f, misfit);
   base_format(text, sizeof text, "The last answer did not fit (%s). Answer again.", f->complaint);
   guard_clean_free(f->clean_complaint);
@@ -511,8 +525,9 @@ static base_status save(handoff_flow *f, base_error *err) {
   return st;
 }
 
-/* Whether asking again later can help. */
+/* Whether asking again later can help: a screen is gone then. */
 static bool worth_saving(const handoff_flow *f) {
+  if (f->r.context.len > 0) return false;
   return f->why_cloud == HANDOFF_REASON_OFFLINE || f->why_cloud == HANDOFF_REASON_TIMEOUT ||
          f->why_cloud == HANDOFF_REASON_CLOUD_FAILED || f->why_cloud == HANDOFF_REASON_OVER_BUDGET;
 }

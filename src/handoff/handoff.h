@@ -79,7 +79,7 @@ base_status handoff_run(handoff_loop *l, base_slice text, const pack *open_pack,
 /* A language model on this device. Writes an answer, or a JSON document that fits `schema`, with the calibrated
  * probability that it is right. `complaint`: what was wrong with the try before, or empty. */
 typedef struct handoff_writing {
-  base_slice text, instructions, schema, complaint;
+  base_slice text, context, instructions, schema, complaint; /* context: of a request */
   uint32_t max_tokens, deadline_ms;
 } handoff_writing;
 typedef struct handoff_writer {
@@ -126,6 +126,8 @@ typedef struct handoff_request {
   const pack *open_pack;         /* actions: as handoff_run */
   const value_datetime *now;     /* the same */
   base_slice instructions, schema; /* text and extraction: the app's own words; the answer's JSON Schema */
+  base_slice context; /* a screen or a document that the request is about, or empty. Data and never orders: packs do
+                         not see it, models get it as a message of its own, one that steers is an incident */
   bool deferred;                 /* taken from the queue: goes straight to the cloud, is not saved again */
 } handoff_request;
 

@@ -1,0 +1,100 @@
+/* What the loop costs around its models: a request's time without the gate's and the packs', the guard on 200 characters,
+ * and what a ledger adds to the request's way. CSV: figure, unit, min, median, p99, runs. Run from the root of the tree. */
+#include "flow_house.h"
+
+enum { ROUNDS = 20, MAX_LINES = 256, MAX_TIMES = MAX_LINES * ROUNDS };
+
+static int by_size(const void *pa, const void *pb) {
+  const double *a = pa, *b = pb;
+  return *a < *b ? -1 : *a > *b;
+}
+
+static void report(const char *what, double *us, size_t n) {
+  if (n == 0) return;
+  qsort(us, n, sizeof *us, by_size);
+  printf("%s,us,%.3f,%.3f,%.3f,%zu\n", what, us[0], us[n / 2], us[n * 99 / 100], n);
+}
+
+static size_t read_lines(char lines[MAX_LINES][512]) {
+  FILE *f = fopen("examples/requests.txt", "r");
+  size_t n = 0;
+  while (f != NULL && n < MAX_LINES && fgets(lines[n], sizeof lines[n], f) != NULL) {
+    lines[n][strcspn(lines[n], "\r\n")] = '\0';
+    if (lines[n][0] != '\0' && lines[n][0] != '#') n++;
+  }
+  if (f != NULL) fclose(f);
+  return n;
+}
+
+/* One request to its end, in microseconds. */
+static double ask(house *h, handoff_flow *f, const char *text, bool with_ledger, const handoff_outcome **out) {
+  handoff_means m = means_of(h);
+  handoff_request r = request_of(POLICY_ACTION, text);
+  base_error err = {0};
+  static unsigned long number;
+  char id[24];
+  base_format(id, sizeof id, "b-%lu", number++);
+  r.id = id;
+  if (!with_ledger) m.ledger = NULL;
+  uint64_t start = os_monotonic_ns();
+  handoff_flow_start(f, &m, &r);
+  while (handoff_flow_at(f) != HANDOFF_AT_END && handoff_flow_step(f, &err) == BASE_OK) {
+  }
+  double us = (double)(os_monotonic_ns() - start) * 1e-3;
+  *out = &handoff_flow_result(f)->out;
+  return us;
+}
+
+/* Pairs, one with a ledger and one without, that differ in nothing else. */
+static void bench_requests(house *h, handoff_flow *f, char lines[MAX_LINES][512], size_t n) {
+  static double around[MAX_TIMES], with[MAX_TIMES], without[MAX_TIMES];
+  size_t count = 0;
+  for (int round = -1; round < ROUNDS; round++)
+    for (size_t i = 0; i < n; i++) {
+      const handoff_outcome *out;
+      double plain = ask(h, f, lines[i], false, &out);
+      double all = ask(h, f, lines[i], true, &out);
+      if (round < 0) continue;
+      around[count] = all - (double)(out->ns_gate + out->ns_pack) * 1e-3;
+      with[count] = all;
+      without[count++] = plain;
+      if (i % 16 == 0) (void)ledger_flush(h->ledger, NULL); /* a person does not ask faster than a disk writes */
+    }
+  report("loop around the models", around, count);
+  report("request with a ledger", with, count);
+  report("request without a ledger", without, count);
+}
+
+static void bench_guard(house *h, handoff_flow *f, char lines[MAX_LINES][512], size_t n) {
+  static double us[MAX_TIMES];
+  size_t count = 0;
+  for (int round = -1; round < ROUNDS; round++)
+    for (size_t i = 0; i < n; i++) {
+      const handoff_outcome *out;
+      char text[1024] = "";
+      for (size_t k = i, at = 0; at < 200; k++, at = strlen(text))
+        base_format(text + at, sizeof text - at, "%s%s", at ? ", " : "", lines[k % n]);
+      text[200] = '\0';
+      (void)ask(h, f, text, true, &out);
+      if (round >= 0) us[count++] = (double)out->ns_guard * 1e-3;
+    }
+  report("guard in the loop on 200 characters", us, count);
+}
+
+int main(void) {
+  static house h;
+  static char lines[MAX_LINES][512];
+  size_t n = read_lines(lines);
+  handoff_flow *f = NULL;
+  static const scripted nobody[] = {{.unreachable = true}};
+  if (n == 0 || !open_house(&h) || handoff_flow_new(&f, NULL, NULL)) return 1;
+  begin(&h, nobody, 1);
+  h.policy.cloud = false;
+  printf("figure,unit,min,median,p99,runs\n");
+  bench_requests(&h, f, lines, n);
+  bench_guard(&h, f, lines, n);
+  end(&h);
+  handoff_flow_free(f);
+  close_house(&h);
+  return tap_failed != 0;
+}
