@@ -321,7 +321,7 @@ static void test_memory(house *h) {
 }
 
 int main(void) {
-  static house h;
+  static house h = {.rules_alone = true}; /* what is tested here are the ways, not what the model finds */
   if (open_house(&h)) {
     test_actions(&h);
     test_calls(&h);

@@ -213,15 +213,15 @@ static void kill_request(scene *s, halt where, size_t after, bool unreachable, i
   s->unreachable = unreachable;
   size_t before = saved_of(s, NULL).all;
   bool killed = kill_where_it_stops(start(s, id, false));
-  saved now = saved_of(s, id);
+  saved held = saved_of(s, id);
   TAP_OK(killed || where == AT_STAGE, "%s: it stopped", what);
-  TAP_OK(now.same <= 1 && now.all == before + now.same, "%s: saved at most once", what);
-  TAP_OK(unreachable || now.same == 0, "%s: not saved", what);
+  TAP_OK(held.same <= 1 && held.all == before + held.same, "%s: saved at most once", what);
+  TAP_OK(unreachable || held.same == 0, "%s: not saved", what);
   s->where = HALTS;
   int calls = s->all->calls;
   TAP_OK(!kill_where_it_stops(start(s, id, false)), "%s: asked again", what);
-  now = saved_of(s, id);
-  TAP_OK(now.same == (unreachable ? 1u : 0u), "%s: saved %zu times", what, now.same);
+  held = saved_of(s, id);
+  TAP_OK(held.same == (unreachable ? 1u : 0u), "%s: saved %zu times", what, held.same);
   TAP_OK(s->all->calls == calls + !unreachable, "%s: one more call", what);
 }
 
@@ -289,7 +289,7 @@ static void save_some(scene *s) {
   guard_clean *c = NULL;
   base_error err = {0};
   TAP_OK(open_all(s), "open");
-  base_status st = guard_clean_make(s->h.guard, base_slice_of("a poem about the sea"), &s->h.policy.personal, v, &c, NULL, &err);
+  base_status st = guard_clean_make(s->h.guard, base_slice_of("the capital of Peru"), &s->h.policy.personal, v, &c, NULL, &err);
   for (int i = 0; i < QUEUED && !st; i++) {
     ledger_deferred d = {.at_s = s->now_s, .next_s = s->now_s, .expires_s = s->now_s + 86400};
     base_format(d.id, sizeof d.id, "q-%d", 64 + i);

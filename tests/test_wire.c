@@ -78,7 +78,7 @@ static handoff_request shape(way_out way, const char *text) {
   policy_task task = way == BY_ACTION || way == BY_TOOL ? POLICY_ACTION
                      : way == BY_EXTRACTION || way == BY_CHECK ? POLICY_EXTRACT : POLICY_TEXT;
   bool clean = way == BY_CHECK || way == BY_TOOL || way == BY_FEEDBACK || way == BY_CONTEXT;
-  handoff_request r = request_of(task, clean ? "write a poem about the sea and the moon" : text);
+  handoff_request r = request_of(task, clean ? "explain how vaccines work" : text);
   if (task == POLICY_EXTRACT) r.schema = base_slice_of(any);
   if (way == BY_CONTEXT) r.context = base_slice_of(text);
   return r;

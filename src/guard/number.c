@@ -21,16 +21,19 @@ static bool separates(uint8_t c) {
   return c == ' ' || c == '-' || c == '.' || c == '/' || c == '(' || c == ')';
 }
 
+static bool ends_line(uint8_t c) { return c == '\n' || c == '\r'; }
+
 /* Characters between two groups, 0 when the number ends here. */
-static size_t gap(const guard_view *v, size_t i) {
+static size_t gap(const guard_view *v, size_t i, bool lines) {
   for (size_t k = 0; k <= 3; k++) {
     if (guard_is_digit(v->f[i + k])) return k;
-    if (!separates(v->f[i + k])) return 0;
+    if (!separates(v->f[i + k]) && !(lines && ends_line(v->f[i + k]))) return 0;
   }
   return 0;
 }
 
-static void read_digits(const guard_view *v, size_t i, digits *g) {
+/* lines: a line's end separates groups too. Only for what check digits prove: two numbers under each other are two. */
+static void read_digits(const guard_view *v, size_t i, bool lines, digits *g) {
   g->n = g->groups = 0;
   while (g->groups < MAX_GROUPS) {
     size_t k = g->groups;
@@ -41,7 +44,7 @@ static void read_digits(const guard_view *v, size_t i, digits *g) {
     g->end[k] = i;
     g->upto[k] = g->n;
     g->groups++;
-    size_t step = gap(v, i);
+    size_t step = gap(v, i, lines);
     if (step == 0 || g->n == MAX_DIGITS) return;
     i += step;
   }
@@ -79,7 +82,8 @@ static bool card_groups(const digits *g, size_t groups) {
     single = single && group_digits(g, k) == 1;
   if (single) return true;
   for (size_t k = 0; k < groups; k++)
-    if (group_digits(g, k) < 2 || (k > 0 && g->sep[k] != ' ' && g->sep[k] != '-' && g->sep[k] != '.'))
+    if (group_digits(g, k) < 2 ||
+        (k > 0 && g->sep[k] != ' ' && g->sep[k] != '-' && g->sep[k] != '.' && g->sep[k] != '\n'))
       return false;
   return true;
 }
@@ -275,18 +279,19 @@ static bool card_like(const guard_view *v, const digits *g) {
 
 size_t guard_rule_strict(const guard_view *v, size_t i, guard_hits *h) {
   digits g;
-  read_digits(v, i, &g);
+  read_digits(v, i, true, &g);
   return g.n < 9 || (i > 0 && v->f[i - 1] == '+') ? 0 : strict(v, &g, i, h);
 }
 
 size_t guard_rule_number(const guard_view *v, size_t i, guard_hits *h) {
-  digits g;
+  digits g, over_lines;
   size_t first = i, taken;
   bool plus = v->f[i] == '+';
   while (first < i + 2 && (v->f[first] == '+' || v->f[first] == '('))
     first++;
   if (!guard_is_digit(v->f[first])) return 0;
-  read_digits(v, first, &g);
+  read_digits(v, first, false, &g);
+  read_digits(v, first, true, &over_lines);
   if (is_ipv4(&g, v)) {
     guard_hit(h, v, i, g.end[3], GUARD_IP, 0.98F, "ipv4");
     return g.end[3] - i;
@@ -296,7 +301,7 @@ size_t guard_rule_number(const guard_view *v, size_t i, guard_hits *h) {
     hit_date(h, v, i, end);
     return end - i;
   }
-  if (!plus && g.n >= 9 && (taken = strict(v, &g, first, h)) > 0) return first - i + taken;
+  if (!plus && over_lines.n >= 9 && (taken = strict(v, &over_lines, first, h)) > 0) return first - i + taken;
   if (card_like(v, &g)) {
     guard_hit(h, v, first, g.end[3], GUARD_CARD, 0.5F, "card_like");
     return g.end[3] - i;
@@ -309,5 +314,6 @@ size_t guard_rule_number(const guard_view *v, size_t i, guard_hits *h) {
     return end - i;
   }
   taken = as_year(v, &g, first, h);
-  return taken > 0 ? first - i + taken : g.end[0] - i;
+  if (taken > 0) return first - i + taken;
+  return first > i ? first - i : g.end[0] - i; /* behind a bracket every rule has its turn: "(0x..." is no number */
 }

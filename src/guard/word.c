@@ -193,7 +193,7 @@ static size_t rule_ipv6(const guard_view *v, size_t i, guard_hits *h) {
 
 /* ---- words of letters and digits ---- */
 
-/* The characters from i on without blanks, dashes and dots between groups, in upper case. Only ASCII. */
+/* The characters from i on without blanks, dashes, dots and line ends between groups, in upper case. Only ASCII. */
 typedef struct compact {
   uint8_t c[MAX_COMPACT];
   size_t n, end[MAX_COMPACT]; /* characters up to and with each */
@@ -204,7 +204,7 @@ static void read_compact(const guard_view *v, size_t i, compact *w) {
   while (w->n < MAX_COMPACT) {
     uint8_t c = v->f[i];
     if (c == GUARD_LETTER || !guard_is_alnum(c)) {
-      if ((c != ' ' && c != '-' && c != '.') || !guard_is_alnum(v->f[i + 1])) return;
+      if ((c != ' ' && c != '-' && c != '.' && c != '\n') || !guard_is_alnum(v->f[i + 1])) return;
       i++;
       continue;
     }
