@@ -27,7 +27,7 @@ typedef struct scripted_world {
   int64_t purse, reserved, most_reserved, settled;
 } scripted_world;
 
-static base_status scripted_perform(void *ctx, const cloud_call *call, bool (*on_bytes)(void *to, base_slice bytes),
+static inline base_status scripted_perform(void *ctx, const cloud_call *call, bool (*on_bytes)(void *to, base_slice bytes),
                            void *to, cloud_reply *reply, base_error *err) {
   scripted_world *w = ctx;
   (void)err;
