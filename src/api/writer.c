@@ -82,7 +82,11 @@ static base_status generate(mn_session *s, const handoff_writing *w, listening *
                             mn_error *err) {
   mn_generate_options o;
   mn_generated g;
+  base_buf schema = {0};
+  base_buf_add(&schema, w->schema.ptr, w->schema.len);
+  if (schema.failed) return BASE_ENOMEM;
   mn_generate_options_init(&o);
+  if (schema.len > 0) o.schema = schema.ptr;
   mn_generated_init(&g);
   o.max_tokens = w->max_tokens;
   o.deadline_ms = w->deadline_ms;
@@ -90,6 +94,7 @@ static base_status generate(mn_session *s, const handoff_writing *w, listening *
   o.token = listen;
   o.ctx = heard;
   base_status st = (base_status)mn_generate(s, &o, &g, err);
+  base_buf_free(&schema);
   if (st) return st;
   base_buf_add(out, g.text, g.text_len);
   return g.finish == MN_FINISH_DEADLINE || g.finish == MN_FINISH_CANCELLED ? BASE_ECANCELLED : BASE_OK;
