@@ -79,19 +79,23 @@ static void run_probe(const uint8_t *data, size_t size) {
   free(block);
 }
 
+static size_t place(const base_buf *file, const uint8_t *change) {
+  size_t far = (size_t)change[1] | (size_t)change[2] << 8;
+  return change[0] % 2 ? file->len - 1 - far : far;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   (void)tap_done;
   (void)tiny_edited;
+  static char *block; /* changed and put back: a copy for each input would take most of the time */
   const base_buf *file = the_file();
-  char *block = tiny_aligned(file);
-  for (size_t i = 0; i + 4 <= size; i += 4) {
-    size_t far = (size_t)data[i + 1] | (size_t)data[i + 2] << 8;
-    size_t at = data[i] % 2 ? file->len - 1 - far : far;
-    if (at < file->len) block[at] = (char)data[i + 3];
-  }
+  if (block == NULL) block = tiny_aligned(file);
+  for (size_t i = 0; i + 4 <= size; i += 4)
+    if (place(file, data + i) < file->len) block[place(file, data + i)] = (char)data[i + 3];
   bool opens = run(block, file->len);
   require(opens || size >= 4);
-  free(block);
+  for (size_t i = 0; i + 4 <= size; i += 4)
+    if (place(file, data + i) < file->len) block[place(file, data + i)] = file->ptr[place(file, data + i)];
   run_probe(data, size);
   return 0;
 }

@@ -216,7 +216,7 @@ void route_forest_grow(route_forest *f, const route_growth *g, const route_table
   }
   for (size_t i = 0; i < m; i++) sum += (double)y[which[i]];
   f->trees = g->trees;
-  f->nodes = 2 * g->leaves - 1;
+  if (f->nodes < 2 * g->leaves - 1) f->nodes = 2 * g->leaves - 1;
   f->base = (float)(m ? sum / (double)m : 0.0);
   for (size_t i = 0; i < m; i++) w.residual[i] = y[which[i]] - f->base;
   for (uint32_t i = 0; i < g->trees; i++) grow_tree(&w, f, i);

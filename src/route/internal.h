@@ -87,6 +87,7 @@ typedef struct route_growth {
 } route_growth;
 
 size_t route_grow_bytes(size_t m, size_t dense); /* scratch */
+/* The forest's arrays are the caller's; nodes: room a tree, at least 2 leaves - 1, which 0 becomes. */
 void route_forest_grow(route_forest *f, const route_growth *g, const route_table *t, const uint32_t *which, size_t m,
                        const float *y, void *scratch);
 /* x: the feature j of the row at x[j * stride]. */

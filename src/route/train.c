@@ -10,20 +10,29 @@
 
 #include "route/internal.h"
 
-enum { FOLDS = 5, ALL = FOLDS, PARTS = 4, JOBS = PARTS * FOLDS * (FOLDS + 1) };
+enum { FOLDS = 5, ALL = FOLDS, PARTS = 6, JOBS = PARTS * FOLDS * (FOLDS + 1) };
 enum { GAP, WEAK, STRONG, TARGETS };
-static const double WORDS_RIDGE = 8.0, MIX_RIDGE = 50.0;
+/* The mix hardly leaves its priors: subjects are few, and weights fitted on some of them are worse for the others than fixed
+ * ones (docs/experiments.md). */
+static const double WORDS_RIDGE = 8.0, MIX_RIDGE = 2000.0;
 
-/* `prior` is what the mix is drawn to: what did best on folds of other rows (docs/experiments.md). */
+enum { LARGE, SMALL };
+static const route_growth growth[] = {
+    [LARGE] = {.trees = 150, .leaves = 12, .least = 60, .rate = 0.04, .ridge = 5.0, .share = 0.3},
+    [SMALL] = {.trees = 250, .leaves = 6, .least = 150, .rate = 0.04, .ridge = 5.0, .share = 0.1}};
+enum { MOST_TREES = 250, NODES = 2 * 12 - 1 };
+
 static const struct part {
   bool trees;
-  int target;
-  uint32_t features;
+  int target, growth;
+  uint32_t features; /* 0: all */
   double prior;
-} parts[PARTS] = {
-    {false, GAP, 0, 0.5}, {true, GAP, 0, 0.5}, {true, WEAK, 0, -0.25}, {true, STRONG, 0, 0.25}};
-
-static const route_growth growth = {.trees = 150, .leaves = 12, .least = 60, .rate = 0.04, .ridge = 5.0, .share = 0.3};
+} parts[PARTS] = {{false, GAP, 0, 0, 0.15},
+                  {true, GAP, LARGE, 0, 0.3},
+                  {true, GAP, SMALL, 0, 0.3},
+                  {true, GAP, LARGE, ROUTE_SURFACE, 0.3},
+                  {true, WEAK, LARGE, 0, -0.15},
+                  {true, STRONG, LARGE, 0, 0.15}};
 
 typedef struct job {
   int part, a, b; /* folds left out, a <= b; ALL, ALL: none */
@@ -66,7 +75,7 @@ typedef struct mixture {
 /* ---- memory ---- */
 
 static route_forest carve_forest(base_arena *a, size_t trees) {
-  route_forest f = {.nodes = 2 * growth.leaves - 1};
+  route_forest f = {.nodes = NODES};
   size_t n = trees * f.nodes;
   f.feature = base_arena_take(a, n, sizeof *f.feature);
   f.threshold = base_arena_take(a, n, sizeof *f.threshold);
@@ -95,7 +104,7 @@ static void carve(training *g, base_arena *a, size_t threads) {
   g->order = base_arena_take(a, n > g->rows->n_subjects ? n : g->rows->n_subjects, sizeof *g->order);
   for (size_t i = 0; i < threads; i++) {
     one.words = carve_words(a);
-    one.forest = carve_forest(a, growth.trees);
+    one.forest = carve_forest(a, MOST_TREES);
     one.words_scratch = base_arena_take(a, 3 * ROUTE_BUCKETS + n, sizeof(float));
     one.grow_scratch = base_arena_take(a, route_grow_bytes(n, g->t.dense), 1);
     one.which = base_arena_take(a, n, sizeof *one.which);
@@ -103,7 +112,7 @@ static void carve(training *g, base_arena *a, size_t threads) {
   }
   g->words = carve_words(a);
   for (int i = 0; i < PARTS; i++)
-    if (parts[i].trees) g->forest[i] = carve_forest(a, growth.trees);
+    if (parts[i].trees) g->forest[i] = carve_forest(a, growth[parts[i].growth].trees);
   g->worker = list;
 }
 
@@ -197,7 +206,7 @@ static void run_job(void *ctx, size_t index, int who) {
   for (size_t i = 0; i < g->rows->n; i++)
     if (g->fold[i] != j->a && g->fold[i] != j->b) w->which[m++] = (uint32_t)i;
   if (p->trees) {
-    route_growth how = growth;
+    route_growth how = growth[p->growth];
     how.features = p->features;
     how.seed = g->o->seed * 1000 + (uint64_t)(j->part * 100 + j->a * 10 + j->b);
     route_forest_grow(forest, &how, &g->t, w->which, m, g->y[p->target], w->grow_scratch);
@@ -416,7 +425,7 @@ base_status route_judge(const route_rows *rows, const route_options *o, route_re
 static base_status join(training *g, const mixture *w, route_parts *p, void **block, size_t *bytes, base_error *err) {
   size_t trees = 0, at = 0;
   base_arena a;
-  for (int i = 0; i < PARTS; i++) trees += parts[i].trees ? growth.trees : 0;
+  for (int i = 0; i < PARTS; i++) trees += parts[i].trees ? growth[parts[i].growth].trees : 0;
   base_arena_init(&a, NULL, 0);
   (void)carve_forest(&a, trees);
   *bytes = a.used;
