@@ -1,7 +1,7 @@
 /* route: which questions a weaker model on this device may answer, and which need a stronger one elsewhere. A
  * router is learnt from prompts with whether each model was right, and gives the probability that the strong one
  * is needed. Two regressors stand side by side: ridge regression over hashed words and word pairs, and boosted
- * trees (Friedman 2001) over features of the surface and the trunk's mean hidden state; how they mix and how
+ * trees (Friedman 2001) over features of the surface and the trunk's mean hidden state; how
  * their sum becomes a probability (Platt 1999) is fitted on rows that they did not see.
  *
  * Figures are RouteLLM's (Ong et al. 2024). Thresholds come from conformal risk control (Angelopoulos et al.
@@ -121,7 +121,7 @@ base_status route_judge(const route_rows *rows, const route_options *o, route_re
 base_status route_judge_scores(const route_rows *rows, const float *score, uint64_t seed, const base_allocator *a,
                                route_report *out, base_error *err);
 /* Fits on all rows and writes the file. The same rows, trunk and seed give the same bytes. out: figures on held-out rows
- * of the folds behind mix and calibration; they flatter by three fitted numbers. */
+ * of the folds behind mix and calibration; they flatter by two fitted numbers. */
 base_status route_train(const route_rows *rows, const route_options *o, const char *path, route_report *out,
                         base_error *err);
 

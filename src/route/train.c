@@ -1,10 +1,10 @@
 /* Makes a router. Rows fall into five folds, of subjects or of rows. A part (words, or a forest for one target) is
- * fitted without one fold or without two: its predictions of a fold it did not see fit the mix, and with two folds
- * left out, mix and calibration are judged on a fold that none of it saw. Fits are jobs of one thread each, so any
+ * fitted without one fold or without two: its predictions of a fold it did not see fit the calibration, and with two
+ * folds left out, the calibration is judged on a fold that none of it saw. Fits are jobs of one thread each, so any
  * number of threads gives the same bits.
  *
- *   route_judge: fits without {a} and without {a, b} -> for each a: mix and calibration from the others, scores of a
- *   route_train: fits without {a} and one with all   -> mix and calibration from all, the parts of the whole */
+ *   route_judge: fits without {a} and without {a, b} -> for each a: calibration from the others, scores of a
+ *   route_train: fits without {a} and one with all   -> calibration from all, the parts of the whole */
 #include <math.h>
 #include <string.h>
 
@@ -12,9 +12,7 @@
 
 enum { FOLDS = 5, ALL = FOLDS, PARTS = 6, JOBS = PARTS * FOLDS * (FOLDS + 1) };
 enum { GAP, WEAK, STRONG, TARGETS };
-/* The mix hardly leaves its priors: subjects are few, and weights fitted on some of them are worse for the others than fixed
- * ones (docs/experiments.md). */
-static const double WORDS_RIDGE = 8.0, MIX_RIDGE = 2000.0;
+static const double WORDS_RIDGE = 8.0;
 
 enum { LARGE, SMALL };
 static const route_growth growth[] = {
@@ -26,7 +24,7 @@ static const struct part {
   bool trees;
   int target, growth;
   uint32_t features; /* 0: all */
-  double prior;
+  double prior; /* its weight: fixed, because weights fitted on some subjects are worse for others */
 } parts[PARTS] = {{false, GAP, 0, 0, 0.15},
                   {true, GAP, LARGE, 0, 0.3},
                   {true, GAP, SMALL, 0, 0.3},
@@ -250,29 +248,6 @@ static size_t gather(training *g, int out) {
   return m;
 }
 
-/* Least squares of the gap on the parts, with the weights drawn to their priors. */
-static void fit_weights(const training *g, size_t m, double weight[PARTS]) {
-  double a[ROUTE_MAX_DIMS][ROUTE_MAX_DIMS] = {{0}}, b[ROUTE_MAX_DIMS] = {0}, mean[PARTS + 1] = {0};
-  for (size_t i = 0; i < m; i++) {
-    for (int p = 0; p < PARTS; p++) mean[p] += (double)g->x[i * PARTS + (size_t)p] / (double)m;
-    mean[PARTS] += (double)g->y[GAP][g->order[i]] / (double)m;
-  }
-  for (size_t i = 0; i < m; i++) {
-    double d[PARTS], left = (double)g->y[GAP][g->order[i]] - mean[PARTS];
-    for (int p = 0; p < PARTS; p++) {
-      d[p] = (double)g->x[i * PARTS + (size_t)p] - mean[p];
-      left -= parts[p].prior * d[p];
-    }
-    for (int p = 0; p < PARTS; p++) {
-      b[p] += d[p] * left;
-      for (int q = 0; q <= p; q++) a[p][q] += d[p] * d[q];
-    }
-  }
-  for (int p = 0; p < PARTS; p++) a[p][p] += MIX_RIDGE;
-  route_solve(a, b, PARTS);
-  for (int p = 0; p < PARTS; p++) weight[p] = parts[p].prior + b[p];
-}
-
 static float mix(const mixture *w, const float *x) {
   double sum = 0.0;
   for (int p = 0; p < PARTS; p++) sum += w->weight[p] * (double)x[p];
@@ -283,7 +258,7 @@ static mixture fit_mixture(training *g, int out) {
   mixture w = {0};
   double logistic[2];
   size_t m = gather(g, out);
-  fit_weights(g, m, w.weight);
+  for (int p = 0; p < PARTS; p++) w.weight[p] = parts[p].prior;
   for (size_t i = 0; i < m; i++) {
     g->sum[i] = mix(&w, g->x + i * PARTS);
     g->event[i] = g->need[g->order[i]];
@@ -375,21 +350,28 @@ base_status route_judge_scores(const route_rows *rows, const float *score, uint6
   return BASE_OK;
 }
 
-/* Threshold, share kept, and what the parts do alone. `score` on rows unseen by their fits. */
+/* The curve of some parts' sum. Not of the probabilities: each fold has a calibration of its own, and a fold whose subjects
+ * need help more often is calibrated on others that need it less. */
+static void curve_of_parts(training *g, bool words, bool trees, route_curve *out) {
+  for (size_t i = 0; i < g->rows->n; i++) {
+    g->sum[i] = 0.0f;
+    for (int p = 0; p < PARTS; p++)
+      if (parts[p].trees ? trees : words)
+        g->sum[i] += (float)parts[p].prior * guesses(g, p, g->fold[i], g->fold[i])[i];
+  }
+  route_curve_of(g->rows->row, g->sum, g->rows->n, g->order, out);
+}
+
+/* Threshold, share kept, and what whole and halves do. `score` on rows unseen by their fits. */
 static void judge_parts(training *g, const float *score, route_report *out) {
   size_t n = g->rows->n, kept = 0;
   for (size_t i = 0; i < n; i++) g->event[i] = g->rows->row[i].weak;
   out->threshold = route_threshold(score, g->event, n, g->o->alpha, true, 0.0, g->order);
   for (size_t i = 0; i < n; i++) kept += score[i] < out->threshold;
   out->kept = (double)kept / (double)n;
-  for (int trees = 0; trees < 2; trees++) {
-    for (size_t i = 0; i < n; i++) {
-      g->sum[i] = 0.0f;
-      for (int p = 0; p < PARTS; p++)
-        if (parts[p].trees == trees) g->sum[i] += (float)parts[p].prior * guesses(g, p, g->fold[i], g->fold[i])[i];
-    }
-    route_curve_of(g->rows->row, g->sum, n, g->order, trees ? &out->trees : &out->words);
-  }
+  curve_of_parts(g, true, true, &out->router);
+  curve_of_parts(g, true, false, &out->words);
+  curve_of_parts(g, false, true, &out->trees);
 }
 
 base_status route_judge(const route_rows *rows, const route_options *o, route_report *out, float *score,
