@@ -4,7 +4,8 @@
  *   schema.c  JSON Schema to nodes                    plan.c    nodes to plans, truth of a plan, situations
  *   text.c    automata of strings and keys            number.c  automata of numbers
  *   machine.c one byte: frames, keys, items           walk.c    the trie, masks, tables
- *   run.c     a text: commit, roll back, forced */
+ *   run.c     a text: commit, roll back, forced
+ *   grammar*.c  GBNF, which shares the walk and the run alone */
 #ifndef MASK_INTERNAL_H
 #define MASK_INTERNAL_H
 
@@ -345,6 +346,18 @@ slot *mask_slot_of_key(struct mask_rule *r, situation *s, uint32_t name, text_st
 slot *mask_slot_of_item(struct mask_rule *r, situation *s, uint32_t index);
 bool mask_key_may_be_free(struct mask_rule *r, situation *s, const text_state *key);
 
+/* ---- grammars ---- */
+
+typedef struct grammar grammar;
+typedef struct grammar_state grammar_state;
+
+base_status mask_grammar_open(grammar **out, base_slice text, mask_pool *pool, base_error *err);
+grammar_state *mask_grammar_start(const grammar *g);
+/* NULL: the byte may not come next, or something ran out. */
+grammar_state *mask_grammar_step(grammar *g, grammar_state *s, uint8_t byte);
+bool mask_grammar_accepts(const grammar_state *s);
+base_status mask_grammar_failed(const grammar *g);
+
 /* ---- the rule ---- */
 
 struct mask_rule {
@@ -374,6 +387,7 @@ struct mask_rule {
   base_status failed;
   base_error error;
   regex *whole; /* a rule that is one expression */
+  struct grammar *grammar; /* a rule that is a grammar; in the pool */
 };
 
 /* ---- the machine ---- */
@@ -412,7 +426,8 @@ typedef enum mode {
   MODE_FIRST_ITEM, /* behind [ */
   MODE_AFTER,     /* behind a value in an object or array */
   MODE_END,       /* behind the document */
-  MODE_PATTERN    /* the rule is one regular expression */
+  MODE_PATTERN,   /* the rule is one regular expression */
+  MODE_GRAMMAR    /* the rule is a grammar */
 } mode;
 
 typedef struct point {
@@ -422,6 +437,7 @@ typedef struct point {
     number_state *number;
     const char *rest; /* of a literal */
     uint32_t pattern;
+    struct grammar_state *grammar;
   } in;
   const uint64_t *failed; /* of a literal, when it ends */
   uint32_t start;         /* of the key or value in progress */

@@ -477,11 +477,15 @@ bool mask_step(mask_run *run, point *p, size_t at) {
     case MODE_PATTERN:
       p->in.pattern = regex_next(run->rule->whole, p->in.pattern, b);
       return p->in.pattern != REGEX_DEAD;
+    case MODE_GRAMMAR:
+      p->in.grammar = mask_grammar_step(run->rule->grammar, p->in.grammar, b);
+      return p->in.grammar != NULL;
     default: return false;
   }
 }
 
 bool mask_point_may_end(const mask_run *run, const point *p) {
   if (p->mode == MODE_PATTERN) return regex_accepts(run->rule->whole, p->in.pattern);
+  if (p->mode == MODE_GRAMMAR) return mask_grammar_accepts(p->in.grammar);
   return p->mode == MODE_END || (p->mode == MODE_NUMBER && p->top->s == NULL && p->in.number->may_end);
 }

@@ -1,6 +1,6 @@
 /* mask: which tokens may come next so that the text can still become what a rule asks for.
  *
- * A rule is compiled from a JSON Schema, a regular expression, a GBNF grammar or OpenAI's tools. For JSON Schema it
+ * A rule is compiled from a JSON Schema, a regular expression or a GBNF grammar. For JSON Schema it
  * is an exact validator that runs on bytes: one frame for each open object or array, in it what every subschema that
  * applies to the value still says (holds, fails, open), and automata for strings, numbers and keys. A byte is refused
  * as soon as it makes the document's truth impossible; so is a closing bracket behind which it would be false. All of
@@ -54,6 +54,13 @@ base_status mask_schema(mask_rule **out, base_slice json, const mask_options *o,
 base_status mask_regex(mask_rule **out, base_slice pattern, const mask_options *o, const base_allocator *a,
                        base_error *err);
 void mask_rule_close(mask_rule *r); /* NULL is harmless; after its runs */
+
+/* The text is what the rule `root` of a GBNF grammar says (llama.cpp's notation): strings, character classes, . for any
+ * character, groups, |, * + ? {m} {m,} {m,n}, # to the end of a line. Rules that are undefined, not used, without any
+ * text, or left recursive are refused by name. A run fails with BASE_ELIMIT where more than 16,384 places in the
+ * grammar fit the text at once, or the rule's memory is used up. */
+base_status mask_grammar(mask_rule **out, base_slice text, const mask_options *o, const base_allocator *a,
+                         base_error *err);
 
 /* A keyword that is not enforced byte by byte. */
 typedef struct mask_note {

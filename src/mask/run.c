@@ -59,6 +59,20 @@ base_status mask_regex(mask_rule **out, base_slice pattern, const mask_options *
   return BASE_OK;
 }
 
+base_status mask_grammar(mask_rule **out, base_slice text, const mask_options *o, const base_allocator *a,
+                         base_error *err) {
+  *out = NULL;
+  mask_rule *r = new_rule(o, a, err);
+  if (r == NULL) return BASE_ENOMEM;
+  base_status status = mask_grammar_open(&r->grammar, text, &r->pool, err);
+  if (status != BASE_OK) {
+    mask_rule_close(r);
+    return status;
+  }
+  *out = r;
+  return BASE_OK;
+}
+
 void mask_rule_close(mask_rule *r) {
   if (r == NULL) return;
   for (uint32_t i = 0; i < r->n_regexes; i++) regex_close(r->regexes[i]);
@@ -143,6 +157,9 @@ void mask_run_reset(mask_run *run) {
   if (run->rule->whole != NULL) {
     run->now.mode = MODE_PATTERN;
     run->now.in.pattern = REGEX_START;
+  } else if (run->rule->grammar != NULL) {
+    run->now.mode = MODE_GRAMMAR;
+    run->now.in.grammar = mask_grammar_start(run->rule->grammar);
   }
   run->len = 0;
 }
@@ -151,6 +168,7 @@ base_status mask_run_failed(const mask_run *run) {
   if (run->failed != BASE_OK) return run->failed;
   if (run->pool.failed != BASE_OK) return run->pool.failed;
   if (run->rule->whole != NULL && regex_failed(run->rule->whole) != BASE_OK) return regex_failed(run->rule->whole);
+  if (run->rule->grammar != NULL) return mask_grammar_failed(run->rule->grammar);
   return run->rule->failed;
 }
 

@@ -73,6 +73,7 @@ static uint64_t point_hash(const mask_run *run, const point *p) {
       return p->top->keys == NULL ? h : mask_mix_bytes(h, run->text.ptr + p->start, run->len - p->start);
     case MODE_NUMBER: return mask_mix(h, (uintptr_t)p->in.number);
     case MODE_LITERAL: return mask_mix(h, (uintptr_t)p->in.rest);
+    case MODE_GRAMMAR: return mask_mix(h, (uintptr_t)p->in.grammar);
     case MODE_PATTERN: return mask_mix(h, p->in.pattern);
     default: return h;
   }
