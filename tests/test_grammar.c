@@ -168,7 +168,7 @@ static const refused_case refused[] = {
     {"root ::= [a", BASE_EFORMAT, "line 1", "not closed"}, {"root ::= (\"a\"\n", BASE_EFORMAT, "line 2", "parenthesis"}, {"root ::= []", BASE_EFORMAT, "line 1", "no character"},
     {"root ::= [^\\x00-\\U0010FFFF]", BASE_EFORMAT, "line 1", "no character"}, {"root ::= [z-a]", BASE_EFORMAT, "line 1", "ends before"}, {"root ::= \"\\q\"", BASE_EFORMAT, "line 1", "escape"},
     {"root ::= \"\\xg0\"", BASE_EFORMAT, "line 1", "hexadecimal"}, {"root ::= \"\\uD800\"", BASE_EFORMAT, "line 1", "Unicode"}, {"root ::= \"\xFF\"", BASE_EFORMAT, "line 1", "UTF-8"},
-    {"root ::= \"a\"{}", BASE_EFORMAT, "line 1", "braces"}, {"root ::= \"a\"{2", BASE_EFORMAT, "line 1", "braces"}, {"root ::= \"a\"{3,2}", BASE_EFORMAT, "line 1", "upper bound"},
+    {"root ::= \"a\"*********", BASE_ELIMIT, "line 1", "8 marks"}, {"root ::= \"\\", BASE_EFORMAT, "line 1", "escape"}, {"root ::= \"a\"{}", BASE_EFORMAT, "line 1", "braces"}, {"root ::= \"a\"{2", BASE_EFORMAT, "line 1", "braces"}, {"root ::= \"a\"{3,2}", BASE_EFORMAT, "line 1", "upper bound"},
     {"root ::= \"a\"{999999}", BASE_ELIMIT, "line 1", "100000"}, {"root ::= ((\"a\"{99999}){99999}){99999}", BASE_ELIMIT, "grammar", "too large"},
     {"root ::= ((\"\"{99999}){99999}){99999}", BASE_ELIMIT, "grammar", "too large"}, {"root ::= \"a\"\nroot ::= \"b\"", BASE_EFORMAT, "line 2", "twice"},
     {"root ::= \"a\" )", BASE_EFORMAT, "line 1", "no rule goes on"}, {"root ::= * \"a\"", BASE_EFORMAT, "line 1", "no rule goes on"}, {"root = \"a\"", BASE_EFORMAT, "line 1", "::="}, {"::= \"a\"", BASE_EFORMAT, "line 1", "name"},

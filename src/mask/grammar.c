@@ -6,7 +6,7 @@
 
 #include "mask/grammar.h"
 
-enum { MAX_TEXT = 1 << 20, MAX_RULES = 4096, MAX_NESTING = 200, MAX_REPEATS = 100000, LAST_CHARACTER = 0x10FFFF };
+enum { MAX_TEXT = 1 << 20, MAX_RULES = 4096, MAX_NESTING = 200, MAX_MARKS = 8, MAX_REPEATS = 100000, LAST_CHARACTER = 0x10FFFF };
 
 typedef struct reader {
   grammar *g;
@@ -101,7 +101,7 @@ static bool take_hex(reader *r, int digits, uint32_t *out) {
 static bool take_escape(reader *r, uint32_t *out) {
   static const char from[] = "nrt\"\\[]-^'/", to[] = "\n\r\t\"\\[]-^'/";
   int c = peek(r);
-  r->at++;
+  if (c >= 0) r->at++;
   if (c == 'x') return take_hex(r, 2, out);
   if (c == 'u') return take_hex(r, 4, out);
   if (c == 'U') return take_hex(r, 8, out);
@@ -314,7 +314,10 @@ static grammar_part *read_repeats(reader *r, grammar_part *p) {
     else if (take_mark(r, "{")) {
       if (!read_braces(r, &min, &max)) return NULL;
     } else if (!take_mark(r, "*")) break;
-    if (n == MAX_NESTING) refuse(r, BASE_ELIMIT, "a part may be repeated by 200 marks");
+    if (n == MAX_MARKS) {
+      refuse(r, BASE_ELIMIT, "a part may have 8 marks of repetition");
+      return NULL;
+    }
     grammar_part *whole = new_part(r, GRAMMAR_REPEAT);
     if (whole == NULL) return NULL;
     whole->child = p;
