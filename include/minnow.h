@@ -431,6 +431,7 @@ typedef struct mn_generate_options {
    * the model with what is wrong. */
   const char *schema; /* JSON Schema */
   const char *regex;  /* the whole answer matches this ECMA-262 expression */
+  const char *grammar; /* a grammar in GBNF (docs/schema.md) */
 } mn_generate_options;
 
 typedef enum mn_finish {

@@ -141,6 +141,12 @@ call generate -m "$model" -p "Give me one." --schema "$folder/schema.json" -n 4 
 fails 1 "an answer that is cut is none"
 call generate -m "$model" -p "A code: " --regex '[a-f]{4}' --quiet
 [ $status -eq 0 ] && [[ $out =~ ^[a-f]{4}$ ]]; ok $? "an expression"
+echo 'root ::= ("yes" | "no") ", " [0-9]{2}' >"$folder/rule.gbnf"
+call generate -m "$model" -p "Well: " --grammar "$folder/rule.gbnf" --quiet
+[ $status -eq 0 ] && [[ $out =~ ^(yes|no),\ [0-9]{2}$ ]]; ok $? "a grammar's answer"
+echo 'root ::= nothing' >"$folder/bad.gbnf"
+call generate -m "$model" -p x --grammar "$folder/bad.gbnf"
+[ $status -eq 1 ] && [[ $err == *nothing* ]]; ok $? "a grammar with a rule that is not there"
 call generate -m "$model" -p x --schema "$folder/schema.json" --regex a
 fails 2 "two rules"
 call generate -m "$model" -p x --schema "$model"

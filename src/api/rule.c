@@ -30,10 +30,11 @@ base_status api_rule_compile(mn_session *s, const mn_generate_options *o, base_e
   const base_allocator *a = &s->model->bound.bounded;
   base_status st = BASE_OK;
   s->rule = (api_rule){0};
-  if (o->schema != NULL && o->regex != NULL)
-    return base_fail(err, BASE_EARGUMENT, "rule", "a schema and an expression exclude each other");
+  if ((o->schema != NULL) + (o->regex != NULL) + (o->grammar != NULL) > 1)
+    return base_fail(err, BASE_EARGUMENT, "rule", "a schema, an expression and a grammar exclude each other");
   if (o->schema != NULL) st = compile_schema(s, base_slice_of(o->schema), err);
   if (o->regex != NULL) st = mask_regex(&s->rule.rule, base_slice_of(o->regex), NULL, a, err);
+  if (o->grammar != NULL) st = mask_grammar(&s->rule.rule, base_slice_of(o->grammar), NULL, a, err);
   if (!st && s->rule.rule != NULL) s->rule.hold = mask_rule_notes(s->rule.rule) > 0;
   return st;
 }

@@ -13,7 +13,7 @@ typedef struct generating {
   const char *prompt, *prompt_file, *system;
   bool json, chat, raw, special, ignore_end, shift, quiet;
   uint64_t logprobs, deadline_ms;
-  const char *schema_file, *regex;
+  const char *schema_file, *grammar_file, *regex;
   base_buf schema;
   bool wants_logprobs;
   cli_list stops;
@@ -56,14 +56,16 @@ static int read_prompt(const generating *g, const cli_list *words, base_buf *out
   return CLI_GO;
 }
 
-static int read_schema(generating *g) {
+/* A schema's or a grammar's file; one rule at most. */
+static int read_rule(generating *g) {
   base_error err = {0};
-  if (g->schema_file != NULL && g->regex != NULL)
-    return cli_usage("generate", "--schema and --regex exclude each other", NULL);
-  if (g->schema_file == NULL) return CLI_GO;
-  if (os_read_file(g->schema_file, MAX_SCHEMA, &g->schema, &err) != BASE_OK) return fail_reading(err.where, err.text);
+  const char *file = g->schema_file != NULL ? g->schema_file : g->grammar_file;
+  if ((g->schema_file != NULL) + (g->grammar_file != NULL) + (g->regex != NULL) > 1)
+    return cli_usage("generate", "--schema, --grammar and --regex exclude each other", NULL);
+  if (file == NULL) return CLI_GO;
+  if (os_read_file(file, MAX_SCHEMA, &g->schema, &err) != BASE_OK) return fail_reading(err.where, err.text);
   if (g->schema.len == 0 || strlen(g->schema.ptr) != g->schema.len)
-    return fail_reading(g->schema_file, "this file is empty or no text");
+    return fail_reading(file, "this file is empty or no text");
   return CLI_GO;
 }
 
@@ -168,6 +170,7 @@ static int generate(generating *g, mn_model *m, const base_buf *prompt) {
   o.n_top = (uint32_t)g->logprobs;
   o.regex = g->regex;
   if (g->schema_file != NULL) o.schema = g->schema.ptr;
+  if (g->grammar_file != NULL) o.grammar = g->schema.ptr;
   o.deadline_ms = (uint32_t)g->deadline_ms;
   o.token = on_token;
   o.progress = on_progress;
@@ -224,6 +227,7 @@ int cli_generate(int argc, char **argv) {
       {"--special", CLI_SWITCH, &g.special, NULL, "names of control tokens in the prompt are those tokens"},
       {"--stop", CLI_LIST, &g.stops, "TEXT", "end before this text; may be given up to 16 times"},
       {"--schema", CLI_TEXT, &g.schema_file, "FILE", "the answer is a JSON document that fits this JSON Schema"},
+      {"--grammar", CLI_TEXT, &g.grammar_file, "FILE", "the answer fits this grammar (GBNF)"},
       {"--regex", CLI_TEXT, &g.regex, "R", "the answer matches this regular expression (ECMA-262)"},
       {"--ignore-end", CLI_SWITCH, &g.ignore_end, NULL, "go on when the model ends its answer"},
       {"--shift", CLI_SWITCH, &g.shift, NULL, "when the context is full, forget its older half and go on"},
@@ -238,7 +242,7 @@ int cli_generate(int argc, char **argv) {
   if (status == CLI_GO) status = check(&g, logprobs);
   if (status == CLI_GO && g.model.file == NULL) status = cli_usage("generate", "-m FILE says which model", NULL);
   if (status == CLI_GO) status = read_prompt(&g, &words, &prompt);
-  if (status == CLI_GO) status = read_schema(&g);
+  if (status == CLI_GO) status = read_rule(&g);
   if (status == CLI_GO) os_catch_interrupts();
   if (status == CLI_GO) status = cli_model_open(&g.model, &m);
   if (status == CLI_GO) status = generate(&g, m, &prompt);
