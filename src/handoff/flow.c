@@ -133,10 +133,18 @@ static void say(handoff_flow *f, const char *text) {
 
 /* ---- GUARD ---- */
 
+/* What the person at the device asks is refused only when a rule or a sure model says so; a model that merely suspects
+ * takes away acting without a yes. Text from outside has no such credit. */
+static const float sure_attack = 0.5f;
+
 static bool steers(handoff_flow *f, base_error *err, base_status *st) {
   guard_attack attack = {0};
   if (f->m.guard == NULL) return false;
   *st = guard_injection(f->m.guard, f->r.text, GUARD_FROM_USER, f->r.instructions, &attack, err);
+  if (attack.found && strcmp(attack.what, "model") == 0 && attack.score < sure_attack) {
+    f->must_confirm = true;
+    attack.found = false;
+  }
   if (*st == BASE_OK && !attack.found && f->r.context.len > 0)
     *st = guard_injection(f->m.guard, f->r.context, GUARD_FROM_OUTSIDE, f->r.instructions, &attack, err);
   return *st == BASE_OK && attack.found;
