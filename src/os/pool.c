@@ -6,15 +6,11 @@
  * A run: fields written -> state opened -> tickets taken by compare-and-swap -> `finished` reaches `tickets`
  * -> state closed -> run returns. The fields of a run change only while the state is closed. A worker that
  * read them just before is late by a generation, its compare-and-swap fails, and what it read is not used. */
-#include "os/os.h"
+#include "os/worker.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 
-enum { MAX_THREADS = 256, TICKETS_PER_THREAD = 8, SPIN_NS = 50000, SPINS_PER_CLOCK = 64 };
+enum { TICKETS_PER_THREAD = 8, SPIN_NS = 50000 };
 
 #define CLOSED UINT32_MAX
 
@@ -44,17 +40,9 @@ struct os_pool {
   int threads;      /* with the caller */
   int started;      /* worker threads that exist */
   uint64_t spin_ns; /* 0 when there are more threads than processors */
-  pthread_t thread[MAX_THREADS];
-  worker_arg arg[MAX_THREADS];
+  pthread_t thread[OS_MAX_WORKERS];
+  worker_arg arg[OS_MAX_WORKERS];
 };
-
-static void relax(void) {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("yield");
-#endif
-}
 
 /* Takes one ticket of the open run, does it, and reports it. False when there was nothing to take. */
 static bool do_ticket(os_pool *p, int worker) {
@@ -95,9 +83,9 @@ static bool spin_until(os_pool *p, bool (*ready)(os_pool *)) {
   if (p->spin_ns == 0) return ready(p);
   uint64_t end = os_monotonic_ns() + p->spin_ns;
   do {
-    for (int i = 0; i < SPINS_PER_CLOCK; i++) {
+    for (int i = 0; i < OS_SPINS_PER_CLOCK; i++) {
       if (ready(p)) return true;
-      relax();
+      os_relax();
     }
   } while (os_monotonic_ns() < end);
   return ready(p);
@@ -127,32 +115,10 @@ static void *worker_main(void *arg) {
   return NULL;
 }
 
-/* Signals belong to the host's threads, so workers start with all of them blocked. */
-static base_status start_workers(os_pool *p, base_error *err) {
-  sigset_t all, old;
-  base_status status = BASE_OK;
-  (void)sigfillset(&all);
-  (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-  for (int i = 1; i < p->threads; i++) {
-    p->arg[i] = (worker_arg){p, i};
-    int code = pthread_create(&p->thread[p->started], NULL, worker_main, &p->arg[i]);
-    if (code != 0) {
-      status = base_fail(err, code == EAGAIN ? BASE_ELIMIT : BASE_EIO, "threads",
-                         "cannot start thread %d of %d; ask for fewer", i + 1, p->threads);
-      break;
-    }
-    p->started++;
-  }
-  (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-  return status;
-}
-
 base_status os_pool_open(os_pool **out, int threads, base_error *err) {
   *out = NULL;
-  if (threads < 1 || threads > MAX_THREADS) {
-    return base_fail(err, BASE_EARGUMENT, "threads", "%d threads asked for; 1 to %d are possible", threads,
-                     (int)MAX_THREADS);
-  }
+  base_status status = os_worker_count_check(threads, err);
+  if (status) return status;
   os_pool *p = base_calloc(NULL, 1, sizeof *p);
   if (p == NULL) return base_fail(err, BASE_ENOMEM, "threads", "no memory for the thread pool");
   p->threads = threads;
@@ -161,7 +127,8 @@ base_status os_pool_open(os_pool **out, int threads, base_error *err) {
   (void)pthread_mutex_init(&p->lock, NULL);
   (void)pthread_cond_init(&p->work, NULL);
   (void)pthread_cond_init(&p->done, NULL);
-  base_status status = start_workers(p, err);
+  for (int i = 0; i < threads; i++) p->arg[i] = (worker_arg){p, i};
+  status = os_workers_start(p->thread, threads, worker_main, p->arg, sizeof p->arg[0], &p->started, err);
   if (status) {
     os_pool_close(p);
     return status;

@@ -6,15 +6,12 @@
  *
  * Who has spun for long parks on `wake`: it counts itself in `parked`, looks once more, sleeps. Who has raised a
  * number looks at `parked` afterwards. With sequentially consistent operations one of the two sees the other. */
-#include "os/os.h"
+#include "os/worker.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 
 /* SPINS_HOT looks come without a pause, which costs 40 ns on some processors. */
-enum { MAX_WORKERS = 256, SPIN_NS = 100000, SPINS_HOT = 2000, SPINS_PER_CLOCK = 64 };
+enum { SPIN_NS = 100000, SPINS_HOT = 2000 };
 
 typedef struct team_line {
   _Alignas(128) _Atomic uint32_t reached; /* barriers reached, modulo 2^32 */
@@ -26,7 +23,7 @@ typedef struct team_arg {
 } team_arg;
 
 struct os_team {
-  team_line line[MAX_WORKERS];
+  team_line line[OS_MAX_WORKERS];
   _Alignas(128) _Atomic uint32_t run; /* runs started, modulo 2^32 */
   _Atomic bool stop;
   _Alignas(128) _Atomic int parked;
@@ -37,17 +34,9 @@ struct os_team {
   int threads, started;
   uint64_t spin_ns; /* 0 when there are more threads than processors */
   void *block;      /* what was allocated; the team lies aligned in it */
-  pthread_t thread[MAX_WORKERS];
-  team_arg arg[MAX_WORKERS];
+  pthread_t thread[OS_MAX_WORKERS];
+  team_arg arg[OS_MAX_WORKERS];
 };
-
-static void relax(void) {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("yield");
-#endif
-}
 
 /* ---- waiting ---- */
 
@@ -72,9 +61,9 @@ static bool spin(os_team *t, ready_fn *ready, int worker, uint32_t number) {
     if (ready(t, worker, number)) return true;
   uint64_t end = os_monotonic_ns() + t->spin_ns;
   do {
-    for (int i = 0; i < SPINS_PER_CLOCK; i++) {
+    for (int i = 0; i < OS_SPINS_PER_CLOCK; i++) {
       if (ready(t, worker, number)) return true;
-      relax();
+      os_relax();
     }
   } while (os_monotonic_ns() < end);
   return false;
@@ -140,34 +129,12 @@ static void *worker_main(void *arg) {
   }
 }
 
-/* Signals belong to the host's threads, so workers start with all of them blocked. */
-static base_status start_workers(os_team *t, base_error *err) {
-  sigset_t all, old;
-  base_status status = BASE_OK;
-  (void)sigfillset(&all);
-  (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-  for (int i = 1; i < t->threads && status == BASE_OK; i++) {
-    t->arg[i] = (team_arg){t, i};
-    int code = pthread_create(&t->thread[i], NULL, worker_main, &t->arg[i]);
-    if (code == 0) {
-      t->started++;
-    } else {
-      status = base_fail(err, code == EAGAIN ? BASE_ELIMIT : BASE_EIO, "threads",
-                         "cannot start thread %d of %d; ask for fewer", i + 1, t->threads);
-    }
-  }
-  (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-  return status;
-}
-
 enum { BLOCK_BYTES = sizeof(os_team) + 128 };
 
 base_status os_team_open(os_team **out, int threads, base_error *err) {
   *out = NULL;
-  if (threads < 1 || threads > MAX_WORKERS) {
-    return base_fail(err, BASE_EARGUMENT, "threads", "%d threads asked for; 1 to %d are possible", threads,
-                     (int)MAX_WORKERS);
-  }
+  base_status status = os_worker_count_check(threads, err);
+  if (status) return status;
   char *block = base_calloc(NULL, 1, BLOCK_BYTES);
   if (block == NULL) return base_fail(err, BASE_ENOMEM, "threads", "no memory for the team of threads");
   os_team *t = (os_team *)(void *)(block + (128 - (uintptr_t)block % 128) % 128);
@@ -176,7 +143,8 @@ base_status os_team_open(os_team **out, int threads, base_error *err) {
   t->spin_ns = threads <= os_cpu_count() ? SPIN_NS : 0;
   (void)pthread_mutex_init(&t->lock, NULL);
   (void)pthread_cond_init(&t->wake, NULL);
-  base_status status = start_workers(t, err);
+  for (int i = 0; i < threads; i++) t->arg[i] = (team_arg){t, i};
+  status = os_workers_start(t->thread, threads, worker_main, t->arg, sizeof t->arg[0], &t->started, err);
   if (status) {
     os_team_close(t);
     return status;
@@ -189,7 +157,7 @@ void os_team_close(os_team *t) {
   if (t == NULL) return;
   atomic_store(&t->stop, true);
   wake_parked(t);
-  for (int i = 1; i <= t->started; i++) (void)pthread_join(t->thread[i], NULL);
+  for (int i = 0; i < t->started; i++) (void)pthread_join(t->thread[i], NULL);
   (void)pthread_cond_destroy(&t->wake);
   (void)pthread_mutex_destroy(&t->lock);
   base_free(NULL, t->block, BLOCK_BYTES);

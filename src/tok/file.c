@@ -1,10 +1,11 @@
 /* tok/file: the vocabulary in a GGUF file. Strings there are UTF-8, so each byte of a token is written as the
  * printable character that GPT-2 chose for it; merges are "left right". */
 #include "tok/bpe.h"
+#include "tok/shown.h"
 
 #include <string.h>
 
-enum { MAX_PROBE = 256, SHOWN_BYTES = 40 };
+enum { MAX_PROBE = 256 };
 
 /* ---- bytes and their stand-ins ---- */
 
@@ -123,19 +124,6 @@ typedef struct reader {
   base_error *err;
 } reader;
 
-/* A string of the file as it may be shown in a message: short, printable. */
-typedef struct shown {
-  char text[SHOWN_BYTES + 4];
-} shown;
-
-static shown show(base_slice s) {
-  shown out;
-  size_t n = s.len < SHOWN_BYTES ? s.len : SHOWN_BYTES;
-  for (size_t i = 0; i < n; i++) out.text[i] = s.ptr[i] >= 0x20 && s.ptr[i] < 0x7F ? s.ptr[i] : '?';
-  (void)base_format(out.text + n, sizeof out.text - n, "%s", s.len > n ? "..." : "");
-  return out;
-}
-
 /* The fixed part: special tokens by name, bytes in order. */
 static base_status check_fixed_tokens(const reader *r, base_cursor *tokens) {
   unsigned char bytes[TOK_MAX_TOKEN_BYTES];
@@ -146,7 +134,7 @@ static base_status check_fixed_tokens(const reader *r, base_cursor *tokens) {
     if (!same) {
       return base_fail(r->err, BASE_EFORMAT, r->path,
                        "token %u is \"%s\", but a minnow-bpe vocabulary has %s there", (unsigned)id,
-                       show(found).text, id < TOK_FIRST_BYTE ? want.ptr : "a fixed byte");
+                       tok_show(found).text, id < TOK_FIRST_BYTE ? want.ptr : "a fixed byte");
     }
   }
   return BASE_OK;
@@ -158,19 +146,19 @@ static base_status read_merge(reader *r, size_t rank, base_slice merge, base_sli
   base_slice right = merge, left;
   if (!base_slice_split(&right, ' ', &left) || right.len == 0) {
     return base_fail(r->err, BASE_EFORMAT, r->path,
-                     "merge %zu, \"%s\", is not two tokens with a space between", rank, show(merge).text);
+                     "merge %zu, \"%s\", is not two tokens with a space between", rank, tok_show(merge).text);
   }
   size_t left_len = decode(left, left_bytes), right_len = decode(right, right_bytes);
   uint32_t left_id = left_len > 0 ? index_find(&r->index, (base_slice){(char *)left_bytes, left_len}) : 0;
   uint32_t right_id = right_len > 0 ? index_find(&r->index, (base_slice){(char *)right_bytes, right_len}) : 0;
   if (left_id == 0 || right_id == 0) {
     return base_fail(r->err, BASE_EFORMAT, r->path, "merge %zu refers to \"%s\", which is no token before it",
-                     rank, show(left_id == 0 ? left : right).text);
+                     rank, tok_show(left_id == 0 ? left : right).text);
   }
   if (token.len != left.len + right.len || memcmp(token.ptr, left.ptr, left.len) != 0 ||
       memcmp(token.ptr + left.len, right.ptr, right.len) != 0) {
     return base_fail(r->err, BASE_EFORMAT, r->path, "token %zu is \"%s\", but merge %zu makes \"%s\" of it",
-                     TOK_FIRST_MERGE + rank, show(token).text, rank, show(merge).text);
+                     TOK_FIRST_MERGE + rank, tok_show(token).text, rank, tok_show(merge).text);
   }
   if (left_len + right_len > TOK_MAX_TOKEN_BYTES) {
     return base_fail(r->err, BASE_EFORMAT, r->path, "token %zu is longer than %d bytes",
@@ -178,7 +166,7 @@ static base_status read_merge(reader *r, size_t rank, base_slice merge, base_sli
   }
   if (!tok_bpe_add_merge(r->t, left_id, right_id) || !index_add(&r->index, (uint32_t)r->t->vocab - 1)) {
     return base_fail(r->err, BASE_EFORMAT, r->path, "token %zu, \"%s\", is there twice",
-                     TOK_FIRST_MERGE + rank, show(token).text);
+                     TOK_FIRST_MERGE + rank, tok_show(token).text);
   }
   return BASE_OK;
 }
@@ -193,7 +181,7 @@ static base_status read_counts(const gguf_file *f, uint64_t *n_tokens, base_curs
   if (status) return status;
   if (!base_slice_equal(model, BASE_LITERAL("minnow-bpe"))) {
     return base_fail(err, BASE_EFORMAT, path, "the tokenizer is \"%s\"; this program reads \"minnow-bpe\"",
-                     show(model).text);
+                     tok_show(model).text);
   }
   status = gguf_get_strings(f, "tokenizer.ggml.tokens", n_tokens, tokens, err);
   if (status) return status;

@@ -1,12 +1,13 @@
 /* tok/open: a vocabulary out of GGUF metadata. Everything in the file is checked before it is relied on:
  * counts agree, ids lie in the vocabulary, merges name tokens, nothing is absurdly long. */
 #include "tok/bpe.h"
+#include "tok/shown.h"
 #include "tok/vocab.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { SHOWN_BYTES = 40, MAX_SPECIAL_BYTES = 512 };
+enum { MAX_SPECIAL_BYTES = 512 };
 
 typedef struct opener {
   const gguf_file *f;
@@ -19,19 +20,6 @@ typedef struct opener {
   const unsigned char *types; /* 32-bit numbers, unaligned; NULL when the file has none */
   const unsigned char *scores;
 } opener;
-
-/* A string of the file as it may be shown in a message: short, printable. */
-typedef struct shown {
-  char text[SHOWN_BYTES + 4];
-} shown;
-
-static shown show(base_slice s) {
-  shown out;
-  size_t n = s.len < SHOWN_BYTES ? s.len : SHOWN_BYTES;
-  for (size_t i = 0; i < n; i++) out.text[i] = s.ptr[i] >= 0x20 && s.ptr[i] < 0x7F ? s.ptr[i] : '?';
-  (void)base_format(out.text + n, sizeof out.text - n, "%s", s.len > n ? "..." : "");
-  return out;
-}
 
 /* gguf_next_string, without a call for each byte: vocabularies have 100,000s of strings. */
 static base_slice next_string(base_cursor *c) {
@@ -65,7 +53,7 @@ static base_status read_kind(opener *o, tok_kind *kind) {
   return base_fail(
       o->err, BASE_EUNSUPPORTED, o->path,
       "the key \"tokenizer.ggml.model\" is \"%s\"; \"gpt2\", \"llama\", \"t5\" and \"bert\" are read",
-      show(model).text);
+      tok_show(model).text);
 }
 
 /* An array of 32-bit values of one of two types with one entry a token; *out is NULL when the key is absent.
@@ -177,19 +165,19 @@ static size_t token_bytes(tok_kind kind, tok_type type, base_slice s, unsigned c
 static base_status check_token(const opener *o, size_t id, tok_type type, base_slice s) {
   if (type < TOK_TYPE_NORMAL || type > TOK_TYPE_BYTE) {
     return base_fail(o->err, BASE_EFORMAT, o->path, "token %zu, \"%s\", has the unknown type %u", id,
-                     show(s).text, (unsigned)type);
+                     tok_show(s).text, (unsigned)type);
   }
   size_t most = is_special(type) ? MAX_SPECIAL_BYTES : TOK_MAX_PIECE_BYTES;
   if (s.len > 2 * most) {
     return base_fail(o->err, BASE_ELIMIT, o->path, "token %zu, \"%s\", is longer than %zu bytes", id,
-                     show(s).text, most);
+                     tok_show(s).text, most);
   }
   if (is_special(type) && s.len == 0) {
     return base_fail(o->err, BASE_EFORMAT, o->path, "token %zu is special and has no name", id);
   }
   if (type == TOK_TYPE_BYTE && byte_token(s) < 0) {
     return base_fail(o->err, BASE_EFORMAT, o->path,
-                     "token %zu, \"%s\", is a byte token but not of the form <0x00>", id, show(s).text);
+                     "token %zu, \"%s\", is a byte token but not of the form <0x00>", id, tok_show(s).text);
   }
   return BASE_OK;
 }
@@ -220,7 +208,7 @@ static base_status read_token(opener *o, uint32_t id) {
   v->offset[id + 1] = v->offset[id] + (uint32_t)len;
   if (len > TOK_MAX_PIECE_BYTES) {
     return base_fail(o->err, BASE_ELIMIT, o->path, "token %u, \"%s\", is longer than %d bytes", (unsigned)id,
-                     show(s).text, (int)TOK_MAX_PIECE_BYTES);
+                     tok_show(s).text, (int)TOK_MAX_PIECE_BYTES);
   }
   if (type == TOK_TYPE_BYTE || (v->kind == TOK_KIND_BPE && type == TOK_TYPE_NORMAL && len == 1)) {
     if (v->byte_id[at[0]] == TOK_NONE) v->byte_id[at[0]] = id;
@@ -230,20 +218,20 @@ static base_status read_token(opener *o, uint32_t id) {
     memcpy(&v->score[id], &bits, sizeof bits);
     if (!isfinite(v->score[id])) {
       return base_fail(o->err, BASE_EFORMAT, o->path, "the score of token %u, \"%s\", is not finite",
-                       (unsigned)id, show(s).text);
+                       (unsigned)id, tok_show(s).text);
     }
     if (v->order != NULL) v->order[id] = order_of_score(v->score[id]);
   }
   if (is_special(type)) v->special[v->n_special++] = id;
   if (!is_indexed(v->kind, type) || tok_vocab_index(v, id)) return BASE_OK;
   return base_fail(o->err, BASE_EFORMAT, o->path,
-                   "token %u, \"%s\", cannot be filed: too many tokens collide", (unsigned)id, show(s).text);
+                   "token %u, \"%s\", cannot be filed: too many tokens collide", (unsigned)id, tok_show(s).text);
 }
 
 /* ---- merges ---- */
 
 static base_status fail_merge(const opener *o, size_t rank, base_slice merge, const char *why) {
-  return base_fail(o->err, BASE_EFORMAT, o->path, "merge %zu, \"%s\", %s", rank, show(merge).text, why);
+  return base_fail(o->err, BASE_EFORMAT, o->path, "merge %zu, \"%s\", %s", rank, tok_show(merge).text, why);
 }
 
 static uint32_t find_part(const tok_vocab *v, base_slice s) {
@@ -412,7 +400,7 @@ static base_status read_rule(opener *o, const tok_rule **rule) {
   if (*rule != NULL) return BASE_OK;
   return base_fail(o->err, BASE_EUNSUPPORTED, o->path,
                    "the key \"tokenizer.ggml.pre\" is \"%s\", a pre-split rule that is not known",
-                   show(name).text);
+                   tok_show(name).text);
 }
 
 static base_status read_vocabulary(opener *o) {
