@@ -3,45 +3,9 @@
 # tests/tiny, trained first by the helper tiny_cases.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-build=${MINNOW_BUILD:-$PWD/build}
-minnow=${MINNOW:-$build/minnow}
-passed=0 failed=0
-if [ ! -x "$minnow" ] || [ ! -x "$build/tests/tiny_cases" ]; then
-  echo "skip: there is no program or no helper in $build"
-  echo "cli: 0 passed, 0 failed, 1 skipped"
-  exit 0
-fi
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-unset MINNOW_PACKS MINNOW_KERNELS COLUMNS
+. tests/program.sh
+program_needs cli "$build/tests/tiny_cases"
 export LC_ALL=C
-
-# Runs the program; sets out, err, status.
-call() {
-  "$minnow" "$@" >"$folder/out" 2>"$folder/err" </dev/null
-  status=$?
-  out=$(tr -d '\0' <"$folder/out")
-  err=$(cat "$folder/err")
-}
-ok() { # condition (already evaluated: 0 is true), what
-  if [ "$1" -eq 0 ]; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "not ok $2 (exit $status)"
-    echo "  stdout: ${out:0:600}"
-    echo "  stderr: ${err:0:600}"
-  fi
-}
-has() { [[ $1 == *"$2"* ]]; }
-# A failure: this exit status, nothing on stdout, one line "minnow: ..." on stderr.
-fails() { # status, what
-  [ "$status" -eq "$1" ] && [ -z "$out" ] && [[ $err == "minnow: "* ]] && [ "$(wc -l <"$folder/err")" -eq 1 ]
-  ok $? "$2"
-}
-field() { # JSON on stdin, a Python expression over j
-  python3 -c "import json,sys; j=json.load(sys.stdin); x=($1); print(x)"
-}
 now=(--now 2026-03-02T21:15:00)
 
 # ---- help and usage ----
@@ -289,5 +253,4 @@ if [ -w /dev/full ]; then
   fails 1 "stdout is full"
 fi
 
-echo "cli: $passed passed, $failed failed, 0 skipped"
-[ "$failed" -eq 0 ]
+program_sum cli

@@ -3,41 +3,9 @@
 # statuses, bad input; then chat on a terminal of its own (chat_terminal.py).
 set -u
 cd "$(dirname "$0")/.." || exit 1
-build=${MINNOW_BUILD:-$PWD/build}
-minnow=${MINNOW:-$build/minnow}
-passed=0 failed=0
-if [ ! -x "$minnow" ] || [ ! -x "$build/tests/lm_cases" ]; then
-  echo "skip: there is no program or no helper in $build"
-  echo "generate: 0 passed, 0 failed, 1 skipped"
-  exit 0
-fi
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-unset MINNOW_KERNELS COLUMNS
+. tests/program.sh
+program_needs generate "$build/tests/lm_cases"
 export LC_ALL=C.UTF-8
-
-call() { # sets out, err, status; stdin from $input
-  "$minnow" "$@" >"$folder/out" 2>"$folder/err" <"${input:-/dev/null}"
-  status=$?
-  out=$(tr -d '\0' <"$folder/out")
-  err=$(cat "$folder/err")
-}
-ok() { # condition (already evaluated: 0 is true), what
-  if [ "$1" -eq 0 ]; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "not ok $2 (exit $status)"
-    echo "  stdout: ${out:0:600}"
-    echo "  stderr: ${err:0:600}"
-  fi
-}
-has() { [[ $1 == *"$2"* ]]; }
-fails() { # status, what: nothing on stdout, one line "minnow: ..." on stderr
-  [ "$status" -eq "$1" ] && [ -z "$out" ] && [[ $err == "minnow: "* ]] && [ "$(wc -l <"$folder/err")" -eq 1 ]
-  ok $? "$2"
-}
-field() { python3 -c "import json,sys; j=json.load(sys.stdin); print($1)"; }
 
 model=$folder/model.gguf
 "$build/tests/lm_cases" "$model" 1 chat 512 || exit 1
@@ -82,7 +50,7 @@ call "${g[@]}" --prompt-file "$folder/prompt" --lookup -t 1 --quiet
 call "${g[@]}" -p "the cat" --seed 5
 [ "$out" != "$first" ]; ok $? "another seed"
 call "${g[@]}" -p "the cat" --temp 0 --json --logprobs 2
-[ $status -eq 0 ] && [ "$(field 'len(j["tokens"]), j["finish"], j["generated_tokens"]' <"$folder/out")" = "30 length 30" ] &&
+[ $status -eq 0 ] && [ "$(field 'len(j["tokens"]), j["finish"], j["generated_tokens"]' <"$folder/out")" = "(30, 'length', 30)" ] &&
   [ "$(field 'all(len(t["top"]) == 2 and t["top"][0]["id"] == t["id"] for t in j["tokens"])' <"$folder/out")" = True ]
 ok $? "JSON with log-probabilities"
 text=$(field 'j["text"]' <"$folder/out")
@@ -134,7 +102,7 @@ cat >"$folder/schema.json" <<'END'
  "required":["name","kind"],"additionalProperties":false}
 END
 call generate -m "$model" -p "Give me one." --schema "$folder/schema.json" --seed 3 --temp 1
-[ $status -eq 0 ] && [ "$(field 'sorted(j), j["kind"] in ("cat", "hat"), len(j["name"]) < 10' <"$folder/out")" = "['kind', 'name'] True True" ]
+[ $status -eq 0 ] && [ "$(field 'sorted(j), j["kind"] in ("cat", "hat"), len(j["name"]) < 10' <"$folder/out")" = "(['kind', 'name'], True, True)" ]
 ok $? "an answer that fits a schema"
 has "$err" "without a choice"; ok $? "says how many tokens were forced"
 call generate -m "$model" -p "Give me one." --schema "$folder/schema.json" -n 4 --json
@@ -185,5 +153,4 @@ else
   echo "$report" | tail -n 40
 fi
 
-echo "generate: $passed passed, $failed failed, 0 skipped"
-[ "$failed" -eq 0 ]
+program_sum generate

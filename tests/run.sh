@@ -69,7 +69,7 @@ for source in tests/fuzz_*.c; do
 done
 if [ -z "$runner" ]; then
   for script in tools/check_*.sh tests/*.sh; do
-    case $script in tests/run.sh | tests/fuzz.sh) continue ;; esac
+    case $script in tests/run.sh | tests/fuzz.sh | tests/program.sh) continue ;; esac
     [ -e "$script" ] && run "$(basename "$script" .sh)" bash "$script"
   done
 fi
