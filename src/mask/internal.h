@@ -5,7 +5,8 @@
  *   text.c    automata of strings and keys            number.c  automata of numbers
  *   machine.c one byte: frames, keys, items           walk.c    the trie, masks, tables
  *   run.c     a text: commit, roll back, forced
- *   grammar*.c  GBNF, which shares the walk and the run alone */
+ *   grammar*.c  GBNF, which shares the walk and the run alone
+ *   form.c      literals around documents, each of which is a rule of its own */
 #ifndef MASK_INTERNAL_H
 #define MASK_INTERNAL_H
 
@@ -358,6 +359,15 @@ grammar_state *mask_grammar_step(grammar *g, grammar_state *s, uint8_t byte);
 bool mask_grammar_accepts(const grammar_state *s);
 base_status mask_grammar_failed(const grammar *g);
 
+/* ---- forms ---- */
+
+typedef struct form form;
+
+/* Where a text is outside of its documents; see form.c. */
+typedef struct form_place {
+  uint16_t phase, at, first, last;
+} form_place;
+
 /* ---- the rule ---- */
 
 struct mask_rule {
@@ -388,6 +398,7 @@ struct mask_rule {
   base_error error;
   regex *whole; /* a rule that is one expression */
   struct grammar *grammar; /* a rule that is a grammar; in the pool */
+  form *form;              /* a rule that is a form; in the pool */
 };
 
 /* ---- the machine ---- */
@@ -427,7 +438,8 @@ typedef enum mode {
   MODE_AFTER,     /* behind a value in an object or array */
   MODE_END,       /* behind the document */
   MODE_PATTERN,   /* the rule is one regular expression */
-  MODE_GRAMMAR    /* the rule is a grammar */
+  MODE_GRAMMAR,   /* the rule is a grammar */
+  MODE_FORM       /* outside of a form's documents */
 } mode;
 
 typedef struct point {
@@ -438,21 +450,23 @@ typedef struct point {
     const char *rest; /* of a literal */
     uint32_t pattern;
     struct grammar_state *grammar;
+    form_place form;
   } in;
   const uint64_t *failed; /* of a literal, when it ends */
   uint32_t start;         /* of the key or value in progress */
   uint32_t count;         /* characters of the string so far */
   uint8_t mode, gap;      /* gap: white space so far */
+  uint16_t part;          /* in a form's document: its part, counted from 1 */
 } point;
 
 struct mask_run {
   const base_allocator *allocator;
-  mask_rule *rule;
+  mask_rule *whole; /* what the run was opened with */
+  mask_rule *rule;  /* the same, or of a form the part of the point in work: mask_enter */
   mask_vocab *vocab;
   mask_pool pool; /* frames */
   point now;
-  frame *root;
-  slot root_slot;
+  frame **roots; /* one for each part of a form, else one */
   base_buf text;
   size_t len; /* of text that counts: a walk writes behind it */
   bool vague; /* a walk that stands for many texts: a key that ends in it is like no other, see add_free_key */
@@ -466,6 +480,8 @@ struct mask_run {
   base_status failed;
 };
 
+/* Makes run->rule the one that p stands in. */
+static inline void mask_enter(mask_run *run, const point *p);
 /* Takes text.ptr[at], the byte at the end of the text so far. False: it may not come next; p is then spoilt. */
 bool mask_step(mask_run *run, point *p, size_t at);
 /* Do the lengths of a value's string let it be in state s after count characters; may it end there? */
@@ -489,6 +505,21 @@ uint32_t mask_text_spell(uint32_t lexical, uint8_t byte, bool key, bool *counts)
 uint32_t *mask_tables_find(mask_run *run, const point *p);
 void mask_tables_close(mask_run *run);
 size_t mask_tables_bytes(const mask_run *run);
+
+base_status mask_form_read(form **out, const mask_form *in, const mask_options *o, mask_rule *r, base_error *err);
+size_t mask_form_parts(const form *f);
+mask_rule *mask_form_part(const form *f, size_t i);
+void mask_form_close(form *f);
+void mask_form_start(mask_run *run, point *p);
+bool mask_form_step(mask_run *run, point *p, uint8_t b);
+void mask_form_after(mask_run *run, point *p); /* behind a document */
+bool mask_form_may_end(const form *f, const point *p);
+/* Bytes that change nothing in words at p, as mask_byte_kind has them; 0 elsewhere. */
+uint64_t mask_form_stays(const form *f, const point *p);
+
+static inline void mask_enter(mask_run *run, const point *p) {
+  if (run->whole->form != NULL) run->rule = p->part > 0 ? mask_form_part(run->whole->form, p->part - 1u) : run->whole;
+}
 
 /* ---- the vocabulary: a trie, its nodes depth first ---- */
 

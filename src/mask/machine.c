@@ -279,7 +279,9 @@ static bool finish_value(mask_run *run, point *p, const uint64_t *failed_roots, 
   p->gap = 0;
   if (old->s == NULL) {
     p->mode = MODE_END;
-    return run->rule->validator == NULL || is_valid(run, start_at, end);
+    bool valid = run->rule->validator == NULL || is_valid(run, start_at, end);
+    if (p->part > 0) mask_form_after(run, p);
+    return valid;
   }
   p->mode = MODE_AFTER;
   bool unique = asks_unique(old->s);
@@ -445,6 +447,7 @@ static bool step_number(mask_run *run, point *p, size_t at, uint8_t b) {
     return true;
   }
   if (!now->may_end || !finish_value(run, p, now->failed, p->start, at) || p->mode == MODE_END) return false;
+  if (p->mode == MODE_FORM) return mask_form_step(run, p, b);
   return step_after(run, p, at, b);
 }
 
@@ -456,6 +459,7 @@ static bool step_literal(mask_run *run, point *p, size_t at, uint8_t b) {
 
 bool mask_step(mask_run *run, point *p, size_t at) {
   uint8_t b = (uint8_t)run->text.ptr[at];
+  mask_enter(run, p);
   switch (p->mode) {
     case MODE_STRING: case MODE_KEY: return step_text_byte(run, p, at, b);
     case MODE_NUMBER: return step_number(run, p, at, b);
@@ -480,6 +484,7 @@ bool mask_step(mask_run *run, point *p, size_t at) {
     case MODE_GRAMMAR:
       p->in.grammar = mask_grammar_step(run->rule->grammar, p->in.grammar, b);
       return p->in.grammar != NULL;
+    case MODE_FORM: return mask_form_step(run, p, b);
     default: return false;
   }
 }
@@ -487,5 +492,6 @@ bool mask_step(mask_run *run, point *p, size_t at) {
 bool mask_point_may_end(const mask_run *run, const point *p) {
   if (p->mode == MODE_PATTERN) return regex_accepts(run->rule->whole, p->in.pattern);
   if (p->mode == MODE_GRAMMAR) return mask_grammar_accepts(p->in.grammar);
+  if (run->whole->form != NULL) return mask_form_may_end(run->whole->form, p);
   return p->mode == MODE_END || (p->mode == MODE_NUMBER && p->top->s == NULL && p->in.number->may_end);
 }

@@ -1,6 +1,7 @@
 /* mask: which tokens may come next so that the text can still become what a rule asks for.
  *
- * A rule is compiled from a JSON Schema, a regular expression or a GBNF grammar. For JSON Schema it
+ * A rule is compiled from a JSON Schema, a regular expression, a GBNF grammar, or a form in which several documents
+ * stand. For JSON Schema it
  * is an exact validator that runs on bytes: one frame for each open object or array, in it what every subschema that
  * applies to the value still says (holds, fails, open), and automata for strings, numbers and keys. A byte is refused
  * as soon as it makes the document's truth impossible; so is a closing bracket behind which it would be false. All of
@@ -22,7 +23,7 @@
 
 typedef struct mask_vocab mask_vocab;
 
-/* Token id stands for piece(ctx, id): bytes, which need not be UTF-8; an empty piece (control tokens) is never in a
+/* Token id stands for piece(ctx, id), asked once for each id in order and borrowed until the call returns: bytes, which need not be UTF-8; an empty piece (control tokens) is never in a
  * mask. Pieces over 512 bytes are never allowed. Takes some 20 ms and 12 MB for 128,000 tokens. Immutable but for
  * tables that rules fill in: one thread at a time. */
 base_status mask_vocab_open(mask_vocab **out, size_t n_tokens, base_slice (*piece)(void *ctx, uint32_t id), void *ctx,
@@ -62,6 +63,33 @@ void mask_rule_close(mask_rule *r); /* NULL is harmless; after its runs */
 base_status mask_grammar(mask_rule **out, base_slice text, const mask_options *o, const base_allocator *a,
                          base_error *err);
 
+/* ---- words in which documents stand: what a model says that may call tools ----
+ *
+ *   text := WORDS  or  [WORDS] opening CALL (between CALL)* end        CALL := name middle DOCUMENT last
+ *
+ * WORDS is any text in which the trigger does not occur; with `at_start` the trigger counts only at the text's beginning,
+ * behind white space, and words that begin otherwise go on as they like. A byte 0xFF begins the name of a control token
+ * (the piece of such a token is 0xFF and its name): no other text has one, so that literals may ask for control tokens. */
+
+typedef struct mask_part {
+  base_slice name;     /* bytes that `middle` does not begin with; no two alike */
+  base_slice document; /* a JSON Schema */
+} mask_part;
+
+typedef struct mask_form {
+  bool words;         /* words may come before the first call, or instead of calls */
+  bool at_start;
+  base_slice trigger; /* with words: the beginning of `opening`, at most 64 bytes */
+  base_slice opening, middle, last, end; /* opening and middle have at least a byte */
+  base_slice between; /* empty: one call at most */
+  const mask_part *parts;
+  size_t n_parts;     /* 1 to 512 */
+} mask_form;
+
+/* Everything is copied. err->where is the part's name and the place in its schema. The notes are those of all parts. */
+base_status mask_form_open(mask_rule **out, const mask_form *form, const mask_options *o, const base_allocator *a,
+                           base_error *err);
+
 /* A keyword that is not enforced byte by byte. */
 typedef struct mask_note {
   const char *path;    /* JSON Pointer into the schema */
@@ -100,5 +128,7 @@ base_status mask_run_failed(const mask_run *run);
 size_t mask_run_bytes(const mask_run *run); /* memory held: frames, text, masks */
 /* The bytes that must follow, as many as are certain (at most room); 0 where there is a choice. They are not taken. */
 size_t mask_run_forced(mask_run *run, char *out, size_t room);
+/* Of a form: how many bytes at the beginning are words, whatever follows. *called: a call has begun there. */
+size_t mask_run_words(mask_run *run, bool *called);
 
 #endif

@@ -73,12 +73,27 @@ base_status mask_grammar(mask_rule **out, base_slice text, const mask_options *o
   return BASE_OK;
 }
 
+base_status mask_form_open(mask_rule **out, const mask_form *in, const mask_options *o, const base_allocator *a,
+                           base_error *err) {
+  *out = NULL;
+  mask_rule *r = new_rule(o, a, err);
+  if (r == NULL) return BASE_ENOMEM;
+  base_status status = mask_form_read(&r->form, in, o, r, err);
+  if (status != BASE_OK) {
+    mask_rule_close(r);
+    return status;
+  }
+  *out = r;
+  return BASE_OK;
+}
+
 void mask_rule_close(mask_rule *r) {
   if (r == NULL) return;
   for (uint32_t i = 0; i < r->n_regexes; i++) regex_close(r->regexes[i]);
   regex_close(r->whole);
   constrain_schema_close(r->validator);
   jdoc_close(&r->doc);
+  if (r->form != NULL) mask_form_close(r->form);
   base_free(r->allocator, r->text, r->text_len);
   mask_pool_free(&r->pool);
   base_free(r->allocator, r, sizeof *r);
@@ -92,14 +107,21 @@ mask_note mask_rule_note(const mask_rule *r, size_t i) {
   return i < r->notes.count ? r->notes.note[i] : (mask_note){0};
 }
 
+static size_t parts_of(const mask_rule *r) {
+  return r->form != NULL ? mask_form_parts(r->form) : 0;
+}
+
 size_t mask_rule_bytes(const mask_rule *r) {
   size_t bytes = r->pool.held + r->text_len + r->doc.n_nodes * sizeof(jdoc_node);
+  for (size_t i = 0; i < parts_of(r); i++) bytes += mask_rule_bytes(mask_form_part(r->form, i));
   for (uint32_t i = 0; i < r->n_regexes; i++) bytes += regex_bytes(r->regexes[i]);
   return bytes + (r->whole != NULL ? regex_bytes(r->whole) : 0);
 }
 
 size_t mask_rule_schemas(const mask_rule *r) {
-  return r->n_nodes;
+  size_t n = r->n_nodes;
+  for (size_t i = 0; i < parts_of(r); i++) n += mask_rule_schemas(mask_form_part(r->form, i));
+  return n;
 }
 
 /* ---- runs ---- */
@@ -119,24 +141,41 @@ static bool reserve(mask_run *run, size_t len) {
   return true;
 }
 
+/* The place of a document that rule r says. */
+static frame *root_of(mask_run *run, const mask_rule *r) {
+  frame *f = mask_pool_take(&run->pool, sizeof *f);
+  slot *s = mask_pool_take(&run->pool, sizeof *s);
+  if (f == NULL || s == NULL) return NULL;
+  *s = (slot){.plan = r->root, .simple = true};
+  f->slot = s;
+  f->exact = r->validator != NULL;
+  return f;
+}
+
+static bool open_roots(mask_run *run) {
+  size_t n = parts_of(run->whole);
+  run->roots = mask_pool_take(&run->pool, (n > 0 ? n : 1) * sizeof(frame *));
+  if (run->roots == NULL) return false;
+  if (n == 0) return (run->roots[0] = root_of(run, run->whole)) != NULL;
+  for (size_t i = 0; i < n; i++)
+    if ((run->roots[i] = root_of(run, mask_form_part(run->whole->form, i))) == NULL) return false;
+  return true;
+}
+
 base_status mask_run_open(mask_run **out, mask_rule *r, mask_vocab *v, const base_allocator *a, base_error *err) {
   *out = NULL;
   if (a == NULL) a = base_allocator_libc();
   mask_run *run = base_calloc(a, 1, sizeof *run);
   if (run == NULL) return base_fail(err, BASE_ENOMEM, "run", "out of memory");
   run->allocator = a;
-  run->rule = r;
+  run->whole = run->rule = r;
   run->vocab = v;
   mask_pool_init(&run->pool, a, r->options.max_bytes);
   run->text.allocator = a;
-  run->root = mask_pool_take(&run->pool, sizeof *run->root);
-  if (run->root == NULL || !reserve(run, MASK_MAX_PIECE)) {
+  if (!open_roots(run) || !reserve(run, MASK_MAX_PIECE)) {
     mask_run_close(run);
     return base_fail(err, BASE_ENOMEM, "run", "out of memory");
   }
-  run->root_slot = (slot){.plan = r->root, .simple = true};
-  run->root->slot = &run->root_slot;
-  run->root->exact = r->validator != NULL;
   mask_run_reset(run);
   *out = run;
   return BASE_OK;
@@ -153,23 +192,33 @@ void mask_run_close(mask_run *run) {
 
 void mask_run_reset(mask_run *run) {
   if (run->n_past > 0) mask_run_rollback(run, run->n_past);
-  run->now = (point){.top = run->root, .mode = MODE_VALUE};
-  if (run->rule->whole != NULL) {
+  run->now = (point){.top = run->roots[0], .mode = MODE_VALUE};
+  if (run->whole->whole != NULL) {
     run->now.mode = MODE_PATTERN;
     run->now.in.pattern = REGEX_START;
-  } else if (run->rule->grammar != NULL) {
+  } else if (run->whole->grammar != NULL) {
     run->now.mode = MODE_GRAMMAR;
-    run->now.in.grammar = mask_grammar_start(run->rule->grammar);
+    run->now.in.grammar = mask_grammar_start(run->whole->grammar);
+  } else if (run->whole->form != NULL) {
+    mask_form_start(run, &run->now);
   }
   run->len = 0;
+}
+
+static base_status rule_failed(const mask_rule *r) {
+  if (r->whole != NULL && regex_failed(r->whole) != BASE_OK) return regex_failed(r->whole);
+  if (r->grammar != NULL) return mask_grammar_failed(r->grammar);
+  for (size_t i = 0; i < parts_of(r); i++) {
+    base_status status = mask_form_part(r->form, i)->failed;
+    if (status != BASE_OK) return status;
+  }
+  return r->failed;
 }
 
 base_status mask_run_failed(const mask_run *run) {
   if (run->failed != BASE_OK) return run->failed;
   if (run->pool.failed != BASE_OK) return run->pool.failed;
-  if (run->rule->whole != NULL && regex_failed(run->rule->whole) != BASE_OK) return regex_failed(run->rule->whole);
-  if (run->rule->grammar != NULL) return mask_grammar_failed(run->rule->grammar);
-  return run->rule->failed;
+  return rule_failed(run->whole);
 }
 
 size_t mask_run_bytes(const mask_run *run) {

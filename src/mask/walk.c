@@ -75,6 +75,7 @@ static uint64_t point_hash(const mask_run *run, const point *p) {
     case MODE_LITERAL: return mask_mix(h, (uintptr_t)p->in.rest);
     case MODE_GRAMMAR: return mask_mix(h, (uintptr_t)p->in.grammar);
     case MODE_PATTERN: return mask_mix(h, p->in.pattern);
+    case MODE_FORM: return mask_mix_bytes(h, &p->in.form, sizeof p->in.form);
     default: return h;
   }
 }
@@ -113,6 +114,11 @@ static void walk(mask_run *run, uint32_t first, uint32_t last, uint32_t *words) 
       continue;
     }
     allow(v, i, words);
+    if (p->mode == MODE_FORM && (v->below[i] & ~mask_form_stays(run->whole->form, p)) == 0) {
+      allow_list(v->token, v->first[i], v->first[v->end[i]], words);
+      i = v->end[i];
+      continue;
+    }
     bool inside = (p->mode == MODE_STRING || p->mode == MODE_KEY) && p->in.text->lexical == TEXT_CHAR;
     if (inside && v->end[i] - i > SMALL_SUBTREE && walk_inside(run, p, i, words)) {
       spell_node(run, i); /* the walk inside wrote over it */
@@ -250,6 +256,7 @@ static void take_back(const mask_vocab *v, uint32_t at, uint32_t *words) {
 }
 
 static void correct_names(mask_run *run, const point *p, uint32_t at, uint32_t *words) {
+  mask_enter(run, p); /* the walk may have left the document and gone into another */
   object_names *names = p->top->s->plan->names;
   const text_state *s = p->in.text;
   if (s->trie == TRIE_OFF) return;
@@ -266,6 +273,7 @@ static void correct_names(mask_run *run, const point *p, uint32_t at, uint32_t *
     take_back(run->vocab, e, words);
     memo_exit out = {e, 1, mask_state_of_name(run->rule, names, i)};
     if (out.state != &mask_text_dead) walk_exit(run, p, &out, words);
+    mask_enter(run, p);
   }
 }
 
@@ -379,7 +387,7 @@ static memo *build_memo(mask_run *run, const point *p, uint32_t at) {
 }
 
 static uint64_t memo_key(const point *p, uint32_t at) {
-  uint64_t key = mask_mix(mask_mix(11, at), p->in.text->id);
+  uint64_t key = mask_mix(mask_mix(11, at), p->in.text->id ^ (uint64_t)p->part << 48); /* ids are a rule's own */
   if (p->mode == MODE_STRING) return key;
   const frame *f = p->top;
   key = mask_mix(key, (uintptr_t)f->s);
@@ -425,6 +433,7 @@ static bool walk_inside(mask_run *run, const point *p, uint32_t at, uint32_t *wo
 
 static void walk_all(mask_run *run, const point *p, uint32_t *words) {
   mask_mark mark = mask_pool_mark(&run->pool);
+  mask_enter(run, p);
   bool inside = p->mode == MODE_STRING || p->mode == MODE_KEY;
   if (!inside || !walk_inside(run, p, MASK_NONE, words)) {
     run->tables->points[0] = *p;
