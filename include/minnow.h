@@ -115,8 +115,8 @@ typedef struct mn_request {
   const char *instructions; /* text, extract: the app's own words to a model; NULL: none */
   const char *schema;       /* extract: JSON Schema of the document */
   /* What the request is about: a screen, a document, a message. Always data: it chooses no action, and models are told
-   * to follow nothing in it. One that tries to steer the assistant has the request refused (reason "injection"); a
-   * request that has one is not saved for later. NULL: none */
+   * to follow nothing in it. One that tries to steer the assistant has the request refused (reason "injection"); an
+   * action that has one is not saved for later: the screen is gone by then. NULL: none */
   const char *context;
   size_t context_len; /* 0: context is terminated */
 } mn_request;
@@ -187,7 +187,8 @@ MN_API int mn_queue_list(const char *ledger, mn_text **out, mn_error *err);
 /* Removes one, or with a NULL id all; *dropped says how many. */
 MN_API int mn_queue_drop(const char *ledger, const char *id, size_t *dropped, mn_error *err);
 /* Asks the cloud for what was deferred, oldest first, until there is no more or it cannot be reached; `each` gets the
- * outcomes, which are freed after it returns. Expired ones are dropped. */
+ * outcomes, which are freed after it returns. Expired ones are dropped. Each is asked
+ * as it was, with its instructions, schema, context and local time, all cleaned. */
 MN_API int mn_queue_run(mn_engine *mn, void (*each)(void *ctx, const mn_outcome *o), void *ctx, size_t *answered,
                         mn_error *err);
 /* The app knows that the network came or went. */

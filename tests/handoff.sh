@@ -101,7 +101,7 @@ call report --ledger "$folder/ledger.db" --json
 # ---- budget ----
 policy good '"budget": {"request_usd": 0.0001, "day_usd": 0.0001, "month_usd": 0.0001}'
 ask --task text "SAY one"
-is defer saved device "a cap that this call could pass: saved"
+is defer over_budget device "a cap that this call could pass: saved"
 call queue list --ledger "$folder/ledger.db"
 [ "$(wc -l <"$folder/out")" -eq 1 ] && [ "$(answered 'j["reason"]')" = over_budget ]; ok $? "listed with its reason"
 policy good
@@ -109,6 +109,21 @@ call queue run --policy "$folder/policy.json" --ledger "$folder/ledger.db"
 [ "$(answered 'j["answer"]')" = one ] && [[ $err == *"1 answered"* ]]; ok $? "answered when there is money"
 call queue run --policy "$folder/policy.json" --ledger "$folder/ledger.db"
 [ -z "$out" ] && [[ $err == *"0 answered"* ]]; ok $? "and not twice"
+
+# ---- an extraction that waited is held to its schema ----
+policy good '"budget": {"request_usd": 0.0001, "day_usd": 0.0001, "month_usd": 0.0001}'
+for say in '{"total":3}' '{"nonsense":true}'; do
+  ask --task extract --schema "$folder/bill.json" "SAY $say"
+done
+is defer over_budget device "an extraction is saved"
+policy good
+call queue run --policy "$folder/policy.json" --ledger "$folder/ledger.db"
+first=$(head -1 "$folder/out") out=$(tail -1 "$folder/out")
+is handoff invalid_answer device "one that does not fit its schema is no answer"
+out=$first
+[ "$(field 'j["decision"], j["answer"]')" = "('answer', '{\"total\":3}')" ]; ok $? "one that fits is"
+call queue list --ledger "$folder/ledger.db"
+[ -z "$out" ]; ok $? "and neither is asked again"
 
 # ---- kill -9 while a call is on its way ----
 policy hang
@@ -128,6 +143,6 @@ END
 )
 [ "$spent" = "3 3 True" ]; ok $? "three calls stay counted: $spent"
 call do --policy "$folder/policy.json" --ledger "$folder/kill.db" --json --task text "SAY four"
-is defer saved device "and use up the day's cap"
+is defer over_budget device "and use up the day's cap"
 
 program_sum handoff

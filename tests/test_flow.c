@@ -123,26 +123,29 @@ static void test_without(house *h) {
   static const scripted nobody[] = {{.unreachable = true}};
   static const scripted says[] = {{.status = 200, .body = SAYS("\"Lima\"")}};
   char way[256];
-  base_buf text = {0};
+  base_buf part[LEDGER_PARTS] = {0}, *text = &part[LEDGER_TEXT];
   ledger_deferred d;
   begin(h, nobody, 1);
   handoff_request r = request_of(POLICY_TEXT, "the capital of Peru, for bob@example.com");
   handoff_flow *f = run(h, &r, way);
-  expect(f, "no network", HANDOFF_DEFER, HANDOFF_REASON_SAVED, HANDOFF_DEVICE);
+  expect(f, "no network", HANDOFF_DEFER, HANDOFF_REASON_OFFLINE, HANDOFF_DEVICE);
+  TAP_OK(in_ledger(h, "handoff_reason,offline,count,1\n"), "with its reason");
   handoff_flow_free(f);
   int64_t later = os_unix_ms() / 1000 + 1;
-  TAP_OK(!ledger_queue_take(h->ledger, later, 60, &d, &text, NULL) && strncmp(d.id, "req-", 4) == 0 &&
-             strstr(text.ptr, "[EMAIL_1]"),
-         "saved, cleaned: %s", text.ptr ? text.ptr : "");
+  TAP_OK(!ledger_queue_take(h->ledger, later, 60, &d, part, NULL) && strncmp(d.id, "req-", 4) == 0 &&
+             strstr(text->ptr, "[EMAIL_1]"),
+         "saved, cleaned: %s", text->ptr ? text->ptr : "");
   h->world.script = says;
   h->world.now_ms += 100000;
-  r = request_of(POLICY_TEXT, text.ptr);
+  r = request_of(POLICY_TEXT, text->ptr);
+  r.id = d.id;
   r.deferred = true;
   f = run(h, &r, way);
   expect(f, "later", HANDOFF_ANSWER, HANDOFF_REASON_ANSWERED, HANDOFF_CLOUD);
   TAP_OK(strcmp(way, "guard clean cloud cloud_valid record ") == 0, "straight to the cloud: %s", way);
   handoff_flow_free(f);
   TAP_OK(!ledger_queue_done(h->ledger, base_slice_of(d.id), NULL), "done once");
+  TAP_OK(in_ledger(h, "requests,all,count,1\n") && in_ledger(h, "decision,answer,count,1\n"), "one event, now answered");
 
   h->world.purse = h->world.settled + 1;
   h->policy.offline[POLICY_TEXT] = POLICY_NO;
@@ -155,7 +158,87 @@ static void test_without(house *h) {
   f = run(h, &r, way);
   expect(f, "the policy has no cloud", HANDOFF_HANDOFF, HANDOFF_REASON_NO_PACK, HANDOFF_DEVICE);
   handoff_flow_free(f);
-  base_buf_free(&text);
+  for (int i = 0; i < LEDGER_PARTS; i++) base_buf_free(&part[i]);
+  end(h);
+}
+
+static const char bill[] = "{\"type\":\"object\",\"required\":[\"sum\"],\"properties\":{\"sum\":{\"type\":\"integer\"}}}";
+
+static handoff_request again(const ledger_deferred *d, policy_task task, const base_buf part[LEDGER_PARTS]) {
+  return (handoff_request){.id = d->id,
+                           .task = task,
+                           .text = {part[LEDGER_TEXT].ptr, part[LEDGER_TEXT].len},
+                           .instructions = {part[LEDGER_INSTRUCTIONS].ptr, part[LEDGER_INSTRUCTIONS].len},
+                           .schema = {part[LEDGER_SCHEMA].ptr, part[LEDGER_SCHEMA].len},
+                           .context = {part[LEDGER_CONTEXT].ptr, part[LEDGER_CONTEXT].len},
+                           .deferred = true};
+}
+
+/* An extraction is saved with all that it needs: later the same schema judges, with the one repair, and says no. */
+static void test_deferred_extraction(house *h) {
+  static const scripted nobody[] = {{.unreachable = true}};
+  static const scripted mended[] = {{.status = 200, .body = SAYS("\"{\\\"sum\\\":\\\"four\\\"}\"")},
+                                    {.status = 200, .body = SAYS("\"{\\\"sum\\\":4}\"")}};
+  static const scripted wrong[] = {{.status = 200, .body = SAYS("\"{\\\"total\\\":4}\"")}};
+  base_buf part[LEDGER_PARTS] = {0};
+  ledger_deferred d;
+  char way[256];
+  begin(h, nobody, 1);
+  handoff_request r = request_of(POLICY_EXTRACT, "two for one each and one for two");
+  r.schema = base_slice_of(bill);
+  r.instructions = BASE_LITERAL("Mail me at kim@example.com.");
+  r.context = BASE_LITERAL("a bill for bob@example.com");
+  handoff_flow *f = run(h, &r, way);
+  expect(f, "an extraction, no network", HANDOFF_DEFER, HANDOFF_REASON_OFFLINE, HANDOFF_DEVICE);
+  TAP_OK(strstr(h->wire, "kim@") == NULL && strstr(h->wire, "bob@") == NULL, "the app's words are cleaned too");
+  handoff_flow_free(f);
+  TAP_OK(!ledger_queue_take(h->ledger, os_unix_ms() / 1000 + 1, 60, &d, part, NULL), "saved");
+  TAP_OK(strcmp(part[LEDGER_SCHEMA].ptr, bill) == 0 && strstr(part[LEDGER_INSTRUCTIONS].ptr, "[EMAIL_") &&
+             strstr(part[LEDGER_CONTEXT].ptr, "[EMAIL_") && strcmp(d.local_time, "2026-03-02T21:15:00") == 0,
+         "whole and cleaned: %s | %s", part[LEDGER_INSTRUCTIONS].ptr, part[LEDGER_CONTEXT].ptr);
+  r = again(&d, POLICY_EXTRACT, part);
+  f = run(h, &r, way);
+  expect(f, "still no network", HANDOFF_DEFER, HANDOFF_REASON_OFFLINE, HANDOFF_DEVICE);
+  handoff_flow_free(f);
+  h->world = (scripted_world){.script = mended, .n = 2, .now_ms = h->world.now_ms + 100000, .purse = INT64_MAX / 2};
+  f = run(h, &r, way);
+  expect(f, "later, repaired", HANDOFF_ANSWER, HANDOFF_REASON_ANSWERED, HANDOFF_CLOUD);
+  TAP_OK(handoff_flow_result(f)->repaired && strcmp(handoff_flow_result(f)->answer.ptr, "{\"sum\":4}") == 0, "one repair");
+  handoff_flow_free(f);
+  h->world = (scripted_world){.script = wrong, .n = 1, .now_ms = h->world.now_ms, .purse = INT64_MAX / 2};
+  f = run(h, &r, way);
+  expect(f, "later, wrong twice", HANDOFF_HANDOFF, HANDOFF_REASON_INVALID_ANSWER, HANDOFF_DEVICE);
+  TAP_OK(handoff_flow_result(f)->attempts == 2 && handoff_flow_result(f)->answer.len == 0, "not asked for ever");
+  handoff_flow_free(f);
+  for (int i = 0; i < LEDGER_PARTS; i++) base_buf_free(&part[i]);
+  end(h);
+}
+
+/* What a schema holds leaves as little as what a text holds. */
+static void test_private_schema(house *h) {
+  static const scripted says[] = {{.status = 200, .body = SAYS("\"{\\\"to\\\":\\\"[EMAIL_2]\\\"}\"")}};
+  char way[256];
+  begin(h, says, 1);
+  handoff_request r = request_of(POLICY_EXTRACT, "mail it to the second one");
+  r.schema = BASE_LITERAL("{\"properties\":{\"to\":{\"enum\":[\"emma.stone@example.com\",\"bob@example.com\"]}},\"required\":[\"to\"]}");
+  handoff_flow *f = run(h, &r, way);
+  expect(f, "addresses in an enum", HANDOFF_ANSWER, HANDOFF_REASON_ANSWERED, HANDOFF_CLOUD);
+  TAP_OK(strstr(h->wire, "[EMAIL_2]") && !strstr(h->wire, "bob@"), "redacted: %s", h->wire);
+  TAP_OK(strcmp(handoff_flow_result(f)->answer.ptr, "{\"to\":\"bob@example.com\"}") == 0, "and back: %s",
+         handoff_flow_result(f)->answer.ptr);
+  handoff_flow_free(f);
+  h->wire[0] = '\0';
+  r = request_of(POLICY_EXTRACT, "pay with the first one");
+  r.schema = BASE_LITERAL("{\"properties\":{\"card\":{\"enum\":[\"4111 1111 1111 1111\"]}}}");
+  f = run(h, &r, way);
+  expect(f, "a card in an enum", HANDOFF_REFUSE, HANDOFF_REASON_PRIVATE, HANDOFF_DEVICE);
+  handoff_flow_free(f);
+  r = request_of(POLICY_TEXT, "answer them");
+  r.instructions = BASE_LITERAL("You pay with 4111 1111 1111 1111.");
+  f = run(h, &r, way);
+  expect(f, "a card in the app's words", HANDOFF_REFUSE, HANDOFF_REASON_PRIVATE, HANDOFF_DEVICE);
+  handoff_flow_free(f);
+  TAP_OK(h->wire[0] == '\0', "nothing was sent");
   end(h);
 }
 
@@ -200,8 +283,6 @@ static void test_routed(house *h) {
     end(h);
   }
 }
-
-static const char bill[] = "{\"type\":\"object\",\"required\":[\"sum\"],\"properties\":{\"sum\":{\"type\":\"integer\"}}}";
 
 static void test_writer(house *h) {
   static const scripted sums[] = {{.status = 200, .body = SAYS("\"{\\\"sum\\\":5}\"")},
@@ -327,6 +408,8 @@ int main(void) {
     test_calls(&h);
     test_private(&h);
     test_without(&h);
+    test_deferred_extraction(&h);
+    test_private_schema(&h);
     test_writer(&h);
     test_routed(&h);
     test_policy(&h);

@@ -115,12 +115,12 @@ static base_status finish(scene *s, handoff_flow *f, const handoff_request *r) {
 
 /* As the engine runs its queue: taken, answered, out of it, and only then handed to the app. */
 static base_status run_queue(scene *s, handoff_flow *f) {
-  base_buf text = {0};
+  base_buf part[LEDGER_PARTS] = {0}, *text = &part[LEDGER_TEXT];
   ledger_deferred d;
   base_status st = BASE_OK;
-  while (!st && !(st = ledger_queue_take(s->h.ledger, s->now_s, LEASE_S, &d, &text, NULL))) {
+  while (!st && !(st = ledger_queue_take(s->h.ledger, s->now_s, LEASE_S, &d, part, NULL))) {
     base_format(s->id, sizeof s->id, "%s", d.id);
-    handoff_request r = {.id = d.id, .task = POLICY_TEXT, .text = {text.ptr, text.len}, .deferred = true};
+    handoff_request r = {.id = d.id, .task = POLICY_TEXT, .text = {text->ptr, text->len}, .deferred = true};
     st = finish(s, f, &r);
     if (!st && handoff_flow_result(f)->source != HANDOFF_CLOUD) {
       st = ledger_queue_retry(s->h.ledger, base_slice_of(d.id), s->now_s + LEASE_S, NULL);
@@ -129,9 +129,9 @@ static base_status run_queue(scene *s, handoff_flow *f) {
       halt_here(s, AFTER_DONE);
       if (!gone) s->all->answered[atoi(d.id + 2)]++;
     }
-    base_buf_clear(&text);
+    base_buf_clear(text);
   }
-  base_buf_free(&text);
+  for (int i = 0; i < LEDGER_PARTS; i++) base_buf_free(&part[i]);
   return st;
 }
 
@@ -294,8 +294,9 @@ static void save_some(scene *s) {
     ledger_deferred d = {.at_s = s->now_s, .next_s = s->now_s, .expires_s = s->now_s + 86400};
     base_format(d.id, sizeof d.id, "q-%d", 64 + i);
     base_format(d.kind, sizeof d.kind, "text");
-    st = ledger_defer(s->h.ledger, &d, c, &err);
-    if (!st) st = ledger_defer(s->h.ledger, &d, c, &err); /* the same id again is the same request */
+    const guard_clean *const part[LEDGER_PARTS] = {c};
+    st = ledger_defer(s->h.ledger, &d, part, &err);
+    if (!st) st = ledger_defer(s->h.ledger, &d, part, &err); /* the same id again is the same request */
   }
   TAP_OK(st == BASE_OK, "%s", err.text);
   guard_clean_free(c);

@@ -1,6 +1,7 @@
 /* The ledger on files of its own: events and feedback, reports, budgets across restarts and kills, the queue,
  * and files that are no ledgers. */
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,35 +213,103 @@ static ledger_deferred waiting(const char *id, int64_t at_s) {
 
 static void test_queue(void) {
   base_error err = {0};
-  base_buf text = {0};
+  base_buf text[LEDGER_PARTS] = {0};
   ledger_deferred d = waiting("d1", 100), e = waiting("d2", 101), got;
   int listed = 0;
   size_t n;
-  guard_clean *words = clean("what is the capital of Peru");
+  guard_clean *question = clean("what is the capital of Peru"), *form = clean("{\"type\":\"string\"}");
+  const guard_clean *const words[LEDGER_PARTS] = {[LEDGER_TEXT] = question, [LEDGER_SCHEMA] = form};
   ledger *l = opened("queue.db", NULL);
+  base_format(d.pack, sizeof d.pack, "maps");
+  base_format(d.local_time, sizeof d.local_time, "2026-11-21T09:30:00");
   TAP_OK(!ledger_defer(l, &d, words, &err) && !ledger_defer(l, &d, words, &err), "twice: %s", err.text);
   TAP_OK(!ledger_defer(l, &e, words, &err), "another");
   TAP_OK(!ledger_queue_list(l, count_one, &listed, &err) && listed == 2, "listed once each: %d", listed);
-  TAP_OK(!ledger_queue_take(l, 200, 60, &got, &text, &err) && strcmp(got.id, "d1") == 0, "oldest first");
-  TAP_OK(text.ptr && strcmp(text.ptr, "what is the capital of Peru") == 0, "its text");
-  TAP_OK(!ledger_queue_take(l, 200, 60, &got, &text, &err) && strcmp(got.id, "d2") == 0, "then the next");
-  TAP_OK(ledger_queue_take(l, 200, 60, &got, &text, &err) == BASE_ENOTFOUND && err.code == 0, "no more");
+  TAP_OK(!ledger_queue_take(l, 200, 60, &got, text, &err) && strcmp(got.id, "d1") == 0, "oldest first");
+  TAP_OK(strcmp(text[LEDGER_TEXT].ptr, "what is the capital of Peru") == 0 &&
+             strcmp(text[LEDGER_SCHEMA].ptr, "{\"type\":\"string\"}") == 0 && text[LEDGER_CONTEXT].len == 0,
+         "its texts");
+  TAP_OK(strcmp(got.pack, "maps") == 0 && strcmp(got.local_time, "2026-11-21T09:30:00") == 0, "app and time");
+  TAP_OK(!ledger_queue_take(l, 200, 60, &got, text, &err) && strcmp(got.id, "d2") == 0, "then the next");
+  TAP_OK(ledger_queue_take(l, 200, 60, &got, text, &err) == BASE_ENOTFOUND && err.code == 0, "no more");
   TAP_OK(!ledger_queue_retry(l, BASE_LITERAL("d2"), 500, &err), "given back");
   ledger_close(l);
 
   l = opened("queue.db", NULL);
-  TAP_OK(!ledger_queue_take(l, 261, 60, &got, &text, &err) && strcmp(got.id, "d1") == 0, "the lease ends");
+  TAP_OK(!ledger_queue_take(l, 261, 60, &got, text, &err) && strcmp(got.id, "d1") == 0, "the lease ends");
   TAP_OK(!ledger_queue_done(l, BASE_LITERAL("d1"), &err), "done");
   TAP_OK(ledger_queue_done(l, BASE_LITERAL("d1"), NULL) == BASE_ENOTFOUND, "not twice");
-  TAP_OK(ledger_queue_take(l, 499, 60, &got, &text, NULL) == BASE_ENOTFOUND, "not before its time");
-  TAP_OK(!ledger_queue_take(l, 500, 60, &got, &text, &err) && got.attempts == 1, "counted");
+  TAP_OK(ledger_queue_take(l, 499, 60, &got, text, NULL) == BASE_ENOTFOUND, "not before its time");
+  TAP_OK(!ledger_queue_take(l, 500, 60, &got, text, &err) && got.attempts == 1, "counted");
   TAP_OK(!ledger_queue_expire(l, 1101, &n, &err) && n == 1, "expired");
   TAP_OK(!ledger_defer(l, &d, words, &err) && !ledger_queue_drop(l, BASE_LITERAL("d1"), &n, &err) && n == 1,
          "dropped");
   TAP_OK(!ledger_defer(l, &d, words, &err) && !ledger_queue_drop(l, (base_slice){0}, &n, &err) && n == 1, "all");
   ledger_close(l);
-  base_buf_free(&text);
-  guard_clean_free(words);
+  for (int i = 0; i < LEDGER_PARTS; i++) base_buf_free(&text[i]);
+  guard_clean_free(question);
+  guard_clean_free(form);
+}
+
+/* A deferred request has one event, and what becomes of it later is there. */
+static void test_deferred_event(void) {
+  base_error err = {0};
+  size_t n = 0;
+  guard_clean *question = clean("later");
+  const guard_clean *const words[LEDGER_PARTS] = {question};
+  ledger_deferred d = waiting("e1", 100), old = waiting("e2", 100);
+  ledger_event saved = event("e1", "defer", "device", 10), answered = event("e1", "answer", "cloud", 20);
+  ledger_event forgotten = event("e2", "defer", "device", 10);
+  ledger *l = opened("later.db", NULL);
+  old.expires_s = 150;
+  saved.cost_nano_usd = 1000000000;
+  saved.attempts = 3;
+  answered.at_ms = saved.at_ms + 60000;
+  answered.cost_nano_usd = 500000000;
+  answered.attempts = 1;
+  TAP_OK(!ledger_defer(l, &d, words, &err) && !ledger_defer(l, &old, words, &err), "saved: %s", err.text);
+  ledger_write(l, &saved, NULL);
+  ledger_write(l, &forgotten, NULL);
+  ledger_write(l, &answered, NULL);
+  ledger_write(l, &saved, NULL); /* what is decided stays */
+  TAP_OK(!ledger_flush(l, &err), "%s", err.text);
+  TAP_OK(!ledger_queue_expire(l, 200, &n, &err) && n == 1, "one is too late");
+  static const char *const lines[] = {"requests,all,count,2\n",      "decision,answer,count,1\n",
+                                      "requests,all,cloud_calls,4\n", "cost_usd,1.500000000\n",
+                                      "latency_ms,total,p99,60000.020\n", "handoff_reason,expired,count,1\n"};
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) TAP_OK(report_has(l, LEDGER_AS_CSV, lines[i]), "%s", lines[i]);
+  ledger_close(l);
+  guard_clean_free(question);
+}
+
+/* A ledger of version 1, with a request that waits in it. */
+static void test_older(void) {
+  base_buf text[LEDGER_PARTS] = {0};
+  base_error err = {0};
+  ledger_deferred got;
+  sqlite3 *db = NULL;
+  const char *path = file_named("older.db");
+  ledger *l = opened("older.db", NULL);
+  ledger_close(l);
+  TAP_OK(sqlite3_open(path, &db) == SQLITE_OK, "open");
+  const char *back = "DROP TABLE deferred; CREATE TABLE deferred(id TEXT PRIMARY KEY, kind TEXT, reason TEXT,"
+                     " at_s INTEGER NOT NULL, expires_s INTEGER NOT NULL, next_s INTEGER NOT NULL,"
+                     " attempts INTEGER NOT NULL, taken_s INTEGER NOT NULL, text TEXT NOT NULL);"
+                     "INSERT INTO deferred VALUES('o1','text','offline',1,1000,1,0,0,'old words');"
+                     "PRAGMA user_version=1";
+  TAP_OK(sqlite3_exec(db, back, NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
+  sqlite3_close(db);
+  l = opened("older.db", NULL);
+  TAP_OK(!ledger_queue_take(l, 200, 60, &got, text, &err) && strcmp(got.id, "o1") == 0 && got.pack[0] == '\0' &&
+             strcmp(text[LEDGER_TEXT].ptr, "old words") == 0,
+         "brought up to date: %s", err.text);
+  ledger_close(l);
+  l = opened("older.db", NULL); /* and stays so */
+  ledger_close(l);
+  TAP_OK(sqlite3_open(path, &db) == SQLITE_OK && !sqlite3_exec(db, "PRAGMA user_version=-3", NULL, NULL, NULL), "mark");
+  sqlite3_close(db);
+  TAP_OK(ledger_open(&l, path, NULL, &err) == BASE_EFORMAT, "no such version: %s", err.text);
+  for (int i = 0; i < LEDGER_PARTS; i++) base_buf_free(&text[i]);
 }
 
 /* ---- kills and bad files ---- */
@@ -249,7 +318,8 @@ static void test_queue(void) {
 static void child(int out, int round) {
   ledger *l = NULL;
   ledger_caps caps = {-1, 100000, -1};
-  guard_clean *words = clean("later");
+  guard_clean *later = clean("later");
+  const guard_clean *const words[LEDGER_PARTS] = {later};
   if (ledger_open(&l, file_named("killed.db"), NULL, NULL)) _exit(1);
   for (int i = 0;; i++) {
     int64_t reservation;
@@ -339,6 +409,8 @@ int main(void) {
   test_retention();
   test_budget();
   test_queue();
+  test_deferred_event();
+  test_older();
   test_kills();
   test_bad_files();
   guard_close(watch);

@@ -211,12 +211,15 @@ static base_status read_now(const mn_engine *mn, const char *iso, value_datetime
   return BASE_OK;
 }
 
-static base_status find_pack(const mn_engine *mn, const char *name, const pack **out, base_error *err) {
-  *out = NULL;
-  if (name == NULL) return BASE_OK;
+const pack *api_find_pack(const mn_engine *mn, const char *name) {
   for (size_t i = 0; i < mn->n_packs; i++)
-    if (strcmp(pack_manifest_of(mn->packs[i])->name, name) == 0) *out = mn->packs[i];
-  if (*out != NULL) return BASE_OK;
+    if (strcmp(pack_manifest_of(mn->packs[i])->name, name) == 0) return mn->packs[i];
+  return NULL;
+}
+
+static base_status find_pack(const mn_engine *mn, const char *name, const pack **out, base_error *err) {
+  *out = name ? api_find_pack(mn, name) : NULL;
+  if (name == NULL || *out != NULL) return BASE_OK;
   return base_fail(err, BASE_ENOTFOUND, "pack", "there is no pack named \"%.60s\"; minnow packs lists them",
                    name);
 }

@@ -44,7 +44,6 @@ struct mn_engine {
   api_house house;
   handoff_flow *flow;         /* used again for each request */
   const handoff_result *done; /* of the last request; outcomes copy out of it */
-  handoff_outcome run;        /* its decision */
   base_buf json;       /* kept between requests */
 };
 
@@ -58,6 +57,9 @@ base_status api_house_run(mn_engine *mn, const handoff_request *r, base_error *e
 
 /* The model as what writes text on this device; none for NULL (writer.c). */
 handoff_writer api_writer(mn_model *m);
+
+/* The pack of this name; NULL: none. */
+const pack *api_find_pack(const mn_engine *mn, const char *name);
 
 /* One block with everything of mn->done. `id`: 16 hex digits. */
 base_status api_make_outcome(mn_engine *mn, const char *id, mn_outcome **out, base_error *err);

@@ -233,7 +233,6 @@ base_status api_house_run(mn_engine *mn, const handoff_request *r, base_error *e
   while (!st && handoff_flow_at(mn->flow) != HANDOFF_AT_END) st = handoff_flow_step(mn->flow, err);
   if (st) return st;
   mn->done = handoff_flow_result(mn->flow);
-  mn->run = mn->done->out;
   return BASE_OK;
 }
 

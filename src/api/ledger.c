@@ -137,7 +137,17 @@ int mn_queue_drop(const char *path, const char *id, size_t *dropped, mn_error *e
   return api_result(st, &err, error);
 }
 
-enum { LEASE_S = 120, FIRST_WAIT_S = 60, MOST_DOUBLINGS = 6 };
+enum { LEAST_LEASE_S = 120, SLACK_S = 30, FIRST_WAIT_S = 60, MOST_DOUBLINGS = 6 };
+
+/* Longer than any request may take, so that nobody else asks the same meanwhile. */
+static int64_t lease_of(const policy *p) {
+  int64_t lease = LEAST_LEASE_S;
+  for (int t = 0; t < POLICY_TASKS; t++) {
+    int64_t most = p->latency_ms[t] / 1000 + SLACK_S;
+    if (most > lease) lease = most;
+  }
+  return lease;
+}
 
 /* A wait that doubles with each vain attempt, at most about an hour. */
 static int64_t next_try(const ledger_deferred *d, int64_t now_s) {
@@ -151,17 +161,34 @@ static policy_task task_named(const char *name) {
   return POLICY_TEXT;
 }
 
-/* One deferred request. *answered: it was, and has left the queue. */
-static base_status run_deferred(mn_engine *mn, const ledger_deferred *d, base_slice text,
+static base_slice part_of(const base_buf part[LEDGER_PARTS], ledger_part which) {
+  return (base_slice){part[which].ptr ? part[which].ptr : "", part[which].len};
+}
+
+/* One deferred request, as it was asked: its schema judges the answer again. *answered: it was, or never can be, and has
+ * left the queue. */
+static base_status run_deferred(mn_engine *mn, const ledger_deferred *d, const base_buf part[LEDGER_PARTS],
                                 void (*each)(void *ctx, const mn_outcome *o), void *ctx, bool *answered,
                                 base_error *err) {
-  handoff_request r = {.id = d->id, .task = task_named(d->kind), .text = text, .deferred = true};
+  value_datetime now;
+  bool timed = d->local_time[0] && !value_parse_datetime(base_slice_of(d->local_time), &now, NULL);
+  handoff_request r = {.id = d->id,
+                       .task = task_named(d->kind),
+                       .text = part_of(part, LEDGER_TEXT),
+                       .instructions = part_of(part, LEDGER_INSTRUCTIONS),
+                       .schema = part_of(part, LEDGER_SCHEMA),
+                       .context = part_of(part, LEDGER_CONTEXT),
+                       .open_pack = api_find_pack(mn, d->pack),
+                       .now = timed ? &now : NULL,
+                       .deferred = true};
   mn_outcome *o = NULL;
   *answered = false;
   base_status st = api_house_run(mn, &r, err);
-  if (st) return st;
-  if (mn->done->source != HANDOFF_CLOUD && mn->run.decision != HANDOFF_REFUSE)
-    return ledger_queue_retry(mn->house.ledger, base_slice_of(d->id), next_try(d, os_unix_seconds()), err);
+  if (st || mn->done->out.decision == HANDOFF_DEFER) { /* one that fails must not hold up those behind it */
+    base_status kept = ledger_queue_retry(mn->house.ledger, base_slice_of(d->id), next_try(d, os_unix_seconds()),
+                                          st ? NULL : err);
+    return st ? st : kept;
+  }
   st = ledger_queue_done(mn->house.ledger, base_slice_of(d->id), err);
   if (st == BASE_ENOTFOUND) return BASE_OK; /* dropped meanwhile, or another process was faster */
   if (!st) st = api_make_outcome(mn, d->id, &o, err);
@@ -175,20 +202,20 @@ static base_status run_queue(mn_engine *mn, void (*each)(void *ctx, const mn_out
                              base_error *err) {
   size_t expired = 0;
   bool one = true;
-  base_buf text = {0};
+  base_buf part[LEDGER_PARTS] = {0};
   ledger_deferred d;
   *answered = 0;
   if (mn->house.ledger == NULL)
     return base_fail(err, BASE_EARGUMENT, "queue", "this engine keeps no ledger (mn_engine_options.ledger)");
   base_status st = ledger_queue_expire(mn->house.ledger, os_unix_seconds(), &expired, err);
   while (!st && one) {
-    base_buf_clear(&text);
-    st = ledger_queue_take(mn->house.ledger, os_unix_seconds(), LEASE_S, &d, &text, err);
+    for (int i = 0; i < LEDGER_PARTS; i++) base_buf_clear(&part[i]);
+    st = ledger_queue_take(mn->house.ledger, os_unix_seconds(), lease_of(&mn->house.policy), &d, part, err);
     if (st) break;
-    st = run_deferred(mn, &d, (base_slice){text.ptr, text.len}, each, ctx, &one, err);
+    st = run_deferred(mn, &d, part, each, ctx, &one, err);
     *answered += one;
   }
-  base_buf_free(&text);
+  for (int i = 0; i < LEDGER_PARTS; i++) base_buf_free(&part[i]);
   return st == BASE_ENOTFOUND ? BASE_OK : st;
 }
 

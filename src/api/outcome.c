@@ -44,8 +44,8 @@ static void put_versions(base_buf *b, const mn_engine *mn) {
   if (mn->gate != NULL) put_string(b, "gate", pack_manifest_of(mn->gate)->version);
   else base_buf_puts(b, "\"gate\":null,");
   base_buf_puts(b, "\"packs\":{");
-  for (size_t i = 0; i < mn->run.n_used; i++) {
-    const pack_manifest *m = pack_manifest_of(mn->run.used[i]);
+  for (size_t i = 0; i < mn->done->out.n_used; i++) {
+    const pack_manifest *m = pack_manifest_of(mn->done->out.used[i]);
     if (i > 0) base_buf_putc(b, ',');
     base_buf_json(b, base_slice_of(m->name));
     base_buf_putc(b, ':');
@@ -69,13 +69,13 @@ static void put_cloud(base_buf *b, const handoff_result *r) {
 static const char *answer_of(const mn_engine *mn) { return mn->done->answer.ptr ? mn->done->answer.ptr : ""; }
 
 static void put_answer(base_buf *b, const mn_engine *mn) {
-  if (mn->run.decision != HANDOFF_ANSWER) return;
+  if (mn->done->out.decision != HANDOFF_ANSWER) return;
   base_buf_puts(b, ",\"answer\":");
   base_buf_json(b, base_slice_of(answer_of(mn)));
 }
 
 static void write_json(mn_engine *mn, const char *id) {
-  const handoff_outcome *run = &mn->run;
+  const handoff_outcome *run = &mn->done->out;
   base_buf *b = &mn->json;
   base_buf_clear(b);
   base_buf_putc(b, '{');
@@ -124,7 +124,7 @@ static mn_action keep_action(base_arena *arena, const handoff_action *a) {
 
 /* Runs twice: to size the block, then to fill it. */
 static mn_outcome *lay_out(base_arena *arena, const mn_engine *mn, const char *id) {
-  const handoff_outcome *run = &mn->run;
+  const handoff_outcome *run = &mn->done->out;
   mn_outcome filled = {.n_actions = run->n_actions,
                        .confidence = run->confidence,
                        .decision = handoff_decision_name(run->decision),

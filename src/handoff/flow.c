@@ -56,7 +56,7 @@ struct handoff_flow {
   char complaint[360]; /* what the answer before did not fit; as much as an error holds */
   base_buf draft;      /* the device's text */
   guard_vault *vault;
-  guard_clean *clean, *clean_context, *clean_complaint;
+  guard_clean *clean, *clean_instructions, *clean_schema, *clean_context, *clean_complaint;
   cloud_answer said;
 };
 
@@ -87,6 +87,8 @@ base_status handoff_flow_new(handoff_flow **out, const base_allocator *a, base_e
 static void forget(handoff_flow *f) {
   cloud_answer_free(&f->said);
   guard_clean_free(f->clean);
+  guard_clean_free(f->clean_instructions);
+  guard_clean_free(f->clean_schema);
   guard_clean_free(f->clean_context);
   guard_clean_free(f->clean_complaint);
   guard_vault_free(f->vault);
@@ -347,9 +349,54 @@ static base_status decide_stage(handoff_flow *f, base_error *err) {
 
 /* ---- CLEAN ---- */
 
+/* In a schema only what is certain counts, beside what is kept: guesses at names take its keywords for people. Of the
+ * 5,100 schemas of JSONSchemaBench under 8 KB, placeholders broke 1,014 at 0.3, and none at 0.9. */
+static const float certain = 0.9f;
+
+/* Everything that is sent beside our own words. The app's are no exception: a schema may list the user's accounts. */
+static base_status clean_all(handoff_flow *f, guard_class *kept, base_error *why) {
+  const guard_rules *rules = &f->m.policy->personal;
+  guard_rules for_schema = *rules;
+  if (for_schema.threshold < certain) for_schema.threshold = certain;
+  const struct {
+    base_slice text;
+    const guard_rules *rules;
+    guard_clean **clean;
+  } part[] = {{f->r.text, rules, &f->clean},
+              {f->r.instructions, rules, &f->clean_instructions},
+              {f->r.schema, &for_schema, &f->clean_schema},
+              {f->r.context, rules, &f->clean_context}};
+  base_status st = BASE_OK;
+  for (size_t i = 0; i < sizeof part / sizeof *part && !st; i++)
+    if (part[i].text.len > 0)
+      st = guard_clean_make(f->m.guard, part[i].text, part[i].rules, f->vault, part[i].clean, kept, why);
+  return st;
+}
+
+static base_slice cleaned(const guard_clean *c) { return c ? guard_clean_text(c) : (base_slice){0}; }
+
+/* A placeholder may stand where a schema has no place for a string. */
+static bool cleaned_schema_holds(const handoff_flow *f) {
+  constrain_schema *s = NULL;
+  if (f->clean_schema == NULL || guard_clean_redacted(f->clean_schema) == 0) return true;
+  base_status st = constrain_schema_open(&s, cleaned(f->clean_schema), "schema", &f->allocator, NULL);
+  constrain_schema_close(s);
+  return st == BASE_OK;
+}
+
+static base_status refuse_private(handoff_flow *f, const char *holds) {
+  char text[160];
+  base_format(text, sizeof text, "This needs the cloud, and it holds %s that may not leave this device.", holds);
+  say(f, text);
+  f->result.out.n_actions = 0;
+  f->at = settle(f, HANDOFF_REFUSE, HANDOFF_REASON_PRIVATE);
+  return BASE_OK;
+}
+
 static base_status clean_stage(handoff_flow *f, base_error *err) {
   guard_class kept = GUARD_CLASSES;
   base_error why = {0};
+  char a_value[64];
   f->at = HANDOFF_AT_CLOUD;
   if (!cloud_allowed(f)) { /* a policy may have changed since the request was saved */
     f->at = HANDOFF_AT_WITHOUT;
@@ -358,19 +405,11 @@ static base_status clean_stage(handoff_flow *f, base_error *err) {
   }
   f->vault = guard_vault_new(&f->allocator);
   if (f->vault == NULL) return base_fail(err, BASE_ENOMEM, "request", "no memory for what is redacted");
-  base_status st = guard_clean_make(f->m.guard, f->r.text, &f->m.policy->personal, f->vault, &f->clean, &kept, &why);
-  if (!st && f->r.context.len > 0)
-    st = guard_clean_make(f->m.guard, f->r.context, &f->m.policy->personal, f->vault, &f->clean_context, &kept, &why);
-  if (st == BASE_EMISMATCH) {
-    char text[160];
-    base_format(text, sizeof text, "This needs the cloud, and it holds a %s that may not leave this device.",
-                guard_class_name(kept));
-    say(f, text);
-    f->result.out.n_actions = 0;
-    f->at = settle(f, HANDOFF_REFUSE, HANDOFF_REASON_PRIVATE);
-    return BASE_OK;
-  }
-  return st ? base_fail(err, st, why.where, "%s", why.text) : BASE_OK;
+  base_status st = clean_all(f, &kept, &why);
+  base_format(a_value, sizeof a_value, "a %s", guard_class_name(kept));
+  if (st == BASE_EMISMATCH) return refuse_private(f, a_value);
+  if (st) return base_fail(err, st, why.where, "%s", why.text);
+  return cleaned_schema_holds(f) ? BASE_OK : refuse_private(f, "values in its schema");
 }
 
 /* ---- CLOUD ---- */
@@ -416,7 +455,7 @@ static base_status ask_cloud(handoff_flow *f, const base_buf *instructions, cons
                       .messages = messages,
                       .n_messages = n,
                       .tools = {tools->ptr, tools->len},
-                      .schema = f->r.schema,
+                      .schema = cleaned(f->clean_schema),
                       .max_tokens = f->m.policy->max_tokens,
                       .deadline_ms = deadline_ms};
   uint64_t start = os_monotonic_ns();
@@ -434,7 +473,7 @@ static base_status cloud_stage(handoff_flow *f, base_error *err) {
   f->at = HANDOFF_AT_WITHOUT;
   f->why_cloud = HANDOFF_REASON_TIMEOUT;
   if (deadline_ms == 0) return BASE_OK;
-  handoff_put_instructions(&f->r, &instructions);
+  handoff_put_instructions(&f->r, cleaned(f->clean_instructions), &instructions);
   put_tools(f, &tools);
   if (instructions.failed || tools.failed) st = base_fail(err, BASE_ENOMEM, "request", "no memory for a question");
   if (!st) st = ask_cloud(f, &instructions, &tools, deadline_ms, err);
@@ -522,30 +561,46 @@ static base_status cloud_valid_stage(handoff_flow *f, base_error *err) {
 /* ---- WITHOUT ---- */
 
 static base_status save(handoff_flow *f, base_error *err) {
+  const guard_clean *const part[LEDGER_PARTS] = {[LEDGER_TEXT] = f->clean,
+                                                 [LEDGER_INSTRUCTIONS] = f->clean_instructions,
+                                                 [LEDGER_SCHEMA] = f->clean_schema,
+                                                 [LEDGER_CONTEXT] = f->clean_context};
+  const value_datetime *now = f->r.now;
   ledger_deferred d = {.at_s = f->began_unix_ms / 1000};
   d.next_s = d.at_s;
   d.expires_s = d.at_s + (int64_t)f->m.policy->keep_hours * 3600;
   base_format(d.id, sizeof d.id, "%s", f->r.id);
   base_format(d.kind, sizeof d.kind, "%s", policy_task_name(f->r.task));
   base_format(d.reason, sizeof d.reason, "%s", handoff_reason_code(f->why_cloud));
-  base_status st = ledger_defer(f->m.ledger, &d, f->clean, err);
-  if (!st) f->at = settle(f, HANDOFF_DEFER, HANDOFF_REASON_SAVED);
-  return st;
+  if (f->r.open_pack) base_format(d.pack, sizeof d.pack, "%s", pack_manifest_of(f->r.open_pack)->name);
+  if (now)
+    base_format(d.local_time, sizeof d.local_time, "%04d-%02d-%02dT%02d:%02d:%02d", now->date.year, now->date.month,
+                now->date.day, now->time.hour, now->time.minute, now->time.second);
+  return ledger_defer(f->m.ledger, &d, part, err);
 }
 
-/* Whether asking again later can help: a screen is gone then. */
+/* Whether asking again later can help: what is to be done on a screen cannot be once that is gone. */
 static bool worth_saving(const handoff_flow *f) {
-  if (f->r.context.len > 0) return false;
+  if (f->r.context.len > 0 && f->r.task == POLICY_ACTION) return false;
   return f->why_cloud == HANDOFF_REASON_OFFLINE || f->why_cloud == HANDOFF_REASON_TIMEOUT ||
          f->why_cloud == HANDOFF_REASON_CLOUD_FAILED || f->why_cloud == HANDOFF_REASON_OVER_BUDGET;
 }
 
+/* The reason stays what kept the cloud from answering. */
+static base_status stay_deferred(handoff_flow *f) {
+  say(f, "This needs the cloud. It is saved, and asked when that can be.");
+  f->result.out.n_actions = 0;
+  f->at = settle(f, HANDOFF_DEFER, f->why_cloud);
+  return BASE_OK;
+}
+
 static base_status without_stage(handoff_flow *f, base_error *err) {
   policy_offline how = f->m.policy->offline[f->r.task];
-  bool can_save = f->m.ledger != NULL && f->clean != NULL && !f->r.deferred && worth_saving(f) &&
+  bool can_save = f->m.ledger != NULL && f->clean != NULL && worth_saving(f) &&
                   policy_flag(f->m.policy, "defer", f->m.device);
   base_error why = {0};
-  if (how == POLICY_DEFER && can_save && save(f, &why) == BASE_OK) return BASE_OK;
+  if (worth_saving(f) && f->r.deferred) return stay_deferred(f); /* it is in the queue already */
+  if (how == POLICY_DEFER && can_save && save(f, &why) == BASE_OK) return stay_deferred(f);
   if (why.code == BASE_ENOMEM) return base_fail(err, why.code, why.where, "%s", why.text);
   if (how != POLICY_NO && f->routed && !f->alone) {
     f->alone = true;

@@ -128,7 +128,8 @@ typedef struct handoff_request {
   base_slice instructions, schema; /* text and extraction: the app's own words; the answer's JSON Schema */
   base_slice context; /* a screen or a document that the request is about, or empty. Data and never orders: packs do
                          not see it, models get it as a message of its own, one that steers is an incident */
-  bool deferred;                 /* taken from the queue: goes straight to the cloud, is not saved again */
+  bool deferred;                 /* taken from the queue, cleaned: goes straight to the cloud; where that cannot answer now
+                                    the decision is defer again */
 } handoff_request;
 
 typedef enum handoff_stage {

@@ -84,8 +84,8 @@ void handoff_put_tools(const policy *rules, const pack *const *packs, size_t n, 
  * check. BASE_EMISMATCH says what does not. */
 base_status handoff_take_call(const handoff_means *m, base_slice name, base_slice arguments, handoff_action *out,
                               base_error *err);
-/* What the cloud is told of a task, and a hash that changes when that text does. */
-void handoff_put_instructions(const handoff_request *r, base_buf *out);
+/* What the cloud is told of a task behind the app's own words, cleaned; and a hash that changes when our text does. */
+void handoff_put_instructions(const handoff_request *r, base_slice app_words, base_buf *out);
 uint64_t handoff_prompt_version(void);
 
 #endif

@@ -41,9 +41,9 @@ static void put_action_words(const value_datetime *t, base_buf *out) {
     base_buf_puts(out, "not known.");
 }
 
-void handoff_put_instructions(const handoff_request *r, base_buf *out) {
-  if (r->instructions.len) {
-    base_buf_add(out, r->instructions.ptr, r->instructions.len);
+void handoff_put_instructions(const handoff_request *r, base_slice app_words, base_buf *out) {
+  if (app_words.len) {
+    base_buf_add(out, app_words.ptr, app_words.len);
     base_buf_puts(out, "\n\n");
   }
   if (r->task == POLICY_TEXT) base_buf_puts(out, for_text);

@@ -5,9 +5,10 @@
 #include "ledger/internal.h"
 
 /* "MNLG": the application id in SQLite's header, so that another program's database is not taken for ours. */
-enum { APPLICATION_ID = 0x4d4e4c47, TABLES_VERSION = 1, BUSY_MS = 5000 };
+enum { APPLICATION_ID = 0x4d4e4c47, TABLES_VERSION = 2, BUSY_MS = 5000 };
 
-static const char *const tables =
+/* What makes tables of version i + 1 out of those of version i. */
+static const char *const tables[TABLES_VERSION] = {
     "CREATE TABLE event(id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT, decision TEXT, source TEXT,"
     " reason TEXT, pack TEXT, pack_version TEXT, model TEXT, prompt_hash TEXT, policy TEXT, tier TEXT,"
     " confidence REAL, online INTEGER, repaired INTEGER, tokens_in INTEGER, tokens_out INTEGER,"
@@ -23,7 +24,12 @@ static const char *const tables =
     "CREATE INDEX spending_request ON spending(request);"
     "CREATE TABLE deferred(id TEXT PRIMARY KEY, kind TEXT, reason TEXT, at_s INTEGER NOT NULL,"
     " expires_s INTEGER NOT NULL, next_s INTEGER NOT NULL, attempts INTEGER NOT NULL,"
-    " taken_s INTEGER NOT NULL, text TEXT NOT NULL);";
+    " taken_s INTEGER NOT NULL, text TEXT NOT NULL);",
+    "ALTER TABLE deferred ADD COLUMN pack TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE deferred ADD COLUMN local_time TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE deferred ADD COLUMN instructions TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE deferred ADD COLUMN schema TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE deferred ADD COLUMN context TEXT NOT NULL DEFAULT '';"};
 
 static const char *const sql[] = {
 #define LEDGER_STATEMENT(name, text) text,
@@ -52,7 +58,7 @@ static base_status pragma_number(ledger_db *db, const char *text, int64_t *out, 
   return st;
 }
 
-/* Inside a transaction: two processes may open a new file at once. */
+/* Makes or brings up to date, inside a transaction: two processes may open a file at once. */
 static base_status make_tables(ledger_db *db, base_error *err) {
   char mark[96];
   int64_t version = 0, application = 0, objects = 0;
@@ -61,18 +67,18 @@ static base_status make_tables(ledger_db *db, base_error *err) {
   st = pragma_number(db, "PRAGMA user_version", &version, err);
   if (!st) st = pragma_number(db, "PRAGMA application_id", &application, err);
   if (!st) st = pragma_number(db, "SELECT count(*) FROM sqlite_schema", &objects, err);
-  if (!st && version > TABLES_VERSION)
+  if (!st && version < 0)
+    st = base_fail(err, BASE_EFORMAT, db->path, "this is no ledger: its tables have version %lld", (long long)version);
+  else if (!st && version > TABLES_VERSION)
     st = base_fail(err, BASE_EFORMAT, db->path,
                    "this ledger was made by a newer version (tables %lld, known %d); upgrade, or move it away",
                    (long long)version, TABLES_VERSION);
   else if (!st && objects > 0 && application != APPLICATION_ID)
     st = base_fail(err, BASE_EFORMAT, db->path, "this is another program's database, not a ledger");
-  if (!st && version == 0) {
-    base_format(mark, sizeof mark, "PRAGMA application_id=%d; PRAGMA user_version=%d", APPLICATION_ID,
-                TABLES_VERSION);
-    st = execute(db, tables, err);
-    if (!st) st = execute(db, mark, err);
-  }
+  base_format(mark, sizeof mark, "PRAGMA application_id=%d; PRAGMA user_version=%d", APPLICATION_ID, TABLES_VERSION);
+  bool old = version < TABLES_VERSION;
+  for (; !st && version < TABLES_VERSION; version++) st = execute(db, tables[version], err);
+  if (!st && old) st = execute(db, mark, err);
   return ledger_db_end(db, st, err);
 }
 

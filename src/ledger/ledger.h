@@ -60,7 +60,8 @@ typedef struct ledger_event {
 } ledger_event;
 
 /* Hands an event to the writing thread: copies it, allocates nothing, waits only while LEDGER_WAITING events
- * have not been written yet. text may be NULL and is stored only when the options say so. */
+ * have not been written yet. A request that was deferred has one event: what becomes of it later replaces the decision and
+ * adds to tokens, attempts and cost, and its time runs from the user's action. text may be NULL and is stored only when the options say so. */
 enum { LEDGER_WAITING = 64 };
 void ledger_write(ledger *l, const ledger_event *e, const guard_clean *text);
 /* Waits until everything handed over is in the file. The first failure of the writing thread is told here and
@@ -99,22 +100,29 @@ base_status ledger_spent(ledger *l, int64_t now_s, int64_t *day, int64_t *month,
 typedef struct ledger_deferred {
   char id[LEDGER_ID_BYTES];
   char kind[16], reason[32];
+  char pack[LEDGER_NAME_BYTES]; /* of the open app; "": none */
+  char local_time[24];          /* "2026-11-21T09:30:00", what "tomorrow" was said at; "": not known */
   int64_t at_s, expires_s, next_s; /* next_s: not to be tried before */
   uint32_t attempts;
 } ledger_deferred;
 
-/* Saves a request for later; durable when it returns. The same id again changes nothing. */
-base_status ledger_defer(ledger *l, const ledger_deferred *d, const guard_clean *text, base_error *err);
+/* The texts that a request has. */
+typedef enum ledger_part { LEDGER_TEXT, LEDGER_INSTRUCTIONS, LEDGER_SCHEMA, LEDGER_CONTEXT, LEDGER_PARTS } ledger_part;
+
+/* Saves a request for later; durable when it returns. The same id again changes nothing. Parts that are NULL are empty. */
+base_status ledger_defer(ledger *l, const ledger_deferred *d, const guard_clean *const part[LEDGER_PARTS],
+                         base_error *err);
 /* Takes the request that has waited longest of those that may be tried now: nobody else gets it for lease_s
- * seconds. Its text goes to `text`. BASE_ENOTFOUND (err untouched) when there is none. */
-base_status ledger_queue_take(ledger *l, int64_t now_s, int64_t lease_s, ledger_deferred *out, base_buf *text,
-                              base_error *err);
+ * seconds. Its texts are added to `part`. BASE_ENOTFOUND (err untouched) when there is none. */
+base_status ledger_queue_take(ledger *l, int64_t now_s, int64_t lease_s, ledger_deferred *out,
+                              base_buf part[LEDGER_PARTS], base_error *err);
 /* Answered: it leaves the queue. BASE_ENOTFOUND when it was not there, so that nothing is answered twice. */
 base_status ledger_queue_done(ledger *l, base_slice id, base_error *err);
 /* Not answered: counts an attempt and gives it back, not to be tried before next_s. */
 base_status ledger_queue_retry(ledger *l, base_slice id, int64_t next_s, base_error *err);
 /* Removes one, or with an empty id all. How many went: *dropped. */
 base_status ledger_queue_drop(ledger *l, base_slice id, size_t *dropped, base_error *err);
+/* Removes those whose time is over; their events become a handoff for the reason "expired". */
 base_status ledger_queue_expire(ledger *l, int64_t now_s, size_t *expired, base_error *err);
 /* Calls `each` for every request, oldest first. */
 base_status ledger_queue_list(ledger *l,

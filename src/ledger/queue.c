@@ -32,7 +32,8 @@ static base_status change_one(ledger *l, ledger_statement which, base_slice id, 
   return st;
 }
 
-base_status ledger_defer(ledger *l, const ledger_deferred *d, const guard_clean *text, base_error *err) {
+base_status ledger_defer(ledger *l, const ledger_deferred *d, const guard_clean *const part[LEDGER_PARTS],
+                         base_error *err) {
   os_monitor_enter(l->calls_lock);
   sqlite3_stmt *s = ledger_db_use(&l->calls, LEDGER_SQL_DEFER, err);
   if (s != NULL) {
@@ -42,7 +43,10 @@ base_status ledger_defer(ledger *l, const ledger_deferred *d, const guard_clean 
     sqlite3_bind_int64(s, 4, d->at_s);
     sqlite3_bind_int64(s, 5, d->expires_s);
     sqlite3_bind_int64(s, 6, d->next_s);
-    ledger_bind_text(s, 7, guard_clean_text(text));
+    ledger_bind_chars(s, 7, d->pack);
+    ledger_bind_chars(s, 8, d->local_time);
+    for (int i = 0; i < LEDGER_PARTS; i++)
+      ledger_bind_text(s, 9 + i, part[i] ? guard_clean_text(part[i]) : (base_slice){0});
   }
   base_status st = ledger_db_run(&l->calls, s, err);
   os_monitor_leave(l->calls_lock);
@@ -57,40 +61,52 @@ static void read_deferred(sqlite3_stmt *s, ledger_deferred *d) {
   d->expires_s = sqlite3_column_int64(s, 4);
   d->next_s = sqlite3_column_int64(s, 5);
   d->attempts = (uint32_t)sqlite3_column_int64(s, 6);
+  ledger_column_chars(s, 7, d->pack, sizeof d->pack);
+  ledger_column_chars(s, 8, d->local_time, sizeof d->local_time);
 }
 
-static base_slice text_of(sqlite3_stmt *s) {
-  const char *text = (const char *)sqlite3_column_text(s, 7);
-  return (base_slice){text ? text : "", (size_t)sqlite3_column_bytes(s, 7)};
+static base_slice part_of(sqlite3_stmt *s, ledger_part part) {
+  const char *text = (const char *)sqlite3_column_text(s, 9 + (int)part);
+  return (base_slice){text ? text : "", (size_t)sqlite3_column_bytes(s, 9 + (int)part)};
+}
+
+static bool read_parts(sqlite3_stmt *s, base_buf part[LEDGER_PARTS]) {
+  bool whole = true;
+  for (int i = 0; i < LEDGER_PARTS; i++) {
+    base_slice text = part_of(s, (ledger_part)i);
+    base_buf_add(&part[i], text.ptr, text.len);
+    whole = whole && !part[i].failed;
+  }
+  return whole;
 }
 
 /* Inside a transaction: the next request, and its lease. */
-static base_status take_next(ledger *l, int64_t now_s, int64_t lease_s, ledger_deferred *out, base_buf *text,
-                             base_error *err) {
+static base_status take_next(ledger *l, int64_t now_s, int64_t lease_s, ledger_deferred *out,
+                             base_buf part[LEDGER_PARTS], base_error *err) {
+  bool whole = true;
   sqlite3_stmt *next = ledger_db_use(&l->calls, LEDGER_SQL_QUEUE_NEXT, err);
   sqlite3_stmt *take = next ? ledger_db_use(&l->calls, LEDGER_SQL_QUEUE_TAKE, err) : NULL;
   if (take == NULL) return ledger_db_run(&l->calls, NULL, err);
   sqlite3_bind_int64(next, 1, now_s);
   int code = sqlite3_step(next);
   if (code == SQLITE_ROW) {
-    base_slice words = text_of(next);
     read_deferred(next, out);
-    base_buf_add(text, words.ptr, words.len);
+    whole = read_parts(next, part);
   }
   sqlite3_reset(next);
   if (code == SQLITE_DONE) return BASE_ENOTFOUND;
   if (code != SQLITE_ROW) return ledger_db_fail(&l->calls, err);
-  if (text->failed) return base_fail(err, BASE_ENOMEM, "queue", "no memory for a deferred request");
+  if (!whole) return base_fail(err, BASE_ENOMEM, "queue", "no memory for a deferred request");
   ledger_bind_chars(take, 1, out->id);
   sqlite3_bind_int64(take, 2, now_s + lease_s);
   return ledger_db_run(&l->calls, take, err);
 }
 
-base_status ledger_queue_take(ledger *l, int64_t now_s, int64_t lease_s, ledger_deferred *out, base_buf *text,
-                              base_error *err) {
+base_status ledger_queue_take(ledger *l, int64_t now_s, int64_t lease_s, ledger_deferred *out,
+                              base_buf part[LEDGER_PARTS], base_error *err) {
   os_monitor_enter(l->calls_lock);
   base_status st = ledger_db_simple(&l->calls, LEDGER_SQL_BEGIN, err);
-  if (!st) st = ledger_db_end(&l->calls, take_next(l, now_s, lease_s, out, text, err), err);
+  if (!st) st = ledger_db_end(&l->calls, take_next(l, now_s, lease_s, out, part, err), err);
   os_monitor_leave(l->calls_lock);
   return st;
 }
@@ -108,7 +124,21 @@ base_status ledger_queue_drop(ledger *l, base_slice id, size_t *dropped, base_er
 }
 
 base_status ledger_queue_expire(ledger *l, int64_t now_s, size_t *expired, base_error *err) {
-  return change(l, LEDGER_SQL_QUEUE_EXPIRE, (base_slice){0}, now_s, expired, err);
+  static const ledger_statement steps[] = {LEDGER_SQL_EVENTS_EXPIRE, LEDGER_SQL_QUEUE_EXPIRE};
+  *expired = 0;
+  os_monitor_enter(l->calls_lock);
+  base_status st = ledger_db_simple(&l->calls, LEDGER_SQL_BEGIN, err);
+  if (!st) {
+    for (int i = 0; i < 2 && !st; i++) {
+      sqlite3_stmt *s = ledger_db_use(&l->calls, steps[i], err);
+      if (s != NULL) sqlite3_bind_int64(s, 1, now_s);
+      st = ledger_db_run(&l->calls, s, err);
+    }
+    if (!st) *expired = (size_t)sqlite3_changes(l->calls.handle);
+    st = ledger_db_end(&l->calls, st, err);
+  }
+  os_monitor_leave(l->calls_lock);
+  return st;
 }
 
 base_status ledger_queue_list(ledger *l,
@@ -122,7 +152,7 @@ base_status ledger_queue_list(ledger *l,
   while (!st && (code = sqlite3_step(s)) == SQLITE_ROW) {
     ledger_deferred d;
     read_deferred(s, &d);
-    st = each(ctx, &d, text_of(s), err);
+    st = each(ctx, &d, part_of(s, LEDGER_TEXT), err);
   }
   if (!st && code != SQLITE_DONE) st = ledger_db_fail(&l->calls, err);
   if (s != NULL) sqlite3_reset(s);
