@@ -1,4 +1,4 @@
- /* Fuzz target: every reader and the finder on the same bytes. Beyond not crashing, what is read must
+/* Fuzz target: every reader and the finder on the same bytes. Beyond not crashing, what is read must
  * survive its
  * canonical text: write, parse, write gives the same again; spans lie in the text, in order. */
 #include "value/value.h"
@@ -91,7 +91,7 @@ static void read_amounts(base_slice s, const value_context *cx) {
     value_write_money(&m, text);
     if (strlen(text) < 20)
       require(value_read_money(base_slice_of(text), cx, &m2, NULL) == BASE_OK && m.minor == m2.minor &&
-          strcmp(m.currency, m2.currency) == 0);
+              strcmp(m.currency, m2.currency) == 0);
     value_say_money(&m, text);
   }
   value_read_phone(s, text, 8, NULL);
@@ -101,8 +101,9 @@ static void read_amounts(base_slice s, const value_context *cx) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 2) return 0;
-  value_context cx = {.now = {{2026, 1 + data[0] % 12, 1 + data[1] % 28}, {data[0] % 24, data[1] % 60, 0},
-      true, true}, .default_currency = "USD"};
+  value_context cx = {
+      .now = {{2026, 1 + data[0] % 12, 1 + data[1] % 28}, {data[0] % 24, data[1] % 60, 0}, true, true},
+      .default_currency = "USD"};
   cx.resolve = (value_resolve)(data[0] / 16 % 3);
   cx.morning = data[1] >= 128;
   base_slice s = {(const char *)data + 2, size - 2};

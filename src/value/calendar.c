@@ -53,10 +53,13 @@ value_datetime value_at(int64_t days, int seconds) {
   }
   return (value_datetime){.date = value_civil_from_days(days + extra),
                           .time = {(int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60)},
-                          .has_date = true, .has_time = true};
+                          .has_date = true,
+                          .has_time = true};
 }
 
-static int64_t clamp(int64_t v, int64_t bound) { return v > bound ? bound : v < -bound ? -bound : v; }
+static int64_t clamp(int64_t v, int64_t bound) {
+  return v > bound ? bound : v < -bound ? -bound : v;
+}
 
 value_datetime value_add(value_datetime t, value_duration d) {
   /* more than all the seconds there are between year 1 and 9999 */
@@ -80,7 +83,9 @@ value_datetime value_add(value_datetime t, value_duration d) {
   return out;
 }
 
-static int compare_int(int64_t a, int64_t b) { return a < b ? -1 : a > b; }
+static int compare_int(int64_t a, int64_t b) {
+  return a < b ? -1 : a > b;
+}
 
 int value_compare(const value_datetime *a, const value_datetime *b) {
   int order = compare_int(value_days_from_civil(a->date), value_days_from_civil(b->date));
@@ -89,5 +94,6 @@ int value_compare(const value_datetime *a, const value_datetime *b) {
                      b->time.hour * 3600 + b->time.minute * 60 + b->time.second);
 }
 
-int64_t value_today(const value_scan *s) { return s->cx == NULL ? 0
-    : value_days_from_civil(s->cx->now.date); }
+int64_t value_today(const value_scan *s) {
+  return s->cx == NULL ? 0 : value_days_from_civil(s->cx->now.date);
+}

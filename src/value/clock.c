@@ -6,10 +6,12 @@
  *   tonight 20 (20-24)     breakfast 08 (08-12)  lunch 12 (11-13)  dinner 19 (16-20)    end of day 17 */
 #include "value/value_private.h"
 
-static const struct { int at, from, to; } parts[] = {
-    [VALUE_P_NONE] = {9, 0, 24},      [VALUE_P_MORNING] = {9, 8, 12},   [VALUE_P_AFTERNOON] = {15, 12, 16},
-    [VALUE_P_EVENING] = {19, 16, 20}, [VALUE_P_NIGHT] = {21, 20, 24},   [VALUE_P_TONIGHT] = {20, 20, 24},
-    [VALUE_P_BREAKFAST] = {8, 8, 12}, [VALUE_P_LUNCH] = {12, 11, 13},   [VALUE_P_DINNER] = {19, 16, 20},
+static const struct {
+  int at, from, to;
+} parts[] = {
+    [VALUE_P_NONE] = {9, 0, 24},      [VALUE_P_MORNING] = {9, 8, 12}, [VALUE_P_AFTERNOON] = {15, 12, 16},
+    [VALUE_P_EVENING] = {19, 16, 20}, [VALUE_P_NIGHT] = {21, 20, 24}, [VALUE_P_TONIGHT] = {20, 20, 24},
+    [VALUE_P_BREAKFAST] = {8, 8, 12}, [VALUE_P_LUNCH] = {12, 11, 13}, [VALUE_P_DINNER] = {19, 16, 20},
     [VALUE_P_DAYTIME] = {12, 8, 18}};
 
 void value_part_span(value_part part, int *start_hour, int *end_hour) {
@@ -17,7 +19,9 @@ void value_part_span(value_part part, int *start_hour, int *end_hour) {
   *end_hour = parts[part].to;
 }
 
-int value_part_hour(value_part part) { return parts[part].at; }
+int value_part_hour(value_part part) {
+  return parts[part].at;
+}
 
 /* am, pm, a.m., p m, a, p, o'clock (says nothing about the half of the day: *out stays). */
 size_t value_scan_meridiem(const value_scan *s, size_t at, int *out) {
@@ -39,11 +43,16 @@ size_t value_scan_meridiem(const value_scan *s, size_t at, int *out) {
 }
 
 static size_t scan_oclock(const value_scan *s, size_t at) {
-  if (value_any(s, at, "o'clock|oclock") || value_word_is(s, at, "o\xE2\x80\x99""clock") ||
-      value_word_is(s, at, "oclok")) return at + 1;
+  if (value_any(s, at, "o'clock|oclock") ||
+      value_word_is(s, at,
+                    "o\xE2\x80\x99"
+                    "clock") ||
+      value_word_is(s, at, "oclok"))
+    return at + 1;
   if (value_word_is(s, at, "o") && value_word_is(s, at + 1, "clock")) return at + 2;
-  return value_word_is(s, at, "o") && value_sign_is(s, at + 1, '\'') &&
-      value_word_is(s, at + 2, "clock") ? at + 3 : 0;
+  return value_word_is(s, at, "o") && value_sign_is(s, at + 1, '\'') && value_word_is(s, at + 2, "clock")
+             ? at + 3
+             : 0;
 }
 
 /* Fills a clock time; false when there is no such time ("25:99", "13 am"). */
@@ -67,7 +76,10 @@ static bool set_clock(value_when *w, int hour, int minute, int second, int merid
 static size_t scan_after(const value_scan *s, size_t at, int *meridiem, bool *said) {
   size_t i = scan_oclock(s, at), j = 0;
   if (i == 0 && value_word_is(s, at, "ish")) i = at + 1;
-  if (i > 0) *said = true; else i = at;
+  if (i > 0)
+    *said = true;
+  else
+    i = at;
   j = value_scan_meridiem(s, i, meridiem);
   if (j > 0) *said = true;
   return j > 0 ? j : i;
@@ -137,7 +149,9 @@ static size_t scan_minutes(const value_scan *s, size_t at, int *minute) {
     return *minute < 60 ? i : 0;
   }
   return s->loose && s->tok[at - 1].kind == VALUE_T_DIGITS && value_digits(s, i, 2, 2, minute) &&
-      !s->tok[i].glued && *minute < 60 ? i + 1 : 0;
+                 !s->tok[i].glued && *minute < 60
+             ? i + 1
+             : 0;
 }
 
 /* "seven", "seven thirty", "7", "7 pm", "seven o'clock", "eleven-ish". */
@@ -146,8 +160,8 @@ static size_t scan_spoken(const value_scan *s, size_t at, value_when *w) {
   bool said = false;
   size_t i = scan_hour(s, at, &hour), end = 0;
   if (i == 0) return 0;
-  if (value_sign_is(s, i, '.') && value_glued(s, i + 1) && i + 1 < s->n &&
-      s->tok[i + 1].kind == VALUE_T_DIGITS) return 0;
+  if (value_sign_is(s, i, '.') && value_glued(s, i + 1) && i + 1 < s->n && s->tok[i + 1].kind == VALUE_T_DIGITS)
+    return 0;
   bool words = s->tok[at].kind == VALUE_T_WORD;
   size_t j = hour > 0 || words ? scan_minutes(s, i, &minute) : 0;
   if (j > 0 && value_is(s, j, VALUE_W_TIMEUNIT, NULL) && !(at > 0 && value_word_is(s, at - 1, "at"))) j = 0;
@@ -155,9 +169,11 @@ static size_t scan_spoken(const value_scan *s, size_t at, value_when *w) {
     if (value_word_is(s, j, "minutes") && at > 0 && value_word_is(s, at - 1, "at")) j++;
     end = scan_after(s, j, &meridiem, &said);
     if (s->loose || said || (words && hour <= 12 && hour > 0)) {
-      if (!s->loose && !said && !(at > 0 && (value_word_is(s, at - 1, "at") ||
-          value_is(s, at - 1, VALUE_W_ORDINAL, NULL) || value_is(s, at - 1, VALUE_W_RELDAY, NULL) ||
-          value_is(s, at - 1, VALUE_W_WEEKDAY, NULL)))) return 0;
+      if (!s->loose && !said &&
+          !(at > 0 &&
+            (value_word_is(s, at - 1, "at") || value_is(s, at - 1, VALUE_W_ORDINAL, NULL) ||
+             value_is(s, at - 1, VALUE_W_RELDAY, NULL) || value_is(s, at - 1, VALUE_W_WEEKDAY, NULL))))
+        return 0;
       return set_clock(w, hour, minute, 0, meridiem) ? end : 0;
     }
   }
@@ -169,8 +185,10 @@ static size_t scan_spoken(const value_scan *s, size_t at, value_when *w) {
     return end > i + 1 || words ? (set_clock(w, hour, 0, 0, 3) ? end : 0) : 0;
   }
   end = scan_after(s, i, &meridiem, &said);
-  if (!said && value_word_is(s, i, "ish")) end = i + 1, said = true;
-  else if (!said && value_sign_is(s, i, '-') && value_word_is(s, i + 1, "ish")) end = i + 2, said = true;
+  if (!said && value_word_is(s, i, "ish"))
+    end = i + 1, said = true;
+  else if (!said && value_sign_is(s, i, '-') && value_word_is(s, i + 1, "ish"))
+    end = i + 2, said = true;
   if (!said && !s->loose) return 0;
   return set_clock(w, hour, 0, 0, meridiem) ? end : 0;
 }
@@ -179,9 +197,18 @@ static size_t scan_spoken(const value_scan *s, size_t at, value_when *w) {
 static size_t scan_offset(const value_scan *s, size_t at, int *minutes) {
   size_t i = at;
   if (value_word_is(s, i, "a")) i++;
-  if (value_any(s, i, "quarter|quater")) { *minutes = 15; return i + 1; }
-  if (value_word_is(s, at, "half")) { *minutes = 30; return at + 1; }
-  if (value_digits(s, at, 1, 2, minutes)) i = at + 1; else i = value_scan_small(s, at, minutes);
+  if (value_any(s, i, "quarter|quater")) {
+    *minutes = 15;
+    return i + 1;
+  }
+  if (value_word_is(s, at, "half")) {
+    *minutes = 30;
+    return at + 1;
+  }
+  if (value_digits(s, at, 1, 2, minutes))
+    i = at + 1;
+  else
+    i = value_scan_small(s, at, minutes);
   if (i == 0 || *minutes < 1 || *minutes > 59) return 0;
   if (value_any(s, i, "minutes|minute|mins|min")) return i + 1;
   return i;
@@ -204,8 +231,9 @@ static size_t scan_past(const value_scan *s, size_t at, value_when *w) {
     return set_clock(w, hour, 30, 0, meridiem) ? end : 0;
   }
   if (!past && !to) return 0;
-  if (to && !named && !(minutes == 20 || minutes == 25 || (minutes % 5 == 0 && s->loose) ||
-      (s->loose && i + 2 == s->n))) return 0;
+  if (to && !named &&
+      !(minutes == 20 || minutes == 25 || (minutes % 5 == 0 && s->loose) || (s->loose && i + 2 == s->n)))
+    return 0;
   if (value_word_is(s, i, "of") && !named && !s->loose) return 0;
   if (value_is(s, i + 1, VALUE_W_CLOCK, &of_day)) {
     int total = (of_day + (past ? minutes : 1440 - minutes)) % 1440;
@@ -251,8 +279,9 @@ static size_t scan_military(const value_scan *s, size_t at, value_when *w) {
 }
 
 static size_t scan_named(const value_scan *s, size_t at, value_when *w) {
-  static const char *const ends[] = {"eod", "cob", "close of business", "end of business", "end of the day",
-      "end of day", "end of work", "bedtime"};
+  static const char *const ends[] = {
+      "eod",         "cob",    "close of business", "end of business", "end of the day", "end of day",
+      "end of work", "bedtime"};
   int minutes = 0, hour = 0;
   size_t i = at;
   if (value_digits(s, i, 1, 2, &hour) && hour == 12 && value_is(s, i + 1, VALUE_W_CLOCK, NULL)) i++;
@@ -281,84 +310,110 @@ size_t value_scan_clock(const value_scan *s, size_t at, value_when *w) {
   return i;
 }
 
+static bool is_meal(int part) {
+  return part == VALUE_P_BREAKFAST || part == VALUE_P_LUNCH || part == VALUE_P_DINNER;
+}
+
 /* A meal is a time only when it is said as one; "good night" is a greeting. */
 static bool part_is_meant(const value_scan *s, size_t i, int part, bool opened) {
-  bool meal = part == VALUE_P_BREAKFAST || part == VALUE_P_LUNCH || part == VALUE_P_DINNER;
   bool word = i < s->n && s->tok[i].len > 6 && part != VALUE_P_BREAKFAST; /* lunchtime, dinnertime */
   bool bound = i > 0 && value_any(s, i - 1, "before|after");
-  if (meal) return opened || word || bound || value_word_is(s, i + 1, "time");
+  if (is_meal(part)) return opened || word || bound || value_word_is(s, i + 1, "time");
   return !(i > 0 && value_any(s, i - 1, "good|coffee"));
+}
+
+/* What is known of a part of the day while it is read. */
+typedef struct part_scan {
+  bool opened;   /* "in", "at", "during", or "later", which says as much */
+  bool this_one; /* a shift word stands before it: "this", "last", "next" */
+  int shift;     /* the word's */
+} part_scan;
+
+/* "all of the", "throughout", "early" of "early this morning": loose readings' openings. Where they end. */
+static size_t skip_part_opening(const value_scan *s, size_t i, value_when *w) {
+  if (!s->loose) return i;
+  if (value_any(s, i, "all|throughout")) {
+    if (value_any(s, i + 1, "of|the") && i + 2 < s->n)
+      i += 2;
+    else if (i + 1 < s->n)
+      i++;
+  }
+  if (value_any(s, i, "early|late") && value_is(s, i + 1, VALUE_W_SHIFT, NULL) &&
+      value_is(s, i + 2, VALUE_W_PART, NULL)) { /* "late last night" */
+    w->part_slice = value_word_is(s, i, "early") ? 1 : 3;
+    i++;
+  }
+  return i;
+}
+
+/* "early morning", "mid-afternoon"; "later this afternoon", "later in the evening" with the word at `at`. Moves
+ * *i behind it; false when what is read cannot be a part of the day. */
+static bool scan_part_slice(const value_scan *s, size_t at, size_t *i, part_scan *p, value_when *w) {
+  bool early = value_word_is(s, *i, "early"), late = value_word_is(s, *i, "late");
+  if (early || late || value_word_is(s, *i, "mid")) {
+    if (p->opened && !s->loose) return false;
+    *i += value_sign_is(s, *i + 1, '-') ? 2 : 1;
+    w->part_slice = early ? 1 : late ? 3 : 0;
+  } else if (value_any(s, at, "later|earlier")) {
+    w->part_slice = value_word_is(s, at, "later") ? 3 : 1;
+    *i = at + 1;
+    if (value_word_is(s, *i, "in")) *i += value_word_is(s, *i + 1, "the") ? 2 : 1;
+    p->this_one = value_is(s, *i, VALUE_W_SHIFT, &p->shift) && p->shift == 0;
+    if (p->this_one) ++*i;
+    p->opened = true;
+  }
+  return true;
+}
+
+static size_t set_part(value_when *w, int part, size_t end) {
+  w->has |= VALUE_H_PART;
+  w->part = (value_part)part;
+  return end;
+}
+
+static size_t set_part_on(value_when *w, int part, int64_t days, size_t end) {
+  w->has |= VALUE_H_DATE;
+  w->days = days;
+  return set_part(w, part, end);
+}
+
+/* Behind the part, which ends at i: a day that it belongs to ("the morning after tomorrow"), "time". */
+static size_t finish_part(const value_scan *s, size_t i, int part, const part_scan *p, value_when *w) {
+  int from = 0;
+  int64_t today = value_today(s);
+  bool night = part == VALUE_P_NIGHT;
+  if (s->loose && value_word_is(s, i, "after") && value_is(s, i + 1, VALUE_W_RELDAY, &from))
+    return set_part_on(w, part, today + from + 1, i + 2);
+  if (s->loose && night && value_match(s, i, "before last") > 0) return set_part_on(w, part, today - 2, i + 2);
+  if ((night || is_meal(part)) && value_word_is(s, i, "time")) i++;
+  if (p->this_one && p->shift == -1) return set_part_on(w, part, today - 1, i);
+  if ((p->this_one && p->shift == 0) || part == VALUE_P_TONIGHT) return set_part_on(w, part, today, i);
+  return set_part(w, part, i);
 }
 
 /* "in the morning", "tonight", "this evening", "at night", "early morning", "am"; sets the part and, for
  * "this", "last", "tomorrow" nothing more: the day is another component. */
 size_t value_scan_part(const value_scan *s, size_t at, value_when *w) {
-  int part = 0, shift = 0;
+  int part = 0;
+  part_scan p = {0};
   size_t i = at;
-  bool opened = value_any(s, i, "in|at|during") || (s->loose && value_word_is(s, i, "of"));
-  if (opened) i++;
-  if (value_word_is(s, i, "the") && (opened || s->loose)) i++;
+  p.opened = value_any(s, i, "in|at|during") || (s->loose && value_word_is(s, i, "of"));
+  if (p.opened) i++;
+  if (value_word_is(s, i, "the") && (p.opened || s->loose)) i++;
   if (s->loose && value_match(s, i, "first thing") > 0) {
     size_t next = value_match(s, i, "first thing in the morning");
-    w->has |= VALUE_H_PART;
-    w->part = VALUE_P_MORNING;
-    return next > 0 ? next : i + 2;
+    return set_part(w, VALUE_P_MORNING, next > 0 ? next : i + 2);
   }
-  if (s->loose && value_any(s, i, "all|throughout") && value_any(s, i + 1, "of|the") && i + 2 < s->n) i += 2;
-  else if (s->loose && value_any(s, i, "all|throughout") && i + 1 < s->n) i++;
-  if (s->loose && value_any(s, i, "early|late") && value_is(s, i + 1, VALUE_W_SHIFT, NULL) &&
-      value_is(s, i + 2, VALUE_W_PART, NULL)) { /* "late last night" */
-    w->part_slice = value_word_is(s, i, "early") ? 1 : 3;
-    i++;
-  }
-  bool this_one = value_is(s, i, VALUE_W_SHIFT, &shift) && value_is(s, i + 1, VALUE_W_PART, NULL);
-  if (this_one && (shift == 0 || shift == -1 || (shift == 2 && !s->loose))) i++;
-  bool early = value_word_is(s, i, "early"), late = value_word_is(s, i, "late");
-  if (early || late || value_word_is(s, i, "mid")) {
-    if (opened && !s->loose) return 0;
-    i++;
-    if (value_sign_is(s, i, '-')) i++;
-    w->part_slice = early ? 1 : late ? 3 : 0;
-  /* "later this afternoon", "later in the evening" */
-  } else if (value_any(s, at, "later|earlier")) {
-    w->part_slice = value_word_is(s, at, "later") ? 3 : 1;
-    i = value_word_is(s, at + 1, "in") ? at + 2 : at + 1;
-    if (i == at + 2 && value_word_is(s, i, "the")) i++;
-    this_one = value_is(s, i, VALUE_W_SHIFT, &shift) && shift == 0;
-    if (this_one) i++;
-    opened = true;
-  }
+  i = skip_part_opening(s, i, w);
+  p.this_one = value_is(s, i, VALUE_W_SHIFT, &p.shift) && value_is(s, i + 1, VALUE_W_PART, NULL);
+  if (p.this_one && (p.shift == 0 || p.shift == -1 || (p.shift == 2 && !s->loose))) i++;
+  if (!scan_part_slice(s, at, &i, &p, w)) return 0;
   if (value_word_is(s, i, "night") && value_sign_is(s, i + 1, '-') && value_word_is(s, i + 2, "time")) {
     part = VALUE_P_NIGHT;
     i += 2;
   } else if (!value_is(s, i, VALUE_W_PART, &part)) {
     return 0;
   }
-  if (!s->loose && !part_is_meant(s, i, part, opened)) return 0;
-  i++;
-  int from = 0;
-  if (s->loose && value_word_is(s, i, "after") && value_is(s, i + 1, VALUE_W_RELDAY, &from)) {
-    w->has |= VALUE_H_PART | VALUE_H_DATE; /* "the morning after tomorrow" */
-    w->part = (value_part)part;
-    w->days = value_today(s) + from + 1;
-    return i + 2;
-  }
-  if (s->loose && part == VALUE_P_NIGHT && value_match(s, i, "before last") > 0) {
-    w->has |= VALUE_H_PART | VALUE_H_DATE;
-    w->part = VALUE_P_NIGHT;
-    w->days = value_today(s) - 2;
-    return i + 2;
-  }
-  if ((part == VALUE_P_BREAKFAST || part == VALUE_P_LUNCH || part == VALUE_P_DINNER ||
-      part == VALUE_P_NIGHT) && value_word_is(s, i, "time")) i++;
-  w->has |= VALUE_H_PART;
-  w->part = (value_part)part;
-  if (this_one && shift == -1) {
-    w->has |= VALUE_H_DATE;
-    w->days = value_today(s) - 1;
-  } else if ((this_one && shift == 0) || part == VALUE_P_TONIGHT) {
-    w->has |= VALUE_H_DATE;
-    w->days = value_today(s);
-  }
-  return i;
+  if (!s->loose && !part_is_meant(s, i, part, p.opened)) return 0;
+  return finish_part(s, i + 1, part, &p, w);
 }

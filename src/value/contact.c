@@ -1,4 +1,4 @@
- /* Phone numbers and e-mail addresses, typed or said: "five five five 1234", "emma dot jones at example
+/* Phone numbers and e-mail addresses, typed or said: "five five five 1234", "emma dot jones at example
  * dot org". */
 #include "value/value_private.h"
 
@@ -8,10 +8,17 @@ enum { PHONE_MIN = 3, PHONE_MAX = 15 };
 
 /* ---- phone ---- */
 
-typedef struct phone { char text[PHONE_MAX + 2]; size_t len, digits; bool full; } phone;
+typedef struct phone {
+  char text[PHONE_MAX + 2];
+  size_t len, digits;
+  bool full;
+} phone;
 
 static void phone_put(phone *p, char c) {
-  if (c != '+' && p->digits == PHONE_MAX) { p->full = true; return; }
+  if (c != '+' && p->digits == PHONE_MAX) {
+    p->full = true;
+    return;
+  }
   p->text[p->len++] = c;
   p->digits += c != '+';
 }
@@ -25,7 +32,8 @@ static void phone_put_number(phone *p, int v) {
 static size_t phone_repeat(const value_scan *s, size_t i, phone *p) {
   int times = value_word_is(s, i, "double") ? 2 : value_word_is(s, i, "triple") ? 3 : 0, digit = 0;
   if (times == 0 || !(value_is(s, i + 1, VALUE_W_UNIT, &digit) || value_digits(s, i + 1, 1, 1, &digit) ||
-      value_any(s, i + 1, "oh|o"))) return 0;
+                      value_any(s, i + 1, "oh|o")))
+    return 0;
   for (int k = 0; k < times; k++) phone_put(p, (char)('0' + digit));
   return i + 2;
 }
@@ -66,12 +74,12 @@ base_status value_read_phone(base_slice text, char *out, size_t out_size, base_e
   if (status != BASE_OK) return status;
   for (size_t i = r.at; i < r.scan.n;) {
     bool sign = value_sign_is(&r.scan, i, '-') || value_sign_is(&r.scan, i, '.') ||
-        value_sign_is(&r.scan, i, '(') || value_sign_is(&r.scan, i, ')') || value_sign_is(&r.scan, i, '/') ||
-                    value_sign_is(&r.scan, i, ',') || value_word_is(&r.scan, i, "dash");
+                value_sign_is(&r.scan, i, '(') || value_sign_is(&r.scan, i, ')') ||
+                value_sign_is(&r.scan, i, '/') || value_sign_is(&r.scan, i, ',') ||
+                value_word_is(&r.scan, i, "dash");
     size_t next = sign ? i + 1 : phone_piece(&r.scan, i, &p);
     if (next == 0) return value_refuse(text, "a phone number", err);
-    if (p.full)
-      return base_fail(err, BASE_ELIMIT, "value", "a phone number has at most %d digits", PHONE_MAX);
+    if (p.full) return base_fail(err, BASE_ELIMIT, "value", "a phone number has at most %d digits", PHONE_MAX);
     i = next;
   }
   if (p.digits < PHONE_MIN) return value_refuse(text, "a phone number", err);
@@ -86,7 +94,7 @@ base_status value_read_phone(base_slice text, char *out, size_t out_size, base_e
 
 static bool is_atext(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-      (c != '\0' && strchr("!#$%&'*+/=?^_`{|}~-.", c) != NULL);
+         (c != '\0' && strchr("!#$%&'*+/=?^_`{|}~-.", c) != NULL);
 }
 
 static bool is_domain_char(char c) {
@@ -106,7 +114,8 @@ static bool is_address(const char *a, size_t len) {
     if (!is_domain_char(d[i])) return false;
     bool edge = i == 0 || i + 1 == n || d[i - 1] == '.' || d[i + 1] == '.';
     if ((d[i] == '.' || d[i] == '-') && edge &&
-        !(d[i] == '-' && i > 0 && i + 1 < n && d[i - 1] != '.' && d[i + 1] != '.')) return false;
+        !(d[i] == '-' && i > 0 && i + 1 < n && d[i - 1] != '.' && d[i + 1] != '.'))
+      return false;
     if (d[i] == '.') last_dot = i;
   }
   return last_dot > 0 && n - last_dot > 2;
@@ -117,8 +126,7 @@ static const char *spoken_sign(const value_scan *s, size_t i, bool at_seen) {
   if (value_any(s, i, "dot|period|point")) return ".";
   if (value_word_is(s, i, "at") && !at_seen) return "@";
   if (value_word_is(s, i, "underscore")) return "_";
-  if (value_any(s, i, "dash|hyphen|minus"))
-    return "-";
+  if (value_any(s, i, "dash|hyphen|minus")) return "-";
   if (value_word_is(s, i, "plus")) return "+";
   return NULL;
 }
@@ -129,7 +137,7 @@ static bool stands_apart(const value_scan *s, size_t i, bool front, bool typed) 
     return false;
   if (!front && !typed && i > 0 && spoken_sign(s, i - 1, false) != NULL) return false;
   bool mark = value_sign_is(s, i, ',') || value_sign_is(s, i, '.') || value_sign_is(s, i, '!') ||
-      value_sign_is(s, i, '?') || value_sign_is(s, i, '"');
+              value_sign_is(s, i, '?') || value_sign_is(s, i, '"');
   return mark || (value_is(s, i, VALUE_W_FILLER, NULL) && (front || !value_glued(s, i)));
 }
 

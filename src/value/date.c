@@ -36,8 +36,9 @@ size_t value_scan_year(const value_scan *s, size_t at, int *out) {
   return i;
 }
 
-static int full_year(int year, size_t digits) { return digits > 2 ? year : year < 50 ? 2000 + year
-    : 1900 + year; }
+static int full_year(int year, size_t digits) {
+  return digits > 2 ? year : year < 50 ? 2000 + year : 1900 + year;
+}
 
 /* ---- numeric dates ---- */
 
@@ -63,24 +64,26 @@ static size_t scan_numeric(const value_scan *s, size_t at, value_when *w) {
   if (value_digits(s, at, 8, 8, &a) && a >= 15000101 && a < 25000101 && !value_glued(s, at + 2))
     return set_date(w, a / 10000, a / 100 % 100, a % 100) ? at + 1 : 0;
   bool named = value_digits(s, at, 4, 4, &a) &&
-      (value_sign_is(s, at + 1, '-') || value_sign_is(s, at + 1, '/')) &&
-      value_is(s, at + 2, VALUE_W_MONTH, &b);
+               (value_sign_is(s, at + 1, '-') || value_sign_is(s, at + 1, '/')) &&
+               value_is(s, at + 2, VALUE_W_MONTH, &b);
   if (named && (value_sign_is(s, at + 3, '-') || value_sign_is(s, at + 3, '/')) &&
-      value_digits(s, at + 4, 1, 2, &c)) return set_date(w, a, b, c) ? at + 5 : 0;
+      value_digits(s, at + 4, 1, 2, &c))
+    return set_date(w, a, b, c) ? at + 5 : 0;
   if (!value_digits(s, at, 1, 4, &a) || at + 2 >= s->n || !s->tok[at + 1].glued || !s->tok[at + 2].glued)
     return 0;
-  char sign = s->tok[at + 1].kind == VALUE_T_SIGN &&
-      s->tok[at + 1].len == 1 ? s->text.ptr[s->tok[at + 1].start] : '\0';
+  char sign =
+      s->tok[at + 1].kind == VALUE_T_SIGN && s->tok[at + 1].len == 1 ? s->text.ptr[s->tok[at + 1].start] : '\0';
   if (sign != '-' && sign != '/' && sign != '.') return 0;
   if (!value_digits(s, at + 2, 1, 2, &b)) return 0;
   bool third = value_sign_is(s, at + 3, sign) && value_glued(s, at + 3) && value_glued(s, at + 4) &&
-      value_digits(s, at + 4, 1, 4, &c);
+               value_digits(s, at + 4, 1, 4, &c);
   size_t a_len = s->tok[at].len;
   if (third) {
     size_t c_len = s->tok[at + 4].len;
-    if (value_glued(s, at + 5) && (s->tok[at + 5].kind == VALUE_T_DIGITS ||
-        (value_sign_is(s, at + 5, sign) && value_glued(s, at + 6) &&
-        s->tok[at + 6].kind == VALUE_T_DIGITS))) return 0;
+    if (value_glued(s, at + 5) &&
+        (s->tok[at + 5].kind == VALUE_T_DIGITS ||
+         (value_sign_is(s, at + 5, sign) && value_glued(s, at + 6) && s->tok[at + 6].kind == VALUE_T_DIGITS)))
+      return 0;
     if (a_len == 4) return c_len <= 2 && set_date(w, a, b, c) ? at + 5 : 0;
     if (a_len > 2 || c_len == 3 || c_len == 1) return 0;
     c = full_year(c, c_len);
@@ -107,7 +110,7 @@ static size_t scan_month_day(const value_scan *s, size_t at, bool month, int *da
   if (value_digits(s, at, 1, 2, day)) {
     bool clock = value_sign_is(s, at + 1, ':') && value_glued(s, at + 1);
     bool word = value_glued(s, at + 1) && s->tok[at + 1].kind == VALUE_T_WORD &&
-        !value_is(s, at + 1, VALUE_W_MONTH, NULL);
+                !value_is(s, at + 1, VALUE_W_MONTH, NULL);
     return *day >= 1 && *day <= 31 && !clock && !word ? at + 1 : 0;
   }
   i = value_scan_small(s, at, day);
@@ -125,7 +128,8 @@ static size_t scan_year_tail(const value_scan *s, size_t at, value_when *w) {
   int year = 0;
   size_t i = at;
   if (value_sign_is(s, i, ',') || value_sign_is(s, i, '-') || value_sign_is(s, i, '/') ||
-      value_sign_is(s, i, '.')) i++;
+      value_sign_is(s, i, '.'))
+    i++;
   if (value_any(s, i, "of|in")) i++;
   /* 3-mar-27: a year in two digits only where the same sign stands before the day's or month's name too */
   bool dash = value_sign_is(s, at, '-') && at >= 2 && value_sign_is(s, at - 2, '-');
@@ -152,7 +156,8 @@ static size_t scan_month_first(const value_scan *s, size_t at, value_when *w) {
   if (!value_is(s, at, VALUE_W_MONTH, &month)) return 0;
   size_t i = at + 1;
   if (value_sign_is(s, i, '.') || value_sign_is(s, i, ',') || value_sign_is(s, i, '-') ||
-      value_sign_is(s, i, '/')) i++;
+      value_sign_is(s, i, '/'))
+    i++;
   if (value_word_is(s, i, "the")) i++;
   i = scan_month_day(s, i, true, &day, &exact);
   if (i == 0 || (!exact && is_meridiem_next(s, i)) || !set_month_day(w, month, day)) return 0;
@@ -164,21 +169,22 @@ static size_t scan_day_first(const value_scan *s, size_t at, value_when *w) {
   int month = 0, day = 0;
   bool exact = false;
   if (value_word_is(s, at, "the") && !s->loose && !value_is(s, at + 1, VALUE_W_ORDINAL, NULL) &&
-      !value_is(s, at + 1, VALUE_W_TENS, NULL) && at + 1 < s->n &&
-      s->tok[at + 1].kind != VALUE_T_DIGITS) return 0;
+      !value_is(s, at + 1, VALUE_W_TENS, NULL) && at + 1 < s->n && s->tok[at + 1].kind != VALUE_T_DIGITS)
+    return 0;
   size_t i = value_word_is(s, at, "the") ? at + 1 : at;
   i = scan_month_day(s, i, true, &day, &exact);
   if (i == 0) return 0;
   size_t j = i;
   if (value_word_is(s, j, "day") && exact) j++;
-  if (value_any(s, j, "of|in") || value_sign_is(s, j, '-') ||
-      value_sign_is(s, j, '/') || value_sign_is(s, j, '.') || value_sign_is(s, j, ',')) j++;
+  if (value_any(s, j, "of|in") || value_sign_is(s, j, '-') || value_sign_is(s, j, '/') ||
+      value_sign_is(s, j, '.') || value_sign_is(s, j, ','))
+    j++;
   if (value_is(s, j, VALUE_W_MONTH, &month)) {
     if (!exact && value_word_is(s, j - 1, "in")) return 0;
     if (!set_month_day(w, month, day)) return 0;
     j++;
-    return scan_year_tail(s, value_sign_is(s, j, '.') && value_glued(s, j) && j + 1 < s->n &&
-        s->loose ? j + 1 : j, w);
+    return scan_year_tail(
+        s, value_sign_is(s, j, '.') && value_glued(s, j) && j + 1 < s->n && s->loose ? j + 1 : j, w);
   }
   return 0;
 }
@@ -201,7 +207,8 @@ static size_t scan_day_alone(const value_scan *s, size_t at, value_when *w) {
   } else {
     if (!s->loose && !(the && s->tok[at + 1].kind == VALUE_T_DIGITS)) return 0;
     if (!s->loose && i < s->n && s->tok[i].kind == VALUE_T_WORD &&
-        !(value_is(s, i, VALUE_W_FILLER, NULL) || value_any(s, i, "and|or|from|in|between"))) return 0;
+        !(value_is(s, i, VALUE_W_FILLER, NULL) || value_any(s, i, "and|or|from|in|between")))
+      return 0;
     w->has |= VALUE_H_DAY;
     w->day = day;
     return i;
@@ -221,9 +228,15 @@ static size_t scan_week(const value_scan *s, size_t at, int *weeks) {
   if (value_any(s, i, "of|in")) i++;
   if (value_word_is(s, i, "the")) i++;
   size_t next = value_match(s, i, "week after next");
-  if (next > 0) { *weeks = 2; return next; }
+  if (next > 0) {
+    *weeks = 2;
+    return next;
+  }
   next = value_match(s, i, "week after");
-  if (next > 0 && s->loose) { *weeks = 2; return next; }
+  if (next > 0 && s->loose) {
+    *weeks = 2;
+    return next;
+  }
   if (value_is(s, i, VALUE_W_SHIFT, &shift) && (value_any(s, i + 1, "week|wk"))) {
     *weeks = shift == 2 ? 1 : shift == -2 ? -1 : shift;
     return i + 2;
@@ -238,8 +251,9 @@ static size_t scan_weekday_day(const value_scan *s, size_t at, value_when *w) {
   size_t i = scan_month_day(s, the ? at + 1 : at, false, &day, &exact);
   if (i == 0 || (!exact && !(the || (day > 12 && s->tok[at].kind == VALUE_T_DIGITS)))) return 0;
   if (value_word_is(s, i, "of") || value_is(s, i, VALUE_W_MONTH, NULL)) return 0;
-  if (!exact && (value_sign_is(s, i, '-') || value_sign_is(s, i, '/') ||
-      value_is(s, i, VALUE_W_TIMEUNIT, NULL))) return 0;
+  if (!exact &&
+      (value_sign_is(s, i, '-') || value_sign_is(s, i, '/') || value_is(s, i, VALUE_W_TIMEUNIT, NULL)))
+    return 0;
   if (!exact && s->loose && !the) return 0; /* "monday 18" in a slot may well be an hour */
   w->has |= VALUE_H_DAY | (the && !s->loose ? VALUE_H_MONTHS : 0);
   w->month_shift = 0;
@@ -253,18 +267,23 @@ static size_t scan_weekday(const value_scan *s, size_t at, value_when *w) {
   size_t i = value_word_is(s, at, "the") && value_is(s, at + 1, VALUE_W_SHIFT, NULL) ? at + 1 : at;
   if (value_is(s, i, VALUE_W_SHIFT, &shift)) {
     i++;
-    if (value_is(s, i, VALUE_W_SHIFT, &second)) { shift = second; i++; }
+    if (value_is(s, i, VALUE_W_SHIFT, &second)) {
+      shift = second;
+      i++;
+    }
   }
   if (!value_is(s, i, VALUE_W_WEEKDAY, &day)) return 0;
   if (!s->loose && shift == 99 && s->tok[i].len == 3 && (value_any(s, i, "sat|sun")) && i + 1 < s->n &&
       s->tok[i + 1].kind == VALUE_T_WORD && !value_is(s, i + 1, VALUE_W_PART, NULL) &&
-      !value_is(s, i + 1, VALUE_W_FILLER, NULL)) return 0;
+      !value_is(s, i + 1, VALUE_W_FILLER, NULL))
+    return 0;
   w->has |= VALUE_H_WEEKDAY;
   w->weekday = day;
   w->shift = shift;
   i++;
   if (value_sign_is(s, i, '.') && value_glued(s, i) && i + 1 < s->n && s->tok[i - 1].len <= 4 &&
-      (s->tok[i + 1].kind == VALUE_T_DIGITS || s->loose)) i++;
+      (s->tok[i + 1].kind == VALUE_T_DIGITS || s->loose))
+    i++;
   size_t nth = scan_weekday_day(s, i, w);
   if (nth > 0) return nth;
   if (value_word_is(s, i, "week") && s->loose) {
@@ -277,13 +296,27 @@ static size_t scan_weekday(const value_scan *s, size_t at, value_when *w) {
 /* ---- days counted from another ---- */
 
 static size_t scan_today(const value_scan *s, size_t at, value_when *w) {
-  static const struct { const char *phrase; int days; } table[] = {
-      {"the day after tomorrow", 2}, {"day after tomorrow", 2}, {"the day before yesterday", -2},
-          {"day before yesterday", -2},
-      {"the day after tmrw", 2}, {"day after tmrw", 2}, {"the day after next", 2}, {"the next day", 1},
-          {"next day", 1}, {"the following day", 1}, {"the previous day", -1},
-      {"last day", -1}, {"the day after", 1}, {"the day before", -1}, {"this day", 0},
-          {"the other day", -1}, {"the day", 0}, {"otd", 0}};
+  static const struct {
+    const char *phrase;
+    int days;
+  } table[] = {{"the day after tomorrow", 2},
+               {"day after tomorrow", 2},
+               {"the day before yesterday", -2},
+               {"day before yesterday", -2},
+               {"the day after tmrw", 2},
+               {"day after tmrw", 2},
+               {"the day after next", 2},
+               {"the next day", 1},
+               {"next day", 1},
+               {"the following day", 1},
+               {"the previous day", -1},
+               {"last day", -1},
+               {"the day after", 1},
+               {"the day before", -1},
+               {"this day", 0},
+               {"the other day", -1},
+               {"the day", 0},
+               {"otd", 0}};
   int days = 0;
   char first = value_first(s, at);
   size_t i = 0;
@@ -292,14 +325,20 @@ static size_t scan_today(const value_scan *s, size_t at, value_when *w) {
     days = table[k].days;
     if (i > 0 && k == 16 && s->loose) i = 0;
     if (i > 0 && k >= 7 && i < s->n && !s->loose &&
-        (value_word_is(s, i, "of") || value_is(s, i, VALUE_W_MONTH, NULL))) i = 0;
+        (value_word_is(s, i, "of") || value_is(s, i, VALUE_W_MONTH, NULL)))
+      i = 0;
   }
-  if (i == 0 && (value_word_is(s, at, "day") ||
-      (value_word_is(s, at, "the") && value_word_is(s, at + 1, "day"))) && s->loose) {
+  if (i == 0 &&
+      (value_word_is(s, at, "day") || (value_word_is(s, at, "the") && value_word_is(s, at + 1, "day"))) &&
+      s->loose) {
     size_t j = value_word_is(s, at, "the") ? at + 2 : at + 1;
-    if (value_word_is(s, j, "after") && value_is(s, j + 1, VALUE_W_RELDAY, &days)) { i = j + 2; days++; }
-    else if (value_word_is(s, j, "before") &&
-        value_is(s, j + 1, VALUE_W_RELDAY, &days)) { i = j + 2; days--; }
+    if (value_word_is(s, j, "after") && value_is(s, j + 1, VALUE_W_RELDAY, &days)) {
+      i = j + 2;
+      days++;
+    } else if (value_word_is(s, j, "before") && value_is(s, j + 1, VALUE_W_RELDAY, &days)) {
+      i = j + 2;
+      days--;
+    }
   }
   if (i == 0 && value_is(s, at, VALUE_W_RELDAY, &days)) i = at + 1;
   if (i == 0) return 0;
@@ -325,12 +364,17 @@ static size_t scan_nth_weekday(const value_scan *s, size_t at, value_when *w) {
   size_t i = value_word_is(s, at, "the") ? at + 1 : at;
   i = value_scan_ordinal(s, i, &nth);
   if (i == 0 || nth > 5 || nth < -1 || nth == 0) return 0;
-  if (value_is(s, i, VALUE_W_WEEKDAY, &weekday)) i++;
-  else if (value_word_is(s, i, "day") && nth == -1) i++;
-  else return 0;
-  if (value_any(s, i, "of|in")) i++; else return 0;
-  value_date now = s->cx != NULL ? s->cx->now.date
-      : (value_date){1970, 1, 1}, first = {now.year, now.month, 1};
+  if (value_is(s, i, VALUE_W_WEEKDAY, &weekday))
+    i++;
+  else if (value_word_is(s, i, "day") && nth == -1)
+    i++;
+  else
+    return 0;
+  if (value_any(s, i, "of|in"))
+    i++;
+  else
+    return 0;
+  value_date now = s->cx != NULL ? s->cx->now.date : (value_date){1970, 1, 1}, first = {now.year, now.month, 1};
   bool named = value_is(s, i, VALUE_W_MONTH, &month);
   if (named) {
     size_t j = value_scan_year(s, i + 1, &year);
@@ -338,12 +382,15 @@ static size_t scan_nth_weekday(const value_scan *s, size_t at, value_when *w) {
     first = (value_date){j > 0 ? year : now.year, month, 1};
     if (j == 0 && month < now.month && s->cx != NULL && s->cx->resolve == VALUE_FUTURE) first.year++;
   } else {
-    if (value_word_is(s, i, "the") && value_word_is(s, i + 1, "month")) i += 2;
-    else if (value_is(s, i, VALUE_W_SHIFT, &shift) && value_word_is(s, i + 1, "month")) i += 2;
-    else return 0;
+    if (value_word_is(s, i, "the") && value_word_is(s, i + 1, "month"))
+      i += 2;
+    else if (value_is(s, i, VALUE_W_SHIFT, &shift) && value_word_is(s, i + 1, "month"))
+      i += 2;
+    else
+      return 0;
     shift = shift > 0 ? 1 : shift < 0 ? -1 : 0;
-    value_datetime moved = value_add((value_datetime){.date = first, .has_date = true},
-        (value_duration){shift, 0, 0});
+    value_datetime moved =
+        value_add((value_datetime){.date = first, .has_date = true}, (value_duration){shift, 0, 0});
     first = moved.date;
   }
   int64_t start = value_days_from_civil(first), days = value_days_in_month(first.year, first.month);
@@ -368,32 +415,75 @@ static value_date easter(int year) {
   return (value_date){year, month, (h + l - 7 * m + 114) % 31 + 1};
 }
 
- /* rule: nth weekday of a month as nth * 10 + weekday (last: 9x), 100 + days from Easter, 0 for a fixed
+/* rule: nth weekday of a month as nth * 10 + weekday (last: 9x), 100 + days from Easter, 0 for a fixed
  * day. */
-static const struct value_holiday { const char *name; int month, day, rule; } holidays[] = {
-    {"christmas eve", 12, 24, 0}, {"christmas day", 12, 25, 0}, {"christmas", 12, 25, 0},
-        {"xmas eve", 12, 24, 0}, {"xmas", 12, 25, 0}, {"boxing day", 12, 26, 0},
-    {"new year ' s eve", 12, 31, 0}, {"new years eve", 12, 31, 0}, {"new year eve", 12, 31, 0},
-        {"nye", 12, 31, 0}, {"new year ' s day", 1, 1, 0},
-    {"new years day", 1, 1, 0}, {"new year ' s", 1, 1, 0}, {"new year", 1, 1, 0}, {"halloween", 10, 31, 0},
-        {"valentine ' s day", 2, 14, 0}, {"valentines day", 2, 14, 0}, {"valentine ' s", 2, 14, 0},
-    {"valentines", 2, 14, 0}, {"independence day", 7, 4, 0}, {"veterans day", 11, 11, 0},
-        {"st patrick ' s day", 3, 17, 0}, {"st . patrick ' s day", 3, 17, 0}, {"st patricks day", 3, 17, 0},
-    {"saint patrick ' s day", 3, 17, 0}, {"april fools day", 4, 1, 0}, {"april fools", 4, 1, 0},
-        {"earth day", 4, 22, 0}, {"juneteenth", 6, 19, 0}, {"groundhog day", 2, 2, 0},
-        {"groundhog ' s day", 2, 2, 0},
-    {"saint patrick", 3, 17, 0}, {"freedom day", 6, 19, 0}, {"jubilee day", 6, 19, 0},
-        {"all saints day", 11, 1, 0}, {"epiphany", 1, 6, 0}, {"labour day", 9, 1, 10},
-        {"labor day", 9, 1, 10}, {"memorial day", 5, 1, 90}, {"martin luther king day", 1, 1, 30},
-    {"mlk day", 1, 1, 30}, {"presidents day", 2, 1, 30}, {"president ' s day", 2, 1, 30},
-        {"columbus day", 10, 1, 20}, {"thanksgiving day", 11, 1, 43}, {"thanksgiving", 11, 1, 43},
-    {"mother ' s day", 5, 1, 26}, {"mothers day", 5, 1, 26}, {"father ' s day", 6, 1, 36},
-        {"fathers day", 6, 1, 36}, {"black friday", 11, 1, 144},
-    {"cyber monday", 11, 1, 145}, {"easter sunday", 0, 0, 200}, {"easter monday", 0, 0, 201},
-        {"good friday", 0, 0, 198}, {"ash wednesday", 0, 0, 154}, {"palm sunday", 0, 0, 193},
-    {"pentecost", 0, 0, 249}, {"easter", 0, 0, 200}, {"teacher ' s day", 9, 10, 0},
-        {"guy fawkes", 11, 5, 0}, {"bonfire night", 11, 5, 0}, {"inauguration day", 1, 20, 0},
-        {"cinco de mayo", 5, 5, 0}};
+static const struct value_holiday {
+  const char *name;
+  int month, day, rule;
+} holidays[] = {{"christmas eve", 12, 24, 0},
+                {"christmas day", 12, 25, 0},
+                {"christmas", 12, 25, 0},
+                {"xmas eve", 12, 24, 0},
+                {"xmas", 12, 25, 0},
+                {"boxing day", 12, 26, 0},
+                {"new year ' s eve", 12, 31, 0},
+                {"new years eve", 12, 31, 0},
+                {"new year eve", 12, 31, 0},
+                {"nye", 12, 31, 0},
+                {"new year ' s day", 1, 1, 0},
+                {"new years day", 1, 1, 0},
+                {"new year ' s", 1, 1, 0},
+                {"new year", 1, 1, 0},
+                {"halloween", 10, 31, 0},
+                {"valentine ' s day", 2, 14, 0},
+                {"valentines day", 2, 14, 0},
+                {"valentine ' s", 2, 14, 0},
+                {"valentines", 2, 14, 0},
+                {"independence day", 7, 4, 0},
+                {"veterans day", 11, 11, 0},
+                {"st patrick ' s day", 3, 17, 0},
+                {"st . patrick ' s day", 3, 17, 0},
+                {"st patricks day", 3, 17, 0},
+                {"saint patrick ' s day", 3, 17, 0},
+                {"april fools day", 4, 1, 0},
+                {"april fools", 4, 1, 0},
+                {"earth day", 4, 22, 0},
+                {"juneteenth", 6, 19, 0},
+                {"groundhog day", 2, 2, 0},
+                {"groundhog ' s day", 2, 2, 0},
+                {"saint patrick", 3, 17, 0},
+                {"freedom day", 6, 19, 0},
+                {"jubilee day", 6, 19, 0},
+                {"all saints day", 11, 1, 0},
+                {"epiphany", 1, 6, 0},
+                {"labour day", 9, 1, 10},
+                {"labor day", 9, 1, 10},
+                {"memorial day", 5, 1, 90},
+                {"martin luther king day", 1, 1, 30},
+                {"mlk day", 1, 1, 30},
+                {"presidents day", 2, 1, 30},
+                {"president ' s day", 2, 1, 30},
+                {"columbus day", 10, 1, 20},
+                {"thanksgiving day", 11, 1, 43},
+                {"thanksgiving", 11, 1, 43},
+                {"mother ' s day", 5, 1, 26},
+                {"mothers day", 5, 1, 26},
+                {"father ' s day", 6, 1, 36},
+                {"fathers day", 6, 1, 36},
+                {"black friday", 11, 1, 144},
+                {"cyber monday", 11, 1, 145},
+                {"easter sunday", 0, 0, 200},
+                {"easter monday", 0, 0, 201},
+                {"good friday", 0, 0, 198},
+                {"ash wednesday", 0, 0, 154},
+                {"palm sunday", 0, 0, 193},
+                {"pentecost", 0, 0, 249},
+                {"easter", 0, 0, 200},
+                {"teacher ' s day", 9, 10, 0},
+                {"guy fawkes", 11, 5, 0},
+                {"bonfire night", 11, 5, 0},
+                {"inauguration day", 1, 20, 0},
+                {"cinco de mayo", 5, 5, 0}};
 
 static int64_t holiday_day(const struct value_holiday *h, int year) {
   if (h->rule == 0) return value_days_from_civil((value_date){year, h->month, h->day});
@@ -438,7 +528,7 @@ static size_t scan_holiday(const value_scan *s, size_t at, value_when *w) {
       turned.cx = &cx;
       cx.resolve = shift > 0 ? VALUE_FUTURE : VALUE_PAST;
       w->days = choose_day(holiday_day(&holidays[k], now - 1), holiday_day(&holidays[k], now),
-          holiday_day(&holidays[k], now + 1), &turned);
+                           holiday_day(&holidays[k], now + 1), &turned);
       return next;
     }
     if (of_shift || shifted) {
@@ -446,7 +536,7 @@ static size_t scan_holiday(const value_scan *s, size_t at, value_when *w) {
       return of_shift ? j + 2 : next;
     }
     w->days = choose_day(holiday_day(&holidays[k], now - 1), holiday_day(&holidays[k], now),
-        holiday_day(&holidays[k], now + 1), s);
+                         holiday_day(&holidays[k], now + 1), s);
     return next;
   }
   return 0;
@@ -456,8 +546,8 @@ static size_t scan_holiday(const value_scan *s, size_t at, value_when *w) {
 
 size_t value_scan_day(const value_scan *s, size_t at, value_when *w) {
   static size_t (*const kinds[])(const value_scan *, size_t, value_when *) = {
-      scan_today, scan_numeric, scan_nth_weekday, scan_month_first, scan_day_first, scan_weekday,
-          scan_holiday, scan_day_alone};
+      scan_today,     scan_numeric, scan_nth_weekday, scan_month_first,
+      scan_day_first, scan_weekday, scan_holiday,     scan_day_alone};
   for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
     value_when trial = *w;
     size_t i = kinds[k](s, at, &trial);
@@ -498,16 +588,22 @@ static int64_t settle_weekday(const value_when *w, const value_scan *s) {
   value_resolve resolve = s->cx != NULL ? s->cx->resolve : VALUE_NEAREST;
   if ((w->has & VALUE_H_WEEK) != 0) return monday + 7 * w->week + w->weekday;
   switch (w->shift) {
-    case 1: return monday + 7 + w->weekday;
-    case -1: return monday - 7 + w->weekday;
-    case 2: return weekday_from(today + 1, w->weekday);
-    case 3: return weekday_from(today + 1, w->weekday) + 7;
-    case -2: return weekday_from(today - 7, w->weekday);
-    case 0: {
-      int64_t day = monday + w->weekday;
-      return resolve == VALUE_FUTURE && s->loose && day < today ? day + 7 : day;
-    }
-    default: break;
+  case 1:
+    return monday + 7 + w->weekday;
+  case -1:
+    return monday - 7 + w->weekday;
+  case 2:
+    return weekday_from(today + 1, w->weekday);
+  case 3:
+    return weekday_from(today + 1, w->weekday) + 7;
+  case -2:
+    return weekday_from(today - 7, w->weekday);
+  case 0: {
+    int64_t day = monday + w->weekday;
+    return resolve == VALUE_FUTURE && s->loose && day < today ? day + 7 : day;
+  }
+  default:
+    break;
   }
   if (resolve == VALUE_PAST) return weekday_from(today - 7, w->weekday);
   if (resolve == VALUE_NEAREST) return weekday_from(today - 3, w->weekday);
@@ -515,7 +611,7 @@ static int64_t settle_weekday(const value_when *w, const value_scan *s) {
   return weekday_from(same_day ? today : today + 1, w->weekday);
 }
 
- /* The day of a month that falls on the weekday: the nearest one the resolve rule allows, within seven
+/* The day of a month that falls on the weekday: the nearest one the resolve rule allows, within seven
  * years. */
 static bool weekday_on(const value_when *w, const value_scan *s, int64_t *days) {
   value_date now = s->cx != NULL ? s->cx->now.date : (value_date){1970, 1, 1};
@@ -545,11 +641,13 @@ bool value_when_day(const value_when *w, const value_scan *s, int64_t *days) {
       *days = choose_day(month_day(w, year - 1, -1), month_day(w, year, 1), month_day(w, year + 1, 1), s);
     }
   } else if ((w->has & (VALUE_H_DAY | VALUE_H_WEEKDAY)) == (VALUE_H_DAY | VALUE_H_WEEKDAY) &&
-      (w->has & VALUE_H_MONTHS) == 0 && weekday_on(w, s, days)) {
+             (w->has & VALUE_H_MONTHS) == 0 && weekday_on(w, s, days)) {
     return true;
   } else if ((w->has & VALUE_H_DAY) != 0) {
-    if ((w->has & VALUE_H_MONTHS) != 0) *days = day_of_month(w, now, w->month_shift);
-    else *days = choose_day(day_of_month(w, now, -1), day_of_month(w, now, 0), day_of_month(w, now, 1), s);
+    if ((w->has & VALUE_H_MONTHS) != 0)
+      *days = day_of_month(w, now, w->month_shift);
+    else
+      *days = choose_day(day_of_month(w, now, -1), day_of_month(w, now, 0), day_of_month(w, now, 1), s);
   } else if ((w->has & VALUE_H_WEEKDAY) != 0) {
     *days = settle_weekday(w, s);
   } else {

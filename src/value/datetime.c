@@ -10,7 +10,9 @@
 
 enum { DAY_SECONDS = 86400 };
 
-static int seconds_of(value_time t) { return t.hour * 3600 + t.minute * 60 + t.second; }
+static int seconds_of(value_time t) {
+  return t.hour * 3600 + t.minute * 60 + t.second;
+}
 
 /* ---- offsets ---- */
 
@@ -29,7 +31,8 @@ static size_t scan_anchor(const value_scan *s, size_t at, value_when *base, int 
   bool from = value_any(s, at, "from|after|since");
   bool before = value_word_is(s, at, "before");
   bool on = value_word_is(s, at, "on") && s->loose;
-  bool bare = s->loose && at > 0 && value_any(s, at - 1, "week|weeks|fortnight") &&
+  bool bare =
+      s->loose && at > 0 && value_any(s, at - 1, "week|weeks|fortnight") &&
       (value_is(s, at, VALUE_W_RELDAY, NULL) || value_is(s, at, VALUE_W_WEEKDAY, NULL)); /* "a week today" */
   if (bare) {
     size_t end = value_scan_day(s, at, base);
@@ -57,10 +60,12 @@ static size_t scan_anchor(const value_scan *s, size_t at, value_when *base, int 
   return i;
 }
 
-static bool only_days(value_duration d) { return d.seconds == 0 && (d.days != 0 || d.months != 0); }
+static bool only_days(value_duration d) {
+  return d.seconds == 0 && (d.days != 0 || d.months != 0);
+}
 
 static bool apply_offset(const value_scan *s, value_duration d, int sign, const value_when *base, bool now,
-    value_when *w) {
+                         value_when *w) {
   value_duration signed_d = {sign * d.months, sign * d.days, sign * d.seconds};
   value_datetime start = s->cx->now;
   if (!now) {
@@ -114,10 +119,12 @@ static size_t scan_offset(const value_scan *s, size_t at, value_when *w) {
 
 /* "now", "right now", "asap", "immediately" */
 static size_t scan_now(const value_scan *s, size_t at, value_when *w) {
-  static const char *const words[] = {"right now", "now", "asap", "as soon as possible", "immediately",
-      "straight away", "right away", "at once", "at the minute", "at present", "at this time",
-      "at this moment", "at the moment", "this moment", "this instant", "just now", "currently", "presently",
-      "as of now", "as we speak", "immediatly", "this second", "this minute", "this very moment"};
+  static const char *const words[] = {"right now",     "now",           "asap",         "as soon as possible",
+                                      "immediately",   "straight away", "right away",   "at once",
+                                      "at the minute", "at present",    "at this time", "at this moment",
+                                      "at the moment", "this moment",   "this instant", "just now",
+                                      "currently",     "presently",     "as of now",    "as we speak",
+                                      "immediatly",    "this second",   "this minute",  "this very moment"};
   char first = value_first(s, at);
   if (s->cx == NULL) return 0;
   for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {
@@ -133,9 +140,11 @@ static size_t scan_now(const value_scan *s, size_t at, value_when *w) {
 
 /* ---- a day and a clock in any order ---- */
 
-static bool has_day(unsigned has) { return (has & (VALUE_H_DATE | VALUE_H_DAY | VALUE_H_WEEKDAY)) != 0; }
+static bool has_day(unsigned has) {
+  return (has & (VALUE_H_DATE | VALUE_H_DAY | VALUE_H_WEEKDAY)) != 0;
+}
 
- /* A bare hour inside running text: "at 7", "tomorrow 3"; nothing may follow that makes it a number of
+/* A bare hour inside running text: "at 7", "tomorrow 3"; nothing may follow that makes it a number of
  * things. */
 static size_t scan_bare_hour(const value_scan *s, size_t at, value_when *w) {
   int hour = 0;
@@ -143,15 +152,17 @@ static size_t scan_bare_hour(const value_scan *s, size_t at, value_when *w) {
   if (i == 0 || hour > 24 || hour < 1) return 0;
   if (value_glued(s, i) && !value_sign_is(s, i, ',') && !value_sign_is(s, i, '.') &&
       !value_sign_is(s, i, '?') && !value_sign_is(s, i, '!') && !value_sign_is(s, i, ';') &&
-      !value_sign_is(s, i, ')')) return 0;
-  if (value_sign_is(s, i, '.') && value_glued(s, i + 1) && i + 1 < s->n &&
-      s->tok[i + 1].kind == VALUE_T_DIGITS) return 0;
+      !value_sign_is(s, i, ')'))
+    return 0;
+  if (value_sign_is(s, i, '.') && value_glued(s, i + 1) && i + 1 < s->n && s->tok[i + 1].kind == VALUE_T_DIGITS)
+    return 0;
   if (i < s->n && (s->tok[i].kind == VALUE_T_DIGITS || value_sign_is(s, i, '%') || value_sign_is(s, i, '-') ||
-      value_sign_is(s, i, '/') || value_sign_is(s, i, ':') || value_sign_is(s, i, '$'))) return 0;
+                   value_sign_is(s, i, '/') || value_sign_is(s, i, ':') || value_sign_is(s, i, '$')))
+    return 0;
   if (value_is(s, i, VALUE_W_TIMEUNIT, NULL) || value_is(s, i, VALUE_W_MONTH, NULL) ||
-      value_is(s, i, VALUE_W_SCALE, NULL) ||
-      value_is(s, i, VALUE_W_ORDINAL, NULL) || value_is(s, i, VALUE_W_DOZEN, NULL) ||
-          value_any(s, i, "percent|degrees|of|people")) return 0;
+      value_is(s, i, VALUE_W_SCALE, NULL) || value_is(s, i, VALUE_W_ORDINAL, NULL) ||
+      value_is(s, i, VALUE_W_DOZEN, NULL) || value_any(s, i, "percent|degrees|of|people"))
+    return 0;
   w->has |= VALUE_H_CLOCK;
   w->hour = hour % 24;
   w->minute = w->second = 0;
@@ -164,12 +175,11 @@ static size_t skip_glue(const value_scan *s, size_t at, bool *at_said) {
   size_t i = at;
   *at_said = false;
   for (int k = 0; k < 3; k++) {
-    bool clock = value_word_is(s, i, "at") || value_sign_is(s, i, '@') ||
-        value_any(s, i, "around|by|about|@");
+    bool clock = value_word_is(s, i, "at") || value_sign_is(s, i, '@') || value_any(s, i, "around|by|about|@");
     bool other = value_any(s, i, "on|for|of") || value_sign_is(s, i, ',') ||
                  (value_sign_is(s, i, '-') && !value_glued(s, i)) || value_any(s, i, "the|in") ||
                  (s->loose && (value_is(s, i, VALUE_W_FILLER, NULL) || value_word_is(s, i, "during") ||
-                     value_sign_is(s, i, '(')));
+                               value_sign_is(s, i, '(')));
     if (!clock && !other) break;
     if (clock) *at_said = true;
     i++;
@@ -182,8 +192,7 @@ static bool may_join(const value_when *a, const value_when *b) {
   unsigned both = a->has & b->has;
   if (a->has == 0) return true;
   if ((a->has & VALUE_H_MOMENT) != 0 || (b->has & VALUE_H_MOMENT) != 0) return false;
-  if ((both & (VALUE_H_CLOCK | VALUE_H_PART | VALUE_H_WEEKDAY | VALUE_H_WEEK | VALUE_H_DAY)) != 0)
-    return false;
+  if ((both & (VALUE_H_CLOCK | VALUE_H_PART | VALUE_H_WEEKDAY | VALUE_H_WEEK | VALUE_H_DAY)) != 0) return false;
   if ((both & VALUE_H_DATE) != 0 && a->days != b->days) return false;
   if ((b->has & VALUE_H_WEEK) != 0 && (a->has & (VALUE_H_DATE | VALUE_H_DAY)) != 0) return false;
   if ((a->has & VALUE_H_WEEK) != 0 && (b->has & (VALUE_H_DATE | VALUE_H_DAY)) != 0) return false;
@@ -200,9 +209,15 @@ value_when value_when_merge(const value_when *a, const value_when *b) {
   if ((b->has & VALUE_H_MONTH) != 0) w.month = b->month;
   if ((b->has & VALUE_H_DAY) != 0) w.day = b->day;
   if ((b->has & VALUE_H_MONTHS) != 0) w.month_shift = b->month_shift;
-  if ((b->has & VALUE_H_WEEKDAY) != 0) { w.weekday = b->weekday; w.shift = b->shift; }
+  if ((b->has & VALUE_H_WEEKDAY) != 0) {
+    w.weekday = b->weekday;
+    w.shift = b->shift;
+  }
   if ((b->has & VALUE_H_WEEK) != 0) w.week = b->week;
-  if ((b->has & VALUE_H_PART) != 0) { w.part = b->part; w.part_slice = b->part_slice; }
+  if ((b->has & VALUE_H_PART) != 0) {
+    w.part = b->part;
+    w.part_slice = b->part_slice;
+  }
   if ((b->has & VALUE_H_CLOCK) != 0) {
     w.hour = b->hour;
     w.minute = b->minute;
@@ -251,11 +266,10 @@ static size_t scan_half(const value_scan *s, size_t at, const value_when *so_far
 
 /* One component of a moment at `at`. */
 static size_t scan_component(const value_scan *s, size_t at, const value_when *so_far, bool at_said,
-    value_when *part) {
+                             value_when *part) {
   value_when day = {0}, clock = {0}, half = {0};
   value_when offset = {0};
-  size_t i = scan_offset(s, at, &offset), j = value_scan_day(s, at, &day),
-      k = value_scan_clock(s, at, &clock);
+  size_t i = scan_offset(s, at, &offset), j = value_scan_day(s, at, &day), k = value_scan_clock(s, at, &clock);
   size_t p = value_scan_part(s, at, &half), n = scan_now(s, at, &offset);
   if (n > i) i = n;
   value_when ending = {0};
@@ -271,11 +285,20 @@ static size_t scan_component(const value_scan *s, size_t at, const value_when *s
     k = scan_bare_hour(s, at, &clock);
   bool clock_taken = (so_far->has & VALUE_H_CLOCK) != 0, day_taken = has_day(so_far->has);
   if (clock_taken) k = 0;
-  if (j > 0 && s->loose && !day_taken && (day.has == VALUE_H_DAY) && s->tok[at].kind == VALUE_T_WORD &&
-      k > j) j = 0;
-  if (i > 0 && i >= j && i >= k && i >= p) { *part = offset; return i; }
-  if (j > 0 && j >= k && j >= p) { *part = day; return j; }
-  if (k > 0 && k >= p) { *part = clock; return k; }
+  if (j > 0 && s->loose && !day_taken && (day.has == VALUE_H_DAY) && s->tok[at].kind == VALUE_T_WORD && k > j)
+    j = 0;
+  if (i > 0 && i >= j && i >= k && i >= p) {
+    *part = offset;
+    return i;
+  }
+  if (j > 0 && j >= k && j >= p) {
+    *part = day;
+    return j;
+  }
+  if (k > 0 && k >= p) {
+    *part = clock;
+    return k;
+  }
   *part = half;
   return p;
 }
@@ -295,19 +318,28 @@ size_t value_scan_when(const value_scan *s, size_t at, value_when *w) {
   bool at_said = false;
   size_t end = 0, i = at;
   bool early = s->loose && value_word_is(s, at, "early") && value_is(s, at + 1, VALUE_W_RELDAY, NULL) &&
-      value_is(s, at + 2, VALUE_W_PART, NULL);
-  if (value_any(s, at, "at|around|about")) { at_said = true; i = at + 1; }
+               value_is(s, at + 2, VALUE_W_PART, NULL);
+  if (value_any(s, at, "at|around|about")) {
+    at_said = true;
+    i = at + 1;
+  }
   if (s->loose && value_any(s, i, "later|earlier") && value_is(s, i + 1, VALUE_W_RELDAY, NULL)) i++;
   if (s->loose && value_word_is(s, i, "early") && value_is(s, i + 1, VALUE_W_RELDAY, NULL) &&
-      value_is(s, i + 2, VALUE_W_PART, NULL)) i++;
-  if (s->loose && value_word_is(s, i, "early") &&
-      value_is(s, i + 1, VALUE_W_RELDAY, NULL)) { sum.has = VALUE_H_PART; sum.part = VALUE_P_MORNING; i++; }
+      value_is(s, i + 2, VALUE_W_PART, NULL))
+    i++;
+  if (s->loose && value_word_is(s, i, "early") && value_is(s, i + 1, VALUE_W_RELDAY, NULL)) {
+    sum.has = VALUE_H_PART;
+    sum.part = VALUE_P_MORNING;
+    i++;
+  }
   for (int k = 0; k < 7; k++) {
     value_when part = {0};
     size_t next = scan_component(s, i, &sum, at_said, &part);
     /* found again without "at" */
     if (k == 0 && i > at && !s->loose && next > 0 && !leads_bare(s, i, &part)) return 0;
-    if (next == 0 && at_said && k == 0) { next = scan_component(s, at, &sum, false, &part); }
+    if (next == 0 && at_said && k == 0) {
+      next = scan_component(s, at, &sum, false, &part);
+    }
     if (next == 0 || !may_join(&sum, &part)) break;
     sum = value_when_merge(&sum, &part);
     if ((sum.has & VALUE_H_WEEK) == 0 || (sum.has & VALUE_H_WEEKDAY) != 0) { /* a week alone is an interval */
@@ -323,17 +355,30 @@ size_t value_scan_when(const value_scan *s, size_t at, value_when *w) {
 
 /* ---- settling ---- */
 
- /* The seconds of the day with the half of the day known from a part; *next_day for the small hours of a
+/* The seconds of the day with the half of the day known from a part; *next_day for the small hours of a
  * night. */
 static int clock_in_part(const value_when *w, bool *next_day) {
   int hour = w->hour;
   if (w->meridiem == 0) {
     switch (w->part) {
-      case VALUE_P_MORNING: case VALUE_P_BREAKFAST: hour %= 12; break;
-      case VALUE_P_AFTERNOON: case VALUE_P_EVENING: case VALUE_P_DINNER: hour = hour % 12 + 12; break;
-      case VALUE_P_NIGHT: case VALUE_P_TONIGHT: hour = hour % 12 >= 5 ? hour % 12 + 12 : hour % 12; break;
-      case VALUE_P_LUNCH: hour = hour < 11 ? hour + 12 : hour; break;
-      default: break;
+    case VALUE_P_MORNING:
+    case VALUE_P_BREAKFAST:
+      hour %= 12;
+      break;
+    case VALUE_P_AFTERNOON:
+    case VALUE_P_EVENING:
+    case VALUE_P_DINNER:
+      hour = hour % 12 + 12;
+      break;
+    case VALUE_P_NIGHT:
+    case VALUE_P_TONIGHT:
+      hour = hour % 12 >= 5 ? hour % 12 + 12 : hour % 12;
+      break;
+    case VALUE_P_LUNCH:
+      hour = hour < 11 ? hour + 12 : hour;
+      break;
+    default:
+      break;
     }
   }
   *next_day = (w->part == VALUE_P_NIGHT || w->part == VALUE_P_TONIGHT) && hour < 5;
@@ -359,14 +404,14 @@ static int default_half(const value_when *w, const value_context *cx) {
   return hour * 3600 + w->minute * 60 + w->second;
 }
 
- /* The usual hour of a part of the day; once that has passed today, the next full hour while the part
+/* The usual hour of a part of the day; once that has passed today, the next full hour while the part
  * lasts. */
 static value_datetime settle_part(value_part part, const value_scan *s, int64_t day) {
   int hour = value_part_hour(part), from = 0, to = 0, now = s->cx->now.time.hour;
   value_part_span(part, &from, &to);
   if (to > 16) to = 24;
-  bool late = s->loose && s->cx->resolve == VALUE_FUTURE && day == value_today(s) && hour <= now &&
-      now + 1 < to;
+  bool late =
+      s->loose && s->cx->resolve == VALUE_FUTURE && day == value_today(s) && hour <= now && now + 1 < to;
   return value_at(day, (late ? now + 1 : hour) * 3600);
 }
 
@@ -400,7 +445,7 @@ static value_datetime settle_clock(const value_when *w, const value_scan *s) {
 
 static bool settle_weekday_today(const value_when *w, const value_scan *s, int64_t day, value_datetime *t) {
   bool bare = (w->has & VALUE_H_WEEKDAY) != 0 && w->shift == 99 &&
-      (w->has & (VALUE_H_WEEK | VALUE_H_DATE | VALUE_H_DAY)) == 0;
+              (w->has & (VALUE_H_WEEK | VALUE_H_DATE | VALUE_H_DAY)) == 0;
   if (bare && s->cx->resolve == VALUE_FUTURE && day == value_today(s) && value_compare(t, &s->cx->now) <= 0) {
     *t = settle_on_day(w, s, day + 7);
     return true;
@@ -436,8 +481,7 @@ bool value_when_settle(const value_when *w, const value_scan *s, value_datetime 
 static size_t scan_period_day(const value_scan *s, size_t at, value_when *w) {
   value_period period;
   size_t i = at;
-  if (value_word_is(s, i, "the") && !value_word_is(s, i + 1, "end") && !value_word_is(s, i + 1, "weekend"))
-    i++;
+  if (value_word_is(s, i, "the") && !value_word_is(s, i + 1, "end") && !value_word_is(s, i + 1, "weekend")) i++;
   size_t end = value_scan_period(s, i, &period);
   if (end != s->n || period.unit == VALUE_U_YEAR || period.span.start.has_time || !period.span.has_end)
     return 0;
@@ -445,16 +489,16 @@ static size_t scan_period_day(const value_scan *s, size_t at, value_when *w) {
   int64_t last = value_days_from_civil(period.span.end.date) - 1;
   /* "december" is no day */
   if (period.unit == VALUE_U_MONTH && period.month != 0 && period.slice == 0) return 0;
-  *w = (value_when){.has = VALUE_H_DATE, .days = first < today && s->cx->resolve == VALUE_FUTURE &&
-      last >= today ? today : first};
+  *w = (value_when){.has = VALUE_H_DATE,
+                    .days = first < today && s->cx->resolve == VALUE_FUTURE && last >= today ? today : first};
   if (period.slice == 3) w->days = period.unit == VALUE_U_WEEK ? last - 2 : last;
   return end;
 }
 
 /* Words that only say on which side of the moment something is to happen. */
 static size_t scan_side_word(const value_scan *s, size_t at) {
-  static const char *const words[] = {"no later than", "before", "after", "until", "till", "til", "by",
-      "from", "since", "beginning", "starting at"};
+  static const char *const words[] = {"no later than", "before", "after",     "until",      "till", "til", "by",
+                                      "from",          "since",  "beginning", "starting at"};
   for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {
     size_t i = value_match(s, at, words[k]);
     if (i > 0) return i;
@@ -464,8 +508,7 @@ static size_t scan_side_word(const value_scan *s, size_t at) {
 
 /* The whole slot as a moment; tries behind the fillers, then with them ("in", "a", "the" open some). */
 static base_status read_when(value_reading *r, base_slice text, const value_context *cx, const char *what,
-    value_when *w,
-                             base_error *err) {
+                             value_when *w, base_error *err) {
   if (cx == NULL)
     return base_fail(err, BASE_EARGUMENT, "value", "%s needs a context that says what now is", what);
   base_status status = value_reading_open(r, text, cx, what, err);
@@ -480,7 +523,7 @@ static base_status read_when(value_reading *r, base_slice text, const value_cont
 }
 
 static base_status check_future(const value_datetime *t, const value_context *cx, base_slice text,
-    base_error *err) {
+                                base_error *err) {
   if (cx->resolve != VALUE_FUTURE) return BASE_OK;
   value_datetime now = cx->now, then = *t;
   if (!t->has_time) now.time = then.time = (value_time){0, 0, 0};
@@ -490,7 +533,7 @@ static base_status check_future(const value_datetime *t, const value_context *cx
 }
 
 base_status value_read_datetime(base_slice text, const value_context *cx, value_datetime *out,
-    base_error *err) {
+                                base_error *err) {
   value_reading r;
   value_when w = {0};
   base_status status = value_parse_datetime(text, out, NULL);
@@ -514,8 +557,7 @@ base_status value_read_time(base_slice text, const value_context *cx, value_time
   value_datetime t;
   base_status status = read_when(&r, text, cx, "a time of day", &w, err);
   if (status != BASE_OK) return status;
-  if (!value_when_settle(&w, &r.scan, &t) || !t.has_time)
-    return value_reading_refuse(&r, "a time of day", err);
+  if (!value_when_settle(&w, &r.scan, &t) || !t.has_time) return value_reading_refuse(&r, "a time of day", err);
   *out = t.time;
   return BASE_OK;
 }

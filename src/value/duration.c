@@ -2,11 +2,13 @@
  * years stay months; a fraction of a month is only taken when it is a whole number of months. */
 #include "value/value_private.h"
 
-static const struct { int months, days, seconds; } unit_size[] = {
-    [VALUE_U_SECOND] = {0, 0, 1}, [VALUE_U_MINUTE] = {0, 0, 60}, [VALUE_U_HOUR] = {0, 0, 3600},
-    [VALUE_U_DAY] = {0, 1, 0}, [VALUE_U_WEEK] = {0, 7, 0}, [VALUE_U_FORTNIGHT] = {0, 14, 0},
-    [VALUE_U_WEEKEND] = {0, 2, 0}, [VALUE_U_MONTH] = {1, 0, 0}, [VALUE_U_QUARTER] = {3, 0, 0},
-    [VALUE_U_YEAR] = {12, 0, 0}, [VALUE_U_DECADE] = {120, 0, 0}, [VALUE_U_CENTURY] = {1200, 0, 0}};
+static const struct {
+  int months, days, seconds;
+} unit_size[] = {
+    [VALUE_U_SECOND] = {0, 0, 1},  [VALUE_U_MINUTE] = {0, 0, 60},  [VALUE_U_HOUR] = {0, 0, 3600},
+    [VALUE_U_DAY] = {0, 1, 0},     [VALUE_U_WEEK] = {0, 7, 0},     [VALUE_U_FORTNIGHT] = {0, 14, 0},
+    [VALUE_U_WEEKEND] = {0, 2, 0}, [VALUE_U_MONTH] = {1, 0, 0},    [VALUE_U_QUARTER] = {3, 0, 0},
+    [VALUE_U_YEAR] = {12, 0, 0},   [VALUE_U_DECADE] = {120, 0, 0}, [VALUE_U_CENTURY] = {1200, 0, 0}};
 
 static bool times(value_ratio amount, int size, int64_t *out) {
   value_ratio v;
@@ -71,8 +73,7 @@ static size_t scan_fraction_of(const value_scan *s, size_t at, value_duration *o
   value_ratio part;
   value_time_unit unit;
   size_t i = at;
-  if (value_word_is(s, i, "a") && value_any(s, i + 1, "half|quarter"))
-    i++;
+  if (value_word_is(s, i, "a") && value_any(s, i + 1, "half|quarter")) i++;
   i = value_scan_number(s, i, &part);
   if (i == 0 || part.den == 1) return 0;
   if (value_word_is(s, i, "of")) i++;
@@ -134,11 +135,16 @@ static size_t scan_bare_tail(const value_scan *s, size_t at, value_time_unit uni
 static size_t scan_whole(const value_scan *s, size_t at, value_duration *out) {
   value_time_unit unit;
   size_t i = at;
-  if (value_word_is(s, i, "all")) i++;
-  else if (value_word_is(s, i, "the") && value_any(s, i + 1, "whole|entire|full")) i += 2;
-  else if (s->loose && value_is(s, i, VALUE_W_TIMEUNIT, NULL) && i == 0) i = at;
-  else if (s->loose && value_word_is(s, i, "day") && value_any(s, i + 1, "after|before")) i = at;
-  else return 0;
+  if (value_word_is(s, i, "all"))
+    i++;
+  else if (value_word_is(s, i, "the") && value_any(s, i + 1, "whole|entire|full"))
+    i += 2;
+  else if (s->loose && value_is(s, i, VALUE_W_TIMEUNIT, NULL) && i == 0)
+    i = at;
+  else if (s->loose && value_word_is(s, i, "day") && value_any(s, i + 1, "after|before"))
+    i = at;
+  else
+    return 0;
   i = scan_unit(s, i, &unit);
   return i > 0 && value_duration_of((value_ratio){1, 1}, unit, out) ? i : 0;
 }
@@ -152,17 +158,25 @@ size_t value_scan_duration(const value_scan *s, size_t at, value_duration *out) 
   if (end > 0 && !(value_word_is(s, at, "hour") && value_word_is(s, end, "and"))) return end;
   for (int k = 0; k < 6; k++) {
     size_t start = i;
-    if (k > 0 && value_word_is(s, start, "and")) start++;
-    else if (k > 0 && value_sign_is(s, start, ',') && !value_word_is(s, start + 1, "and")) start++;
+    if (k > 0 && value_word_is(s, start, "and"))
+      start++;
+    else if (k > 0 && value_sign_is(s, start, ',') && !value_word_is(s, start + 1, "and"))
+      start++;
     size_t next = k == 0 && end > 0 ? scan_whole(s, start, &d) : scan_piece(s, start, &unit, &d);
     if (k == 0 && end > 0) unit = VALUE_U_HOUR;
     if (next == 0 || (k > 0 && unit >= last) || !add_duration(&sum, d)) break;
     i = next;
     last = unit;
     next = scan_and_half(s, i, unit, &sum);
-    if (next > i) { i = next; break; }
+    if (next > i) {
+      i = next;
+      break;
+    }
     next = scan_bare_tail(s, i, unit, &sum);
-    if (next > i) { i = next; break; }
+    if (next > i) {
+      i = next;
+      break;
+    }
   }
   *out = sum;
   return i > at ? i : 0;

@@ -1,16 +1,17 @@
- /* Values inside running text. At every token each wanted kind is tried and the longest wins; on a tie
+/* Values inside running text. At every token each wanted kind is tried and the longest wins; on a tie
  * the kind
  * named first in `order`. Stricter than the readers: a bare "7" is a number here, never a time. */
 #include "value/value_private.h"
 
-static bool is_digits(const value_scan *s, size_t i) { return i < s->n && s->tok[i].kind == VALUE_T_DIGITS; }
+static bool is_digits(const value_scan *s, size_t i) {
+  return i < s->n && s->tok[i].kind == VALUE_T_DIGITS;
+}
 
 /* Does token `end` continue the word or number that ends there ("180ml", "4th", "3d")? */
 static bool runs_on(const value_scan *s, size_t at, size_t end) {
   if (at > 0 && s->tok[at].glued && s->tok[at - 1].kind != VALUE_T_SIGN) return true;
   /* the 2 of 64.2 */
-  bool inside = at > 1 && s->tok[at].glued && s->tok[at - 1].glued && is_digits(s, at) &&
-      is_digits(s, at - 2);
+  bool inside = at > 1 && s->tok[at].glued && s->tok[at - 1].glued && is_digits(s, at) && is_digits(s, at - 2);
   if (inside && value_sign_is(s, at - 1, '.')) return true;
   return value_glued(s, end) && s->tok[end].kind != VALUE_T_SIGN && s->tok[end - 1].kind != VALUE_T_SIGN;
 }
@@ -29,7 +30,8 @@ static size_t find_number(const value_scan *s, size_t at, value_found *f) {
   if (at > 0 && value_sign_is(s, at, '.') && s->tok[at].glued && is_digits(s, at - 1)) return 0;
   if (value_is(s, end, VALUE_W_ORDINAL, NULL) && !value_word_is(s, end, "second") &&
       !value_is(s, end, VALUE_W_FRACTIONS, NULL) && s->tok[end - 1].kind == VALUE_T_WORD &&
-      !value_word_is(s, end, "millionth")) return 0;
+      !value_word_is(s, end, "millionth"))
+    return 0;
   return value_ratio_to_decimal(v, &f->as.number) ? end : 0;
 }
 
@@ -40,8 +42,10 @@ static size_t find_ordinal(const value_scan *s, size_t at, value_found *f) {
 
 /* "next", "the previous one", "current": as.ordinal counts from the one at hand. */
 static size_t find_relative(const value_scan *s, size_t at, value_found *f) {
-  static const struct { const char *word; int step;
-      } words[] = {{"next", 1}, {"following", 1}, {"previous", -1}, {"current", 0}};
+  static const struct {
+    const char *word;
+    int step;
+  } words[] = {{"next", 1}, {"following", 1}, {"previous", -1}, {"current", 0}};
   for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {
     if (!value_word_is(s, at, words[k].word)) continue;
     f->as.ordinal = words[k].step;
@@ -71,8 +75,9 @@ static size_t find_dimension(const value_scan *s, size_t at, value_found *f) {
   return value_scan_dimension(s, at, &f->as.quantity);
 }
 
-static size_t find_age(const value_scan *s, size_t at,
-    value_found *f) { return value_scan_age(s, at, &f->as.quantity); }
+static size_t find_age(const value_scan *s, size_t at, value_found *f) {
+  return value_scan_age(s, at, &f->as.quantity);
+}
 
 static size_t find_duration(const value_scan *s, size_t at, value_found *f) {
   size_t end = value_scan_duration(s, at, &f->as.duration);
@@ -98,12 +103,15 @@ static size_t find_moment(const value_scan *s, size_t at, value_found *f, value_
   return end;
 }
 
-static size_t find_date(const value_scan *s, size_t at,
-    value_found *f) { return find_moment(s, at, f, VALUE_DATE); }
-static size_t find_time(const value_scan *s, size_t at,
-    value_found *f) { return find_moment(s, at, f, VALUE_TIME); }
-static size_t find_datetime(const value_scan *s, size_t at,
-    value_found *f) { return find_moment(s, at, f, VALUE_DATETIME); }
+static size_t find_date(const value_scan *s, size_t at, value_found *f) {
+  return find_moment(s, at, f, VALUE_DATE);
+}
+static size_t find_time(const value_scan *s, size_t at, value_found *f) {
+  return find_moment(s, at, f, VALUE_TIME);
+}
+static size_t find_datetime(const value_scan *s, size_t at, value_found *f) {
+  return find_moment(s, at, f, VALUE_DATETIME);
+}
 
 static size_t find_interval(const value_scan *s, size_t at, value_found *f) {
   size_t end = value_scan_interval(s, at, &f->as.interval);
@@ -116,12 +124,23 @@ static size_t find_recurrence(const value_scan *s, size_t at, value_found *f) {
 
 typedef size_t (*finder)(const value_scan *s, size_t at, value_found *f);
 
-static const struct { value_kind kind; finder find; } order[] = {
-    {VALUE_RECURRENCE, find_recurrence}, {VALUE_DATETIME, find_datetime}, {VALUE_DATE, find_date},
-    {VALUE_TIME, find_time}, {VALUE_INTERVAL, find_interval}, {VALUE_MONEY, find_money},
-    {VALUE_PERCENT, find_percent}, {VALUE_TEMPERATURE, find_temperature}, {VALUE_AGE, find_age},
-    {VALUE_DURATION, find_duration}, {VALUE_DIMENSION, find_dimension}, {VALUE_ORDINAL, find_ordinal},
-    {VALUE_RELATIVE, find_relative},     {VALUE_NUMBER, find_number}};
+static const struct {
+  value_kind kind;
+  finder find;
+} order[] = {{VALUE_RECURRENCE, find_recurrence},
+             {VALUE_DATETIME, find_datetime},
+             {VALUE_DATE, find_date},
+             {VALUE_TIME, find_time},
+             {VALUE_INTERVAL, find_interval},
+             {VALUE_MONEY, find_money},
+             {VALUE_PERCENT, find_percent},
+             {VALUE_TEMPERATURE, find_temperature},
+             {VALUE_AGE, find_age},
+             {VALUE_DURATION, find_duration},
+             {VALUE_DIMENSION, find_dimension},
+             {VALUE_ORDINAL, find_ordinal},
+             {VALUE_RELATIVE, find_relative},
+             {VALUE_NUMBER, find_number}};
 
 static size_t find_longest(const value_scan *s, size_t at, unsigned kinds, value_found *best) {
   size_t longest = 0;

@@ -53,8 +53,12 @@ typedef struct value_side {
 } value_side;
 
 enum { ANY_DAY = VALUE_H_DATE | VALUE_H_DAY | VALUE_H_WEEKDAY, MONTH_DAY = VALUE_H_MONTH | VALUE_H_DAY };
-static bool has_day(const value_when *w) { return (w->has & ANY_DAY) != 0; }
-static bool has_clock(const value_when *w) { return (w->has & (VALUE_H_CLOCK | VALUE_H_PART)) != 0; }
+static bool has_day(const value_when *w) {
+  return (w->has & ANY_DAY) != 0;
+}
+static bool has_clock(const value_when *w) {
+  return (w->has & (VALUE_H_CLOCK | VALUE_H_PART)) != 0;
+}
 
 /* "the end of 2008", "the start of may" as a point in time. */
 static size_t scan_edge(const value_scan *s, size_t at, value_side *side) {
@@ -65,7 +69,7 @@ static size_t scan_edge(const value_scan *s, size_t at, value_side *side) {
   size_t next = value_scan_period(s, i + 2, &side->period);
   if (next == 0) return 0;
   int64_t from = value_days_from_civil(side->period.span.start.date),
-      to = value_days_from_civil(side->period.span.end.date);
+          to = value_days_from_civil(side->period.span.end.date);
   side->is_day = true;
   side->day = end ? to : start ? from : from + (to - from) / 2;
   return next;
@@ -74,8 +78,9 @@ static size_t scan_edge(const value_scan *s, size_t at, value_side *side) {
 static size_t scan_bare(const value_scan *s, size_t at, value_side *side) {
   size_t i = value_digits(s, at, 1, 2, &side->number) ? at + 1 : value_scan_small(s, at, &side->number);
   if (i == 0 || side->number > 31 || side->number < 0) return 0;
-  bool more = value_glued(s, i) && (value_sign_is(s, i, ':') || value_sign_is(s, i, '.') ||
-      value_sign_is(s, i, '/') || value_sign_is(s, i, ',')) &&
+  bool more = value_glued(s, i) &&
+              (value_sign_is(s, i, ':') || value_sign_is(s, i, '.') || value_sign_is(s, i, '/') ||
+               value_sign_is(s, i, ',')) &&
               value_glued(s, i + 1) && i + 1 < s->n && s->tok[i + 1].kind == VALUE_T_DIGITS;
   if (more) return 0;
   side->bare = true;
@@ -120,8 +125,8 @@ static size_t scan_separator(const value_scan *s, size_t at, bool between, bool 
   *dash = true;
   if (value_sign_is(s, at, '-') || value_sign_is(s, at, '~'))
     return value_sign_is(s, at + 1, '-') ? at + 2 : at + 1;
-  if (at < s->n && s->tok[at].kind == VALUE_T_SIGN &&
-      (value_any(s, at, "\xE2\x80\x93|\xE2\x80\x94"))) return at + 1;
+  if (at < s->n && s->tok[at].kind == VALUE_T_SIGN && (value_any(s, at, "\xE2\x80\x93|\xE2\x80\x94")))
+    return at + 1;
   return 0;
 }
 
@@ -148,7 +153,9 @@ static bool bare_to_day(value_side *side, const value_when *like) {
 
 /* ---- two clock times ---- */
 
-static int clock_seconds(const value_when *w) { return w->hour * 3600 + w->minute * 60 + w->second; }
+static int clock_seconds(const value_when *w) {
+  return w->hour * 3600 + w->minute * 60 + w->second;
+}
 
 static void set_half(value_when *w, bool pm) {
   w->hour = w->hour % 12 + (pm ? 12 : 0);
@@ -173,8 +180,7 @@ static bool settle_clocks(const value_scan *s, value_when *a, value_when *b, val
   bool own_end = has_day(b) && has_day(a), dated = has_day(a) || has_day(b);
   if (!has_day(a) && has_day(b)) {
     value_when day = *b;
-    day.has &= ~(unsigned)(VALUE_H_CLOCK | (has_clock(a) &&
-        (b->has & VALUE_H_CLOCK) != 0 ? 0 : VALUE_H_PART));
+    day.has &= ~(unsigned)(VALUE_H_CLOCK | (has_clock(a) && (b->has & VALUE_H_CLOCK) != 0 ? 0 : VALUE_H_PART));
     if ((a->has & VALUE_H_PART) != 0) day.has &= ~(unsigned)VALUE_H_PART;
     *a = value_when_merge(a, &day);
   }
@@ -204,7 +210,9 @@ static bool side_yearless(const value_side *side) {
   return (side->w.has & (MONTH_DAY | VALUE_H_YEAR | VALUE_H_DATE)) == MONTH_DAY;
 }
 
-static int side_month(const value_side *side) { return side->is_period ? side->period.month : side->w.month; }
+static int side_month(const value_side *side) {
+  return side->is_period ? side->period.month : side->w.month;
+}
 
 /* The day a side stands for. As an end in a slot it is the day behind: "march 3 to 5" has the 5th in it. */
 static bool side_day(const value_scan *s, const value_side *side, bool end, int64_t *day) {
@@ -238,7 +246,7 @@ static bool side_in_year(const value_scan *s, const value_side *side, int year, 
 
 /* Neither side names a year: the stretch that has not ended (FUTURE), or the last that has begun (PAST). */
 static bool settle_yearless(const value_scan *s, const value_side *a, const value_side *b,
-    value_interval *out) {
+                            value_interval *out) {
   int64_t today = value_today(s), from = 0, to = 0;
   value_date now = s->cx->now.date;
   bool past = s->cx->resolve == VALUE_PAST;
@@ -248,8 +256,8 @@ static bool settle_yearless(const value_scan *s, const value_side *a, const valu
     bool begun = a->is_period ? year < now.year || a->period.month < now.month : from < today;
     if (past && !begun) continue;
     int end_year = year;
-    if (!side_in_year(s, b, end_year, true, &to) ||
-        (to <= from && !side_in_year(s, b, ++end_year, true, &to))) continue;
+    if (!side_in_year(s, b, end_year, true, &to) || (to <= from && !side_in_year(s, b, ++end_year, true, &to)))
+      continue;
     bool ended = b->is_period ? end_year * 12 + b->period.month < now.year * 12 + now.month : to < today;
     if (!past && ended) continue;
     return set_days(out, from, to);
@@ -271,7 +279,7 @@ static bool settle_days(const value_scan *s, value_side *a, value_side *b, value
   if (to <= from && (b->w.has & VALUE_H_WEEKDAY) != 0 && (b->w.has & VALUE_H_DATE) == 0)
     to += (from - to + 7) / 7 * 7;
   if (s->loose && b->w.has == VALUE_H_WEEKDAY && b->w.shift == 99 && (a->w.has & VALUE_H_WEEKDAY) != 0)
-    while (to - from > 7) to -= 7; /* "last monday to friday" */
+    while (to - from > 7) to -= 7;                                            /* "last monday to friday" */
   if (to <= from && b->w.has == VALUE_H_DAY && !b->is_period && !b->is_day) { /* "the 28th to the 3rd" */
     value_when next = b->w;
     value_context cx = *s->cx;
@@ -299,7 +307,9 @@ static bool is_date_side(const value_side *side) {
   return side->is_day || side->is_period || (has_day(&side->w) && !has_clock(&side->w));
 }
 
-static bool is_now(const value_side *side) { return (side->w.has & VALUE_H_MOMENT) != 0; }
+static bool is_now(const value_side *side) {
+  return (side->w.has & VALUE_H_MOMENT) != 0;
+}
 
 /* "the 3rd to the 5th of march": a lone day takes the month of the other side. */
 static void share_month(value_when *lone, const value_when *other) {
@@ -311,8 +321,8 @@ static void share_month(value_when *lone, const value_when *other) {
 
 static bool settle_range(const value_scan *s, value_side *a, value_side *b, value_interval *out) {
   bool a_date = is_date_side(a), b_date = is_date_side(b);
-  bool b_day = b_date && !b->is_period && (b->w.has & VALUE_H_DAY) != 0, a_day = a_date && !a->is_period &&
-      (a->w.has & VALUE_H_DAY) != 0;
+  bool b_day = b_date && !b->is_period && (b->w.has & VALUE_H_DAY) != 0,
+       a_day = a_date && !a->is_period && (a->w.has & VALUE_H_DAY) != 0;
   if (a->bare && b_day) {
     if (!bare_to_day(a, &b->w)) return false;
     a_date = true;
@@ -332,7 +342,7 @@ static bool settle_range(const value_scan *s, value_side *a, value_side *b, valu
     return settle_clocks(s, &a->w, &b->w, out);
   if (!is_now(a) && !is_now(b)) return false;
   return value_when_settle(&a->w, s, &out->start) && value_when_settle(&b->w, s, &out->end) &&
-      value_compare(&out->start, &out->end) < 0;
+         value_compare(&out->start, &out->end) < 0;
 }
 
 /* ---- from ... to ... ---- */
@@ -350,8 +360,7 @@ static size_t scan_day_after(const value_scan *s, size_t at, value_side *b) {
     return bare_to_day(b, &day) ? (end > 0 ? end : i + 1) : at;
   }
   if (b->bare && value_is(s, i, VALUE_W_SHIFT, &shift) && value_word_is(s, i + 1, "month")) {
-    day = (value_when){.has = VALUE_H_DAY | VALUE_H_MONTHS, .month_shift = shift > 0 ? 1 : shift < 0 ? -1
-        : 0};
+    day = (value_when){.has = VALUE_H_DAY | VALUE_H_MONTHS, .month_shift = shift > 0 ? 1 : shift < 0 ? -1 : 0};
     return bare_to_day(b, &day) ? i + 2 : at;
   }
   value_scan strict = *s;
@@ -380,9 +389,9 @@ static size_t scan_day_before(const value_scan *s, size_t at, value_when *day) {
 static size_t range_from(const value_scan *s, size_t start, const value_when *before, value_interval *out) {
   value_side a, b;
   bool dash = false, open = value_word_is(s, start, "from") ||
-      (value_word_is(s, start, "in") && value_scan_year(s, start + 1, &(int){0}) > 0);
+                            (value_word_is(s, start, "in") && value_scan_year(s, start + 1, &(int){0}) > 0);
   bool on = before->has == 0 && !s->loose && value_word_is(s, start, "on") &&
-      value_is(s, start + 1, VALUE_W_MONTH, NULL);
+            value_is(s, start + 1, VALUE_W_MONTH, NULL);
   bool between = value_word_is(s, start, "between");
   size_t i = scan_side(s, start + (open || between || on), &a);
   if (i == 0) return 0;
@@ -392,7 +401,8 @@ static size_t range_from(const value_scan *s, size_t start, const value_when *be
   if (end == 0) return 0;
   if (before->has != 0) {
     if (has_day(&a.w) || has_day(&b.w) || is_date_side(&a) || is_date_side(&b) || !bare_to_hour(&a) ||
-        (a.w.has & VALUE_H_CLOCK) == 0) return 0;
+        (a.w.has & VALUE_H_CLOCK) == 0)
+      return 0;
     value_when day = *before;
     if ((a.w.has & VALUE_H_PART) != 0) day.has &= ~(unsigned)VALUE_H_PART;
     a.w = value_when_merge(&a.w, &day);
@@ -420,7 +430,7 @@ static size_t scan_range(const value_scan *s, size_t at, value_interval *out) {
   return end;
 }
 
- /* ---- a start and a length: "from 2pm for 2 hours", "for 2 hours from 9", "3 days starting next monday"
+/* ---- a start and a length: "from 2pm for 2 hours", "for 2 hours from 9", "3 days starting next monday"
  * ---- */
 
 static size_t scan_lasting(const value_scan *s, size_t at, value_interval *out) {
@@ -434,7 +444,7 @@ static size_t scan_lasting(const value_scan *s, size_t at, value_interval *out) 
     bool starting = value_any(s, length, "starting|beginning");
     size_t from = starting ? length + 1 : length;
     bool word = value_word_is(s, from, "from") || (starting && value_any(s, from, "on|at")) ||
-        (is_for && s->loose && value_word_is(s, from, "at"));
+                (is_for && s->loose && value_word_is(s, from, "at"));
     if (!starting && !(word && is_for)) return 0;
     end = scan_side(s, word ? from + 1 : from, &side);
     if (is_for && end > 0 && is_date_side(&side) && !s->loose) return 0; /* the finder starts at the length */
@@ -458,24 +468,42 @@ static size_t scan_lasting(const value_scan *s, size_t at, value_interval *out) 
 
 /* ---- open ends ---- */
 
- /* end: an upper bound; after: the named stretch is outside/inside */
-typedef struct value_bound { bool end, after; } value_bound;
+/* end: an upper bound; after: the named stretch is outside/inside */
+typedef struct value_bound {
+  bool end, after;
+} value_bound;
 
 static size_t scan_bound_word(const value_scan *s, size_t at, value_bound *b) {
   char first = value_first(s, at);
-  static const struct { const char *phrase; bool end, after, slot; } words[] = {
-      {"no later than", true, true, false}, {"not later than", true, true, false},
-          {"as late as", true, true, false}, {"no earlier than", false, false, false},
-          {"as early as", false, false, false}, {"later than", false, true, false},
-          {"earlier than", true, false, false},
-      {"greater than", false, true, false}, {"less than", true, false, false},
-          {"any time from", false, false, false}, {"anytime after", false, true, false},
-          {"starting from", false, false, false}, {"after", false, true, false},
-          {"before", true, false, false}, {"since", false, false, false},
-      {"until", true, false, false}, {"till", true, false, false}, {"prior to", true, false, false},
-          {"starting", false, false, false}, {"> =", false, false, false}, {"< =", true, true, false},
-          {">", false, true, false}, {"<", true, false, false},
-      {"by", true, true, true}, {"from", false, false, true}, {"til", true, false, true}};
+  static const struct {
+    const char *phrase;
+    bool end, after, slot;
+  } words[] = {{"no later than", true, true, false},
+               {"not later than", true, true, false},
+               {"as late as", true, true, false},
+               {"no earlier than", false, false, false},
+               {"as early as", false, false, false},
+               {"later than", false, true, false},
+               {"earlier than", true, false, false},
+               {"greater than", false, true, false},
+               {"less than", true, false, false},
+               {"any time from", false, false, false},
+               {"anytime after", false, true, false},
+               {"starting from", false, false, false},
+               {"after", false, true, false},
+               {"before", true, false, false},
+               {"since", false, false, false},
+               {"until", true, false, false},
+               {"till", true, false, false},
+               {"prior to", true, false, false},
+               {"starting", false, false, false},
+               {"> =", false, false, false},
+               {"< =", true, true, false},
+               {">", false, true, false},
+               {"<", true, false, false},
+               {"by", true, true, true},
+               {"from", false, false, true},
+               {"til", true, false, true}};
   for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {
     if (words[k].phrase[0] != first) continue;
     size_t i = value_match(s, at, words[k].phrase);
@@ -523,11 +551,14 @@ static bool settle_bound(const value_scan *s, value_side *side, value_bound b, v
     if (!t.has_time && s->loose && b.after) t = value_add(t, (value_duration){0, 1, 0});
   }
   *out = (value_interval){.has_start = !b.end, .has_end = b.end};
-  if (b.end) out->end = t; else out->start = t;
+  if (b.end)
+    out->end = t;
+  else
+    out->start = t;
   return true;
 }
 
- /* "after 3 pm", "before friday", "since august", "today before 4pm", "2012 or later", "3 pm or later on
+/* "after 3 pm", "before friday", "since august", "today before 4pm", "2012 or later", "3 pm or later on
  * monday". */
 static size_t scan_open(const value_scan *s, size_t at, value_interval *out) {
   value_side side;
@@ -549,8 +580,8 @@ static size_t scan_open(const value_scan *s, size_t at, value_interval *out) {
       side = (value_side){.w = whole};
       i = s->n;
     }
-    if (i == 0 || (day > 0 && (is_date_side(&side) || (side.w.has & VALUE_H_CLOCK) == 0 ||
-        has_day(&side.w)))) return 0;
+    if (i == 0 || (day > 0 && (is_date_side(&side) || (side.w.has & VALUE_H_CLOCK) == 0 || has_day(&side.w))))
+      return 0;
     if (day > 0) side.w = value_when_merge(&side.w, &before);
     return settle_bound(s, &side, bound, out) ? i : 0;
   }
@@ -610,7 +641,7 @@ static size_t scan_moment_span(const value_scan *s, size_t at, value_interval *o
 }
 
 base_status value_read_interval(base_slice text, const value_context *cx, value_interval *out,
-    base_error *err) {
+                                base_error *err) {
   value_reading r;
   if (cx == NULL)
     return base_fail(err, BASE_EARGUMENT, "value", "a stretch of time needs a context that says what now is");

@@ -1,16 +1,23 @@
- /* Money in exact minor units: "$1,249.50", "twenty five euros", "two pounds fifty", "5k". An amount
+/* Money in exact minor units: "$1,249.50", "twenty five euros", "two pounds fifty", "5k". An amount
  * finer than
  * the currency's minor unit is refused, never rounded. */
 #include "value/value_private.h"
 
 #include <string.h>
 
-static const struct { char iso[4]; int digits; } currencies[] = {
+static const struct {
+  char iso[4];
+  int digits;
+} currencies[] = {
 #define VALUE_CURRENCY(iso, digits) {iso, digits},
 #include "value/currency.def"
 #undef VALUE_CURRENCY
 };
-static const struct { const char *phrase; char iso[4]; int subunit; } names[] = {
+static const struct {
+  const char *phrase;
+  char iso[4];
+  int subunit;
+} names[] = {
 #define VALUE_CURRENCY_NAME(phrase, iso, subunit) {phrase, iso, subunit},
 #include "value/currency_name.def"
 #undef VALUE_CURRENCY_NAME
@@ -32,8 +39,8 @@ static bool is_dollar(const char iso[4]) {
 
 /* An ISO code as a word; three-letter words that are also English ("all", "try", "cup") only in capitals. */
 static size_t match_iso(const value_scan *s, size_t at, char iso[4]) {
-  static const char *const english[] = {"ALL", "TRY", "CUP", "MOP", "PEN", "LAK", "TOP", "RON", "MAD",
-      "SOS", "GEL", "BAM", "COP", "ETH", "BOB", "CUC"};
+  static const char *const english[] = {"ALL", "TRY", "CUP", "MOP", "PEN", "LAK", "TOP", "RON",
+                                        "MAD", "SOS", "GEL", "BAM", "COP", "ETH", "BOB", "CUC"};
   if (at >= s->n || s->tok[at].kind != VALUE_T_WORD || s->tok[at].len != 3) return 0;
   const char *p = s->text.ptr + s->tok[at].start;
   bool capitals = true;
@@ -48,7 +55,7 @@ static size_t match_iso(const value_scan *s, size_t at, char iso[4]) {
   return at + 1;
 }
 
- /* "a $5 bill" is not Australian: a lone letter before $ counts in capitals or touching it, but c is
+/* "a $5 bill" is not Australian: a lone letter before $ counts in capitals or touching it, but c is
  * never an article. */
 static bool is_article(const value_scan *s, size_t at, size_t next) {
   if (next != at + 2 || !value_sign_is(s, at + 1, '$') || s->tok[at].len != 1 || value_glued(s, at + 1))
@@ -65,7 +72,8 @@ size_t value_match_currency(const value_scan *s, size_t at, char iso[4], int *su
     size_t next = value_match(s, at, names[i].phrase);
     if (next == 0) continue;
     if (names[i].phrase[0] == 'p' && names[i].phrase[1] == '\0' &&
-        !(value_glued(s, at) && at > 0 && s->tok[at - 1].kind == VALUE_T_DIGITS)) continue;
+        !(value_glued(s, at) && at > 0 && s->tok[at - 1].kind == VALUE_T_DIGITS))
+      continue;
     if (is_article(s, at, next)) continue;
     memcpy(iso, names[i].iso, 4);
     *subunit = names[i].subunit;
@@ -82,7 +90,7 @@ size_t value_match_currency(const value_scan *s, size_t at, char iso[4], int *su
 }
 
 static bool make_money(const value_scan *s, value_ratio amount, const char iso[4], int subunit,
-    value_money *out) {
+                       value_money *out) {
   int digits = value_currency_digits(iso);
   value_ratio minor;
   if (digits < 0) return false;
@@ -112,18 +120,20 @@ static size_t scan_change(const value_scan *s, size_t at, const char iso[4], val
   size_t i = value_word_is(s, at, "and") ? at + 1 : at, end = value_scan_cardinal(s, i, &cents), unit = 0;
   if (end == 0 && value_word_is(s, i, "a") && value_word_is(s, i + 1, "half") && i > at)
     end = i + 2, cents = (value_ratio){50, 1};
-  if (digits < 2 || end == 0 || cents.den != 1 || cents.num < 1 || cents.num > 99 ||
-      value_sign_is(s, at, ',')) return at;
+  if (digits < 2 || end == 0 || cents.den != 1 || cents.num < 1 || cents.num > 99 || value_sign_is(s, at, ','))
+    return at;
   unit = value_match_currency(s, end, other, &subunit);
   if (unit > 0 && subunit != 2) return at;
   if (unit == 0) {
     bool spoken = s->tok[i].kind == VALUE_T_WORD || s->tok[i].len == 2;
     if (!spoken || value_is(s, end, VALUE_W_TIMEUNIT, NULL) || value_sign_is(s, end, '%') ||
-        value_is(s, end, VALUE_W_DOZEN, NULL) || value_any(s, end, "percent|times")) return at;
+        value_is(s, end, VALUE_W_DOZEN, NULL) || value_any(s, end, "percent|times"))
+      return at;
     if (s->tok[i].kind == VALUE_T_WORD && cents.num < 10 && i == at) return at;
     if (value_glued(s, end) && s->tok[end].kind == VALUE_T_WORD) return at; /* "11a" */
     if (value_glued(s, end) && (value_sign_is(s, end, '.') || value_sign_is(s, end, ',')) &&
-        value_glued(s, end + 1)) return at;
+        value_glued(s, end + 1))
+      return at;
   }
   int64_t minor = cents.num * value_pow10(digits - 2);
   if (sum->minor < 0) minor = -minor;
@@ -140,7 +150,8 @@ static size_t scan_prefix(const value_scan *s, size_t at, value_money *out) {
   size_t i = value_match_currency(s, negative ? at + 1 : at, iso, &subunit);
   if (i == 0 || subunit != 0) return 0;
   if (s->tok[negative ? at + 1 : at].kind == VALUE_T_WORD && s->tok[i - 1].kind == VALUE_T_WORD &&
-      s->tok[i - 1].len != 3 && s->tok[i - 1].len != 2 && s->tok[i - 1].len != 1) return 0;
+      s->tok[i - 1].len != 3 && s->tok[i - 1].len != 2 && s->tok[i - 1].len != 1)
+    return 0;
   size_t end = scan_amount(s, i, true, &amount);
   if (end == 0) return 0;
   if (negative) amount.num = -amount.num;
@@ -158,8 +169,8 @@ static size_t scan_suffix(const value_scan *s, size_t at, value_money *out) {
   value_ratio amount = {1, 1};
   size_t i = value_scan_count(s, at, &amount);
   int scale = 0;
-  if (i == 0 && (value_any(s, at, "a|an") ||
-      (s->loose && value_word_is(s, at, "buck")))) i = value_word_is(s, at, "buck") ? at : at + 1;
+  if (i == 0 && (value_any(s, at, "a|an") || (s->loose && value_word_is(s, at, "buck"))))
+    i = value_word_is(s, at, "buck") ? at : at + 1;
   if (i == 0 && s->loose && value_is(s, at, VALUE_W_SCALE, &scale)) { /* "hundred dollar" */
     amount.num = value_pow10(scale);
     i = at + 1;

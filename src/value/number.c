@@ -21,7 +21,9 @@ static bool append_digits(const value_scan *s, size_t i, int64_t *v, int *count)
   return true;
 }
 
-static bool is_digits(const value_scan *s, size_t i) { return i < s->n && s->tok[i].kind == VALUE_T_DIGITS; }
+static bool is_digits(const value_scan *s, size_t i) {
+  return i < s->n && s->tok[i].kind == VALUE_T_DIGITS;
+}
 
 /* Is token i a group separator followed by exactly three digits, all touching? */
 static bool is_group(const value_scan *s, size_t i, char sign) {
@@ -55,10 +57,10 @@ size_t value_scan_literal(const value_scan *s, size_t at, value_ratio *out) {
         i += 2;
         groups++;
       }
-      bool thousand = is_spaced_group(s, i) && !is_digits(s, i + 1) &&
-          memcmp(s->text.ptr + s->tok[i].start, "000", 3) == 0;
-      if (groups == 0 && (thousand || (is_spaced_group(s, i) && is_spaced_group(s, i + 1) &&
-          !is_digits(s, i + 2))))
+      bool thousand =
+          is_spaced_group(s, i) && !is_digits(s, i + 1) && memcmp(s->text.ptr + s->tok[i].start, "000", 3) == 0;
+      if (groups == 0 &&
+          (thousand || (is_spaced_group(s, i) && is_spaced_group(s, i + 1) && !is_digits(s, i + 2))))
         for (; is_spaced_group(s, i); i++)
           if (!append_digits(s, i, &v, &count)) return 0;
     }
@@ -68,10 +70,8 @@ size_t value_scan_literal(const value_scan *s, size_t at, value_ratio *out) {
     if ((value_sign_is(s, i, '.') && s->tok[i].glued) || comma)
       next = fraction_digits(s, i, &v, &count, &scale);
     /* 1.2.3 */
-    if (next > 0 && value_sign_is(s, next, '.') && value_glued(s, next + 1) && is_digits(s, next + 1))
-      return 0;
-  } else if (value_sign_is(s, i, '.') && !(at > 0 && s->tok[i].glued &&
-      s->tok[at - 1].kind != VALUE_T_SIGN)) {
+    if (next > 0 && value_sign_is(s, next, '.') && value_glued(s, next + 1) && is_digits(s, next + 1)) return 0;
+  } else if (value_sign_is(s, i, '.') && !(at > 0 && s->tok[i].glued && s->tok[at - 1].kind != VALUE_T_SIGN)) {
     next = fraction_digits(s, i, &v, &count, &scale);
     if (next == 0) return 0;
   } else {
@@ -100,7 +100,7 @@ static size_t skip_and(const value_scan *s, size_t i) {
   return value_word_is(s, i, "and") || value_sign_is(s, i, '&') ? i + 1 : i;
 }
 
- /* Words below one thousand: "a hundred and six", "two hundred five". *tail is where the part below 100
+/* Words below one thousand: "a hundred and six", "two hundred five". *tail is where the part below 100
  * begins. */
 static size_t parse_group(const value_scan *s, size_t at, int64_t *out) {
   int small = 0, scale = 0;
@@ -110,7 +110,7 @@ static size_t parse_group(const value_scan *s, size_t at, int64_t *out) {
     small = 1;
     i = at + 1;
   } else if (i == 0 && value_is(s, at, VALUE_W_SCALE, &scale) && scale >= 2 && s->loose &&
-      !(at > 0 && value_is(s, at - 1, VALUE_W_SCALE, NULL))) {
+             !(at > 0 && value_is(s, at - 1, VALUE_W_SCALE, NULL))) {
     small = 1;
     i = at;
   }
@@ -190,14 +190,15 @@ size_t value_scan_cardinal(const value_scan *s, size_t at, value_ratio *out) {
     bool literal = s->tok[start].kind != VALUE_T_WORD;
     /* "and one half" */
     if (end > 0 && start > i && part.num == 1 &&
-        (value_is(s, j, VALUE_W_HALF, NULL) || value_is(s, j, VALUE_W_ORDINAL, NULL))) break;
+        (value_is(s, j, VALUE_W_HALF, NULL) || value_is(s, j, VALUE_W_ORDINAL, NULL)))
+      break;
     j = parse_dozens(s, j, &part);
     size_t after = parse_scales(s, j, &exponent);
     if (end > 0 && literal && !(exponent > 0 || start > i || digits_last)) break;
-    if (end > 0 && (exponent >= last || (exponent == 0 && value_is(s, j, VALUE_W_FRACTIONS, NULL) &&
-        start > i))) break;
-    if ((exponent > 0 && !value_ratio_scaled(part, exponent, &part)) ||
-        !value_ratio_add(total, part, &total)) {
+    if (end > 0 &&
+        (exponent >= last || (exponent == 0 && value_is(s, j, VALUE_W_FRACTIONS, NULL) && start > i)))
+      break;
+    if ((exponent > 0 && !value_ratio_scaled(part, exponent, &part)) || !value_ratio_add(total, part, &total)) {
       value_over(s);
       return 0;
     }
@@ -249,11 +250,12 @@ static size_t parse_denominator(const value_scan *s, size_t at, bool many, int64
 
 /* U+00BC.. and U+2150..: a fraction in one sign. */
 static size_t parse_vulgar(const value_scan *s, size_t at, value_ratio *out) {
-  static const struct { uint32_t sign; int num, den; } table[] = {
-      {0xBC, 1, 4}, {0xBD, 1, 2}, {0xBE, 3, 4}, {0x2153, 1, 3}, {0x2154, 2, 3}, {0x2155, 1, 5},
-          {0x2156, 2, 5},
-      {0x2157, 3, 5}, {0x2158, 4, 5}, {0x2159, 1, 6}, {0x215A, 5, 6}, {0x215B, 1, 8}, {0x215C, 3, 8},
-      {0x215D, 5, 8}, {0x215E, 7, 8}};
+  static const struct {
+    uint32_t sign;
+    int num, den;
+  } table[] = {{0xBC, 1, 4},   {0xBD, 1, 2},   {0xBE, 3, 4},   {0x2153, 1, 3}, {0x2154, 2, 3},
+               {0x2155, 1, 5}, {0x2156, 2, 5}, {0x2157, 3, 5}, {0x2158, 4, 5}, {0x2159, 1, 6},
+               {0x215A, 5, 6}, {0x215B, 1, 8}, {0x215C, 3, 8}, {0x215D, 5, 8}, {0x215E, 7, 8}};
   uint32_t sign = 0;
   if (at >= s->n || s->tok[at].kind != VALUE_T_SIGN || s->tok[at].len < 2) return 0;
   base_utf8_decode(s->text.ptr + s->tok[at].start, s->tok[at].len, &sign);
@@ -346,21 +348,22 @@ static size_t parse_point(const value_scan *s, size_t at, value_ratio *v) {
   return exponent > 0 && value_ratio_scaled(*v, exponent, v) ? end : i;
 }
 
- /* The tail of a mixed number: "and a half", "and three fifths", "1/2", "½". *scale_last: exponent of
+/* The tail of a mixed number: "and a half", "and three fifths", "1/2", "½". *scale_last: exponent of
  * the last word. */
 static size_t parse_mixed(const value_scan *s, size_t at, value_ratio *v, int last_scale) {
   size_t i = skip_and(s, at), end = 0;
   value_ratio tail;
   bool glued_vulgar = i == at && at < s->n && s->tok[at].kind == VALUE_T_SIGN && s->tok[at].len > 1;
-  bool digits = i == at && is_digits(s, at) && !s->tok[at].glued && at > 0 &&
-      s->tok[at - 1].kind == VALUE_T_DIGITS;
+  bool digits =
+      i == at && is_digits(s, at) && !s->tok[at].glued && at > 0 && s->tok[at - 1].kind == VALUE_T_DIGITS;
   if (i == at && !glued_vulgar && !digits) return at;
-  if (digits && !(value_sign_is(s, at + 1, '/') && value_glued(s, at + 1) && value_glued(s, at + 2)))
-    return at;
+  if (digits && !(value_sign_is(s, at + 1, '/') && value_glued(s, at + 1) && value_glued(s, at + 2))) return at;
   end = parse_fraction(s, i, &tail);
   if (end == 0 || tail.num >= tail.den) return at;
-  if (value_is(s, end, VALUE_W_SCALE, NULL) && last_scale >= 6) end = parse_fraction_scale(s, end, &tail);
-  else if (last_scale >= 6 && !value_ratio_scaled(tail, last_scale, &tail)) return at;
+  if (value_is(s, end, VALUE_W_SCALE, NULL) && last_scale >= 6)
+    end = parse_fraction_scale(s, end, &tail);
+  else if (last_scale >= 6 && !value_ratio_scaled(tail, last_scale, &tail))
+    return at;
   if (!value_ratio_add(*v, tail, v)) return at;
   int exponent = 0;
   size_t after = last_scale == 0 ? parse_scales(s, end, &exponent) : end;
@@ -386,11 +389,17 @@ static size_t parse_power(const value_scan *s, size_t at, value_ratio *v) {
   int exponent = 0;
   size_t i = at;
   bool ten = false, negative = false;
-  if (value_word_is(s, i, "e") && value_glued(s, i) && value_glued(s, i + 1)) { ten = true; i++; }
-  else if (value_word_is(s, i, "x") && value_glued(s, i) && value_digits(s, i + 1, 2, 2, &exponent) &&
-      exponent == 10 && value_sign_is(s, i + 2, '^')) { ten = true; i += 3; }
-  else if (value_sign_is(s, i, '^') && value_glued(s, i)) i++;
-  else return at;
+  if (value_word_is(s, i, "e") && value_glued(s, i) && value_glued(s, i + 1)) {
+    ten = true;
+    i++;
+  } else if (value_word_is(s, i, "x") && value_glued(s, i) && value_digits(s, i + 1, 2, 2, &exponent) &&
+             exponent == 10 && value_sign_is(s, i + 2, '^')) {
+    ten = true;
+    i += 3;
+  } else if (value_sign_is(s, i, '^') && value_glued(s, i))
+    i++;
+  else
+    return at;
   while (value_sign_is(s, i, '-') || value_sign_is(s, i, '+')) {
     if (value_sign_is(s, i, '-')) negative = !negative;
     if (++i > at + 6) return at;
@@ -472,12 +481,25 @@ size_t value_scan_count(const value_scan *s, size_t at, value_ratio *out) {
 
 /* "last", "second to last", "next to last", "antepenultimate" count from the end: -1, -2 ... */
 static size_t parse_from_end(const value_scan *s, size_t at, int64_t *out) {
-  static const struct { const char *phrase; int value; } table[] = {
-      {"second to last", -2}, {"next to last", -2}, {"second from last", -2}, {"third to last", -3},
-          {"third from last", -3},
-      {"the one before the last one", -2}, {"one before the last", -2}, {"one before last", -2},
-          {"fourth to last", -4}, {"penultimate", -2}, {"antepenultimate", -3},
-      {"last", -1}, {"final", -1}, {"very last", -1}, {"most recent", -1}, {"latest", -1}};
+  static const struct {
+    const char *phrase;
+    int value;
+  } table[] = {{"second to last", -2},
+               {"next to last", -2},
+               {"second from last", -2},
+               {"third to last", -3},
+               {"third from last", -3},
+               {"the one before the last one", -2},
+               {"one before the last", -2},
+               {"one before last", -2},
+               {"fourth to last", -4},
+               {"penultimate", -2},
+               {"antepenultimate", -3},
+               {"last", -1},
+               {"final", -1},
+               {"very last", -1},
+               {"most recent", -1},
+               {"latest", -1}};
   char first = value_first(s, at);
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
     if (table[i].phrase[0] != first) continue;
@@ -489,7 +511,7 @@ static size_t parse_from_end(const value_scan *s, size_t at, int64_t *out) {
   return 0;
 }
 
- /* One ordinal word with what stands before it: "twenty first", "one hundred twenty fifth", "two
+/* One ordinal word with what stands before it: "twenty first", "one hundred twenty fifth", "two
  * hundredth". */
 static size_t parse_ordinal_words(const value_scan *s, size_t at, int64_t *out) {
   value_ratio head = {0, 1};
@@ -509,10 +531,14 @@ static size_t parse_ordinal_words(const value_scan *s, size_t at, int64_t *out) 
   if (i == 0 || head.den != 1 || s->tok[at].kind != VALUE_T_WORD) return 0;
   size_t o = skip_and(s, value_skip_sign(s, i, '-'));
   if (!value_is(s, o, VALUE_W_ORDINAL, &code)) return 0;
-  if (code < 10 && value_is(s, i - 1, VALUE_W_TENS, &tens)) low = code;
-  else if (code < 100 && scale_before(s, at, i) >= 2) low = code;
-  else if (code >= 100) return __builtin_mul_overflow(head.num, ordinal_value(code), out) ? 0 : o + 1;
-  else return 0;
+  if (code < 10 && value_is(s, i - 1, VALUE_W_TENS, &tens))
+    low = code;
+  else if (code < 100 && scale_before(s, at, i) >= 2)
+    low = code;
+  else if (code >= 100)
+    return __builtin_mul_overflow(head.num, ordinal_value(code), out) ? 0 : o + 1;
+  else
+    return 0;
   return __builtin_add_overflow(head.num, low, out) ? 0 : o + 1;
 }
 
@@ -534,8 +560,7 @@ size_t value_scan_ordinal(const value_scan *s, size_t at, int64_t *out) {
 static size_t match_percent(const value_scan *s, size_t i) {
   if (value_sign_is(s, i, '%')) return i + 1;
   if (value_any(s, i, "percent|percents|percentage|pct|procent|precent")) return i + 1;
-  if (value_word_is(s, i, "per") && value_any(s, i + 1, "cent|cents"))
-    return i + 2;
+  if (value_word_is(s, i, "per") && value_any(s, i + 1, "cent|cents")) return i + 2;
   return 0;
 }
 

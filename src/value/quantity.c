@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-static const struct { const char *phrase, *symbol; } units[] = {
+static const struct {
+  const char *phrase, *symbol;
+} units[] = {
 #define VALUE_UNIT(phrase, symbol) {phrase, symbol},
 #include "value/unit.def"
 #undef VALUE_UNIT
@@ -19,8 +21,7 @@ static bool make_quantity(value_ratio amount, const char *unit, value_quantity *
 /* ---- temperatures ---- */
 
 static size_t match_degrees(const value_scan *s, size_t at) {
-  static const char *const names[] = {"degree", "deg .", "deg", "\xC2\xB0", "\xC2\xBA", "degress",
-      "degreees"};
+  static const char *const names[] = {"degree", "deg .", "deg", "\xC2\xB0", "\xC2\xBA", "degress", "degreees"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     size_t next = value_match(s, at, names[i]);
     if (next > 0) return next;
@@ -29,11 +30,12 @@ static size_t match_degrees(const value_scan *s, size_t at) {
 }
 
 static size_t match_scale(const value_scan *s, size_t at, const char **unit) {
-  static const struct { const char *name, *unit; } names[] = {
-      {"celsius", "C"}, {"celcius", "C"}, {"centigrade", "C"}, {"centigrate", "C"}, {"celsuis", "C"},
-          {"c", "C"},
-      {"fahrenheit", "F"}, {"farenheit", "F"}, {"fahrenheight", "F"}, {"farenheight", "F"}, {"f", "F"},
-          {"kelvin", "K"}, {"k", "K"}};
+  static const struct {
+    const char *name, *unit;
+  } names[] = {
+      {"celsius", "C"}, {"celcius", "C"},    {"centigrade", "C"}, {"centigrate", "C"},   {"celsuis", "C"},
+      {"c", "C"},       {"fahrenheit", "F"}, {"farenheit", "F"},  {"fahrenheight", "F"}, {"farenheight", "F"},
+      {"f", "F"},       {"kelvin", "K"},     {"k", "K"}};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     if (!value_word_is(s, at, names[i].name)) continue;
     *unit = names[i].unit;
@@ -77,8 +79,11 @@ static size_t match_unit(const value_scan *s, size_t at, const char **symbol) {
         s->tok[next - 1].kind == VALUE_T_WORD) {
       int power = 0;
       value_digits(s, next, 1, 1, &power);
-      const char *square = strcmp(*symbol, "m") == 0 ? "m2" : strcmp(*symbol, "km") == 0 ? "km2"
-          : strcmp(*symbol, "cm") == 0 ? "cm2" : strcmp(*symbol, "ft") == 0 ? "ft2" : NULL;
+      const char *square = strcmp(*symbol, "m") == 0    ? "m2"
+                           : strcmp(*symbol, "km") == 0 ? "km2"
+                           : strcmp(*symbol, "cm") == 0 ? "cm2"
+                           : strcmp(*symbol, "ft") == 0 ? "ft2"
+                                                        : NULL;
       const char *cube = strcmp(*symbol, "m") == 0 ? "m3" : strcmp(*symbol, "cm") == 0 ? "cm3" : NULL;
       const char *raised = power == 2 ? square : power == 3 ? cube : NULL;
       if (raised == NULL) return 0;
@@ -107,8 +112,7 @@ size_t value_scan_dimension(const value_scan *s, size_t at, value_quantity *out)
   value_ratio amount;
   const char *symbol = "";
   size_t i = value_scan_number(s, at, &amount);
-  if (i == 0 && value_any(s, at, "a|an"))
-    amount = (value_ratio){1, 1}, i = at + 1;
+  if (i == 0 && value_any(s, at, "a|an")) amount = (value_ratio){1, 1}, i = at + 1;
   if (value_word_is(s, at, "a") && value_any(s, at + 1, "half|quarter")) {
     amount = (value_ratio){1, value_word_is(s, at + 1, "half") ? 2 : 4};
     i = at + 2;
@@ -130,14 +134,15 @@ size_t value_scan_dimension(const value_scan *s, size_t at, value_quantity *out)
   if (letter && value_sign_is(s, end, '-') && value_glued(s, end)) return 0;
   if (strcmp(symbol, "in") == 0 && value_word_is(s, end - 1, "in") && end < s->n &&
       s->tok[end].kind != VALUE_T_SIGN && !value_word_is(s, end, "by") && !value_word_is(s, end, "long") &&
-      !value_word_is(s, end, "more")) return 0;
+      !value_word_is(s, end, "more"))
+    return 0;
   if (strcmp(symbol, "ft") == 0) end = scan_inches(s, end, &amount);
   return make_quantity(amount, symbol, out) ? end : 0;
 }
 
 /* ---- ages ---- */
 
- /* "3 years old", "eighteen months of age", "87 yo", "age 87". Unit: year, month, week, day, or "" after
+/* "3 years old", "eighteen months of age", "87 yo", "age 87". Unit: year, month, week, day, or "" after
  * "age". */
 size_t value_scan_age(const value_scan *s, size_t at, value_quantity *out) {
   value_ratio amount;
@@ -149,14 +154,16 @@ size_t value_scan_age(const value_scan *s, size_t at, value_quantity *out) {
   size_t i = value_scan_number(s, at, &amount);
   if (i == 0 || amount.num < 0) return 0;
   if (value_sign_is(s, i, '-')) i++;
-  if (value_any(s, i, "yo|y . o ."))
-    return make_quantity(amount, "year", out) ? i + 1 : 0;
+  if (value_any(s, i, "yo|y . o .")) return make_quantity(amount, "year", out) ? i + 1 : 0;
   if (value_word_is(s, i, "y") && (value_sign_is(s, i + 1, '/') || value_sign_is(s, i + 1, '.')) &&
       value_word_is(s, i + 2, "o"))
     return make_quantity(amount, "year", out) ? i + 3 : 0;
   if (!value_is(s, i, VALUE_W_TIMEUNIT, &unit)) return 0;
-  const char *name = unit == VALUE_U_YEAR ? "year" : unit == VALUE_U_MONTH ? "month" : unit == VALUE_U_WEEK
-      ? "week" : unit == VALUE_U_DAY ? "day" : NULL;
+  const char *name = unit == VALUE_U_YEAR    ? "year"
+                     : unit == VALUE_U_MONTH ? "month"
+                     : unit == VALUE_U_WEEK  ? "week"
+                     : unit == VALUE_U_DAY   ? "day"
+                                             : NULL;
   if (name == NULL) return 0;
   size_t j = value_skip_sign(s, i + 1, '-');
   if (value_word_is(s, j, "old")) return make_quantity(amount, name, out) ? j + 1 : 0;

@@ -32,8 +32,8 @@ bool value_ratio_mul(value_ratio a, value_ratio b, value_ratio *out) {
   value_ratio left, right;
   int64_t num = 0, den = 0;
   if (!value_ratio_make(a.num, b.den, &left) || !value_ratio_make(b.num, a.den, &right)) return false;
-  if (__builtin_mul_overflow(left.num, right.num, &num) ||
-      __builtin_mul_overflow(left.den, right.den, &den)) return false;
+  if (__builtin_mul_overflow(left.num, right.num, &num) || __builtin_mul_overflow(left.den, right.den, &den))
+    return false;
   return value_ratio_make(num, den, out);
 }
 
@@ -41,15 +41,15 @@ bool value_ratio_add(value_ratio a, value_ratio b, value_ratio *out) {
   int64_t common = gcd(a.den, b.den), left = 0, right = 0, den = 0, num = 0;
   if (__builtin_mul_overflow(a.num, b.den / common, &left) ||
       __builtin_mul_overflow(b.num, a.den / common, &right) ||
-      __builtin_mul_overflow(a.den, b.den / common, &den) ||
-          __builtin_add_overflow(left, right, &num)) return false;
+      __builtin_mul_overflow(a.den, b.den / common, &den) || __builtin_add_overflow(left, right, &num))
+    return false;
   return value_ratio_make(num, den, out);
 }
 
 bool value_ratio_scaled(value_ratio a, int exponent, value_ratio *out) {
   if (exponent > 18 || exponent < -18) return false;
-  value_ratio power = exponent >= 0 ? (value_ratio){value_pow10(exponent), 1}
-      : (value_ratio){1, value_pow10(-exponent)};
+  value_ratio power =
+      exponent >= 0 ? (value_ratio){value_pow10(exponent), 1} : (value_ratio){1, value_pow10(-exponent)};
   return value_ratio_mul(a, power, out);
 }
 
@@ -82,8 +82,14 @@ static bool divide(uint64_t num, uint64_t den, int digits, value_decimal *out) {
 bool value_ratio_to_decimal(value_ratio r, value_decimal *out) {
   int64_t den = r.den, digits = 0;
   int twos = 0, fives = 0;
-  while (den % 2 == 0) { den /= 2; twos++; }
-  while (den % 5 == 0) { den /= 5; fives++; }
+  while (den % 2 == 0) {
+    den /= 2;
+    twos++;
+  }
+  while (den % 5 == 0) {
+    den /= 5;
+    fives++;
+  }
   int scale = twos > fives ? twos : fives;
   if (den == 1 && scale <= 18 && !__builtin_mul_overflow(r.num, value_pow10(scale) / r.den, &digits)) {
     *out = (value_decimal){digits, scale};

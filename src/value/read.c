@@ -25,7 +25,7 @@ static size_t scan_spelled(const value_scan *s, size_t at, value_ratio *out) {
 }
 
 static base_status read_ratio(base_slice text, const char *what, ratio_scanner scan, value_ratio *out,
-    base_error *err) {
+                              base_error *err) {
   value_reading r;
   base_status status = value_reading_open(&r, text, NULL, what, err);
   if (status != BASE_OK) return status;
@@ -54,12 +54,19 @@ base_status value_read_integer(base_slice text, int64_t *out, base_error *err) {
 
 /* In a slot: "half", "max", "a third", "40", "forty percent", "half way". */
 static size_t scan_level(const value_scan *s, size_t at, value_ratio *out) {
-  static const struct { const char *word; int percent; } words[] = {
-      {"max", 100}, {"maximum", 100}, {"full", 100}, {"fully", 100}, {"highest", 100}, {"top", 100},
-          {"completely", 100}, {"the max", 100}, {"full blast", 100}, {"all the way up", 100},
-          {"all the way", 100},
-      {"min", 1}, {"minimum", 1}, {"lowest", 1}, {"half way", 50}, {"halfway", 50}, {"half", 50},
-          {"none", 0}, {"nothing", 0}, {"all the way down", 0}};
+  static const struct {
+    const char *word;
+    int percent;
+  } words[] = {{"max", 100},         {"maximum", 100},
+               {"full", 100},        {"fully", 100},
+               {"highest", 100},     {"top", 100},
+               {"completely", 100},  {"the max", 100},
+               {"full blast", 100},  {"all the way up", 100},
+               {"all the way", 100}, {"min", 1},
+               {"minimum", 1},       {"lowest", 1},
+               {"half way", 50},     {"halfway", 50},
+               {"half", 50},         {"none", 0},
+               {"nothing", 0},       {"all the way down", 0}};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
     size_t next = value_match(s, at, words[i].word);
     if (next == 0 || next < s->n) continue;
@@ -71,8 +78,7 @@ static size_t scan_level(const value_scan *s, size_t at, value_ratio *out) {
   end = value_scan_number(s, at, out);
   if (end == s->n && out->den != 1 && out->num > 0 && out->num < out->den) {
     bool fraction = true;
-    for (size_t i = at; i < end; i++)
-      /* "0.5" is half a percent */
+    for (size_t i = at; i < end; i++) /* "0.5" is half a percent */
       if (value_sign_is(s, i, '.') || value_word_is(s, i, "point")) fraction = false;
     if (fraction) return value_ratio_mul(*out, (value_ratio){100, 1}, out) ? end : 0;
   }
@@ -139,9 +145,10 @@ static size_t scan_stopwatch(const value_scan *s, size_t at, value_duration *out
 
 /* A length with what people say around it: "the next hour", "another ten minutes", "up to an hour". */
 static size_t scan_length(const value_scan *s, size_t at, value_duration *out) {
-  static const char *const openers[] = {"the next", "next", "another", "an extra", "extra", "an additional",
-      "additional", "the coming", "up to", "at least", "at most", "no more than", "no longer than", "just",
-      "only", "nearly", "almost", "the full", "a good", "the last", "the past"};
+  static const char *const openers[] = {
+      "the next",   "next",   "another",  "an extra", "extra",        "an additional",  "additional",
+      "the coming", "up to",  "at least", "at most",  "no more than", "no longer than", "just",
+      "only",       "nearly", "almost",   "the full", "a good",       "the last",       "the past"};
   int unit = 0;
   size_t i = value_scan_duration(s, at, out);
   if (i == 0) i = scan_stopwatch(s, at, out);
@@ -150,7 +157,8 @@ static size_t scan_length(const value_scan *s, size_t at, value_duration *out) {
     if (behind == 0) continue;
     i = value_scan_duration(s, behind, out);
     if (i == 0 && behind + 1 == s->n && value_is(s, behind, VALUE_W_TIMEUNIT, &unit) &&
-        value_duration_of((value_ratio){1, 1}, (value_time_unit)unit, out)) i = behind + 1;
+        value_duration_of((value_ratio){1, 1}, (value_time_unit)unit, out))
+      i = behind + 1;
   }
   return i > 0 && value_any(s, i, "long|each|straight") ? i + 1 : i;
 }

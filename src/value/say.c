@@ -1,4 +1,4 @@
- /* Values to words a person reads: "tomorrow at 7:00", "1 hour 30 minutes", "every second Friday",
+/* Values to words a person reads: "tomorrow at 7:00", "1 hour 30 minutes", "every second Friday",
  * "$1,249.50". */
 #include "value/value_private.h"
 
@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const day_names[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
-    "Sunday"};
-static const char *const month_names[] = {"January", "February", "March", "April", "May", "June", "July",
-    "August",
-                                          "September", "October", "November", "December"};
+static const char *const day_names[] = {"Monday", "Tuesday",  "Wednesday", "Thursday",
+                                        "Friday", "Saturday", "Sunday"};
+static const char *const month_names[] = {"January",   "February", "March",    "April",
+                                          "May",       "June",     "July",     "August",
+                                          "September", "October",  "November", "December"};
 
 /* Appends to out; everything said stays under VALUE_SAY_BOUND by construction, and is cut there otherwise. */
 static void add(char *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -25,13 +25,18 @@ static void add(char *out, const char *fmt, ...) {
 static void say_day(value_date d, const value_context *cx, char *out) {
   int64_t distance = cx != NULL ? value_days_from_civil(d) - value_days_from_civil(cx->now.date) : 1000;
   const char *weekday = day_names[value_weekday(d)];
-  if (distance == 0) add(out, "today");
-  else if (distance == 1) add(out, "tomorrow");
-  else if (distance == -1) add(out, "yesterday");
-  else if (distance > 1 && distance < 7) add(out, "%s", weekday);
+  if (distance == 0)
+    add(out, "today");
+  else if (distance == 1)
+    add(out, "tomorrow");
+  else if (distance == -1)
+    add(out, "yesterday");
+  else if (distance > 1 && distance < 7)
+    add(out, "%s", weekday);
   else if (cx != NULL && d.year == cx->now.date.year)
     add(out, "%s, %s %d", weekday, month_names[d.month - 1], d.day);
-  else add(out, "%s, %s %d, %d", weekday, month_names[d.month - 1], d.day, d.year);
+  else
+    add(out, "%s, %s %d, %d", weekday, month_names[d.month - 1], d.day, d.year);
 }
 
 void value_say_datetime(const value_datetime *v, const value_context *cx, char *out) {
@@ -74,8 +79,14 @@ static const char *ordinal_word(int n) {
 /* "Monday, Wednesday and Friday", "weekday" */
 static void say_weekdays(uint8_t set, char *out) {
   int left = 0;
-  if (set == 0x1F) { add(out, "weekday"); return; }
-  if (set == 0x60) { add(out, "weekend"); return; }
+  if (set == 0x1F) {
+    add(out, "weekday");
+    return;
+  }
+  if (set == 0x60) {
+    add(out, "weekend");
+    return;
+  }
   for (int d = 0; d < 7; d++) left += set >> d & 1;
   for (int d = 0; d < 7; d++) {
     if ((set >> d & 1) == 0) continue;
@@ -91,8 +102,10 @@ void value_say_recurrence(const value_recurrence *v, char *out) {
   if (v->freq <= VALUE_FREQ_NONE || v->freq > VALUE_YEARLY) return;
   if (v->freq == VALUE_WEEKLY && v->weekdays != 0) {
     add(out, "every ");
-    if (n == 2) add(out, "second ");
-    else if (n > 2) add(out, "%d%s ", n, ordinal_suffix(n));
+    if (n == 2)
+      add(out, "second ");
+    else if (n > 2)
+      add(out, "%d%s ", n, ordinal_suffix(n));
     say_weekdays(v->weekdays, out);
   } else if (n == 1) {
     add(out, "every %s", units[v->freq]);
@@ -119,9 +132,12 @@ static void say_grouped(char *out, uint64_t v) {
 }
 
 void value_say_money(const value_money *v, char *out) {
-  static const struct { char iso[4]; const char *sign; } signs[] = {
-      {"USD", "$"}, {"EUR", "\xE2\x82\xAC"}, {"GBP", "\xC2\xA3"}, {"JPY", "\xC2\xA5"},
-          {"INR", "\xE2\x82\xB9"}, {"CAD", "CA$"}, {"AUD", "A$"}};
+  static const struct {
+    char iso[4];
+    const char *sign;
+  } signs[] = {{"USD", "$"},        {"EUR", "\xE2\x82\xAC"}, {"GBP", "\xC2\xA3"},
+               {"JPY", "\xC2\xA5"}, {"INR", "\xE2\x82\xB9"}, {"CAD", "CA$"},
+               {"AUD", "A$"}};
   const char *sign = NULL;
   int digits = value_currency_digits(v->currency);
   uint64_t minor = v->minor < 0 ? (uint64_t)0 - (uint64_t)v->minor : (uint64_t)v->minor;

@@ -29,8 +29,8 @@ static size_t scan_side_of_now(const value_scan *s, size_t at, value_interval *o
 
 /* Behind "so far" and the like; at when they are not there. */
 static size_t skip_so_far(const value_scan *s, size_t at) {
-  static const char *const words[] = {"so far", "up to now", "up until now", "until now", "to date",
-      "as of now"};
+  static const char *const words[] = {"so far",    "up to now", "up until now",
+                                      "until now", "to date",   "as of now"};
   for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {
     size_t i = value_match(s, at, words[k]);
     if (i > 0) return i;
@@ -41,7 +41,9 @@ static size_t skip_so_far(const value_scan *s, size_t at) {
 /* The week, month, quarter or year now lies in. */
 static bool this_unit_of(const value_scan *s, int unit, value_period *out) {
   static const char *const current[VALUE_U_CENTURY + 1] = {[VALUE_U_WEEK] = "this week",
-      [VALUE_U_MONTH] = "this month", [VALUE_U_QUARTER] = "this quarter", [VALUE_U_YEAR] = "this year"};
+                                                           [VALUE_U_MONTH] = "this month",
+                                                           [VALUE_U_QUARTER] = "this quarter",
+                                                           [VALUE_U_YEAR] = "this year"};
   value_token tok[2];
   if (current[unit] == NULL) return false;
   value_scan words = {.text = base_slice_of(current[unit]), .tok = tok, .loose = true, .cx = s->cx};
@@ -96,8 +98,10 @@ static size_t scan_overnight(const value_scan *s, size_t at, value_interval *out
   }
   int64_t day = 0;
   if ((w.has & (VALUE_H_CLOCK | VALUE_H_MOMENT)) != 0) return 0;
-  if (w.has == 0) day = this_night(s);
-  else if (!value_when_day(&w, s, &day)) return 0;
+  if (w.has == 0)
+    day = this_night(s);
+  else if (!value_when_day(&w, s, &day))
+    return 0;
   return set_span(out, value_at(day, NIGHT_FROM), value_at(day, NIGHT_TO)) ? i : 0;
 }
 
@@ -153,15 +157,17 @@ static size_t scan_midweek(const value_scan *s, size_t at, value_interval *out) 
   int shift = 0;
   size_t i = at + 1;
   if (value_is(s, at, VALUE_W_SHIFT, &shift)) i++;
-  if (value_word_is(s, i - 1, "mid") && value_sign_is(s, i, '-') && value_word_is(s, i + 1, "week")) i += 2;
-  else if (!value_word_is(s, i - 1, "midweek")) return 0;
+  if (value_word_is(s, i - 1, "mid") && value_sign_is(s, i, '-') && value_word_is(s, i + 1, "week"))
+    i += 2;
+  else if (!value_word_is(s, i - 1, "midweek"))
+    return 0;
   if (value_is(s, i, VALUE_W_SHIFT, &shift) && value_word_is(s, i + 1, "week")) i += 2;
   int64_t today = value_today(s), monday = today - value_weekday(s->cx->now.date);
   monday += shift > 0 ? 7 : shift < 0 ? -7 : 0;
   if (shift == 0 && s->cx->resolve == VALUE_FUTURE && monday + 4 <= today) monday += 7;
   if (shift == 0 && s->cx->resolve == VALUE_PAST && monday + 2 > today) monday -= 7;
-  *out = (value_interval){.start = on_day(monday + 2), .end = on_day(monday + 4), .has_start = true,
-      .has_end = true};
+  *out = (value_interval){
+      .start = on_day(monday + 2), .end = on_day(monday + 4), .has_start = true, .has_end = true};
   return i;
 }
 
@@ -172,8 +178,8 @@ static size_t scan_length_span(const value_scan *s, size_t at, value_interval *o
   size_t i = value_scan_duration(s, at, &d);
   if (i != s->n || (d.months == 0 && d.days == 0 && d.seconds == 0)) return 0;
   value_datetime now = d.seconds != 0 ? s->cx->now : on_day(value_today(s));
-  value_datetime then = value_add(now, s->cx->resolve == VALUE_PAST
-      ? (value_duration){-d.months, -d.days, -d.seconds} : d);
+  value_datetime then =
+      value_add(now, s->cx->resolve == VALUE_PAST ? (value_duration){-d.months, -d.days, -d.seconds} : d);
   *out = (value_interval){.start = now, .end = then, .has_start = true, .has_end = true};
   if (s->cx->resolve == VALUE_PAST) out->start = then, out->end = now;
   return value_compare(&out->start, &out->end) < 0 ? i : 0;

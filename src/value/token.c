@@ -11,8 +11,12 @@ static const value_word lexicon[] = {
 };
 enum { LEXICON_COUNT = sizeof lexicon / sizeof lexicon[0], WORD_MAX = 24 };
 
-size_t value_lexicon_size(void) { return LEXICON_COUNT; }
-const value_word *value_lexicon_at(size_t index) { return index < LEXICON_COUNT ? &lexicon[index] : NULL; }
+size_t value_lexicon_size(void) {
+  return LEXICON_COUNT;
+}
+const value_word *value_lexicon_at(size_t index) {
+  return index < LEXICON_COUNT ? &lexicon[index] : NULL;
+}
 
 static int word_compare(const char *text, const char *lower, size_t len) {
   int order = strncmp(text, lower, len);
@@ -25,7 +29,10 @@ uint16_t value_lexicon_find(const char *lower, size_t len) {
     size_t mid = (low + high) / 2;
     int order = word_compare(lexicon[mid].text, lower, len);
     if (order == 0) return (uint16_t)mid;
-    if (order < 0) low = mid + 1; else high = mid;
+    if (order < 0)
+      low = mid + 1;
+    else
+      high = mid;
   }
   return VALUE_NO_LEX;
 }
@@ -40,7 +47,7 @@ static bool one_slip(const char *a, size_t a_len, const char *b, size_t b_len) {
   return a_len == b_len && a_len - i - j == 2 && a[i] == b[i + 1] && a[i + 1] == b[i];
 }
 
- /* Only words that name days, months and numbers, so that "later" or "hours" never turn into something
+/* Only words that name days, months and numbers, so that "later" or "hours" never turn into something
  * else. */
 uint16_t value_lexicon_near(const char *lower, size_t len) {
   if (len < 6 || len >= WORD_MAX) return VALUE_NO_LEX;
@@ -48,7 +55,7 @@ uint16_t value_lexicon_near(const char *lower, size_t len) {
     const value_word *w = &lexicon[i];
     bool named = w->cls == VALUE_W_MONTH || w->cls == VALUE_W_WEEKDAY || w->cls == VALUE_W_RELDAY ||
                  w->cls == VALUE_W_TEEN || w->cls == VALUE_W_TENS || w->cls == VALUE_W_SCALE ||
-                     w->cls == VALUE_W_PART;
+                 w->cls == VALUE_W_PART;
     size_t w_len = strlen(w->text);
     if (named && w_len >= 6 && w->text[0] == lower[0] && one_slip(w->text, w_len, lower, len))
       return (uint16_t)i;
@@ -56,8 +63,12 @@ uint16_t value_lexicon_near(const char *lower, size_t len) {
   return VALUE_NO_LEX;
 }
 
-static char lower_ascii(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static char lower_ascii(char c) {
+  return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+static bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 /* Length of the letter at p, 0 when there is none. */
 static size_t letter_at(const char *p, size_t len) {
@@ -120,9 +131,17 @@ size_t value_scan_text(base_slice text, bool loose, value_token *tok, size_t max
     const char *p = text.ptr + at;
     size_t left = text.len - at, len = 1;
     uint32_t c = 0;
-    if (*p == ' ' || (*p >= '\t' && *p <= '\r')) { at++; glued = false; continue; }
+    if (*p == ' ' || (*p >= '\t' && *p <= '\r')) {
+      at++;
+      glued = false;
+      continue;
+    }
     size_t bytes = base_utf8_decode(p, left, &c);
-    if (bytes > 1 && base_utf8_is_space(c)) { at += bytes; glued = false; continue; }
+    if (bytes > 1 && base_utf8_is_space(c)) {
+      at += bytes;
+      glued = false;
+      continue;
+    }
     tok[n] = (value_token){.start = (uint16_t)at, .lex = VALUE_NO_LEX, .kind = VALUE_T_SIGN, .glued = glued};
     size_t texted = glued ? 0 : texted_length(p, left, &tok[n].lex);
     if (texted > 0) {
@@ -175,8 +194,7 @@ bool value_any(const value_scan *s, size_t i, const char *words) {
 }
 
 bool value_sign_is(const value_scan *s, size_t i, char c) {
-  return i < s->n && s->tok[i].kind == VALUE_T_SIGN && s->tok[i].len == 1 &&
-      s->text.ptr[s->tok[i].start] == c;
+  return i < s->n && s->tok[i].kind == VALUE_T_SIGN && s->tok[i].len == 1 && s->text.ptr[s->tok[i].start] == c;
 }
 
 bool value_digits(const value_scan *s, size_t i, size_t min_len, size_t max_len, int *out) {
@@ -189,7 +207,9 @@ bool value_digits(const value_scan *s, size_t i, size_t min_len, size_t max_len,
   return true;
 }
 
-bool value_glued(const value_scan *s, size_t i) { return i < s->n && s->tok[i].glued; }
+bool value_glued(const value_scan *s, size_t i) {
+  return i < s->n && s->tok[i].glued;
+}
 
 /* One word of a phrase against one token; the token may carry a plural s when `plural`. */
 static bool word_equal(const value_scan *s, size_t i, const char *word, size_t len, bool plural) {
@@ -199,8 +219,8 @@ static bool word_equal(const value_scan *s, size_t i, const char *word, size_t l
   if (len == 1 && *word == '\'' && apostrophe_at(p, t_len) == t_len) return true;
   if (t_len != len) {
     bool has_s = plural && t_len == len + 1 && lower_ascii(p[t_len - 1]) == 's';
-    bool has_es = plural && t_len == len + 2 && lower_ascii(p[t_len - 2]) == 'e' &&
-        lower_ascii(p[t_len - 1]) == 's';
+    bool has_es =
+        plural && t_len == len + 2 && lower_ascii(p[t_len - 2]) == 'e' && lower_ascii(p[t_len - 1]) == 's';
     if (!has_s && !has_es) return false;
   }
   for (size_t k = 0; k < len; k++)
@@ -224,13 +244,13 @@ size_t value_match(const value_scan *s, size_t at, const char *phrase) {
   }
 }
 
-size_t value_skip_sign(const value_scan *s, size_t at, char c) { return value_sign_is(s, at, c) ? at + 1
-    : at; }
+size_t value_skip_sign(const value_scan *s, size_t at, char c) {
+  return value_sign_is(s, at, c) ? at + 1 : at;
+}
 
 base_status value_refuse(base_slice text, const char *what, base_error *err) {
   int shown = text.len > 40 ? 40 : (int)text.len;
-  return base_fail(err, BASE_EFORMAT, "value", "\"%.*s\" is not %s", shown, text.len > 0 ? text.ptr
-      : "", what);
+  return base_fail(err, BASE_EFORMAT, "value", "\"%.*s\" is not %s", shown, text.len > 0 ? text.ptr : "", what);
 }
 
 void value_over(const value_scan *s) {
@@ -260,9 +280,11 @@ base_status value_reading_open(value_reading *r, base_slice text, const value_co
   r->scan.over = &r->over;
   /* "a quarter", "a hundred" and ".5" keep their opening; parsers that know it are tried from `at` on. */
   while (r->at + 1 < r->scan.n && is_filler(&r->scan, r->at) && !value_word_is(&r->scan, r->at, "a") &&
-         !value_word_is(&r->scan, r->at, "an") && !value_sign_is(&r->scan, r->at, '.')) r->at++;
+         !value_word_is(&r->scan, r->at, "an") && !value_sign_is(&r->scan, r->at, '.'))
+    r->at++;
   while (r->scan.n > r->at + 1 && is_filler(&r->scan, r->scan.n - 1)) r->scan.n--;
   if (r->scan.n > r->at + 2 && value_word_is(&r->scan, r->scan.n - 2, "or") &&
-      value_any(&r->scan, r->scan.n - 1, "so|thereabouts")) r->scan.n -= 2;
+      value_any(&r->scan, r->scan.n - 1, "so|thereabouts"))
+    r->scan.n -= 2;
   return BASE_OK;
 }

@@ -78,7 +78,7 @@ typedef struct value_word {
 size_t value_lexicon_size(void);
 const value_word *value_lexicon_at(size_t index);
 uint16_t value_lexicon_find(const char *lower, size_t len);       /* VALUE_NO_LEX when absent */
- /* one typing slip away, words of 5 letters and more */
+/* one typing slip away, words of 5 letters and more */
 uint16_t value_lexicon_near(const char *lower, size_t len);
 
 /* Cuts `text` (at most max_bytes) into tokens; at most max. Returns how many. */
@@ -89,7 +89,7 @@ bool value_any(const value_scan *s, size_t i, const char *words); /* one of "to|
 bool value_sign_is(const value_scan *s, size_t i, char c);
 bool value_digits(const value_scan *s, size_t i, size_t min_len, size_t max_len, int *out); /* max_len <= 9 */
 bool value_glued(const value_scan *s, size_t i); /* token i exists and touches the one before it */
- /* words and signs, space separated; last word may be plural */
+/* words and signs, space separated; last word may be plural */
 char value_first(const value_scan *s, size_t i); /* first letter of token i, lower case; 0 behind the end */
 size_t value_match(const value_scan *s, size_t at, const char *phrase);
 size_t value_skip_sign(const value_scan *s, size_t at, char c); /* at, or behind the sign */
@@ -104,7 +104,7 @@ typedef struct value_reading {
 base_status value_reading_open(value_reading *r, base_slice text, const value_context *cx, const char *what,
                                base_error *err);
 base_status value_refuse(base_slice text, const char *what, base_error *err);
- /* EFORMAT, or ELIMIT when over */
+/* EFORMAT, or ELIMIT when over */
 base_status value_reading_refuse(const value_reading *r, const char *what, base_error *err);
 void value_over(const value_scan *s);
 
@@ -122,7 +122,7 @@ size_t value_scan_literal(const value_scan *s, size_t at, value_ratio *out);  /*
 size_t value_scan_small(const value_scan *s, size_t at, int *out);            /* words, 0..99 */
 size_t value_scan_cardinal(const value_scan *s, size_t at, value_ratio *out); /* no sign, no fraction */
 size_t value_scan_number(const value_scan *s, size_t at, value_ratio *out);
- /* also "a couple of", "a few" */
+/* also "a couple of", "a few" */
 size_t value_scan_count(const value_scan *s, size_t at, value_ratio *out);
 size_t value_scan_ordinal(const value_scan *s, size_t at, int64_t *out);
 size_t value_scan_percent(const value_scan *s, size_t at, value_ratio *out);

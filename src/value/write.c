@@ -9,9 +9,10 @@ void value_write_decimal(value_decimal v, char *out) {
   int scale = v.scale < 0 ? 0 : v.scale > 18 ? 18 : v.scale;
   uint64_t power = (uint64_t)value_pow10(scale);
   const char *sign = v.digits < 0 ? "-" : "";
-  if (scale == 0) base_format(out, VALUE_TEXT_BOUND, "%s%" PRIu64, sign, digits);
-  else base_format(out, VALUE_TEXT_BOUND, "%s%" PRIu64 ".%0*" PRIu64, sign, digits / power, scale,
-      digits % power);
+  if (scale == 0)
+    base_format(out, VALUE_TEXT_BOUND, "%s%" PRIu64, sign, digits);
+  else
+    base_format(out, VALUE_TEXT_BOUND, "%s%" PRIu64 ".%0*" PRIu64, sign, digits / power, scale, digits % power);
 }
 
 void value_write_datetime(const value_datetime *v, char *out) {
@@ -19,7 +20,7 @@ void value_write_datetime(const value_datetime *v, char *out) {
   const value_time *t = &v->time;
   if (v->has_date && v->has_time)
     base_format(out, VALUE_TEXT_BOUND, "%04d-%02d-%02dT%02d:%02d:%02d", d->year, d->month, d->day, t->hour,
-        t->minute, t->second);
+                t->minute, t->second);
   else if (v->has_date)
     base_format(out, VALUE_TEXT_BOUND, "%04d-%02d-%02d", d->year, d->month, d->day);
   else if (v->has_time)
@@ -37,8 +38,8 @@ static size_t put_part(char *out, size_t at, int64_t v, char letter) {
 
 void value_write_duration(value_duration v, char *out) {
   bool negative = v.months <= 0 && v.days <= 0 && v.seconds <= 0 &&
-      (v.months < 0 || v.days < 0 || v.seconds < 0) &&
-                  v.months > INT64_MIN && v.days > INT64_MIN && v.seconds > INT64_MIN;
+                  (v.months < 0 || v.days < 0 || v.seconds < 0) && v.months > INT64_MIN && v.days > INT64_MIN &&
+                  v.seconds > INT64_MIN;
   size_t at = 0;
   if (negative) {
     out[at++] = '-';
@@ -93,9 +94,11 @@ void value_write_money(const value_money *v, char *out) {
   uint64_t minor = v->minor < 0 ? (uint64_t)0 - (uint64_t)v->minor : (uint64_t)v->minor;
   uint64_t power = (uint64_t)value_pow10(digits < 0 ? 0 : digits);
   const char *sign = v->minor < 0 ? "-" : "";
-  if (digits <= 0) base_format(out, VALUE_TEXT_BOUND, "%.3s %s%" PRIu64, v->currency, sign, minor);
-  else base_format(out, VALUE_TEXT_BOUND, "%.3s %s%" PRIu64 ".%0*" PRIu64, v->currency, sign, minor / power,
-      digits, minor % power);
+  if (digits <= 0)
+    base_format(out, VALUE_TEXT_BOUND, "%.3s %s%" PRIu64, v->currency, sign, minor);
+  else
+    base_format(out, VALUE_TEXT_BOUND, "%.3s %s%" PRIu64 ".%0*" PRIu64, v->currency, sign, minor / power,
+                digits, minor % power);
 }
 
 /* ---- back ---- */
@@ -137,13 +140,12 @@ base_status value_parse_datetime(base_slice iso, value_datetime *out, base_error
     ok = take_time(iso, &at, &v.time);
     v.has_time = true;
   } else if (take_digits(iso, &at, 4, &v.date.year) && take_char(iso, &at, '-') &&
-      take_digits(iso, &at, 2, &v.date.month) &&
-             take_char(iso, &at, '-') && take_digits(iso, &at, 2, &v.date.day) && value_date_exists(v.date)) {
+             take_digits(iso, &at, 2, &v.date.month) && take_char(iso, &at, '-') &&
+             take_digits(iso, &at, 2, &v.date.day) && value_date_exists(v.date)) {
     v.has_date = ok = true;
     if (take_char(iso, &at, 'T') || take_char(iso, &at, ' ')) v.has_time = ok = take_time(iso, &at, &v.time);
   }
-  if (!ok || at != iso.len)
-    return value_refuse(iso, "an ISO 8601 date or time like 2026-11-22T07:00:00", err);
+  if (!ok || at != iso.len) return value_refuse(iso, "an ISO 8601 date or time like 2026-11-22T07:00:00", err);
   *out = v;
   return BASE_OK;
 }
@@ -176,8 +178,10 @@ base_status value_parse_duration(base_slice iso, value_duration *out, base_error
   bool negative = take_char(iso, &at, '-'), ok = take_char(iso, &at, 'P');
   while (ok && take_part(iso, &at, "YMWD", &from, &v, &letter)) {
     parts++;
-    ok = letter == 'Y' ? add_part(v, 12, &d.months) : letter == 'M' ? add_part(v, 1, &d.months)
-        : letter == 'W' ? add_part(v, 7, &d.days) : add_part(v, 1, &d.days);
+    ok = letter == 'Y'   ? add_part(v, 12, &d.months)
+         : letter == 'M' ? add_part(v, 1, &d.months)
+         : letter == 'W' ? add_part(v, 7, &d.days)
+                         : add_part(v, 1, &d.days);
   }
   if (ok && take_char(iso, &at, 'T')) {
     size_t before = parts;
