@@ -44,6 +44,10 @@ static void test_files(void) {
          "map");
   TAP_OK(write_file(path_of("a"), "replaced", 8), "replaced while mapped");
   TAP_OK(memcmp(map.ptr, "hello", 5) == 0, "a map keeps what it mapped");
+  os_map_fetch(&map, map.ptr, map.len);
+  os_map_forget(&map, map.ptr, map.len);
+  os_map_fetch(&map, (const char *)map.ptr + 1, 0);
+  TAP_OK(memcmp(map.ptr, "hello", 5) == 0, "pages that were forgotten come back");
   os_map_close(&map);
   os_map_close(&map);
   TAP_OK(os_read_file(path_of("a"), 8, &buf, NULL) == BASE_OK && buf.len == 8 && !strcmp(buf.ptr, "replaced"),

@@ -19,9 +19,14 @@ static bool cpu_has_amx(void) {
   unsigned a, b, c, d;
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 24 & 3u) == 3u && os_allow_tiles();
 }
+/* Leaf 1: F16C is bit 29 of ecx, which not every compiler's __builtin_cpu_supports knows. Its registers are AVX's. */
+static bool cpu_has_f16c(void) {
+  unsigned a, b, c, d;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c >> 29 & 1u) != 0;
+}
 static bool cpu_has_avx2(void) {
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && cpu_has_f16c();
 }
 static bool cpu_has_avx512vnni(void) {
   __builtin_cpu_init();

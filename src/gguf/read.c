@@ -410,7 +410,7 @@ base_status gguf_open_bytes(gguf_file **out, const void *bytes, size_t len, cons
   if (((uintptr_t)bytes & 63) != 0) {
     return base_fail(err, BASE_EARGUMENT, name, "the bytes of a GGUF file must be aligned to 64");
   }
-  return open_map(out, (os_map){NULL, 0}, (base_slice){bytes, len}, name, allocator, err);
+  return open_map(out, (os_map){0}, (base_slice){bytes, len}, name, allocator, err);
 }
 
 void gguf_close(gguf_file *f) {
@@ -442,6 +442,10 @@ size_t gguf_tensor_count(const gguf_file *f) {
 
 const gguf_tensor *gguf_tensor_at(const gguf_file *f, size_t index) {
   return index < f->n_tensors ? &f->tensors[index] : NULL;
+}
+
+void gguf_fetch(const gguf_file *f, const void *ptr, size_t len) {
+  os_map_fetch(&f->map, ptr, len);
 }
 
 void gguf_forget(const gguf_file *f, const void *ptr, size_t len) {

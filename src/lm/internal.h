@@ -110,6 +110,7 @@ struct lm_model {
   lm_memory need;
   void *block; /* holds packed weights and scratch */
   size_t block_bytes, weights_bytes;
+  size_t align_bytes; /* of the block are skipped, at most, so that the weights begin with a large page */
 
   uint32_t vocab, d, head_dim, rope_dims, trained_context, context;
   uint32_t stored_layers, repeat, layers;  /* layers = stored_layers * repeat */

@@ -2,6 +2,7 @@
  * memory; from it the need is added up; only then is anything large allocated. */
 #include "lm/internal.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 static const lm_family *const families[] = {
@@ -116,6 +117,9 @@ static size_t mapped_bytes(const lm_model *m) {
   return bytes;
 }
 
+/* From here on the block begins with a large page: the first of the weights is worth as much as room for another. */
+enum { LARGE_WEIGHTS = 2 * OS_LARGE_PAGE };
+
 static base_status add_up(lm_model *m, base_error *err) {
   lm_memory *need = &m->need;
   base_arena weights, scratch;
@@ -124,12 +128,14 @@ static base_status add_up(lm_model *m, base_error *err) {
   carve_weights(m, &weights);
   carve_scratch(m, &scratch);
   m->weights_bytes = weights.used;
+  m->align_bytes = weights.used >= LARGE_WEIGHTS ? OS_LARGE_PAGE : 0;
   need->mapped_bytes = mapped_bytes(m);
-  need->weights_bytes = sizeof *m + m->layers * sizeof *m->layer + weights.used;
+  need->weights_bytes = sizeof *m + m->layers * sizeof *m->layer + weights.used + m->align_bytes;
   need->scratch_bytes = scratch.used;
   need->cache_bytes = lm_cache_bytes(m);
   if (weights.overflow || scratch.overflow || need->cache_bytes == SIZE_MAX ||
       !base_add_size(weights.used, scratch.used, &m->block_bytes) ||
+      !base_add_size(m->block_bytes, m->align_bytes, &m->block_bytes) ||
       !base_add_size(need->mapped_bytes, need->weights_bytes, &need->total_bytes) ||
       !base_add_size(need->total_bytes, need->scratch_bytes, &need->total_bytes) ||
       !base_add_size(need->total_bytes, need->cache_bytes, &need->total_bytes))
@@ -181,49 +187,107 @@ static base_status check_limit(const lm_model *m, base_error *err) {
                    mb(n->cache_bytes), mb(n->scratch_bytes));
 }
 
-/* ---- packing ---- */
+/* ---- packing: the rows of all matrices, cut into pieces that the threads take one after another: nobody waits for
+ * anybody, and a thread that starts late takes fewer ---- */
+
+/* Bytes of the file: in a piece; and after how many the pages that were read are given back. */
+enum { PIECE_BYTES = 1 << 18, FORGET_BYTES = 4 << 20 };
 
 typedef struct packing {
   lm_model *m;
-  size_t done, total;
-  bool stopped; /* written by worker 0 before a barrier */
+  _Atomic size_t taken; /* pieces */
+  _Atomic size_t done;  /* bytes, packed */
+  _Atomic bool stopped;
 } packing;
 
-/* Every worker packs its share of the rows. What was read of the file is then no longer held in memory. */
-static void pack_linear(packing *p, lm_linear *l, int me, int of) {
-  const lm_watch *watch = &p->m->options.watch;
-  if (l->tensor == NULL || p->stopped) return;
-  size_t begin, end, row_bytes = l->tensor->bytes / (size_t)l->tensor->dim[1];
-  const unsigned char *rows = (const unsigned char *)l->tensor->data + l->row * row_bytes;
-  matrix_share(l->w.n, 16, me, of, &begin, &end);
-  if (begin < end) matrix_pack(&l->w, rows + begin * row_bytes, begin, end - begin);
-  os_team_barrier(p->m->options.team, me); /* all have read the rows, and `stopped` */
-  if (me == 0) {
-    gguf_forget(p->m->file, rows, l->w.n * row_bytes);
-    p->done += packed_bytes(l);
-    if (watch->progress != NULL) watch->progress(watch->ctx, p->done, p->total);
-    if (watch->stop != NULL && watch->stop(watch->ctx)) p->stopped = true;
-  }
-  os_team_barrier(p->m->options.team, me);
+/* A stretch of the file. */
+typedef struct stretch {
+  const unsigned char *begin, *end;
+} stretch;
+
+static void extend(stretch *s, const unsigned char *begin, size_t bytes) {
+  if (s->begin == NULL || begin < s->begin) s->begin = begin;
+  if (begin + bytes > s->end) s->end = begin + bytes;
 }
 
-static void pack_weights(void *ctx, int me, int of) {
+static void forget(const lm_model *m, stretch *s) {
+  if (s->begin != NULL) gguf_forget(m->file, s->begin, (size_t)(s->end - s->begin));
+  *s = (stretch){0};
+}
+
+/* All matrices, in the order of their memory; some are not there (tensor NULL, no rows). */
+static size_t linear_count(const lm_model *m) { return (size_t)m->stored_layers * LM_LINEARS + 1; }
+
+static lm_linear *linear_at(lm_model *m, size_t i) {
+  if (i + 1 == linear_count(m)) return &m->output;
+  return lm_layer_linear(&m->layer[i / LM_LINEARS * m->repeat], (int)(i % LM_LINEARS));
+}
+
+static void report(packing *p) {
+  const lm_watch *watch = &p->m->options.watch;
+  if (watch->progress != NULL) watch->progress(watch->ctx, p->done, p->m->weights_bytes);
+  if (watch->stop != NULL && watch->stop(watch->ctx)) p->stopped = true;
+}
+
+static void pack_piece(packing *p, const lm_linear *l, const unsigned char *from, size_t bytes, size_t row, size_t rows) {
+  gguf_fetch(p->m->file, from, bytes);
+  matrix_pack(&l->w, from, row, rows);
+  atomic_fetch_add(&p->done, (rows + 15) / 16 * l->w.w.group_bytes);
+}
+
+/* Worker 0 gives back what all have passed. Where another still reads, a little comes back until the end. */
+static void pack_pieces(void *ctx, int me, int of) {
   packing *p = ctx;
-  for (uint32_t i = 0; i < p->m->layers; i += p->m->repeat)
-    for (int k = 0; k < LM_LINEARS; k++) pack_linear(p, lm_layer_linear(&p->m->layer[i], k), me, of);
-  pack_linear(p, &p->m->output, me, of);
+  stretch passed = {0};
+  size_t number = 0, mine = atomic_fetch_add(&p->taken, 1);
+  (void)of;
+  for (size_t i = 0; i < linear_count(p->m); i++) {
+    const lm_linear *l = linear_at(p->m, i);
+    if (l->tensor == NULL) continue;
+    size_t row_bytes = l->tensor->bytes / (size_t)l->tensor->dim[1], step = (PIECE_BYTES / row_bytes + 16) / 16 * 16;
+    const unsigned char *from = (const unsigned char *)l->tensor->data + l->row * row_bytes;
+    for (size_t row = 0, rows; row < l->w.n && !p->stopped; row += rows, number++, from += rows * row_bytes) {
+      rows = l->w.n - row < step ? l->w.n - row : step;
+      if (number == mine) {
+        pack_piece(p, l, from, rows * row_bytes, row, rows);
+        mine = atomic_fetch_add(&p->taken, 1);
+        if (me == 0) report(p);
+      }
+      if (me == 0) extend(&passed, from, rows * row_bytes);
+      if ((size_t)(passed.end - passed.begin) >= FORGET_BYTES) forget(p->m, &passed);
+    }
+  }
+}
+
+static void forget_all(lm_model *m) {
+  stretch all = {0};
+  for (size_t i = 0; i < linear_count(m); i++) {
+    const gguf_tensor *t = linear_at(m, i)->tensor;
+    if (t != NULL) extend(&all, t->data, t->bytes);
+  }
+  forget(m, &all);
+}
+
+/* The weights, and what of the scratch lies in their last page, if all of that is ours. */
+static size_t large_bytes(const lm_model *m, size_t room) {
+  size_t pages = (m->weights_bytes + OS_LARGE_PAGE - 1) / OS_LARGE_PAGE, whole = room / OS_LARGE_PAGE;
+  return (pages < whole ? pages : whole) * OS_LARGE_PAGE;
 }
 
 static base_status fill_block(lm_model *m, base_error *err) {
   base_arena arena;
-  packing p = {.m = m, .total = m->weights_bytes};
+  packing p = {.m = m};
   m->block = base_alloc(&m->allocator, m->block_bytes);
   if (m->block == NULL)
     return base_fail(err, BASE_ENOMEM, gguf_path(m->file), "no memory for %zu bytes", m->block_bytes);
-  base_arena_init(&arena, m->block, m->block_bytes);
+  size_t skip = m->align_bytes > 0 ? m->align_bytes - (uintptr_t)m->block % m->align_bytes : 0;
+  unsigned char *start = (unsigned char *)m->block + skip;
+  if (m->align_bytes > 0) os_memory_large(start, large_bytes(m, m->block_bytes - skip));
+  base_arena_init(&arena, start, m->block_bytes - skip);
   carve_weights(m, &arena);
   carve_scratch(m, &arena);
-  os_team_run(m->options.team, pack_weights, &p);
+  os_team_run(m->options.team, pack_pieces, &p);
+  forget_all(m);
   return p.stopped ? base_fail(err, BASE_ECANCELLED, gguf_path(m->file), "stopped while loading") : BASE_OK;
 }
 

@@ -93,6 +93,43 @@ static const plain_type *plain_type_of(gguf_tensor_type type) {
   return type == GGUF_T_Q8_0 ? &q8_0 : type == GGUF_T_Q4_0 ? &q4_0 : type == GGUF_T_Q4_1 ? &q4_1 : NULL;
 }
 
+typedef uint32_t quad __attribute__((vector_size(16)));
+
+static quad load_quad(const unsigned char *p) {
+  quad q;
+  memcpy(&q, p, sizeof q);
+  return q;
+}
+
+/* 4 words of each of 4 rows, `stride` bytes apart, to 4 vectors, 64 bytes apart. */
+static void transpose_quad(const unsigned char *from, size_t stride, uint32_t flip, unsigned char *to) {
+  const quad a = load_quad(from), b = load_quad(from + stride);
+  const quad c = load_quad(from + 2 * stride), d = load_quad(from + 3 * stride);
+  const quad ab[2] = {__builtin_shufflevector(a, b, 0, 4, 1, 5), __builtin_shufflevector(a, b, 2, 6, 3, 7)};
+  const quad cd[2] = {__builtin_shufflevector(c, d, 0, 4, 1, 5), __builtin_shufflevector(c, d, 2, 6, 3, 7)};
+  for (size_t half = 0; half < 2; half++, to += 128) {
+    const quad first = __builtin_shufflevector(ab[half], cd[half], 0, 1, 4, 5) ^ flip;
+    const quad second = __builtin_shufflevector(ab[half], cd[half], 2, 3, 6, 7) ^ flip;
+    memcpy(to, &first, sizeof first);
+    memcpy(to + 64, &second, sizeof second);
+  }
+}
+
+/* The quants of a block of `rows` rows: sixteen, but for the last of a matrix. */
+static void pack_words(const plain_type *t, const unsigned char *src, size_t stride, size_t rows, unsigned char *planes) {
+  for (size_t w = 0; w < t->words && rows == 16; w += 4)
+    for (size_t r = 0; r < 16; r += 4)
+      transpose_quad(src + r * stride + 4 * w, stride, t->flip, planes + w * 64 + r * 4);
+  for (size_t r = 0; r < rows && rows < 16; r++) {
+    for (size_t w = 0; w < t->words; w++) {
+      uint32_t word;
+      memcpy(&word, src + r * stride + 4 * w, 4);
+      word ^= t->flip;
+      memcpy(planes + w * 64 + r * 4, &word, 4);
+    }
+  }
+}
+
 static void pack_plain(const matrix *m, const plain_type *t, const unsigned char *src, size_t rows,
                        unsigned char *group) {
   const cpu_format_info *f = cpu_format_of(m->w.format);
@@ -102,16 +139,10 @@ static void pack_plain(const matrix *m, const plain_type *t, const unsigned char
     unsigned char *scales = unit + b % units * 32;
     unsigned char *planes = unit + cpu_unit_scales(f->scales) + b % units * cpu_block_bytes(f);
     for (size_t r = 0; r < rows; r++) {
-      const unsigned char *block = src + r * row_bytes;
-      memcpy(scales + 2 * r, block, 2);
-      if (f->scales == CPU_SCALES_F16_MIN) memcpy(scales + 32 + 2 * r, block + 2, 2);
-      for (size_t w = 0; w < t->words; w++) {
-        uint32_t word;
-        memcpy(&word, block + t->offset + 4 * w, 4);
-        word ^= t->flip;
-        memcpy(planes + w * 64 + r * 4, &word, 4);
-      }
+      memcpy(scales + 2 * r, src + r * row_bytes, 2);
+      if (f->scales == CPU_SCALES_F16_MIN) memcpy(scales + 32 + 2 * r, src + r * row_bytes + 2, 2);
     }
+    pack_words(t, src + t->offset, row_bytes, rows, planes);
   }
 }
 

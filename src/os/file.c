@@ -47,8 +47,7 @@ static int open_read(const char *path) {
 base_status os_map_open(os_map *map, const char *path, base_error *err) {
   base_status status = BASE_OK;
   struct stat st;
-  map->ptr = NULL;
-  map->len = 0;
+  *map = (os_map){0};
   int fd = open_read(path);
   if (fd < 0) return fail_errno(err, path, "cannot open the file");
   if (fstat(fd, &st) != 0) {
@@ -69,23 +68,46 @@ base_status os_map_open(os_map *map, const char *path, base_error *err) {
     status = fail_errno(err, path, "cannot map the file");
     goto done;
   }
-  map->ptr = ptr;
-  map->len = (size_t)st.st_size;
+  *map = (os_map){.ptr = ptr, .len = (size_t)st.st_size};
 done:
   (void)close(fd);
   return status;
 }
 
+/* `outwards`: also pages of which only a part is meant. */
+static void advise(const void *ptr, size_t len, int advice, bool outwards) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)ptr, to = from + len;
+  uintptr_t first = (from + (outwards ? 0 : page - 1)) / page * page;
+  uintptr_t end = (to + (outwards ? page - 1 : 0)) / page * page;
+  if (first < end) (void)madvise((void *)first, end - first, advice);
+}
+
+void os_map_fetch(const os_map *map, const void *ptr, size_t len) {
+#ifdef MADV_POPULATE_READ
+  if (map->ptr != NULL) advise(ptr, len, MADV_POPULATE_READ, true);
+#else
+  (void)map;
+  (void)ptr;
+  (void)len;
+#endif
+}
+
 void os_map_forget(const os_map *map, const void *ptr, size_t len) {
-  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)ptr + page - 1) / page * page;
-  uintptr_t end = ((uintptr_t)ptr + len) / page * page; /* whole pages: what lies beside may be in use */
-  if (map->ptr != NULL && first < end) (void)madvise((void *)first, end - first, MADV_DONTNEED);
+  if (map->ptr != NULL) advise(ptr, len, MADV_DONTNEED, false);
+}
+
+void os_memory_large(void *ptr, size_t len) {
+#ifdef MADV_HUGEPAGE
+  advise(ptr, len, MADV_HUGEPAGE, false);
+#else
+  (void)ptr;
+  (void)len;
+#endif
 }
 
 void os_map_close(os_map *map) {
   if (map->ptr != NULL) (void)munmap((void *)(uintptr_t)map->ptr, map->len);
-  map->ptr = NULL;
-  map->len = 0;
+  *map = (os_map){0};
 }
 
 base_status os_read_file(const char *path, size_t max_bytes, base_buf *out, base_error *err) {

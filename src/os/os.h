@@ -14,9 +14,17 @@ typedef struct os_map {
 
 base_status os_map_open(os_map *map, const char *path, base_error *err);
 void os_map_close(os_map *map); /* harmless when zero */
+/* These bytes of a map will be read now: their pages are mapped at once, not one by one as each is touched. A wish; it
+ * never fails. */
+void os_map_fetch(const os_map *map, const void *ptr, size_t len);
 /* These bytes of a map will hardly be read again: their pages no longer count as this process's memory. Reading
  * them still works and brings them back from the file. */
 void os_map_forget(const os_map *map, const void *ptr, size_t len);
+
+/* All of this memory, fresh from the allocator, will be written: large pages may hold what lies between two multiples of
+ * OS_LARGE_PAGE. They come in one piece and take few entries in the processor's tables. Another wish. */
+enum { OS_LARGE_PAGE = 2 << 20 };
+void os_memory_large(void *ptr, size_t len);
 
 /* Whole file into a buffer; refuses files over max_bytes with BASE_ELIMIT. */
 base_status os_read_file(const char *path, size_t max_bytes, base_buf *out, base_error *err);
