@@ -295,51 +295,59 @@ static size_t scan_weekday(const value_scan *s, size_t at, value_when *w) {
 
 /* ---- days counted from another ---- */
 
-static size_t scan_today(const value_scan *s, size_t at, value_when *w) {
-  static const struct {
-    const char *phrase;
-    int days;
-  } table[] = {{"the day after tomorrow", 2},
-               {"day after tomorrow", 2},
-               {"the day before yesterday", -2},
-               {"day before yesterday", -2},
-               {"the day after tmrw", 2},
-               {"day after tmrw", 2},
-               {"the day after next", 2},
-               {"the next day", 1},
-               {"next day", 1},
-               {"the following day", 1},
-               {"the previous day", -1},
-               {"last day", -1},
-               {"the day after", 1},
-               {"the day before", -1},
-               {"this day", 0},
-               {"the other day", -1},
-               {"the day", 0},
-               {"otd", 0}};
-  int days = 0;
+/* Phrases that are a day by themselves. */
+static const struct day_phrase {
+  const char *phrase;
+  int days;
+  enum { ALWAYS, NOT_OF, NOT_OF_NOR_LOOSE } when; /* NOT_OF: not before "of" or a month, unless loose */
+} day_phrases[] = {{"the day after tomorrow", 2, ALWAYS},
+                   {"day after tomorrow", 2, ALWAYS},
+                   {"the day before yesterday", -2, ALWAYS},
+                   {"day before yesterday", -2, ALWAYS},
+                   {"the day after tmrw", 2, ALWAYS},
+                   {"day after tmrw", 2, ALWAYS},
+                   {"the day after next", 2, ALWAYS},
+                   {"the next day", 1, NOT_OF},
+                   {"next day", 1, NOT_OF},
+                   {"the following day", 1, NOT_OF},
+                   {"the previous day", -1, NOT_OF},
+                   {"last day", -1, NOT_OF},
+                   {"the day after", 1, NOT_OF},
+                   {"the day before", -1, NOT_OF},
+                   {"this day", 0, NOT_OF},
+                   {"the other day", -1, NOT_OF},
+                   {"the day", 0, NOT_OF_NOR_LOOSE},
+                   {"otd", 0, NOT_OF}};
+
+static size_t scan_day_phrase(const value_scan *s, size_t at, int *days) {
   char first = value_first(s, at);
-  size_t i = 0;
-  for (size_t k = 0; k < sizeof table / sizeof table[0] && i == 0; k++) {
-    i = table[k].phrase[0] == first ? value_match(s, at, table[k].phrase) : 0;
-    days = table[k].days;
-    if (i > 0 && k == 16 && s->loose) i = 0;
-    if (i > 0 && k >= 7 && i < s->n && !s->loose &&
-        (value_word_is(s, i, "of") || value_is(s, i, VALUE_W_MONTH, NULL)))
-      i = 0;
+  for (size_t k = 0; k < sizeof day_phrases / sizeof day_phrases[0]; k++) {
+    const struct day_phrase *p = &day_phrases[k];
+    size_t end = p->phrase[0] == first ? value_match(s, at, p->phrase) : 0;
+    if (end == 0 || (p->when == NOT_OF_NOR_LOOSE && s->loose)) continue;
+    bool of = end < s->n && (value_word_is(s, end, "of") || value_is(s, end, VALUE_W_MONTH, NULL));
+    if (p->when != ALWAYS && of && !s->loose) continue;
+    *days = p->days;
+    return end;
   }
-  if (i == 0 &&
-      (value_word_is(s, at, "day") || (value_word_is(s, at, "the") && value_word_is(s, at + 1, "day"))) &&
-      s->loose) {
-    size_t j = value_word_is(s, at, "the") ? at + 2 : at + 1;
-    if (value_word_is(s, j, "after") && value_is(s, j + 1, VALUE_W_RELDAY, &days)) {
-      i = j + 2;
-      days++;
-    } else if (value_word_is(s, j, "before") && value_is(s, j + 1, VALUE_W_RELDAY, &days)) {
-      i = j + 2;
-      days--;
-    }
-  }
+  return 0;
+}
+
+/* "the day after tomorrow" for any word that names a day. */
+static size_t scan_day_beside(const value_scan *s, size_t at, int *days) {
+  size_t i = value_word_is(s, at, "the") ? at + 1 : at;
+  if (!value_word_is(s, i, "day")) return 0;
+  bool after = value_word_is(s, i + 1, "after");
+  if (!after && !value_word_is(s, i + 1, "before")) return 0;
+  if (!value_is(s, i + 2, VALUE_W_RELDAY, days)) return 0;
+  *days += after ? 1 : -1;
+  return i + 3;
+}
+
+static size_t scan_today(const value_scan *s, size_t at, value_when *w) {
+  int days = 0;
+  size_t i = scan_day_phrase(s, at, &days);
+  if (i == 0 && s->loose) i = scan_day_beside(s, at, &days);
   if (i == 0 && value_is(s, at, VALUE_W_RELDAY, &days)) i = at + 1;
   if (i == 0) return 0;
   if (value_word_is(s, i, "week") && s->loose && days >= 0) {
@@ -357,42 +365,34 @@ static int64_t weekday_from(int64_t from, int weekday) {
   return from + (weekday - today + 7) % 7;
 }
 
+/* "may", "may 2027", "the month", "next month": its first day, and where the text ends; 0 when it is none. */
+static size_t scan_month(const value_scan *s, size_t i, value_date *first) {
+  int month = 0, year = 0, shift = 0;
+  value_date now = s->cx != NULL ? s->cx->now.date : (value_date){1970, 1, 1};
+  if (value_is(s, i, VALUE_W_MONTH, &month)) {
+    size_t end = value_scan_year(s, i + 1, &year);
+    *first = (value_date){end > 0 ? year : now.year, month, 1};
+    if (end == 0 && month < now.month && s->cx != NULL && s->cx->resolve == VALUE_FUTURE) first->year++;
+    return end > 0 ? end : i + 1;
+  }
+  bool led = value_word_is(s, i, "the") || value_is(s, i, VALUE_W_SHIFT, &shift);
+  if (!led || !value_word_is(s, i + 1, "month")) return 0;
+  value_datetime this_month = {.date = {now.year, now.month, 1}, .has_date = true};
+  *first = value_add(this_month, (value_duration){shift > 0 ? 1 : shift < 0 ? -1 : 0, 0, 0}).date;
+  return i + 2;
+}
+
 /* "the first monday of may", "last friday of next month", "the last day of the month". */
 static size_t scan_nth_weekday(const value_scan *s, size_t at, value_when *w) {
   int64_t nth = 0;
-  int weekday = -1, month = 0, shift = 0, year = 0;
-  size_t i = value_word_is(s, at, "the") ? at + 1 : at;
-  i = value_scan_ordinal(s, i, &nth);
+  int weekday = -1;
+  value_date first;
+  size_t i = value_scan_ordinal(s, value_word_is(s, at, "the") ? at + 1 : at, &nth);
   if (i == 0 || nth > 5 || nth < -1 || nth == 0) return 0;
-  if (value_is(s, i, VALUE_W_WEEKDAY, &weekday))
-    i++;
-  else if (value_word_is(s, i, "day") && nth == -1)
-    i++;
-  else
-    return 0;
-  if (value_any(s, i, "of|in"))
-    i++;
-  else
-    return 0;
-  value_date now = s->cx != NULL ? s->cx->now.date : (value_date){1970, 1, 1}, first = {now.year, now.month, 1};
-  bool named = value_is(s, i, VALUE_W_MONTH, &month);
-  if (named) {
-    size_t j = value_scan_year(s, i + 1, &year);
-    i = j > 0 ? j : i + 1;
-    first = (value_date){j > 0 ? year : now.year, month, 1};
-    if (j == 0 && month < now.month && s->cx != NULL && s->cx->resolve == VALUE_FUTURE) first.year++;
-  } else {
-    if (value_word_is(s, i, "the") && value_word_is(s, i + 1, "month"))
-      i += 2;
-    else if (value_is(s, i, VALUE_W_SHIFT, &shift) && value_word_is(s, i + 1, "month"))
-      i += 2;
-    else
-      return 0;
-    shift = shift > 0 ? 1 : shift < 0 ? -1 : 0;
-    value_datetime moved =
-        value_add((value_datetime){.date = first, .has_date = true}, (value_duration){shift, 0, 0});
-    first = moved.date;
-  }
+  if (!value_is(s, i, VALUE_W_WEEKDAY, &weekday) && !(value_word_is(s, i, "day") && nth == -1)) return 0;
+  if (!value_any(s, i + 1, "of|in")) return 0;
+  i = scan_month(s, i + 2, &first);
+  if (i == 0) return 0;
   int64_t start = value_days_from_civil(first), days = value_days_in_month(first.year, first.month);
   if (days == 0) return 0;
   int64_t day = start + days - 1;
