@@ -90,6 +90,8 @@ typedef struct mn_engine_options {
   mn_model *model; /* answers text and extraction on this device; borrowed until the engine is closed. NULL: none */
   const char *router; /* a file of mn_route_train: text whose probability of needing the cloud is at least the file's
                          threshold goes there at once, where the policy lets it. NULL: none */
+  const char *probe; /* a file of mn_route_calibrate over mn_route_answers of this model: says how likely an answer of it is
+                        right, and from where on it stands when the policy says nothing else. NULL: none */
 } mn_engine_options;
 
 MN_API void mn_engine_options_init(mn_engine_options *o);
@@ -523,6 +525,14 @@ MN_API void mn_router_close(mn_router *r); /* NULL is harmless */
 MN_API float mn_router_score(mn_router *r, const char *text, size_t text_len);
 MN_API float mn_router_threshold(const mn_router *r); /* from here on its maker would hand off */
 
+/* Asks a model on this device the questions of `data` and writes what mn_route_calibrate reads: for each answer the features
+ * that the engine's probe judges, and whether it was right. JSONL rows {"prompt","answer","instructions"?,"context"?,
+ * "schema"?}: the answer a text or a list of texts of which any will do, with a schema the document. max_tokens 0: 512.
+ * progress is told bytes; false cancels. rows, right (may be NULL): how many were written, and were right. */
+MN_API int mn_route_answers(mn_model *m, const char *data, const char *out, uint32_t max_tokens,
+                            bool (*progress)(void *ctx, size_t done, size_t all), void *ctx, size_t *rows, size_t *right,
+                            mn_error *err);
+
 /* Features of a model's own answer to the probability that it is right. */
 typedef struct mn_probe mn_probe;
 typedef struct mn_probe_report {
@@ -533,7 +543,8 @@ typedef struct mn_probe_report {
   double risk, risk_violated, risk_kept, sure_risk, sure_violated, sure_kept; /* as in mn_route_report */
 } mn_probe_report;
 MN_API void mn_probe_report_init(mn_probe_report *r);
-/* From JSONL rows {"features":[1 to 32 numbers],"right":bool}; at_most_wrong as above. */
+/* From JSONL rows {"features":[1 to 64 numbers],"right":bool,"set"?}; at_most_wrong as above. "set" names the features; all
+ * rows have the same. */
 MN_API int mn_route_calibrate(const char *data, const char *out, float at_most_wrong, mn_probe_report *report,
                               mn_error *err);
 MN_API int mn_probe_open(mn_probe **out, const char *path, mn_error *err);

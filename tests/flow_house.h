@@ -146,7 +146,7 @@ static inline handoff_means means_of(house *h) {
                          .policy = &h->policy,
                          .cloud = h->cloud,
                          .ledger = h->ledger,
-                         .writer = {h->n_writes ? "small" : NULL, writes, h},
+                         .writer = {h->n_writes ? "small" : NULL, 0.7f, writes, h},
                          .router = {h->routes >= 0.0f ? routes : NULL, h, 0.5f},
                          .check = {adds_up, NULL},
                          .tier = "low"};

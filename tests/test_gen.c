@@ -148,17 +148,22 @@ static void test_guesses(const tok_vocab *v) {
     gen_request r = {.prompt = prompt, .n_prompt = 6, .max_tokens = 80};
     if (i % 2) r.sampling = (gen_sampling){.temperature = 0.7f, .seed = i};
     answer a[2];
+    gen_trace trace[2];
     for (uint32_t k = 0; k < 2; k++) {
       fake_lm m;
       gen_stats stats;
       gen_engine *e = open_engine(&m, v, 16);
       r.lookup = k == 1;
+      r.trace = &trace[k];
       run_alone(e, &r, &a[k], &stats);
       passes[k] += m.passes;
       TAP_OK(k == 1 || stats.drafted == 0, "no guesses unless asked for");
       gen_engine_close(e);
     }
     TAP_OK(same(&a[0], &a[1]), "prompt %u: the same with guesses", i);
+    TAP_OK(memcmp(&trace[0], &trace[1], sizeof trace[0]) == 0, "prompt %u: and as sure", i);
+    TAP_OK(trace[0].tokens == a[0].n + (a[0].finish == GEN_STOP) && trace[0].logprob < 0.0 && trace[0].entropy > 0.0,
+           "%u tokens of %u", trace[0].tokens, a[0].n);
     base_buf_free(&a[0].text);
     base_buf_free(&a[1].text);
   }

@@ -162,6 +162,37 @@ static void check_bits(const char *name, lm_cache_type cache, bool reference_mod
   free(other);
 }
 
+/* The states behind the logits are there for whoever asks, the same bits alone and in company. */
+static void check_states(const char *name) {
+  enum { N = SEQUENCES * EACH, MOST = 512 };
+  static float alone[N][MOST], batch[N * MOST], logits[N * VOCAB];
+  for (int threads = 1; threads <= 2; threads++) {
+    os_team *team = NULL;
+    run r = {0};
+    base_error err = {0};
+    lm_watch watch = {0};
+    if (threads > 1) TAP_OK(!os_team_open(&team, threads, NULL), "team");
+    lm_options o = {.sequences = SEQUENCES, .context = 64, .block = 7, .team = team};
+    size_t width = run_open(&r, name, &o) ? lm_model_info(r.model).width : 0;
+    for (size_t i = 0; i < N && width > 0; i++) {
+      lm_token t = {(uint32_t)(i * 37 % VOCAB), (uint32_t)(i % SEQUENCES), true};
+      watch.states = alone[i];
+      TAP_OK(!lm_forward(r.model, r.cache, &t, 1, logits, &watch, &err), "%s", err.text);
+    }
+    lm_token all[N];
+    for (size_t i = 0; i < N; i++) all[i] = (lm_token){(uint32_t)(i * 37 % VOCAB), (uint32_t)(i % SEQUENCES), i % 4 != 1};
+    for (uint32_t s = 0; s < SEQUENCES && width > 0; s++) lm_cache_truncate(r.cache, s, 0);
+    watch.states = batch;
+    if (width > 0) TAP_OK(!lm_forward(r.model, r.cache, all, N, logits, &watch, &err), "%s", err.text);
+    bool same = width > 0 && width <= MOST;
+    for (size_t i = 0, row = 0; i < N && same; i++)
+      if (all[i].logits) same = memcmp(alone[i], batch + row++ * width, width * sizeof(float)) == 0;
+    TAP_OK(same && memcmp(alone[0], alone[1], width * sizeof(float)) != 0, "%s: states, %d threads", name, threads);
+    run_close(&r);
+    os_team_close(team);
+  }
+}
+
 int main(void) {
   static const char *const decoders[] = {"llama", "llama3", "llama-bias", "mistral", "mobilellm", "qwen2", "qwen3",
                                          "gemma", "gemma2", "gemma3", "phi3", "openelm", "minnow"};
@@ -171,6 +202,8 @@ int main(void) {
     check_decoder(decoders[i]);
     check_bits(decoders[i], (lm_cache_type)(i % 3), false);
   }
+  check_states("llama");
+  check_states("gemma3");
   if (golden != NULL) check_encoder("bert");
   if (golden != NULL) check_encoder("nomic-bert");
   gguf_close(golden);

@@ -4,9 +4,26 @@
 
 #include "api/api.h"
 #include "handoff/handoff.h"
+#include "gen/gen.h"
 #include "route/route.h"
 
 enum { ENGINE_MAX_PACKS = 64 };
+
+/* A language model that says how sure it is (writer.c, probe.c). */
+typedef struct api_answerer {
+  mn_model *model; /* NULL: none */
+  bool has_probe;
+  route_probe probe;
+} api_answerer;
+
+enum { API_FEATURES = 14 + 2 * GEN_TRACE_STATE };
+/* One answer with the features of it that a probe judges, in the order of probe.c. */
+base_status api_write(mn_model *m, const handoff_writing *w, base_buf *out, float feature[API_FEATURES], base_error *err);
+void api_answer_features(const gen_trace *t, const mn_generated *g, const handoff_writing *w, float out[API_FEATURES]);
+/* The name of these features of this model's: "answer1/" and the model's fingerprint. */
+void api_feature_set(mn_model *m, char out[ROUTE_SET_BYTES]);
+/* Reads a probe that was made for these features of this model's. */
+base_status api_open_probe(api_answerer *a, const char *path, base_error *err);
 
 /* What decides beside the packs: the owner's policy, guard, ledger, cloud (house.c). */
 typedef struct api_house {
@@ -26,6 +43,7 @@ typedef struct api_house {
   char tier[16];
   int (*check)(void *ctx, const char *pack, const char *action, const char *json, char *why, size_t why_size);
   void *check_ctx;
+  api_answerer answerer;
   handoff_writer writer;
   gguf_file *router_file;
   route_router *router; /* NULL: none */
@@ -55,8 +73,8 @@ handoff_means api_house_means(mn_engine *mn);
 /* One request through all its stages; the result is in mn->done. */
 base_status api_house_run(mn_engine *mn, const handoff_request *r, base_error *err);
 
-/* The model as what writes text on this device; none for NULL (writer.c). */
-handoff_writer api_writer(mn_model *m);
+/* The answerer as what writes text on this device; none without a model (writer.c). */
+handoff_writer api_writer(api_answerer *a);
 
 /* The pack of this name; NULL: none. */
 const pack *api_find_pack(const mn_engine *mn, const char *name);

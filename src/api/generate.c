@@ -96,6 +96,7 @@ static base_status new_job(mn_session *s, const mn_generate_options *o, bool rea
                    .lookup = o->lookup,
                    .shift = o->shift,
                    .deadline_ns = o->deadline_ms > 0 ? os_monotonic_ns() + o->deadline_ms * UINT64_C(1000000) : 0,
+                   .trace = read_only ? NULL : s->trace,
                    .cancel = &s->cancel};
   if (!st && !read_only) st = api_rule_compile(s, o, err);
   os_turn_take(s->model->turn);

@@ -152,7 +152,7 @@ base_status api_house_open(mn_engine *mn, const mn_engine_options *o, const char
   api_house *h = &mn->house;
   h->check = o->check;
   h->check_ctx = o->check_ctx;
-  h->writer = api_writer(o->model);
+  h->answerer.model = o->model;
   h->key.allocator = &mn->allocator;
   if (o->device) h->device = base_hash(BASE_HASH_START, o->device, strlen(o->device));
   base_status st = keep_text(h->policy_path, sizeof h->policy_path, o->policy, "policy", err);
@@ -161,6 +161,8 @@ base_status api_house_open(mn_engine *mn, const mn_engine_options *o, const char
   if (!st && h->key.failed) st = base_fail(err, BASE_ENOMEM, "cloud key", "no memory for the key");
   if (!st) st = open_guard(mn, packs_dir, err);
   if (!st) st = open_router(mn, o->router, err);
+  if (!st && o->probe != NULL) st = api_open_probe(&h->answerer, o->probe, err);
+  h->writer = api_writer(&h->answerer);
   if (!st) st = handoff_flow_new(&mn->flow, &mn->allocator, err);
   policy_init(&h->policy);
   if (!st && h->policy_path[0]) { /* the ledger's own settings are the policy's */

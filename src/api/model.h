@@ -85,6 +85,7 @@ struct mn_session {
   size_t n_marks, cap_marks, n_taken; /* taken: by the present prompt */
   /* the generation that runs */
   gen_job *job;
+  gen_trace *trace; /* for the next generation; NULL: not wanted */
   mn_generate_options options; /* callbacks and flags; its strings are not looked at any more */
   bool stepped, chat, over;    /* by mn_model_step; from the messages; all was delivered */
   bool stopped;                /* a callback said no */

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "api/engine.h"
+#include "api/model.h"
 
 /* What a model is told of an extraction; the schema follows. */
 static const char extract_words[] =
@@ -22,20 +23,6 @@ static void put_instructions(const handoff_writing *w, base_buf *out) {
   if (out->len > 0) base_buf_puts(out, "\n\n");
   base_buf_puts(out, extract_words);
   base_buf_add(out, w->schema.ptr, w->schema.len);
-}
-
-/* Sums what the model thought of its own tokens. */
-typedef struct listening {
-  double sum;
-  uint32_t n;
-} listening;
-
-static bool listen(void *ctx, const mn_token *t) {
-  listening *l = ctx;
-  if (!t->has_logprob) return true;
-  l->sum += (double)t->logprob;
-  l->n++;
-  return true;
 }
 
 static base_status add_message(mn_session *s, const char *role, base_slice text, mn_error *err) {
@@ -74,48 +61,58 @@ static base_status converse(mn_session *s, const handoff_writing *w, mn_error *e
   return st;
 }
 
-/* The geometric mean of the tokens' probabilities: 1 for a model that never hesitated. It is no probability of being
- * right; the policy's confidence.text says from where on it is good enough. */
-static float sureness(const listening *l) { return l->n ? (float)exp(l->sum / l->n) : 0.0f; }
-
-static base_status generate(mn_session *s, const handoff_writing *w, listening *heard, base_buf *out,
-                            mn_error *err) {
+static base_status generate(mn_session *s, const handoff_writing *w, mn_generated *g, base_buf *out, mn_error *err) {
   mn_generate_options o;
-  mn_generated g;
   base_buf schema = {0};
   base_buf_add(&schema, w->schema.ptr, w->schema.len);
   if (schema.failed) return BASE_ENOMEM;
   mn_generate_options_init(&o);
   if (schema.len > 0) o.schema = schema.ptr;
-  mn_generated_init(&g);
+  mn_generated_init(g);
   o.max_tokens = w->max_tokens;
   o.deadline_ms = w->deadline_ms;
-  o.logprobs = true;
-  o.token = listen;
-  o.ctx = heard;
-  base_status st = (base_status)mn_generate(s, &o, &g, err);
+  base_status st = (base_status)mn_generate(s, &o, g, err);
   base_buf_free(&schema);
   if (st) return st;
-  base_buf_add(out, g.text, g.text_len);
-  return g.finish == MN_FINISH_DEADLINE || g.finish == MN_FINISH_CANCELLED ? BASE_ECANCELLED : BASE_OK;
+  base_buf_add(out, g->text, g->text_len);
+  return g->finish == MN_FINISH_DEADLINE || g->finish == MN_FINISH_CANCELLED ? BASE_ECANCELLED : BASE_OK;
 }
 
-static base_status write_answer(void *ctx, const handoff_writing *w, base_buf *out, float *confidence,
-                                base_error *err) {
+base_status api_write(mn_model *m, const handoff_writing *w, base_buf *out, float feature[API_FEATURES], base_error *err) {
   mn_session *s = NULL;
   mn_error said = {0};
-  listening heard = {0};
-  base_status st = (base_status)mn_session_open(&s, ctx, &said);
-  if (!st) st = converse(s, w, &said);
-  if (!st) st = generate(s, w, &heard, out, &said);
-  *confidence = sureness(&heard);
+  mn_generated g;
+  gen_trace trace = {0};
+  base_status st = (base_status)mn_session_open(&s, m, &said);
+  if (!st) {
+    s->trace = &trace;
+    st = converse(s, w, &said);
+  }
+  if (!st) st = generate(s, w, &g, out, &said);
+  if (!st) api_answer_features(&trace, &g, w, feature);
   mn_session_close(s);
   return st ? base_fail(err, st, said.where, "%s", said.text[0] ? said.text : "the model gave no answer") : BASE_OK;
 }
 
-handoff_writer api_writer(mn_model *m) {
+/* Without a probe: the geometric mean of the tokens' probabilities, 1 for a model that never hesitated. It is no
+ * probability of being right, and the 0.7 that it has to reach is a guess. */
+static const float enough_unprobed = 0.7f;
+
+static base_status write_answer(void *ctx, const handoff_writing *w, base_buf *out, float *confidence, base_error *err) {
+  const api_answerer *a = ctx;
+  float feature[API_FEATURES];
+  *confidence = 0.0f;
+  base_status st = api_write(a->model, w, out, feature, err);
+  if (!st) *confidence = a->has_probe ? route_probe_score(&a->probe, feature) : expf(feature[0]);
+  return st;
+}
+
+handoff_writer api_writer(api_answerer *a) {
   mn_model_info about;
   mn_model_info_init(&about);
-  if (m == NULL || mn_model_about(m, &about, NULL) != MN_OK) return (handoff_writer){0};
-  return (handoff_writer){about.name[0] ? about.name : about.architecture, write_answer, m};
+  if (a->model == NULL || mn_model_about(a->model, &about, NULL) != MN_OK) return (handoff_writer){0};
+  return (handoff_writer){.model = about.name[0] ? about.name : about.architecture,
+                          .enough = a->has_probe ? a->probe.threshold : enough_unprobed,
+                          .write = write_answer,
+                          .ctx = a};
 }

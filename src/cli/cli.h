@@ -53,7 +53,7 @@ int cli_usage(const char *command, const char *text, const char *what);
 
 /* What an engine is opened with, as options of a command say it. */
 typedef struct cli_house {
-  const char *packs, *policy, *ledger, *model;
+  const char *packs, *policy, *ledger, *model, *probe, *router;
   mn_model *opened; /* that of `model`: cli_close_house */
 } cli_house;
 /* The options that fill one, for a command's table. */
@@ -61,7 +61,9 @@ typedef struct cli_house {
   {"--packs", CLI_TEXT, &(h).packs, "DIR", "the folder of built packs"},              \
   {"--policy", CLI_TEXT, &(h).policy, "FILE", "what may be done and what may leave (docs/policy.md)"}, \
   {"--ledger", CLI_TEXT, &(h).ledger, "FILE", "where decisions and spending are written down"},        \
-  {"--model", CLI_TEXT, &(h).model, "FILE", "a GGUF model that answers text on this device"}
+  {"--model", CLI_TEXT, &(h).model, "FILE", "a GGUF model that answers text on this device"},          \
+  {"--probe", CLI_TEXT, &(h).probe, "FILE", "says how likely that model's answer is right (docs/route.md)"}, \
+  {"--router", CLI_TEXT, &(h).router, "FILE", "which texts need the cloud at once (docs/route.md)"}
 /* Opens the engine. What is not given is taken from $MINNOW_PACKS, $MINNOW_POLICY, $MINNOW_LEDGER; the cloud's key
  * from $MINNOW_CLOUD_KEY, the device's id and tier from $MINNOW_DEVICE and $MINNOW_TIER. */
 int cli_open_engine(mn_engine **mn, cli_house *house);

@@ -22,6 +22,8 @@ int cli_open_engine(mn_engine **mn, cli_house *house) {
   mn_engine_options_init(&o);
   if (house->model != NULL && mn_model_open(&house->opened, house->model, NULL, &err) != MN_OK) return cli_fail(&err);
   o.model = house->opened;
+  o.probe = house->probe;
+  o.router = house->router;
   o.packs_dir = or_environment(house->packs, "MINNOW_PACKS");
   o.policy = or_environment(house->policy, "MINNOW_POLICY");
   o.ledger = or_environment(house->ledger, "MINNOW_LEDGER");

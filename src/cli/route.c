@@ -8,6 +8,7 @@
 typedef struct route_words {
   mn_route_options o;
   uint64_t threads;
+  const char *model;
   bool folds, json;
   cli_list words;
   cli_bar bar;
@@ -42,6 +43,16 @@ static void put_curve(const char *name, const mn_route_curve *c) {
   putchar('\n');
 }
 
+static void put_thresholds(float share, double risk, double violated, double kept, double sure_risk, double sure_violated,
+                           double sure_kept) {
+  double alpha = 100.0 * (double)(share > 0.0f ? share : 0.2f);
+  printf("at most %.1f %% of requests answered here and wrong, over 200 random halves\n", alpha);
+  printf("  expected     %.2f %% wrong, above it in %.1f %% of halves, keeps %.1f %%\n", 100.0 * risk, 100.0 * violated,
+         100.0 * kept);
+  printf("  9 in 10      %.2f %% wrong, above it in %.1f %% of halves, keeps %.1f %%\n", 100.0 * sure_risk,
+         100.0 * sure_violated, 100.0 * sure_kept);
+}
+
 static void put_report(const mn_route_report *r, const mn_route_options *o) {
   printf("%zu rows, %zu subjects; weak model right %.1f %%, strong %.1f %%\n\n", r->rows, r->subjects, 100.0 * r->weak,
          100.0 * r->strong);
@@ -53,14 +64,8 @@ static void put_report(const mn_route_report *r, const mn_route_options *o) {
   if (r->words.apgr != 0.0) put_curve("words alone", &r->words);
   if (r->trees.apgr != 0.0) put_curve("trees alone", &r->trees);
   printf("\ncalibration  ECE %.4f\nthreshold    %.4f keeps %.1f %% here\n", r->ece, r->threshold, 100.0 * r->kept);
-  if (r->sure_kept > 0.0 || r->risk_kept > 0.0) {
-    double alpha = 100.0 * (double)(o->at_most_wrong > 0.0f ? o->at_most_wrong : 0.2f);
-    printf("at most %.1f %% of requests answered here and wrong, over 200 random halves\n", alpha);
-    printf("  expected     %.2f %% wrong, above it in %.1f %% of halves, keeps %.1f %%\n", 100.0 * r->risk,
-           100.0 * r->risk_violated, 100.0 * r->risk_kept);
-    printf("  9 in 10      %.2f %% wrong, above it in %.1f %% of halves, keeps %.1f %%\n", 100.0 * r->sure_risk,
-           100.0 * r->sure_violated, 100.0 * r->sure_kept);
-  }
+  if (r->sure_kept > 0.0 || r->risk_kept > 0.0)
+    put_thresholds(o->at_most_wrong, r->risk, r->risk_violated, r->risk_kept, r->sure_risk, r->sure_violated, r->sure_kept);
   if (r->p50_us > 0.0) printf("time         p50 %.0f us, p99 %.0f us a prompt\n", r->p50_us, r->p99_us);
   if (r->bytes > 0) printf("file         %s, %.2f MB\n", o->out, (double)r->bytes / 1e6);
 }
@@ -124,6 +129,29 @@ static int eval(route_words *w) {
   return finish(w, mn_route_eval(w->folds ? NULL : w->words.item[1], &w->o, &r, &err), &r, &err);
 }
 
+static bool on_answers(void *ctx, size_t done, size_t all) { return on_progress(ctx, "answers", done, all); }
+
+static int answers(route_words *w) {
+  mn_model_options o;
+  mn_model *m = NULL;
+  mn_error err = {0};
+  size_t rows = 0, right = 0;
+  if (w->words.n != 2) return cli_usage("route", "answers needs one file of questions", NULL);
+  if (w->model == NULL) return cli_usage("route", "--model FILE names the model that answers", NULL);
+  if (w->o.out == NULL) return cli_usage("route", "-o OUT says where the answers' features go", NULL);
+  mn_model_options_init(&o);
+  o.threads = w->o.threads;
+  o.kernels = w->o.kernels;
+  int st = mn_model_open(&m, w->model, &o, &err);
+  if (st == MN_OK) st = mn_route_answers(m, w->words.item[1], w->o.out, 0, on_answers, w, &rows, &right, &err);
+  mn_model_close(m);
+  cli_bar_clear(&w->bar);
+  if (st != MN_OK) return cli_fail(&err);
+  if (w->json) printf("{\"rows\":%zu,\"right\":%zu}\n", rows, right);
+  else printf("%zu answers, %zu right\n", rows, right);
+  return CLI_DONE;
+}
+
 static int calibrate(const route_words *w) {
   mn_probe_report r;
   mn_error err = {0};
@@ -141,7 +169,8 @@ static int calibrate(const route_words *w) {
   }
   printf("%zu rows of %zu features, %.1f %% right\n", r.rows, r.features, 100.0 * (double)r.right / (double)r.rows);
   printf("log loss     %.4f nats; %.4f without the features\nECE          %.4f\n", r.log_loss, r.base_log_loss, r.ece);
-  printf("threshold    %.4f; expected risk %.2f %%, keeps %.1f %%\n", r.threshold, 100.0 * r.risk, 100.0 * r.risk_kept);
+  printf("threshold    %.4f: answers under it are handed off\n", r.threshold);
+  put_thresholds(w->o.at_most_wrong, r.risk, r.risk_violated, r.risk_kept, r.sure_risk, r.sure_violated, r.sure_kept);
   return CLI_DONE;
 }
 
@@ -149,7 +178,8 @@ int cli_route(int argc, char **argv) {
   route_words w = {0};
   mn_route_options_init(&w.o);
   const cli_option options[] = {
-      {"-o", CLI_TEXT, &w.o.out, "OUT", "the file to make: a router, or with calibrate a probe"},
+      {"-o", CLI_TEXT, &w.o.out, "OUT", "the file to make: a router; answers: features; calibrate: a probe"},
+      {"--model", CLI_TEXT, &w.model, "FILE", "answers: the GGUF model that is asked"},
       {"--data", CLI_TEXT, &w.o.data, "FILE", "eval: rows {\"prompt\",\"weak\",\"strong\",\"subject\"}"},
       {"--folds", CLI_SWITCH, &w.folds, NULL, "eval: five routers, each trained on four fifths of the rows"},
       {"--by-row", CLI_SWITCH, &w.o.by_row, NULL, "hold out rows of every subject instead of whole subjects"},
@@ -170,7 +200,8 @@ int cli_route(int argc, char **argv) {
   os_catch_interrupts();
   if (strcmp(verb, "train") == 0) return train(&w);
   if (strcmp(verb, "eval") == 0) return eval(&w);
+  if (strcmp(verb, "answers") == 0) return answers(&w);
   if (strcmp(verb, "calibrate") == 0) return calibrate(&w);
-  return cli_usage("route", w.words.n ? "there is no sub-command" : "train, eval or calibrate is needed",
+  return cli_usage("route", w.words.n ? "there is no sub-command" : "train, eval, answers or calibrate is needed",
                    w.words.n ? verb : NULL);
 }

@@ -42,6 +42,7 @@ gen_backend gen_backend_of_lm(gen_lm *l) {
                        .context = info.context,
                        .block = info.block,
                        .sequences = info.sequences,
+                       .width = info.width,
                        .forward = forward,
                        .length = length,
                        .truncate = truncate,

@@ -13,6 +13,7 @@ static void carve(gen_engine *e, base_arena *arena) {
   e->slots = base_arena_take(arena, b->sequences, sizeof *e->slots);
   e->batch = base_arena_take(arena, e->max_batch, sizeof *e->batch);
   e->logits = base_arena_take(arena, e->max_rows, b->vocab * sizeof *e->logits);
+  e->states = base_arena_take(arena, e->max_rows, b->width * sizeof *e->states);
   e->mask = base_arena_take(arena, (b->vocab + 31) / 32, sizeof *e->mask);
   for (uint32_t i = 0; i < b->sequences; i++) {
     uint32_t *tokens = base_arena_take(arena, b->context, sizeof *tokens);
@@ -41,8 +42,8 @@ static base_status open_parts(gen_engine *e, base_error *err) {
                      e->block_bytes);
   base_arena_init(&arena, e->block, e->block_bytes);
   carve(e, &arena);
-  const cpu_kernels *kernels = e->options.kernels != NULL ? e->options.kernels : cpu_best();
-  return gen_sampler_new(&e->sampler, e->backend.vocab, kernels, &e->allocator, err);
+  if (e->options.kernels == NULL) e->options.kernels = cpu_best();
+  return gen_sampler_new(&e->sampler, e->backend.vocab, e->options.kernels, &e->allocator, err);
 }
 
 base_status gen_engine_open(gen_engine **out, const gen_backend *b, const tok_vocab *vocab,
@@ -206,6 +207,7 @@ base_status gen_job_new(gen_job **out, gen_engine *e, const gen_request *r, base
     gen_job_free(j);
     return st;
   }
+  if (r->trace != NULL) *r->trace = (gen_trace){0};
   append_job(e, j);
   *out = j;
   return BASE_OK;

@@ -69,6 +69,30 @@ void gen_sampler_free(gen_sampler *s); /* NULL is harmless */
 uint32_t gen_sample(gen_sampler *s, float *logits, const uint32_t *mask, const gen_sampling *how,
                     const uint32_t *history, size_t n_history, uint64_t position, gen_logprobs *logprobs);
 
+/* ---- what a model thinks of its own answer ---- */
+
+enum { GEN_TRACE_STATE = 24 };
+
+/* Sums over the tokens of an answer, for a probe that says how likely the answer is right (route.h). Probabilities are the
+ * model's own, as in gen_logprob, entropies in nats. A state is the hidden state behind the logits at unit mean square, seen
+ * through random signs (Achlioptas 2003): as many numbers whatever the model's width, the same signs everywhere. */
+typedef struct gen_trace {
+  uint32_t tokens;
+  double logprob, logprob_squares; /* of the tokens that were drawn */
+  float least_logprob, first_logprob;
+  double entropy;
+  float most_entropy, first_entropy;
+  double margin; /* between the probabilities of the likeliest two */
+  float least_margin;
+  float prompt_state[GEN_TRACE_STATE]; /* behind the first token: of the prompt's end */
+  float answer_state[GEN_TRACE_STATE]; /* sum over all tokens */
+} gen_trace;
+
+/* Before and after a draw. logits [vocab]; state [width], NULL with a width of 0. */
+void gen_trace_look(gen_trace *t, const float *logits, size_t vocab, const float *state, size_t width,
+                    const cpu_kernels *k);
+void gen_trace_token(gen_trace *t, float logprob);
+
 /* ---- stop sequences ---- */
 
 enum { GEN_MAX_STOPS = 16, GEN_MAX_STOP_BYTES = 256 };
@@ -124,6 +148,7 @@ size_t gen_lookup(const uint32_t *tokens, size_t n, uint32_t *draft, size_t max)
 typedef struct gen_backend {
   void *ctx;
   uint32_t vocab, context, block, sequences;
+  uint32_t width; /* of hidden states; 0: there are none to see */
   base_status (*forward)(void *ctx, const lm_token *tokens, size_t n, float *logits, const lm_watch *watch,
                          base_error *err);
   uint32_t (*length)(void *ctx, uint32_t sequence);
@@ -187,8 +212,9 @@ typedef struct gen_request {
   uint64_t deadline_ns;    /* on os_monotonic_ns; 0: none */
   /* The answer is what a rule allows, from its first byte on: other tokens are masked, the model may only end where the
    * text is complete, and tokens that the rule leaves no choice about are put in without asking the model (unless
-   * log-probabilities are wanted). Borrowed; at the empty text. NULL: free text. */
+   * log-probabilities or a trace are wanted). Borrowed; at the empty text. NULL: free text. */
   mask_run *rule;
+  gen_trace *trace; /* cleared, then summed up as the answer is written; NULL: not wanted */
   const atomic_bool *cancel; /* set by any thread: the job is over within one token; NULL: none */
 } gen_request;
 

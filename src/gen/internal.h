@@ -65,6 +65,7 @@ struct gen_engine {
   gen_slot *slots;  /* [backend.sequences] */
   lm_token *batch;  /* [max_batch] */
   float *logits;    /* [max_rows][vocab] */
+  float *states;    /* [max_rows][width], of a pass in which somebody is traced */
   uint32_t max_batch, max_rows;
 };
 

@@ -167,6 +167,9 @@ static uint32_t sample_row(gen_job *j, uint32_t row, gen_logprobs *logprobs) {
   float *logits = e->logits + (j->first_row + row) * e->backend.vocab;
   const uint32_t *mask = gen_rule_mask(j);
   if (j->finish != GEN_GOING) return GEN_NO_TOKEN;
+  if (j->request.trace != NULL)
+    gen_trace_look(j->request.trace, logits, e->backend.vocab, e->states + (j->first_row + row) * e->backend.width,
+                   e->backend.width, e->options.kernels);
   return gen_sample(e->sampler, logits, mask, &j->request.sampling, s->tokens, s->n, j->stats.generated, logprobs);
 }
 
@@ -177,18 +180,21 @@ static void write_tokens(gen_job *j) {
   uint32_t before = j->slot->n, sequence = j->slot_index, accepted = 0, shifts = j->stats.shifts;
   for (uint32_t row = 0; row <= j->n_draft; row++) {
     gen_logprobs logprobs = {.n = j->request.n_logprobs};
-    uint32_t token = sample_row(j, row, j->request.logprobs ? &logprobs : NULL);
+    bool judged = j->request.logprobs || j->request.trace != NULL;
+    uint32_t token = sample_row(j, row, judged ? &logprobs : NULL);
     if (token == GEN_NO_TOKEN) {
       if (j->finish == GEN_GOING) (void)gen_job_fail(j, BASE_EFORMAT, "model", "it gave no number for any token; its weights may be damaged");
       break;
     }
+    if (j->request.trace != NULL) gen_trace_token(j->request.trace, logprobs.chosen);
     bool as_guessed = row < j->n_draft && token == j->draft[row];
     accepted += as_guessed;
     gen_accept(j, token, j->request.logprobs ? &logprobs : NULL);
     if (!as_guessed || j->finish != GEN_GOING || j->stats.shifts > shifts) break;
   }
   learn_from_guess(j, accepted);
-  if (j->finish == GEN_GOING && j->request.rule != NULL && !j->request.logprobs) gen_rule_force(j);
+  if (j->finish == GEN_GOING && j->request.rule != NULL && !j->request.logprobs && j->request.trace == NULL)
+    gen_rule_force(j);
   if (j->n_draft > 0 && b->length(b->ctx, sequence) > before + accepted)
     b->truncate(b->ctx, sequence, before + accepted);
 }
@@ -217,6 +223,12 @@ static void finish_batch(gen_engine *e, base_status st, const base_error *err) {
   }
 }
 
+static bool anybody_traced(const gen_engine *e) {
+  for (const gen_job *j = e->jobs; j != NULL; j = j->next)
+    if (j->n_batch > 0 && j->request.trace != NULL) return true;
+  return false;
+}
+
 bool gen_engine_step(gen_engine *e) {
   batch b = {0};
   base_error err = {0};
@@ -226,6 +238,7 @@ bool gen_engine_step(gen_engine *e) {
   put_writers(e, &b);
   put_readers(e, &b);
   if (b.n == 0) return false;
+  if (e->backend.width > 0 && anybody_traced(e)) watch.states = e->states;
   base_status st = e->backend.forward(e->backend.ctx, e->batch, b.n, e->logits, &watch, &err);
   finish_batch(e, st, &err);
   return true;

@@ -337,7 +337,8 @@ static base_status decide_stage(handoff_flow *f, base_error *err) {
     if (f->result.out.decision == HANDOFF_HANDOFF && cloud_allowed(f)) f->at = HANDOFF_AT_CLEAN;
     return BASE_OK;
   }
-  if (f->has_draft && f->draft_confidence >= f->m.policy->text_confidence)
+  float asked = f->m.policy->text_confidence, enough = asked >= 0.0f ? asked : f->m.writer.enough;
+  if (f->has_draft && f->draft_confidence >= enough)
     f->at = answer_with_draft(f, HANDOFF_REASON_ANSWERED);
   else if (cloud_allowed(f) && !f->alone)
     f->at = HANDOFF_AT_CLEAN;

@@ -76,14 +76,15 @@ base_status handoff_run(handoff_loop *l, base_slice text, const pack *open_pack,
 
 /* ---- the whole way of a request: device, cloud, ledger. The stages are drawn in flow.c ---- */
 
-/* A language model on this device. Writes an answer, or a JSON document that fits `schema`, with the calibrated
- * probability that it is right. `complaint`: what was wrong with the try before, or empty. */
+/* A language model on this device. Writes an answer, or a JSON document that fits `schema`, and how sure it is of it:
+ * with a probe the calibrated probability that it is right. `complaint`: what was wrong with the try before, or empty. */
 typedef struct handoff_writing {
   base_slice text, context, instructions, schema, complaint; /* context: of a request */
   uint32_t max_tokens, deadline_ms;
 } handoff_writing;
 typedef struct handoff_writer {
   const char *model; /* its name; NULL: there is none */
+  float enough;      /* confidence from which on its answers stand, where the policy says nothing else */
   base_status (*write)(void *ctx, const handoff_writing *w, base_buf *out, float *confidence, base_error *err);
   void *ctx;
 } handoff_writer;

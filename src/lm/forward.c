@@ -328,6 +328,7 @@ static void run_block(void *ctx, int me, int of) {
   }
   if (p->stopped) return;
   add_and_norm(w, branch, post, &m->output_norm);
+  if (w->me == 0 && p->states != NULL) memcpy(p->states, w->h, p->wanted * m->d * sizeof *p->states);
   head(w);
 }
 
@@ -373,7 +374,7 @@ static void take_block_back(lm_pass *p, const lm_token *tokens, size_t n) {
 
 base_status lm_forward(lm_model *m, lm_cache *c, const lm_token *tokens, size_t n, float *logits,
                        const lm_watch *watch, base_error *err) {
-  lm_pass p = {.m = m, .c = c, .watch = watch, .logits = logits};
+  lm_pass p = {.m = m, .c = c, .watch = watch, .logits = logits, .states = watch != NULL ? watch->states : NULL};
   base_status st = check_tokens(m, c, tokens, n, err);
   if (st != BASE_OK) return st;
   for (size_t done = 0, block; done < n; done += block) {
@@ -385,6 +386,7 @@ base_status lm_forward(lm_model *m, lm_cache *c, const lm_token *tokens, size_t 
       return base_fail(err, BASE_ECANCELLED, "forward", "stopped after %zu of %zu tokens", done, n);
     }
     p.logits += p.wanted * m->vocab;
+    if (p.states != NULL) p.states += p.wanted * m->d;
     if (watch != NULL && watch->progress != NULL) watch->progress(watch->ctx, done + block, n);
   }
   return BASE_OK;

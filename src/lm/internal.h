@@ -204,6 +204,7 @@ typedef struct lm_pass {
   lm_cache *c;
   const lm_watch *watch;
   float *logits; /* [wanted][vocab] */
+  float *states; /* [wanted][d]; NULL: nobody wants them */
   size_t rows;   /* of the hidden state; falls to `wanted` when only those are still of use */
   size_t wanted; /* rows whose logits are wanted: scratch.wanted */
   const uint32_t *ids; /* encoders: [n] the whole text */

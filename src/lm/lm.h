@@ -24,12 +24,14 @@ typedef struct lm_cache lm_cache;
 /* How keys and values are kept. I8: a row of one head has one float scale. */
 typedef enum lm_cache_type { LM_CACHE_F16, LM_CACHE_I8, LM_CACHE_F32 } lm_cache_type;
 
-/* Both may be NULL. They are called from the thread that called lm, never from another. */
+/* All may be NULL. Functions are called from the thread that called lm, never from another. */
 typedef struct lm_watch {
   void *ctx;
   bool (*stop)(void *ctx); /* asked every layer; true ends the work with BASE_ECANCELLED */
   /* loading: bytes of weights; forward: tokens; embed: layers */
   void (*progress)(void *ctx, size_t done, size_t total);
+  float *states; /* forward: [tokens that want logits][width], the hidden state behind each one's logits, before the last
+                    norm */
 } lm_watch;
 
 /* Zero means default. */

@@ -48,7 +48,7 @@ typedef struct policy {
   float at_most_wrong; /* share of acted-on answers that may be wrong */
   size_t n_targets;
   policy_target target[POLICY_MAX_NAMES];
-  float text_confidence; /* a local text answer under it is handed on */
+  float text_confidence; /* a local text answer under it is handed on; below 0: what the model's probe says, or 0.7 */
   /* what leaves */
   guard_rules personal;
   bool cloud, cloud_for[POLICY_TASKS];

@@ -16,7 +16,7 @@ const char *policy_task_name(policy_task t) { return t < POLICY_TASKS ? task_nam
 
 void policy_init(policy *p) {
   *p = (policy){.at_most_wrong = 0.02f,
-                .text_confidence = 0.7f,
+                .text_confidence = -1.0f,
                 .risk = {POLICY_ACT, POLICY_ACT, POLICY_ACT, POLICY_CONFIRM, POLICY_CONFIRM, POLICY_CONFIRM},
                 .max_tokens = 512,
                 .attempts = 3,

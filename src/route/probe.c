@@ -6,7 +6,7 @@
 #include "route/internal.h"
 
 enum { NEWTON_STEPS = 30, FOLDS = 5, MAX_FILE_BYTES = 1 << 30, SPLITS = 200 };
-static const double RIDGE = 2.0, DELTA = 0.1;
+static const double DELTA = 0.1, ridges[] = {2.0, 8.0, 32.0, 128.0};
 
 void route_solve(double a[ROUTE_MAX_DIMS][ROUTE_MAX_DIMS], double *b, size_t n) {
   for (size_t i = 0; i < n; i++) { /* Cholesky: a = l l' */
@@ -73,11 +73,22 @@ void route_logistic(const float *x, const bool *event, const uint8_t *keep, size
 typedef struct judged {
   const base_allocator *allocator;
   size_t n, dims;
+  char set[ROUTE_SET_BYTES];
   base_buf x, right; /* float [n][dims], bool [n] */
 } judged;
 
 static base_status bad_line(base_error *err, const char *path, size_t line, const char *what) {
   return base_fail(err, BASE_EFORMAT, path, "line %zu: %s", line, what);
+}
+
+static base_status take_set(judged *j, const jdoc *d, const char *path, size_t line, base_error *err) {
+  uint32_t set = jdoc_find(d, 0, BASE_LITERAL("set"));
+  base_slice name = {0};
+  if (set != JDOC_NONE && jdoc_kind_at(d, set) == JDOC_STRING) name = jdoc_text(d, set);
+  if (name.len >= sizeof j->set) return bad_line(err, path, line, "the name of the set is too long");
+  if (j->n == 0) base_format(j->set, sizeof j->set, "%.*s", (int)name.len, name.ptr ? name.ptr : "");
+  if (base_slice_equal(base_slice_of(j->set), name)) return BASE_OK;
+  return bad_line(err, path, line, "these features are of another set than those before");
 }
 
 static base_status take_features(judged *j, const jdoc *d, const char *path, size_t line, base_error *err) {
@@ -90,6 +101,8 @@ static base_status take_features(judged *j, const jdoc *d, const char *path, siz
     return bad_line(err, path, line, "\"features\" must be an array of numbers");
   if (right == JDOC_NONE || (jdoc_kind_at(d, right) != JDOC_TRUE && jdoc_kind_at(d, right) != JDOC_FALSE))
     return bad_line(err, path, line, "\"right\" must be true or false");
+  base_status st = take_set(j, d, path, line, err);
+  if (st) return st;
   size_t n = jdoc_count(d, list);
   if (n == 0 || n > ROUTE_MAX_FEATURES || (j->n > 0 && n != j->dims))
     return base_fail(err, BASE_EFORMAT, path, "line %zu: %zu features; every row needs the same 1 to %d", line, n,
@@ -168,14 +181,29 @@ static double log_loss(const float *p, const bool *right, size_t n) {
 }
 
 /* Each fold judged by a fit on the others. */
-static void cross_fit(const judged *j, const float *x, const bool *right, const uint32_t *order, uint8_t *keep,
-                      float *out) {
+static void cross_fit(const judged *j, const float *x, const bool *right, const uint32_t *order, double ridge,
+                      uint8_t *keep, float *out) {
   double w[ROUTE_MAX_DIMS];
   for (size_t fold = 0; fold < FOLDS; fold++) {
     for (size_t i = 0; i < j->n; i++) keep[order[i]] = i % FOLDS != fold;
-    route_logistic(x, right, keep, j->n, j->dims, RIDGE, w);
+    route_logistic(x, right, keep, j->n, j->dims, ridge, w);
     for (size_t i = fold; i < j->n; i += FOLDS) out[order[i]] = sigmoid_of(x + order[i] * j->dims, w, j->dims);
   }
+}
+
+/* The ridge whose held-out folds fare best; `out` has their probabilities. */
+static double best_ridge(const judged *j, const float *x, const bool *right, const uint32_t *order, uint8_t *keep,
+                         float *out) {
+  double best = ridges[0], least = INFINITY;
+  for (size_t i = 0; i < sizeof ridges / sizeof *ridges; i++) {
+    cross_fit(j, x, right, order, ridges[i], keep, out);
+    double loss = log_loss(out, right, j->n);
+    if (loss >= least) continue;
+    least = loss;
+    best = ridges[i];
+  }
+  cross_fit(j, x, right, order, best, keep, out);
+  return best;
 }
 
 static base_status report(const judged *j, const bool *right, float *p, double alpha, uint64_t seed,
@@ -210,12 +238,13 @@ base_status route_probe_fit(route_probe *p, const char *path, double alpha, uint
     uint32_t *order = (uint32_t *)(cross + j.n);
     const bool *right = (const bool *)j.right.ptr;
     p->n = (uint32_t)j.dims;
+    memcpy(p->set, j.set, sizeof p->set);
     for (size_t i = 0; i < j.n; i++) order[i] = (uint32_t)i;
     base_rng_seed(&rng, seed);
     route_shuffle(order, j.n, &rng);
     standardise(p, x, j.n);
-    cross_fit(&j, x, right, order, (uint8_t *)(order + j.n), cross);
-    route_logistic(x, right, NULL, j.n, j.dims, RIDGE, w);
+    out->ridge = best_ridge(&j, x, right, order, (uint8_t *)(order + j.n), cross);
+    route_logistic(x, right, NULL, j.n, j.dims, out->ridge, w);
     for (size_t k = 0; k < j.dims; k++) p->weight[k] = (float)w[k];
     p->bias = (float)w[j.dims];
     st = report(&j, right, cross, alpha, seed, order, p, out, err);
@@ -239,6 +268,7 @@ base_status route_probe_save(const route_probe *p, const char *path, const base_
   gguf_writer *w = gguf_writer_new(a);
   if (w == NULL) return base_fail(err, BASE_ENOMEM, path, "no memory to write the file");
   gguf_put_string(w, "general.architecture", BASE_LITERAL("minnow-probe"));
+  gguf_put_string(w, "probe.set", base_slice_of(p->set));
   gguf_put_f32s(w, "probe.mean", p->mean, p->n);
   gguf_put_f32s(w, "probe.inv_std", p->inv_std, p->n);
   gguf_put_f32s(w, "probe.weight", p->weight, p->n);
@@ -265,12 +295,23 @@ static base_status get_array(const gguf_file *f, const char *key, float *out, ui
   return BASE_OK;
 }
 
+/* Files of before have none. */
+static base_status get_set(route_probe *p, const gguf_file *f, base_error *err) {
+  base_slice set = {0};
+  if (gguf_get_string(f, "probe.set", &set, NULL) != BASE_OK) return BASE_OK;
+  if (set.len >= sizeof p->set || (set.len > 0 && memchr(set.ptr, '\0', set.len) != NULL))
+    return base_fail(err, BASE_EFORMAT, gguf_path(f), "probe.set is no name of a set of features");
+  base_format(p->set, sizeof p->set, "%.*s", (int)set.len, set.ptr);
+  return BASE_OK;
+}
+
 base_status route_probe_read(route_probe *p, const gguf_file *f, base_error *err) {
   base_slice arch;
   *p = (route_probe){0};
   base_status st = gguf_get_string(f, "general.architecture", &arch, err);
   if (!st && !base_slice_equal(arch, BASE_LITERAL("minnow-probe")))
     st = base_fail(err, BASE_EMISMATCH, gguf_path(f), "this file is no probe; minnow route calibrate makes one");
+  if (!st) st = get_set(p, f, err);
   if (!st) st = get_array(f, "probe.mean", p->mean, &p->n, err);
   if (!st) st = get_array(f, "probe.inv_std", p->inv_std, &p->n, err);
   if (!st) st = get_array(f, "probe.weight", p->weight, &p->n, err);

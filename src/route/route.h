@@ -18,7 +18,8 @@ enum {
   ROUTE_MAX_ROWS = 1 << 20,
   ROUTE_MAX_SUBJECTS = 4096,
   ROUTE_MAX_PROMPT_BYTES = 1 << 16, /* what is beyond is not read */
-  ROUTE_MAX_FEATURES = 32           /* of a probe */
+  ROUTE_MAX_FEATURES = 64,          /* of a probe */
+  ROUTE_SET_BYTES = 64              /* of the name of its features */
 };
 
 /* ---- rows ---- */
@@ -129,6 +130,7 @@ base_status route_train(const route_rows *rows, const route_options *o, const ch
 
 typedef struct route_probe {
   uint32_t n;
+  char set[ROUTE_SET_BYTES]; /* which features these are, and of which model; "": nobody said */
   float mean[ROUTE_MAX_FEATURES], inv_std[ROUTE_MAX_FEATURES], weight[ROUTE_MAX_FEATURES], bias;
   float threshold; /* confidence from which on at most alpha of all answers are wrong and given */
   float alpha;
@@ -137,11 +139,12 @@ typedef struct route_probe {
 typedef struct route_probe_report {
   size_t rows, right;
   double ece, log_loss, base_log_loss; /* cross-fitted over five folds; base: the share of right answers alone */
+  double ridge;                        /* that had the least log loss */
   route_conformal conformal;
 } route_probe_report;
 
-/* JSONL rows {"features":[numbers],"right":bool}, all of one length. Logistic regression by Newton's method with a
- * small ridge; the report is cross-fitted. */
+/* JSONL rows {"features":[numbers],"right":bool,"set":"name"?}, all of one length and one set. Logistic regression by Newton's
+ * method, the ridge being the best of a few; the report is cross-fitted. */
 base_status route_probe_fit(route_probe *p, const char *path, double alpha, uint64_t seed, const base_allocator *a,
                             route_probe_report *out, base_error *err);
 float route_probe_score(const route_probe *p, const float *features);
