@@ -90,23 +90,25 @@ static void check_encoder(const char *name) {
 
 /* ---- the same bits, however it is run ---- */
 
-enum { SEQUENCES = 3, EACH = 21, VOCAB = 256 };
+enum { SEQUENCES = 3, EACH = 35, VOCAB = 256 };
 
 /* Three sequences of EACH tokens, all logits: out [SEQUENCES][EACH][VOCAB]. `how` 0: one after another, a token at a
- * time; 1: interleaved in one batch; 2: all but the last of each as one prompt without logits. */
+ * time; 1: interleaved in one batch; 2: all but the last of each as one prompt without logits; 3: interleaved, logits of
+ * the last of each. */
 static bool run_how(run *r, int how, float *out) {
   const size_t row = VOCAB;
   lm_token tokens[SEQUENCES * EACH];
   base_error err = {0};
   size_t n = 0;
   for (uint32_t i = 0; i < EACH; i++)
-    for (uint32_t s = 0; s < SEQUENCES; s++) tokens[n++] = (lm_token){(i * 37 + s * 101 + i * i) % VOCAB, s, how != 2};
+    for (uint32_t s = 0; s < SEQUENCES; s++) tokens[n++] = (lm_token){(i * 37 + s * 101 + i * i) % VOCAB, s, how < 2 || (how == 3 && i + 1 == EACH)};
   for (uint32_t s = 0; s < SEQUENCES; s++) lm_cache_truncate(r->cache, s, 0);
-  if (how == 1) {
+  if (how == 1 || how == 3) {
     float *batch = malloc(n * row * sizeof *batch);
     bool ok = lm_forward(r->model, r->cache, tokens, n, batch, NULL, &err) == BASE_OK;
-    for (size_t i = 0; i < n; i++)
-      memcpy(out + (tokens[i].sequence * EACH + i / SEQUENCES) * row, batch + i * row, row * sizeof *out);
+    for (size_t i = 0, at = 0; i < n; i++)
+      if (tokens[i].logits)
+        memcpy(out + (tokens[i].sequence * EACH + i / SEQUENCES) * row, batch + at++ * row, row * sizeof *out);
     free(batch);
     return ok;
   }
@@ -132,12 +134,12 @@ static bool same_last_logits(const float *a, const float *b) {
   return true;
 }
 
-/* Every way to run a model, on 1 to 3 threads and in blocks of 1 to 64 rows. */
+/* Every way to run a model, on 1 to 3 threads and in blocks of 1 to 105 rows, shared out by columns and by rows. */
 static void check_bits(const char *name, lm_cache_type cache, bool reference_mode) {
   static const struct {
     int threads;
     uint32_t block;
-  } ways[] = {{1, 64}, {2, 64}, {3, 64}, {2, 5}, {1, 1}, {3, 2}};
+  } ways[] = {{1, 64}, {2, 64}, {3, 105}, {2, 70}, {2, 5}, {1, 1}, {3, 2}};
   size_t n = SEQUENCES * EACH * VOCAB;
   float *first = calloc(n, sizeof *first), *other = calloc(n, sizeof *other);
   for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
@@ -152,6 +154,8 @@ static void check_bits(const char *name, lm_cache_type cache, bool reference_mod
              "%s: token by token, %d threads, blocks of %u", name, ways[i].threads, (unsigned)ways[i].block);
       TAP_OK(run_how(&r, 1, other) && memcmp(first, other, n * sizeof *first) == 0,
              "%s: batched, %d threads, blocks of %u", name, ways[i].threads, (unsigned)ways[i].block);
+      TAP_OK(run_how(&r, 3, other) && same_last_logits(first, other), "%s: batched prompts, %d threads, blocks of %u", name,
+             ways[i].threads, (unsigned)ways[i].block);
       TAP_OK(run_how(&r, 2, other) && same_last_logits(first, other), "%s: prompts, %d threads, blocks of %u", name,
              ways[i].threads, (unsigned)ways[i].block);
     }

@@ -56,16 +56,21 @@ typedef struct body_amx_tokens {
 
 BODY_INLINE void body_amx_bring(body_format f, const cpu_input *x, size_t token, size_t at, size_t blocks,
                                 body_amx_tokens *out) {
+  const cpu_block *block = x->block + token * x->blocks + at;
   out->x = x->q + token * x->ld + at * BODY_BLOCK;
-  for (size_t t = 0; t < BODY_AMX_T; t++) {
-    const cpu_block *block = x->block + (token + t) * x->blocks + at;
-    for (size_t b = 0; b < blocks; b++) {
-      body_brings r = body_block_brings(f, &block[b]);
-      out->scale[b][t] = r.scale;
-      out->sum[b][t] = r.sum;
-      out->half_sum[0][b][t] = r.half_sum[0];
-      out->half_sum[1][b][t] = r.half_sum[1];
+  for (size_t b = 0; b < blocks; b++) {
+    vf scale = vf_gather(&block[b].scale, x->blocks * sizeof *block);
+    vf_store(out->scale[b], scale);
+    if (f.scales == CPU_SCALES_F16 || f.scales == CPU_SCALES_K16) continue;
+    if (f.scales != CPU_SCALES_K16_MIN) {
+      vf_store(out->sum[b], vf_gather(&block[b].sum, x->blocks * sizeof *block));
+      continue;
     }
+    vi bias = vi_gather(&block[b].bias, x->blocks * sizeof *block);
+    vi half = vi_gather(&block[b].half, x->blocks * sizeof *block);
+    vf unit = vf_set1(-1.0f / 128.0f); /* exact */
+    vf_store(out->half_sum[0][b], vf_mul(scale, vf_mul(vf_of_vi(half), unit)));
+    vf_store(out->half_sum[1][b], vf_mul(scale, vf_mul(vf_of_vi(vi_sub(bias, half)), unit)));
   }
 }
 
@@ -89,29 +94,49 @@ BODY_INLINE void body_amx_put(body_format f, size_t set, int32_t *sums) {
   }
 }
 
-/* y [16 tokens][rows], the chains' values so far (0 when `fresh`), goes on over `blocks` blocks of the panel. Products of
- * a block, storing of the one before and the chain over the one before that run side by side. */
-BODY_INLINE void body_amx_tile(body_format f, const body_panel *p, size_t blocks, const body_amx_tokens *x, size_t ldx,
-                               float *y, size_t ldy, size_t rows, bool fresh) {
-  _Alignas(64) int32_t sums[2][512];
-  vf a[BODY_AMX_T];
+/* The chains of 16 tokens, one block further. */
+BODY_INLINE void body_amx_link(body_format f, const body_scales *scale, const body_amx_tokens *x, size_t b, const int32_t *sums,
+                               vf *a) {
+  BODY_UNROLL
+  for (size_t t = 0; t < BODY_AMX_T; t++) {
+    vf first = vf_of_i32(sums + 16 * t), second = body_is_halved(f.scales) ? vf_of_i32(sums + 256 + 16 * t) : first;
+    body_brings brings = {x->scale[b][t], x->sum[b][t], {x->half_sum[0][b][t], x->half_sum[1][b][t]}};
+    a[t] = body_link_sums(f, a[t], first, second, scale, brings);
+  }
+}
+
+/* y [16 tokens][rows]: the chains' values so far, 0 when `fresh`. */
+BODY_INLINE void body_amx_resume(vf *a, const float *y, size_t ldy, size_t rows, bool fresh) {
   BODY_UNROLL
   for (size_t t = 0; t < BODY_AMX_T; t++) a[t] = fresh ? vf_set1(0.0f) : body_load(y + t * ldy, rows);
-  for (size_t step = 0; step < blocks + 2; step++) {
-    if (step < blocks) body_amx_products(f, step % 2, x->x + step * BODY_BLOCK, ldx, p->q[step]);
-    if (step >= 1 && step <= blocks) body_amx_put(f, (step - 1) % 2, sums[(step - 1) % 2]);
-    if (step < 2) continue;
-    size_t b = step - 2;
-    const int32_t *s = sums[b % 2];
-    BODY_UNROLL
-    for (size_t t = 0; t < BODY_AMX_T; t++) {
-      vf first = vf_of_i32(s + 16 * t), second = body_is_halved(f.scales) ? vf_of_i32(s + 256 + 16 * t) : first;
-      body_brings brings = {x->scale[b][t], x->sum[b][t], {x->half_sum[0][b][t], x->half_sum[1][b][t]}};
-      a[t] = body_link_sums(f, a[t], first, second, &p->scale[b], brings);
+}
+
+/* One group of rows for `tiles` tiles of tokens over the `blocks` blocks of the panel; y: of the first token. Products of a
+ * block, storing of the one before and the chain over the one before that run side by side, from one tile into the next. */
+BODY_INLINE void body_amx_row(body_format f, const body_panel *p, size_t blocks, const body_amx_tokens *x, size_t tiles,
+                              size_t ldx, float *y, size_t ldy, size_t rows, bool fresh) {
+  _Alignas(64) int32_t sums[2][512];
+  vf a[BODY_AMX_T];
+  const body_amx_tokens *ahead = x; /* the tile of the products, and its block */
+  size_t next = 0, b = 0, steps = tiles * blocks;
+  body_amx_resume(a, y, ldy, rows, fresh);
+  for (size_t step = 0; step < steps + 2; step++) {
+    if (step < steps) body_amx_products(f, step % 2, ahead->x + next * BODY_BLOCK, ldx, p->q[next]);
+    if (++next == blocks) {
+      next = 0;
+      ahead++;
     }
+    if (step >= 1 && step <= steps) body_amx_put(f, (step - 1) % 2, sums[(step - 1) % 2]);
+    if (step < 2) continue;
+    body_amx_link(f, &p->scale[b], x, b, sums[(step - 2) % 2], a);
+    if (++b < blocks) continue;
+    BODY_UNROLL
+    for (size_t t = 0; t < BODY_AMX_T; t++) body_store(y + t * ldy, a[t], rows);
+    b = 0;
+    x++;
+    y += BODY_AMX_T * ldy;
+    if (step < steps + 1) body_amx_resume(a, y, ldy, rows, fresh);
   }
-  BODY_UNROLL
-  for (size_t t = 0; t < BODY_AMX_T; t++) body_store(y + t * ldy, a[t], rows);
 }
 
 /* Fills the panel from `blocks` blocks, `at` on, of a group. */
@@ -140,8 +165,7 @@ BODY_INLINE void body_amx_block(body_format f, const body_place *p, size_t begin
     for (size_t row = begin; row < end; row += 16) {
       size_t rows = end - row < 16 ? end - row : 16;
       body_amx_unpack(f, p->m->packed + row / 16 * p->m->group_bytes, at, part, &panel);
-      for (size_t t = 0; t < tiles; t++)
-        body_amx_tile(f, &panel, part, &x[t], p->x->ld, y + t * BODY_AMX_T * p->ldy + row, p->ldy, rows, at == 0);
+      body_amx_row(f, &panel, part, x, tiles, p->x->ld, y + row, p->ldy, rows, at == 0);
     }
   }
 }

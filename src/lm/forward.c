@@ -1,10 +1,17 @@
 /* lm/forward: a block of tokens through a decoder, all workers side by side: each step is shared out over them, and
- * a barrier stands where a step reads what others wrote. Shapes: T rows of the block, d width, hd head_dim. */
+ * a barrier stands where a step reads what others wrote. Shapes: T rows of the block, d width, hd head_dim.
+ * A step is shared by columns of its output (every worker reads its part of the weights: few tokens, or weights that
+ * fit into no cache) or by rows (a worker's tokens stay with it, and only attention reads what others wrote). */
 #include "lm/internal.h"
 
 #include <string.h>
 
 static void barrier(const lm_worker *w) { os_team_barrier(w->p->m->options.team, w->me); }
+
+/* Behind a step whose output, shared by columns, the next one reads. */
+static void barrier_unless_by_row(const lm_worker *w) {
+  if (!w->by_row) barrier(w);
+}
 
 /* How the heads of a layer are shared out. By head: each worker makes queries, keys and values of its own groups of
  * heads and attends to them, and nobody waits; that needs shares of the products that fall on whole heads. */
@@ -16,6 +23,7 @@ typedef struct head_share {
 static head_share share_heads(const lm_worker *w, const lm_layer *l) {
   size_t hd = w->p->m->head_dim, group = l->heads / l->kv_heads;
   uint32_t of = (uint32_t)w->of, me = (uint32_t)w->me, each = l->kv_heads / of;
+  if (w->by_row) return (head_share){.by_head = false, .begin = 0, .end = l->kv_heads};
   if (of == 1 || (l->kv_heads % of == 0 && hd % 16 == 0 && group * hd % 32 == 0))
     return (head_share){.by_head = true, .begin = each * me, .end = each * (me + 1)};
   return (head_share){.by_head = false, .begin = 0, .end = l->kv_heads};
@@ -27,11 +35,11 @@ static void share_projection(const lm_worker *w, const lm_linear *l, head_share 
   size_t group = heads_a_group * w->p->m->head_dim;
   *begin = hs.begin * group;
   *end = hs.end * group;
-  if (!hs.by_head) matrix_share(l->w.n, 16, w->me, w->of, begin, end);
+  if (!hs.by_head) lm_own_columns(w, l->w.n, 16, begin, end);
 }
 
 /* ---- barriers that use their time: what a worker reads behind one is fetched while it waits (decoding of a model of
- * 10 M parameters in Q4_0 on two threads gains 3 %) ---- */
+ * 10 M parameters in Q4_0 on two threads gains 3 %). By row there is nothing to wait for. ---- */
 
 static os_ahead ahead_of(const lm_linear *l, size_t begin, size_t end) {
   return l->tensor != NULL ? matrix_ahead(&l->w, begin, end) : (os_ahead){0};
@@ -39,6 +47,7 @@ static os_ahead ahead_of(const lm_linear *l, size_t begin, size_t end) {
 
 static void barrier_ahead_one(const lm_worker *w, const lm_linear *l, size_t step) {
   size_t begin, end;
+  if (w->by_row) return;
   matrix_share(l->w.n, step, w->me, w->of, &begin, &end);
   os_ahead ahead = ahead_of(l, begin, end);
   os_team_barrier_ahead(w->p->m->options.team, w->me, &ahead, 1);
@@ -46,6 +55,7 @@ static void barrier_ahead_one(const lm_worker *w, const lm_linear *l, size_t ste
 
 static void barrier_ahead_ffn(const lm_worker *w, const lm_layer *l) {
   size_t begin, end;
+  if (w->by_row) return;
   matrix_share(l->ff, 32, w->me, w->of, &begin, &end);
   os_ahead ahead[] = {ahead_of(&l->gate, begin, end), ahead_of(&l->up, begin, end)};
   os_team_barrier_ahead(w->p->m->options.team, w->me, ahead, 2);
@@ -53,6 +63,7 @@ static void barrier_ahead_ffn(const lm_worker *w, const lm_layer *l) {
 
 /* Before the first step of layer l, or of the head when there is none. */
 static void barrier_ahead_layer(const lm_worker *w, const lm_layer *l) {
+  if (w->by_row) return;
   if (l == NULL) {
     barrier_ahead_one(w, &w->p->m->output, 16);
     return;
@@ -103,15 +114,17 @@ static void add_and_norm(const lm_worker *w, const float *o, const lm_norm *post
     lm_norm_row(m, norm, h, d, w->row);
     matrix_input_put(m->kernels, &n, t, w->row, 0, d);
   }
-  if (!w->own_rows) barrier(w);
+  if (!w->own_rows) barrier_unless_by_row(w);
 }
 
-/* From the last layer on that writes keys and values, only rows whose logits are wanted are of use. */
-static void keep_wanted_rows(const lm_worker *w, const lm_norm *norm) {
+/* From the last layer on that writes keys and values, only rows whose logits are wanted are of use. They are few as a
+ * rule, and shared out by columns. */
+static void keep_wanted_rows(lm_worker *w, const lm_norm *norm) {
   lm_pass *p = w->p;
   const lm_scratch *s = &p->m->scratch;
   size_t d = p->m->d;
   barrier(w); /* all have read the rows that go */
+  w->by_row = false;
   if (w->me == 0) {
     for (size_t i = 0; i < p->wanted; i++) {
       size_t row = s->wanted[i];
@@ -126,6 +139,12 @@ static void keep_wanted_rows(const lm_worker *w, const lm_norm *norm) {
   add_and_norm(w, NULL, NULL, norm);
 }
 
+/* Asked by worker 0 between two barriers; the others see the answer behind the next, before the first step of a layer. */
+static void ask_to_stop(const lm_worker *w) {
+  const lm_watch *watch = w->p->watch;
+  if (w->me == 0 && watch != NULL && watch->stop != NULL && watch->stop(watch->ctx)) w->p->stopped = true;
+}
+
 /* ---- attention ---- */
 
 /* y [T][heads * hd]: the heads that are this worker's, or its share of all. */
@@ -138,15 +157,16 @@ static void project(const lm_worker *w, const lm_linear *l, head_share hs, size_
 
 /* Whether group g of a row is this worker's. */
 static bool is_mine(const lm_worker *w, const lm_layer *l, head_share hs, size_t row, uint32_t g) {
-  return hs.by_head || (row * l->kv_heads + g) % (size_t)w->of == (size_t)w->me;
+  return hs.by_head || w->by_row || (row * l->kv_heads + g) % (size_t)w->of == (size_t)w->me;
 }
 
 /* Keys of the rows as the product gave them, normed and rotated, go into the cache with their values. */
 static void store_keys_values(const lm_worker *w, const lm_layer *l, head_share hs) {
   const lm_model *m = w->p->m;
   const lm_scratch *s = &m->scratch;
-  size_t hd = m->head_dim;
-  for (size_t row = 0; row < w->p->rows; row++) {
+  size_t hd = m->head_dim, first = 0, last = w->p->rows;
+  if (w->by_row) lm_own_rows(w, &first, &last);
+  for (size_t row = first; row < last; row++) {
     uint32_t sequence = s->sequence[row];
     for (uint32_t g = hs.begin; g < hs.end; g++) {
       if (!is_mine(w, l, hs, row, g)) continue;
@@ -216,18 +236,19 @@ static void attend_rows(const lm_worker *w, const lm_layer *l, head_share hs) {
         matrix_input_put(m->kernels, &in, t, m->scratch.attended + t * nq + h * hd, h * hd, piece * hd);
     }
   }
-  if (put) {
+  if (put && !w->by_row) {
     barrier_ahead_one(w, &l->out, 16);
     return;
   }
   barrier(w);
+  if (put) return;
   for (size_t t = rows * (size_t)w->me / (size_t)w->of; t < rows * ((size_t)w->me + 1) / (size_t)w->of; t++)
     matrix_input_put(m->kernels, &in, t, m->scratch.attended + t * nq, 0, nq);
   barrier(w);
 }
 
 /* o [T][d] = W_o attention(W_q n, W_k n, W_v n) */
-static void attention(const lm_worker *w, const lm_layer *l, bool last_writer) {
+static void attention(lm_worker *w, const lm_layer *l, bool last_writer) {
   const lm_scratch *s = &w->p->m->scratch;
   size_t begin, end, group = l->heads / l->kv_heads;
   head_share hs = share_heads(w, l);
@@ -237,16 +258,18 @@ static void attention(const lm_worker *w, const lm_layer *l, bool last_writer) {
     project(w, &l->v, hs, 1, s->v);
   }
   if (!shrinks) project(w, &l->q, hs, group, s->q); /* q [T][heads * hd] */
-  if (!hs.by_head) barrier(w);
+  if (!hs.by_head) barrier_unless_by_row(w);
   if (l->kv_own) store_keys_values(w, l, hs);
   if (shrinks) {
     keep_wanted_rows(w, &l->attn_norm);
+    hs = share_heads(w, l);
     project(w, &l->q, hs, group, s->q);
   }
   if (!hs.by_head) barrier(w);
+  if (w->by_row) ask_to_stop(w);
   attend_rows(w, l, hs);
   matrix_input in = lm_input_q(w, l->out.w.k);
-  matrix_share(l->out.w.n, 16, w->me, w->of, &begin, &end);
+  lm_own_columns(w, l->out.w.n, 16, &begin, &end);
   lm_product(w, &l->out, &in, begin, end, s->o, w->p->m->d);
   barrier_ahead_ffn(w, l);
 }
@@ -257,18 +280,19 @@ static void attention(const lm_worker *w, const lm_layer *l, bool last_writer) {
 static void feed_forward(const lm_worker *w, const lm_layer *l, const lm_layer *next) {
   const lm_model *m = w->p->m;
   const lm_scratch *s = &m->scratch;
-  size_t ff = l->ff, begin, end;
+  size_t ff = l->ff, begin, end, first = 0, last = w->p->rows;
   matrix_input n = lm_input_n(w), in = lm_input_ff(w, ff);
-  matrix_share(ff, 32, w->me, w->of, &begin, &end);
+  if (w->by_row) lm_own_rows(w, &first, &last);
+  lm_own_columns(w, ff, 32, &begin, &end);
   lm_product(w, &l->gate, &n, begin, end, s->gate, ff); /* gate, up [T][ff] */
   lm_product(w, &l->up, &n, begin, end, s->up, ff);
-  for (size_t t = 0; t < w->p->rows && begin < end; t++) {
+  for (size_t t = first; t < last && begin < end; t++) {
     float *up = s->up + t * ff + begin;
     lm_activate(m, l->gate.tensor != NULL ? s->gate + t * ff + begin : NULL, up, end - begin);
     matrix_input_put(m->kernels, &in, t, up, begin, end - begin);
   }
   barrier_ahead_one(w, &l->down, 16);
-  matrix_share(l->down.w.n, 16, w->me, w->of, &begin, &end);
+  lm_own_columns(w, l->down.w.n, 16, &begin, &end);
   lm_product(w, &l->down, &in, begin, end, s->o, m->d);
   barrier_ahead_layer(w, next);
 }
@@ -286,24 +310,29 @@ static void head(const lm_worker *w) {
 
 /* ---- the pass ---- */
 
+/* Whether the block is shared out by rows: there are enough of them, and a layer (they are alike) is small. */
+static bool is_by_row(const lm_pass *p, int of) {
+  size_t bytes = 0;
+  for (int k = 0; k < LM_LINEARS; k++) {
+    const lm_linear *l = lm_layer_linear(&p->m->layer[0], k);
+    if (l->tensor != NULL) bytes += matrix_ahead(&l->w, 0, l->w.n).bytes;
+  }
+  return of > 1 && p->rows >= LM_SHARED_ROWS * (size_t)of && bytes <= LM_SHARED_BYTES;
+}
+
 static lm_worker make_worker(lm_pass *p, int me, int of) {
   const lm_model *m = p->m;
   const lm_scratch *s = &m->scratch;
   lm_worker w = {.p = p, .me = me, .of = of, .h = s->h, .n = s->in_n};
   w.row = s->row + (size_t)me * s->row_floats;
   w.scores = s->scores + (size_t)me * s->scores_floats;
+  w.by_row = is_by_row(p, of);
   w.own_rows = p->rows <= LM_PRIVATE_ROWS && p->wanted == p->rows && of > 1;
   if (w.own_rows) {
     w.h = s->own_h + (size_t)me * LM_PRIVATE_ROWS * m->d;
     w.n = s->own_n + (size_t)me * s->own_n_bytes;
   }
   return w;
-}
-
-/* Asked by worker 0; the others see the answer behind the next barrier. */
-static void ask_to_stop(const lm_worker *w) {
-  const lm_watch *watch = w->p->watch;
-  if (w->me == 0 && watch != NULL && watch->stop != NULL && watch->stop(watch->ctx)) w->p->stopped = true;
 }
 
 static void run_block(void *ctx, int me, int of) {
@@ -321,13 +350,15 @@ static void run_block(void *ctx, int me, int of) {
     attention(w, l, i == m->last_writer);
     if (p->rows == 0) return; /* the keys and values were all that was wanted */
     add_and_norm(w, m->scratch.o, &l->attn_post, &l->ffn_norm);
-    ask_to_stop(w);
+    if (!w->by_row) ask_to_stop(w);
     feed_forward(w, l, i + 1 < m->layers ? l + 1 : NULL);
     branch = m->scratch.o;
     post = &l->ffn_post;
   }
   if (p->stopped) return;
   add_and_norm(w, branch, post, &m->output_norm);
+  if (w->by_row) barrier(w);
+  w->by_row = false;
   if (w->me == 0 && p->states != NULL) memcpy(p->states, w->h, p->wanted * m->d * sizeof *p->states);
   head(w);
 }

@@ -83,6 +83,10 @@ typedef struct lm_family {
 /* Blocks of so few rows, all wanted, are normed by every worker for itself: cheaper than waiting for each other. */
 enum { LM_PRIVATE_ROWS = 4 };
 enum { LM_ATTEND_ROWS = 16 }; /* at most so many at once in attention */
+/* Blocks of at least so many rows a worker, of layers of at most so many bytes, are shared out by rows: each worker takes
+ * its rows from product to product and waits twice a layer, not seven times. It reads all weights, so they have to fit
+ * into its cache, more or less. */
+enum { LM_SHARED_ROWS = 32, LM_SHARED_BYTES = 5 << 20 };
 
 /* Everything a block writes. T: tokens in a block, W: workers. */
 typedef struct lm_scratch {
@@ -217,6 +221,7 @@ typedef struct lm_worker {
   lm_pass *p;
   int me, of;
   bool own_rows;    /* h and n are this worker's own, and it does all rows of them */
+  bool by_row;      /* it makes all columns of its rows (LM_SHARED_ROWS); else its columns of all rows */
   float *h;         /* [rows][d] */
   unsigned char *n; /* input [rows][d] */
   float *row;       /* [row_floats] */
@@ -231,7 +236,9 @@ void lm_own_rows(const lm_worker *w, size_t *begin, size_t *end);
 matrix_input lm_input_n(const lm_worker *w);
 matrix_input lm_input_q(const lm_worker *w, size_t k);
 matrix_input lm_input_ff(const lm_worker *w, size_t k);
-/* y [rows][ldy], the columns [begin, end), = W x + b. */
+/* The columns of n that are this worker's, in steps of `step`. */
+void lm_own_columns(const lm_worker *w, size_t n, size_t step, size_t *begin, size_t *end);
+/* y [rows][ldy], the columns [begin, end), = W x + b; by row: only this worker's rows. */
 void lm_product(const lm_worker *w, const lm_linear *l, const matrix_input *x, size_t begin, size_t end, float *y,
                 size_t ldy);
 void lm_embedding_row(const lm_model *m, size_t id, float *out);

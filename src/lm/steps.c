@@ -5,9 +5,19 @@
 #include <math.h>
 
 void lm_own_rows(const lm_worker *w, size_t *begin, size_t *end) {
+  if (w->by_row) {
+    matrix_share(w->p->rows, 16, w->me, w->of, begin, end);
+    return;
+  }
   size_t rows = w->p->rows, of = w->own_rows ? 1 : (size_t)w->of, me = w->own_rows ? 0 : (size_t)w->me;
   *begin = rows * me / of;
   *end = rows * (me + 1) / of;
+}
+
+void lm_own_columns(const lm_worker *w, size_t n, size_t step, size_t *begin, size_t *end) {
+  *begin = 0;
+  *end = n;
+  if (!w->by_row) matrix_share(n, step, w->me, w->of, begin, end);
 }
 
 /* ---- products ---- */
@@ -33,9 +43,11 @@ matrix_input lm_input_ff(const lm_worker *w, size_t k) {
 
 void lm_product(const lm_worker *w, const lm_linear *l, const matrix_input *x, size_t begin, size_t end, float *y,
                 size_t ldy) {
+  size_t first = 0, last = w->p->rows;
   if (l->tensor == NULL) return;
-  matrix_mul(w->p->m->kernels, &l->w, x, 0, w->p->rows, begin, end, y, ldy, false);
-  for (size_t t = 0; l->bias != NULL && t < w->p->rows; t++)
+  if (w->by_row) lm_own_rows(w, &first, &last);
+  matrix_mul(w->p->m->kernels, &l->w, x, first, last - first, begin, end, y + first * ldy, ldy, false);
+  for (size_t t = first; l->bias != NULL && t < last; t++)
     for (size_t j = begin; j < end; j++) y[t * ldy + j] += l->bias[j];
 }
 
