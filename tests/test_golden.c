@@ -45,7 +45,7 @@ static bool ask(mn_engine *mn, const char *name, json_t *row, bool open_app) {
   r.now = json_string_value(json_object_get(row, "now"));
   r.pack = open_app ? name : NULL;
   int st = mn_do(mn, &r, &out, &err);
-  bool right = st == MN_OK && is_right(&mn->run, name, row, open_app);
+  bool right = st == MN_OK && is_right(&mn->done->out, name, row, open_app);
   if (!right && verbose) {
     char *wanted = json_dumps(row, JSON_COMPACT);
     printf("  %s %s: wanted %s\n    got %s\n", name, open_app ? "open" : "gate", wanted,

@@ -10,19 +10,21 @@
 #include "tap.h"
 
 typedef struct place {
-  char folder[64], policy[96], ledger[96];
+  char folder[64], policy[96], ledger[96], key[96];
   mn_engine *mn;
 } place;
 
-static void put(const place *p, const char *text) {
+static void put_at(const char *path, const char *text) {
   base_error err = {0};
   os_writer *w = NULL;
-  base_status st = os_writer_open(&w, p->policy, &err);
+  base_status st = os_writer_open(&w, path, &err);
   if (!st) st = os_writer_add(w, text, strlen(text), &err);
   if (st) os_writer_abort(w);
   else st = os_writer_commit(w, &err);
   TAP_OK(st == BASE_OK, "%s", err.text);
 }
+
+static void put(const place *p, const char *text) { put_at(p->policy, text); }
 
 static bool open_engine(place *p, mn_error *err) {
   mn_engine_options o;
@@ -121,6 +123,26 @@ static void test_rollout(void) {
   }
 }
 
+/* A key's file that changes brings a new key; one that goes, or holds none, leaves the service as it was and is told. */
+static void test_key(place *p) {
+  mn_error err = {0};
+  char prices[128], said[96];
+  base_format(prices, sizeof prices, "%s/prices.json", p->folder);
+  put_at(prices, "{\"date\":\"2026-11-21\",\"currency\":\"USD\",\"models\":{\"m\":{\"input\":0.1,\"output\":0.4}}}");
+  put_at(p->key, "first-key\n");
+  put(p, "{\"version\": \"keyed\", \"cloud\": {\"enabled\": true, \"endpoint\": \"http://127.0.0.1:1/v1\", \"model\": \"m\", "
+         "\"key_file\": \"key\", \"prices\": \"prices.json\"}}");
+  TAP_OK(wait_for(p, "keyed") >= 0 && mn_policy_problem(p->mn, NULL) == MN_OK, "a key");
+  put_at(p->key, "second key\n"); /* no service takes a blank in one: it was read again */
+  usleep(1100000);
+  ask(p, "what time is it", said);
+  TAP_OK(mn_policy_problem(p->mn, &err) != MN_OK && strstr(err.text, "key"), "a bad one is told: %s", err.text);
+  put_at(p->key, "third-key\n");
+  usleep(1100000);
+  ask(p, "what time is it", said);
+  TAP_OK(mn_policy_problem(p->mn, NULL) == MN_OK, "a good one mends it");
+}
+
 /* An engine that cannot read its policy does not start with another one. */
 static void test_start(place *p) {
   mn_error err = {0};
@@ -137,6 +159,7 @@ int main(void) {
   mn_error err = {0};
   if (mkdtemp(p.folder) != NULL) {
     base_format(p.policy, sizeof p.policy, "%s/policy.json", p.folder);
+    base_format(p.key, sizeof p.key, "%s/key", p.folder);
     base_format(p.ledger, sizeof p.ledger, "%s/ledger.db", p.folder);
     put(&p, "{\"version\": \"one\"}");
     bool open = open_engine(&p, &err);
@@ -144,6 +167,7 @@ int main(void) {
     if (open) {
       test_reload(&p);
       test_flags(&p);
+      test_key(&p);
       test_start(&p);
     }
     mn_engine_close(p.mn);

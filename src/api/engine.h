@@ -30,6 +30,7 @@ typedef struct api_house {
   policy policy;            /* in force */
   char policy_path[512];    /* "": the default policy */
   int64_t policy_modified;  /* of the file that was last read, in force or not */
+  int64_t key_modified;     /* of the key's file, likewise; 0: there is none */
   uint64_t looked_ns;       /* when it was last looked at */
   base_error policy_problem;
   gguf_file *guard_file;
@@ -38,7 +39,7 @@ typedef struct api_house {
   cloud *cloud;
   cloud_budget budget;
   char request_id[LEDGER_ID_BYTES]; /* of the request that is running: whose money it is */
-  base_buf key;
+  base_buf key; /* the app's own; empty: the policy's file has it */
   uint64_t device;
   char tier[16];
   int (*check)(void *ctx, const char *pack, const char *action, const char *json, char *why, size_t why_size);

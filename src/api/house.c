@@ -22,12 +22,23 @@ static base_status settle(void *ctx, int64_t reservation, int64_t nano_usd, base
 
 /* ---- the cloud that a policy names ---- */
 
-static base_status read_key(api_house *h, const policy *p, base_error *err) {
-  if (h->key.len > 0 || p->key_file[0] == '\0') return BASE_OK;
-  base_status st = os_read_file(p->key_file, MAX_KEY_BYTES, &h->key, err);
-  while (!st && h->key.len > 0 && (unsigned char)h->key.ptr[h->key.len - 1] <= ' ') h->key.len--;
-  if (!st && h->key.len == 0) st = base_fail(err, BASE_EFORMAT, p->key_file, "the key's file is empty");
+/* The app's key, else the file's, read anew each time: keys are changed. */
+static base_status read_key(const api_house *h, const policy *p, base_buf *key, base_error *err) {
+  base_status st = BASE_OK;
+  if (h->key.len > 0) {
+    base_buf_add(key, h->key.ptr, h->key.len);
+    return key->failed ? base_fail(err, BASE_ENOMEM, "cloud key", "no memory for the key") : BASE_OK;
+  }
+  if (p->key_file[0] == '\0') return BASE_OK;
+  st = os_read_file(p->key_file, MAX_KEY_BYTES, key, err);
+  while (!st && key->len > 0 && (unsigned char)key->ptr[key->len - 1] <= ' ') key->len--;
+  if (!st && key->len == 0) st = base_fail(err, BASE_EFORMAT, p->key_file, "the key's file is empty");
   return st;
+}
+
+static void forget_key(base_buf *key) {
+  if (key->ptr != NULL) memset(key->ptr, 0, key->len);
+  base_buf_free(key);
 }
 
 /* A service on this machine costs nothing unless the prices say so. */
@@ -52,19 +63,19 @@ static base_status read_price(const policy *p, cloud_price *out, base_error *err
 static base_status open_cloud(mn_engine *mn, const policy *p, cloud **out, base_error *err) {
   api_house *h = &mn->house;
   cloud_price price;
+  base_buf key = {.allocator = &mn->allocator};
   *out = NULL;
   if (!p->cloud) return BASE_OK;
   if (h->ledger == NULL)
     return base_fail(err, BASE_EARGUMENT, "policy",
                      "a policy that allows the cloud needs a ledger: its spending caps are kept there");
-  base_status st = read_key(h, p, err);
+  base_status st = read_key(h, p, &key, err);
   if (!st) st = read_price(p, &price, err);
-  if (st) return st;
   h->budget = (cloud_budget){reserve, settle, h};
   cloud_options o = {.dialect = p->anthropic ? CLOUD_ANTHROPIC : CLOUD_OPENAI,
                      .endpoint = p->endpoint,
                      .model = p->model,
-                     .key = {h->key.ptr, h->key.len},
+                     .key = {key.ptr, key.len},
                      .ca_file = p->ca_file[0] ? p->ca_file : NULL,
                      .price = price,
                      .max_attempts = p->attempts,
@@ -72,7 +83,9 @@ static base_status open_cloud(mn_engine *mn, const policy *p, cloud **out, base_
                      .budget = &h->budget,
                      .seed = os_monotonic_ns(),
                      .allocator = &mn->allocator};
-  return cloud_open(out, &o, err);
+  if (!st) st = cloud_open(out, &o, err);
+  forget_key(&key);
+  return st;
 }
 
 /* ---- the policy ---- */
@@ -93,31 +106,40 @@ static base_status read_policy(const char *path, policy *out, base_error *err) {
   return st;
 }
 
+/* What the owner's file says, or the default; notes when that file was changed last. */
+static base_status read_wanted(api_house *h, policy *out, base_error *err) {
+  policy_init(out);
+  if (h->policy_path[0] == '\0') return BASE_OK;
+  h->policy_modified = os_modified_ns(h->policy_path);
+  return read_policy(h->policy_path, out, err);
+}
+
+static int64_t key_modified(const api_house *h, const policy *p) {
+  return h->key.len == 0 && p->key_file[0] ? os_modified_ns(p->key_file) : 0;
+}
+
 /* All or nothing: the policy and the cloud it names come into force together. */
-static base_status take_policy(mn_engine *mn, base_error *err) {
+static base_status take_policy(mn_engine *mn, const policy *fresh, base_error *err) {
   api_house *h = &mn->house;
-  policy fresh;
   cloud *service = NULL;
-  policy_init(&fresh);
-  base_status st = h->policy_path[0] ? read_policy(h->policy_path, &fresh, err) : BASE_OK;
-  if (!st) st = open_cloud(mn, &fresh, &service, err);
+  h->key_modified = key_modified(h, fresh);
+  base_status st = open_cloud(mn, fresh, &service, err);
   if (st) return st;
   cloud_close(h->cloud);
   h->cloud = service;
-  h->policy = fresh;
+  h->policy = *fresh;
   return BASE_OK;
 }
 
 void api_house_look(mn_engine *mn) {
   api_house *h = &mn->house;
   uint64_t now = os_monotonic_ns();
+  policy fresh;
   if (h->policy_path[0] == '\0' || now - h->looked_ns < LOOK_EVERY_NS) return;
   h->looked_ns = now;
-  int64_t modified = os_modified_ns(h->policy_path);
-  if (modified == h->policy_modified) return;
-  h->policy_modified = modified;
+  if (os_modified_ns(h->policy_path) == h->policy_modified && key_modified(h, &h->policy) == h->key_modified) return;
   h->policy_problem = (base_error){0};
-  (void)take_policy(mn, &h->policy_problem);
+  if (!read_wanted(h, &fresh, &h->policy_problem)) (void)take_policy(mn, &fresh, &h->policy_problem);
 }
 
 /* ---- opening and closing ---- */
@@ -150,6 +172,7 @@ static base_status keep_text(char *out, size_t size, const char *text, const cha
 
 base_status api_house_open(mn_engine *mn, const mn_engine_options *o, const char *packs_dir, base_error *err) {
   api_house *h = &mn->house;
+  policy wanted;
   h->check = o->check;
   h->check_ctx = o->check_ctx;
   h->answerer.model = o->model;
@@ -164,17 +187,14 @@ base_status api_house_open(mn_engine *mn, const mn_engine_options *o, const char
   if (!st && o->probe != NULL) st = api_open_probe(&h->answerer, o->probe, err);
   h->writer = api_writer(&h->answerer);
   if (!st) st = handoff_flow_new(&mn->flow, &mn->allocator, err);
-  policy_init(&h->policy);
-  if (!st && h->policy_path[0]) { /* the ledger's own settings are the policy's */
-    h->policy_modified = os_modified_ns(h->policy_path);
-    st = read_policy(h->policy_path, &h->policy, err);
-  }
+  if (!st) st = read_wanted(h, &wanted, err);
+  if (st) return st;
   ledger_options kept = {.allocator = &mn->allocator,
-                         .retention_s = (int64_t)h->policy.ledger_days * 86400,
-                         .max_bytes = (uint64_t)h->policy.ledger_mb << 20,
-                         .keep_text = h->policy.keep_text};
-  if (!st && o->ledger) st = ledger_open(&h->ledger, o->ledger, &kept, err);
-  return st ? st : take_policy(mn, err);
+                         .retention_s = (int64_t)wanted.ledger_days * 86400,
+                         .max_bytes = (uint64_t)wanted.ledger_mb << 20,
+                         .keep_text = wanted.keep_text};
+  if (o->ledger) st = ledger_open(&h->ledger, o->ledger, &kept, err);
+  return st ? st : take_policy(mn, &wanted, err);
 }
 
 void api_house_close(mn_engine *mn) {
@@ -186,8 +206,7 @@ void api_house_close(mn_engine *mn) {
   gguf_close(h->guard_file);
   route_router_close(h->router);
   gguf_close(h->router_file);
-  if (h->key.ptr != NULL) memset(h->key.ptr, 0, h->key.len);
-  base_buf_free(&h->key);
+  forget_key(&h->key);
 }
 
 /* ---- one request ---- */

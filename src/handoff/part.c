@@ -12,6 +12,8 @@
  *   without one optional (repair) ---> handoff / invalid_arguments
  *   the policy refuses the risk -----> refuse / risk_refused
  *   the policy wants a yes for it ---> confirm / risk           (by default money, irreversible, safety)
+ *   it takes away or discloses, and
+ *   all there is is meant -----------> confirm / risk           (scope.c)
  *   confidence >= threshold ---------> act / confident          (confirm / unsure after a repair)
  *   otherwise -----------------------> confirm / unsure */
 #include <math.h>
@@ -74,7 +76,8 @@ static void judge(handoff_loop *l, handoff_part *part, const pack *p) {
   const head_calibration *built = head_brain_calibration(pack_brain(p));
   float threshold = policy_threshold(l->policy, m->name, built->act_threshold, built->target);
   float reachable = fminf(threshold, 1.0f);
-  policy_answer allowed = l->policy->risk[m->action[l->draft.action].risk];
+  const pack_action *action = &m->action[l->draft.action];
+  policy_answer allowed = l->policy->risk[action->risk];
   if (!policy_allows_pack(l->policy, m->name)) return settle(part, HANDOFF_REFUSE, HANDOFF_REASON_NOT_ALLOWED);
   if (l->result.truncated) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_TOO_LONG);
   if (part->confidence < asking_share * reachable)
@@ -84,7 +87,8 @@ static void judge(handoff_loop *l, handoff_part *part, const pack *p) {
   bool repaired = !l->draft.valid && repair(l, part, p);
   if (!l->draft.valid) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_INVALID_ARGUMENTS);
   if (allowed == POLICY_REFUSE) return settle(part, HANDOFF_REFUSE, HANDOFF_REASON_RISK_REFUSED);
-  if (allowed == POLICY_CONFIRM) return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_RISK);
+  if (allowed == POLICY_CONFIRM || handoff_asks_for_all(part->text, &l->result, m, action))
+    return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_RISK);
   if (part->confidence >= threshold && !repaired) return settle(part, HANDOFF_ACT, HANDOFF_REASON_CONFIDENT);
   settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_UNSURE);
 }

@@ -1,0 +1,68 @@
+/* How much a request is about. What may be done to one thing without asking may not be done to all of them: one alarm is soon
+ * set again, one mail goes to one person. A word that means everything counts where the pack did not read it as free text,
+ * which is somebody's words ("text Emma that all is well"). */
+#include "handoff/internal.h"
+
+static const char *const all_words[] = {
+#define SCOPE_ALL(word) word,
+#define SCOPE_TAKES(word)
+#include "handoff/scope.def"
+#undef SCOPE_ALL
+#undef SCOPE_TAKES
+};
+
+static const char *const taking_words[] = {
+#define SCOPE_ALL(word)
+#define SCOPE_TAKES(word) word,
+#include "handoff/scope.def"
+#undef SCOPE_ALL
+#undef SCOPE_TAKES
+};
+
+static bool among(base_slice word, const char *const *list, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (base_slice_equal_nocase(word, base_slice_of(list[i]))) return true;
+  return false;
+}
+
+static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80; }
+
+/* The next run of letters from *at on; false at the end. */
+static bool next_word(base_slice text, size_t *at, base_slice *word) {
+  while (*at < text.len && !is_letter(text.ptr[*at])) ++*at;
+  size_t start = *at;
+  while (*at < text.len && is_letter(text.ptr[*at])) ++*at;
+  *word = base_slice_sub(text, start, *at);
+  return word->len > 0;
+}
+
+/* Inside a value that is free text, or times that come again: there it says nothing about the action. A value that is this
+ * word alone ("call everyone") does. */
+static bool is_of_value(const head_result *r, const pack_manifest *m, size_t start, size_t end) {
+  for (size_t i = 0; i < r->n_spans; i++) {
+    const head_span *s = &r->spans[i];
+    if (start < s->start || end > s->end) continue;
+    if (m->slot[s->slot].type == PACK_RECURRENCE) return true;
+    if (m->slot[s->slot].type == PACK_TEXT) return end - start < s->end - s->start;
+  }
+  return false;
+}
+
+static bool takes_away(const pack_action *a, base_slice text) {
+  base_slice word;
+  size_t at = 0;
+  if (next_word(base_slice_of(a->title), &at, &word) &&
+      among(word, taking_words, sizeof taking_words / sizeof *taking_words))
+    return true;
+  at = 0;
+  return next_word(text, &at, &word) && among(word, taking_words, sizeof taking_words / sizeof *taking_words);
+}
+
+bool handoff_asks_for_all(base_slice text, const head_result *r, const pack_manifest *m, const pack_action *a) {
+  base_slice word;
+  size_t at = 0;
+  if (a->risk == PACK_NONE || (a->risk != PACK_DISCLOSES && !takes_away(a, text))) return false;
+  while (next_word(text, &at, &word))
+    if (among(word, all_words, sizeof all_words / sizeof *all_words) && !is_of_value(r, m, at - word.len, at)) return true;
+  return false;
+}
