@@ -12,6 +12,7 @@
 typedef struct chat_call {
   base_slice id, name;
   base_slice arguments; /* a JSON object */
+  bool as_text;         /* the template gets the arguments as a text, not as an object */
 } chat_call;
 
 typedef struct chat_message {
@@ -22,6 +23,7 @@ typedef struct chat_message {
   base_slice tool_call_id; /* tool; empty: absent */
   const chat_call *calls;  /* assistant: `tool_calls` */
   size_t n_calls;
+  bool empty_text;         /* calls without content: the template gets "" rather than none */
 } chat_message;
 
 typedef struct chat_input {

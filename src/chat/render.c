@@ -82,7 +82,8 @@ static chat_value call_value(chat_run *r, const chat_call *c) {
   chat_value out = chat_dict_new(r, CHAT_DICT), function = chat_dict_new(r, CHAT_DICT);
   base_slice arguments = c->arguments.len > 0 ? c->arguments : BASE_LITERAL("{}");
   chat_dict_set(r, function, "name", given(r, c->name));
-  chat_dict_set(r, function, "arguments", chat_from_json(r, arguments, "tool call arguments"));
+  chat_dict_set(r, function, "arguments",
+                c->as_text ? given(r, arguments) : chat_from_json(r, arguments, "tool call arguments"));
   if (c->id.len > 0) chat_dict_set(r, out, "id", given(r, c->id));
   chat_dict_set(r, out, "type", chat_literal(r, "function"));
   chat_dict_set(r, out, "function", function);
@@ -91,7 +92,7 @@ static chat_value call_value(chat_run *r, const chat_call *c) {
 
 static chat_value message_value(chat_run *r, const chat_message *m) {
   chat_value out = chat_dict_new(r, CHAT_DICT);
-  bool silent = m->content.len == 0 && m->n_calls > 0; /* an assistant that only calls: content is null */
+  bool silent = m->content.len == 0 && m->n_calls > 0 && !m->empty_text; /* an assistant that only calls: content is null */
   chat_dict_set(r, out, "role", given(r, m->role));
   chat_dict_set(r, out, "content", silent ? chat_none() : given(r, m->content));
   if (m->reasoning.len > 0) chat_dict_set(r, out, "reasoning_content", given(r, m->reasoning));

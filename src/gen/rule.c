@@ -48,28 +48,49 @@ void gen_rule_take(gen_job *j, uint32_t token) {
   else if (mask_run_must_end(j->request.rule)) gen_job_end(j, GEN_STOP);
 }
 
-/* The last token of forced bytes may become a longer one with what follows, so it is left to the model, unless
- * nothing follows. */
-static size_t certain_tokens(gen_job *j, const char *bytes, size_t len, uint32_t *ids) {
-  gen_engine *e = j->engine;
-  tok_input in = {.text = bytes, .len = len, .flags = TOK_CONTINUE};
+/* A control token, which the rule spells as 0xFF and its name: the one that may come. */
+static size_t control_token(gen_job *j, uint32_t *id) {
+  const uint32_t *mask = mask_run_mask(j->request.rule);
   size_t n = 0;
-  if (tok_encode(e->vocab, &e->scratch, &in, ids, FORCED_BYTES, &n, NULL) || n == 0) return 0;
-  return n - 1;
+  for (uint32_t i = 0; mask != NULL && i < j->engine->backend.vocab && n < 2; i++) {
+    if ((mask[i / 32] >> (i % 32) & 1) == 0) continue;
+    *id = i;
+    n++;
+  }
+  return n == 1;
 }
 
-void gen_rule_force(gen_job *j) {
+/* The last token of forced bytes may become a longer one with what follows, so it is left to the model, unless
+ * nothing follows or a control token does. */
+static size_t certain_tokens(gen_job *j, const char *bytes, size_t len, uint32_t *ids) {
+  gen_engine *e = j->engine;
+  const char *control = memchr(bytes, 0xFF, len);
+  if (control == bytes) return control_token(j, ids);
+  tok_input in = {.text = bytes, .len = control != NULL ? (size_t)(control - bytes) : len, .flags = TOK_CONTINUE};
+  size_t n = 0;
+  if (tok_encode(e->vocab, &e->scratch, &in, ids, FORCED_BYTES, &n, NULL) || n == 0) return 0;
+  return control != NULL ? n : n - 1;
+}
+
+/* One round: what is certain of the bytes that must follow. False when that is nothing. */
+static bool force(gen_job *j, size_t most) {
   char bytes[FORCED_BYTES];
   uint32_t ids[FORCED_BYTES];
   size_t len = mask_run_forced(j->request.rule, bytes, sizeof bytes);
-  if (len < 2) return;
+  if (len < 2) return false;
   size_t n = certain_tokens(j, bytes, len, ids);
-  if (n > GEN_FORCED) n = GEN_FORCED;
+  if (n > most) n = most;
   for (size_t i = 0; i < n && j->finish == GEN_GOING; i++) {
     uint32_t shifts = j->stats.shifts;
     size_t held = mask_run_text(j->request.rule).len;
     gen_accept(j, ids[i], NULL);
     j->stats.forced++;
-    if (j->stats.shifts > shifts || mask_run_text(j->request.rule).len == held) return;
+    if (j->stats.shifts > shifts || mask_run_text(j->request.rule).len == held) return false;
   }
+  return n > 0 && j->finish == GEN_GOING;
+}
+
+void gen_rule_force(gen_job *j) {
+  uint32_t before = j->stats.forced;
+  while (j->stats.forced - before < GEN_FORCED && force(j, GEN_FORCED - (j->stats.forced - before))) continue;
 }

@@ -4,7 +4,8 @@
  *                                                                                        --end--> the text's end
  *
  * A document is a rule of its own: the machine runs it and comes back by mask_form_after. `at` counts the bytes of the
- * literal in work; in WORDS it is how much of the trigger the text ends with (Knuth, Morris, Pratt 1977). */
+ * literal in work; in WORDS it is how much of the trigger the text ends with (Knuth, Morris, Pratt 1977), `first` how many
+ * bytes the character in work still has, and `last` the range that the next one lies in. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,11 +189,26 @@ static void begin_document(mask_run *run, point *p, size_t part) {
 
 static bool is_space(uint8_t b) { return b == ' ' || b == '\n' || b == '\t' || b == '\r'; }
 
+/* The bytes that begin a character and those that go on with it (RFC 3629). */
+static bool step_character(form_place *in, uint8_t b) {
+  if (in->first > 0) {
+    if (b < in->last >> 8 || b > (in->last & 0xFF)) return false;
+    in->first--;
+  } else if (b >= 0x80) {
+    if (b < 0xC2 || b > 0xF4) return false;
+    in->first = b < 0xE0 ? 1 : b < 0xF0 ? 2 : 3;
+  }
+  in->last = b == 0xE0 ? 0xA0BF : b == 0xED ? 0x809F : b == 0xF0 ? 0x90BF : b == 0xF4 ? 0x808F : 0x80BF;
+  return true;
+}
+
 /* A trigger that begins with a control token is that token or nothing: there is no falling back in it. */
 static bool step_words(const form *f, point *p, uint8_t b) {
   size_t at = p->in.form.at;
   bool control = b == CONTROL || (at > 0 && at != FREE && (uint8_t)f->trigger.ptr[0] == CONTROL);
-  if (at == FREE) return b != CONTROL;
+  if (!control && !step_character(&p->in.form, b)) return false;
+  if (control && p->in.form.first > 0) return false;
+  if (at == FREE) return !control;
   if (f->at_start && at == 0 && is_space(b)) return true;
   while (!f->at_start && !control && at > 0 && (uint8_t)f->trigger.ptr[at] != b) at = f->fall[at - 1];
   if ((uint8_t)f->trigger.ptr[at] != b) {
@@ -258,19 +274,20 @@ bool mask_form_step(mask_run *run, point *p, uint8_t b) {
 
 bool mask_form_may_end(const form *f, const point *p) {
   if (p->mode != MODE_FORM) return false;
-  if (p->in.form.phase == PHASE_WORDS) return true;
+  if (p->in.form.phase == PHASE_WORDS) return p->in.form.first == 0;
   return p->in.form.phase == PHASE_BEHIND && (p->in.form.first & CAN_END) != 0 && p->in.form.at == f->end.len;
 }
 
-/* In tokens 0xFF comes first, so there is none below any node. What lies behind a quote is not among the kinds of a
- * node (see kinds_below): BYTE_BAD may hide the trigger. */
+/* Kinds of bytes are those of whole characters up to a quote (see kinds_below), and BYTE_BAD for what is not: that is
+ * walked. In tokens 0xFF comes first, so that there is none below any node. */
 uint64_t mask_form_stays(const form *f, const point *p) {
-  if (p->in.form.phase != PHASE_WORDS) return 0;
-  if (p->in.form.at == FREE) return ~UINT64_C(0);
-  if (f->at_start || p->in.form.at > 0) return 0;
+  const form_place *in = &p->in.form;
+  const uint64_t text = ~(UINT64_C(1) << BYTE_BAD);
+  if (in->phase != PHASE_WORDS || in->first > 0) return 0;
+  if (in->at == FREE) return text;
+  if (f->at_start || in->at > 0) return 0;
   uint8_t first = (uint8_t)f->trigger.ptr[0];
-  if (first == CONTROL) return ~UINT64_C(0);
-  return ~(UINT64_C(1) << BYTE_BAD | UINT64_C(1) << mask_byte_kind(first));
+  return first == CONTROL ? text : text & ~(UINT64_C(1) << mask_byte_kind(first));
 }
 
 /* ---- where the words end ---- */

@@ -67,7 +67,7 @@ base_status mask_grammar(mask_rule **out, base_slice text, const mask_options *o
  *
  *   text := WORDS  or  [WORDS] opening CALL (between CALL)* end        CALL := name middle DOCUMENT last
  *
- * WORDS is any text in which the trigger does not occur; with `at_start` the trigger counts only at the text's beginning,
+ * WORDS is any text in UTF-8 in which the trigger does not occur; with `at_start` the trigger counts only at the text's beginning,
  * behind white space, and words that begin otherwise go on as they like. A byte 0xFF begins the name of a control token
  * (the piece of such a token is 0xFF and its name): no other text has one, so that literals may ask for control tokens. */
 
