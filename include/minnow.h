@@ -376,9 +376,23 @@ MN_API const char *mn_session_role(const mn_session *s, size_t index);
 MN_API const char *mn_session_content(const mn_session *s, size_t index);
 /* Takes `count` messages out, from `index` on; what is not there is not missed. */
 MN_API void mn_session_remove(mn_session *s, size_t index, size_t count);
+/* Functions that the model may call: OpenAI's `tools`, a JSON array of {"type":"function","function":{"name","description",
+ * "parameters"}} (docs/generate.md). NULL or []: none. They stand in the prompt of each answer. */
+MN_API int mn_session_tools(mn_session *s, const char *json, mn_error *err);
+/* Adds a message as OpenAI's API has it, a JSON object: {"role","content"}, of an assistant also "tool_calls", of a tool
+ * {"role":"tool","tool_call_id","content"}. */
+MN_API int mn_session_add_json(mn_session *s, const char *message, mn_error *err);
+
+typedef struct mn_tool_call {
+  const char *id, *name;
+  const char *arguments; /* a JSON object that fits the function's parameters */
+} mn_tool_call;
+
+/* The calls of a message: how many; *calls until the session changes. */
+MN_API size_t mn_session_calls(const mn_session *s, size_t index, const mn_tool_call **calls);
 /* How many tokens the messages are, with the beginning of an answer. */
 MN_API int mn_session_tokens(mn_session *s, size_t *n, mn_error *err);
-/* The messages as a file, one object {"role","content"} a line; loading puts them in place of what is there. */
+/* The messages as a file, one object as mn_session_add_json takes it a line; loading puts them in place of what is there. */
 MN_API int mn_session_save(const mn_session *s, const char *path, mn_error *err);
 MN_API int mn_session_load(mn_session *s, const char *path, mn_error *err);
 /* Ends what the session is generating, within one token. From any thread. */
@@ -435,6 +449,13 @@ typedef struct mn_generate_options {
   const char *schema; /* JSON Schema */
   const char *regex;  /* the whole answer matches this ECMA-262 expression */
   const char *grammar; /* a grammar in GBNF (docs/schema.md) */
+  /* OpenAI's response_format, a JSON object of type text, json_object or json_schema: another way to give `schema`. */
+  const char *response_format;
+  /* Of a session with tools: "auto" (NULL too), "none", "required", or OpenAI's objects that name functions. A call's
+   * arguments always fit their schema; a rule as above goes with "none" alone. Words are shown as they come, calls are
+   * in the result. */
+  const char *tool_choice;
+  bool single_call; /* one call at most: OpenAI's parallel_tool_calls false */
 } mn_generate_options;
 
 typedef enum mn_finish {
@@ -442,20 +463,23 @@ typedef enum mn_finish {
   MN_FINISH_LENGTH,    /* max_tokens */
   MN_FINISH_CONTEXT,   /* the context is full */
   MN_FINISH_CANCELLED, /* by a callback or mn_session_cancel */
-  MN_FINISH_DEADLINE
+  MN_FINISH_DEADLINE,
+  MN_FINISH_TOOL_CALLS /* the model called functions */
 } mn_finish;
 
 typedef struct mn_generated {
   size_t size;
   mn_finish finish;
-  const char *finish_name;  /* "stop", "length", "context", "cancelled", "deadline" */
-  const char *text;         /* all of it; until the session's next call */
+  const char *finish_name;  /* "stop", "length", "context", "cancelled", "deadline", "tool_calls" */
+  const char *text;         /* all of it, calls left out; until the session's next call */
   size_t text_len;
   uint32_t prompt_tokens, cached_tokens; /* cached: of the prompt, those that needed no reading */
   uint32_t generated_tokens, drafted_tokens, accepted_tokens;
   uint32_t forced_tokens;   /* of the generated ones, those about which the rule left no choice */
   uint32_t attempts;        /* 2: the first answer did not fit and was sent back */
   uint64_t wait_us, prompt_us, generate_us; /* for a place; until the first token; from then on */
+  const mn_tool_call *calls; /* until the session's next call */
+  size_t n_calls;
 } mn_generated;
 
 MN_API void mn_generate_options_init(mn_generate_options *o);

@@ -74,7 +74,7 @@ static const char turns[] =
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}{{ (tools or []) | length }}";
 
 static void test_messages(void) {
-  const chat_call call = {BASE_LITERAL("c1"), BASE_LITERAL("f"), BASE_LITERAL("{\"a\": [1, \"x\"]}")};
+  const chat_call call = {.id = BASE_LITERAL("c1"), .name = BASE_LITERAL("f"), .arguments = BASE_LITERAL("{\"a\": [1, \"x\"]}")};
   const chat_message messages[] = {
       {.role = BASE_LITERAL("user"), .content = BASE_LITERAL("hi")},
       {.role = BASE_LITERAL("assistant"), .calls = &call, .n_calls = 1},

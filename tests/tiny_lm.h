@@ -32,7 +32,7 @@ static size_t tiny_lm_stand_in(unsigned byte, char out[4]) {
   return base_utf8_encode(c, out);
 }
 
-static void tiny_lm_put_vocab(gguf_writer *w, bool chat) {
+static void tiny_lm_put_vocab(gguf_writer *w, const char *chat) {
   static char text[TINY_LM_VOCAB][32];
   base_slice token[TINY_LM_VOCAB], merge[TINY_LM_MERGES];
   uint32_t type[TINY_LM_VOCAB];
@@ -55,7 +55,7 @@ static void tiny_lm_put_vocab(gguf_writer *w, bool chat) {
   gguf_put_u32s(w, "tokenizer.ggml.token_type", type, TINY_LM_VOCAB);
   gguf_put_u32(w, "tokenizer.ggml.eos_token_id", TINY_LM_STOP);
   gguf_put_u32(w, "tokenizer.ggml.bos_token_id", TINY_LM_END);
-  if (chat) gguf_put_string(w, "tokenizer.chat_template", base_slice_of(tiny_lm_template));
+  if (chat != NULL) gguf_put_string(w, "tokenizer.chat_template", base_slice_of(chat));
 }
 
 static void tiny_lm_put(gguf_writer *w, base_rng *rng, const char *name, uint64_t in, uint64_t rows, float scale,
@@ -67,8 +67,8 @@ static void tiny_lm_put(gguf_writer *w, base_rng *rng, const char *name, uint64_
   gguf_put_tensor(w, name, GGUF_T_F32, rows > 0 ? 2 : 1, dim, data);
 }
 
-/* `variant` changes the weights; `context` is what the model claims to be made for. */
-static base_status tiny_lm_write(const char *path, uint64_t variant, bool chat, uint32_t context, base_error *err) {
+/* `variant` changes the weights; `context` is what the model claims to be made for; `chat` is its template, or NULL. */
+static base_status tiny_lm_write_with(const char *path, uint64_t variant, const char *chat, uint32_t context, base_error *err) {
   static const struct {
     const char *name;
     uint32_t in, rows;
@@ -106,6 +106,10 @@ static base_status tiny_lm_write(const char *path, uint64_t variant, bool chat, 
   gguf_writer_free(w);
   while (n > 0) free(kept[--n]);
   return st;
+}
+
+static inline base_status tiny_lm_write(const char *path, uint64_t variant, bool chat, uint32_t context, base_error *err) {
+  return tiny_lm_write_with(path, variant, chat ? tiny_lm_template : NULL, context, err);
 }
 
 #endif

@@ -47,6 +47,9 @@ static void reset(mn_session *s, const mn_generate_options *o) {
   s->progress = UINT32_MAX;
   s->tokens_lost = false;
   s->n_events = s->answer_ids.n = 0;
+  s->sure = s->shown = 0;
+  api_calls_free(&s->calls, &s->model->bound.bounded);
+  base_buf_clear(&s->words);
   base_buf_clear(&s->answer);
   base_buf_clear(&s->fresh);
   atomic_store(&s->cancel, false);
@@ -82,6 +85,7 @@ static void save_cache(mn_session *s) {
 static base_status new_job(mn_session *s, const mn_generate_options *o, bool read_only, base_error *err) {
   base_slice stops[GEN_MAX_STOPS];
   base_status st = take_stops(o, stops, err);
+  if (!st) st = api_tools_choose(s, o, err);
   if (!st) st = prompt_tokens(s, o, !read_only, err);
   gen_request r = {.prompt = s->ids.id,
                    .n_prompt = s->ids.n,
@@ -133,6 +137,7 @@ static bool collect(mn_session *s) {
     base_buf_add(&s->fresh, text->ptr, text->len);
     base_buf_putc(&s->fresh, '\0');
   }
+  if (s->rule.tools) s->sure = mask_run_words(s->rule.run, &(bool){false});
   s->over = s->n_events == 0 && gen_job_finish(s->job) != GEN_GOING;
   return s->n_events > 0 || s->over;
 }
@@ -153,6 +158,16 @@ static void note_token(mn_session *s, uint32_t token) {
   else s->tokens_lost = true;
 }
 
+/* What of the answer may be shown by now: words, up to where a call may have begun. */
+static void show_words(mn_session *s, mn_token *t) {
+  size_t end = s->sure < s->answer.len ? s->sure : s->answer.len;
+  base_buf_clear(&s->words);
+  if (end > s->shown) base_buf_add(&s->words, s->answer.ptr + s->shown, end - s->shown);
+  t->text = s->words.len > 0 ? s->words.ptr : "";
+  t->text_len = s->words.len;
+  s->shown += s->words.len;
+}
+
 static bool deliver_one(mn_session *s, const gen_event *e, const char *text) {
   mn_token_prob top[GEN_MAX_LOGPROBS];
   mn_token t = {.size = sizeof t, .id = e->token, .text = text, .text_len = e->text.len};
@@ -164,6 +179,7 @@ static bool deliver_one(mn_session *s, const gen_event *e, const char *text) {
   }
   base_buf_add(&s->answer, text, e->text.len);
   note_token(s, e->token);
+  if (s->rule.tools && !s->answer.failed) show_words(s, &t);
   return s->rule.hold || s->options.token == NULL || s->options.token(s->options.ctx, &t);
 }
 
@@ -216,7 +232,7 @@ static void run(mn_session *s) {
 /* ---- ending ---- */
 
 static const char *finish_name(mn_finish f) {
-  static const char *const names[] = {"", "stop", "length", "context", "cancelled", "deadline"};
+  static const char *const names[] = {"", "stop", "length", "context", "cancelled", "deadline", "tool_calls"};
   return names[f];
 }
 
@@ -250,9 +266,21 @@ static void report(mn_session *s, mn_generated *g) {
   g->generate_us = t.generate_ns / 1000;
 }
 
+/* Calls out of an answer, and the words before them. */
+static void report_calls(const mn_session *s, mn_generated *g) {
+  if (s->calls.n == 0) return;
+  g->finish = MN_FINISH_TOOL_CALLS;
+  g->finish_name = finish_name(g->finish);
+  g->calls = s->calls.call;
+  g->n_calls = s->calls.n;
+  g->text = s->words.len > 0 ? s->words.ptr : "";
+  g->text_len = s->words.len;
+}
+
 /* The text says all that the tokens say. */
 static bool is_whole(const mn_session *s, const mn_generated *g) {
   if (s->tokens_lost || s->options.shift) return false;
+  if (g->finish == MN_FINISH_TOOL_CALLS) return true;
   return g->finish == MN_FINISH_LENGTH || g->finish == MN_FINISH_CONTEXT ||
          (g->finish == MN_FINISH_STOP && s->options.n_stops == 0);
 }
@@ -268,8 +296,11 @@ static base_status end(mn_session *s, mn_generated *g, base_error *err) {
   if (gen_job_finish(s->job) == GEN_GOING) s->stopped = true;
   report(s, g);
   if (!st) st = api_rule_check(s, g->finish, err);
+  if (!st) report_calls(s, g);
+  s->sure = SIZE_MAX; /* a trigger that was begun and not ended is words too */
   s->held = s->rule.hold;
   s->ruled = s->rule.rule != NULL;
+  s->tooled = s->rule.tools;
   gen_job_free(s->job);
   s->job = NULL;
   api_rule_close(s);
@@ -280,10 +311,17 @@ static base_status end(mn_session *s, mn_generated *g, base_error *err) {
 /* Puts the answer where it belongs: to the caller whose rule held it back, and among the messages. */
 static base_status hand_over(mn_session *s, const mn_generated *g, base_error *err) {
   mn_token t = {.size = sizeof t, .id = UINT32_MAX, .text = g->text, .text_len = g->text_len};
-  if (s->held && s->options.token != NULL) (void)s->options.token(s->options.ctx, &t);
+  bool late = s->tooled && !s->held && g->n_calls == 0 && s->shown < g->text_len;
+  api_calls calls = {0};
+  if (late) {
+    t.text += s->shown;
+    t.text_len -= s->shown;
+  }
+  if ((s->held || late) && s->options.token != NULL) (void)s->options.token(s->options.ctx, &t);
   if (!s->chat) return BASE_OK;
   api_session_keep(s, is_whole(s, g));
-  return api_session_append(s, BASE_LITERAL("assistant"), (base_slice){g->text, g->text_len}, err);
+  if (g->n_calls > 0 && api_calls_dup(&calls, &s->calls, &s->model->bound.bounded)) return API_OUT_OF_MEMORY(err, "answer");
+  return api_session_append_message(s, BASE_LITERAL("assistant"), (base_slice){g->text, g->text_len}, (base_slice){"", 0}, &calls, err);
 }
 
 static base_status attempt(mn_session *s, const mn_generate_options *o, mn_generated *g, base_error *err) {

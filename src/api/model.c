@@ -206,6 +206,7 @@ void mn_model_close(mn_model *m) {
   if (m == NULL) return;
   base_allocator under = m->bound.under;
   mask_vocab_close(m->mask);
+  tool_form_close(m->form);
   chat_template_close(m->chat);
   gen_engine_close(m->gen);
   lm_cache_close(m->lm.cache);

@@ -13,6 +13,7 @@
 #include "lm/lm.h"
 #include "mask/mask.h"
 #include "tok/tok.h"
+#include "tool/tool.h"
 
 /* An allocator that refuses what would exceed a limit. */
 typedef struct api_bound {
@@ -30,6 +31,7 @@ struct mn_model {
   gen_engine *gen;
   chat_template *chat;   /* NULL: none that can be used; chat_error says why */
   base_error chat_error;
+  tool_form *form;       /* of calls in that template; made when the first tools come; under the turn */
   mask_vocab *mask;      /* made when the first rule comes; under the turn */
   os_turn *turn;         /* around everything that touches gen or lm */
   tok_scratch scratch;   /* under the turn */
@@ -40,9 +42,16 @@ struct mn_model {
   uint32_t threads;
 };
 
+/* Calls and their texts in one block. */
+typedef struct api_calls {
+  mn_tool_call *call;
+  size_t n, bytes;
+} api_calls;
+
 typedef struct api_message {
-  char *role, *content; /* terminated */
-  size_t role_bytes, content_bytes;
+  char *role, *content, *call_id; /* terminated; call_id: of a tool's result, else "" */
+  size_t role_bytes, content_bytes, call_id_bytes;
+  api_calls calls;
 } api_message;
 
 /* A growing list of token ids. */
@@ -65,6 +74,7 @@ typedef struct api_rule {
   mask_run *run;
   constrain_schema *schema; /* NULL for other kinds of rules */
   bool hold;                /* nothing is shown before all is checked */
+  bool tools;               /* words or calls of the session's tools */
 } api_rule;
 
 struct mn_session {
@@ -72,6 +82,8 @@ struct mn_session {
   mn_session *next;
   api_message *messages;
   size_t n_messages, cap_messages;
+  tool_set *tools;    /* NULL: none */
+  tool_choice choice; /* of the last call */
   tok_scratch scratch;
   atomic_bool cancel;
   chat_prompt prompt; /* the messages in the template, as last rendered */
@@ -89,7 +101,7 @@ struct mn_session {
   mn_generate_options options; /* callbacks and flags; its strings are not looked at any more */
   bool stepped, chat, over;    /* by mn_model_step; from the messages; all was delivered */
   bool stopped;                /* a callback said no */
-  bool ruled, held;            /* the last answer was under a rule; was not shown yet */
+  bool ruled, held, tooled;    /* the last answer was under a rule; was not shown yet; might have calls */
   bool tokens_lost;            /* answer_ids is not all of the answer */
   uint32_t progress;           /* last told */
   api_rule rule;
@@ -98,7 +110,10 @@ struct mn_session {
   gen_event events[API_MAX_EVENTS];
   size_t n_events;
   base_buf fresh;  /* text of these events, each terminated */
-  base_buf answer; /* all text that was delivered */
+  base_buf answer; /* all text that was delivered; with calls, all that the tokens say */
+  size_t sure, shown; /* of an answer with tools: bytes that are words for certain; of these, shown */
+  base_buf words;     /* of an answer with calls: what comes before them */
+  api_calls calls;    /* of the last answer */
   api_ids answer_ids;
 };
 
@@ -109,8 +124,28 @@ base_status api_session_tokens(mn_session *s, bool open_answer, base_error *err)
 /* After an answer: keeps what was read and written for the next turn. */
 void api_session_keep(mn_session *s, bool whole);
 base_status api_session_append(mn_session *s, base_slice role, base_slice content, base_error *err);
+/* Takes `calls` (emptied), also when it fails. */
+base_status api_session_append_message(mn_session *s, base_slice role, base_slice content, base_slice call_id,
+                                       api_calls *take_calls, base_error *err);
+/* As OpenAI's API has them. */
+base_status api_message_read(mn_session *s, base_slice json, const char *where, base_error *err);
+void api_message_write(base_buf *out, const api_message *m);
+bool api_is_role(base_slice role);
 /* Text as tokens behind those of `ids`, with what the vocabulary wants in front. */
 base_status api_model_encode(mn_model *m, tok_scratch *scratch, const tok_input *in, api_ids *ids, base_error *err);
+
+/* tools.c */
+base_status api_calls_copy(api_calls *out, const chat_call *calls, size_t n, const base_allocator *a);
+base_status api_calls_dup(api_calls *out, const api_calls *c, const base_allocator *a);
+void api_calls_free(api_calls *c, const base_allocator *a);
+/* Reads the choice of the next answer into s->choice. */
+base_status api_tools_choose(mn_session *s, const mn_generate_options *o, base_error *err);
+bool api_tools_are_on(const mn_session *s); /* by that choice */
+base_status api_tools_rule(mn_session *s, const mn_generate_options *o, base_error *err);
+/* Calls out of the answer that the rule let through, into s->words and s->calls; under the turn. */
+base_status api_tools_read(mn_session *s, base_error *err);
+/* The messages as the template takes them. */
+base_status api_tools_prompt(mn_session *s, const chat_message *messages, tool_prompt *out, base_error *err);
 
 /* rule.c */
 base_status api_rule_compile(mn_session *s, const mn_generate_options *o, base_error *err);

@@ -2,20 +2,47 @@
 #include <string.h>
 
 #include "api/model.h"
+#include "jdoc/jdoc.h"
 
 /* ---- the vocabulary as masks see it ---- */
 
-/* Control tokens have no text; the engine itself allows the ones that end. */
+/* Control tokens are 0xFF and their names, which no text is; the engine itself allows the ones that end. */
+typedef struct pieces {
+  const tok_vocab *v;
+  char *names, *at;
+} pieces;
+
+static bool is_control(const tok_vocab *v, uint32_t id) {
+  return tok_vocab_type(v, id) == TOK_TYPE_CONTROL && !tok_vocab_is_eog(v, id);
+}
+
 static base_slice piece_of(void *ctx, uint32_t id) {
-  const tok_vocab *v = ctx;
-  tok_type type = tok_vocab_type(v, id);
-  bool text = (type == TOK_TYPE_NORMAL || type == TOK_TYPE_USER || type == TOK_TYPE_BYTE) && !tok_vocab_is_eog(v, id);
-  return text ? tok_vocab_piece(v, id) : (base_slice){"", 0};
+  pieces *p = ctx;
+  tok_type type = tok_vocab_type(p->v, id);
+  base_slice piece = tok_vocab_piece(p->v, id);
+  if (is_control(p->v, id)) {
+    char *out = p->at;
+    *out = (char)0xFF;
+    memcpy(out + 1, piece.ptr, piece.len);
+    p->at += piece.len + 1;
+    return (base_slice){out, piece.len + 1};
+  }
+  bool text = (type == TOK_TYPE_NORMAL || type == TOK_TYPE_USER || type == TOK_TYPE_BYTE) && !tok_vocab_is_eog(p->v, id);
+  return text && memchr(piece.ptr, 0xFF, piece.len) == NULL ? piece : (base_slice){"", 0};
 }
 
 static base_status open_vocab(mn_model *m, base_error *err) {
+  const base_allocator *a = &m->bound.bounded;
+  uint32_t n = lm_model_info(m->lm.model).vocab;
+  size_t room = 1;
   if (m->mask != NULL) return BASE_OK;
-  return mask_vocab_open(&m->mask, lm_model_info(m->lm.model).vocab, piece_of, m->vocab, &m->bound.bounded, err);
+  for (uint32_t i = 0; i < n; i++)
+    if (is_control(m->vocab, i)) room += tok_vocab_piece(m->vocab, i).len + 1;
+  char *names = base_alloc(a, room);
+  if (names == NULL) return API_OUT_OF_MEMORY(err, "vocabulary");
+  base_status st = mask_vocab_open(&m->mask, n, piece_of, &(pieces){m->vocab, names, names}, a, err);
+  base_free(a, names, room);
+  return st;
 }
 
 /* ---- compiling ---- */
@@ -26,15 +53,45 @@ static base_status compile_schema(mn_session *s, base_slice json, base_error *er
   return st ? st : mask_schema(&s->rule.rule, json, NULL, a, err);
 }
 
+static uint32_t format_member(const jdoc *d, uint32_t object, const char *key) {
+  return object != JDOC_NONE && jdoc_kind_at(d, object) == JDOC_OBJECT ? jdoc_find(d, object, base_slice_of(key)) : JDOC_NONE;
+}
+
+static bool is_type(const jdoc *d, uint32_t at, const char *name) {
+  return at != JDOC_NONE && jdoc_kind_at(d, at) == JDOC_STRING && base_slice_equal(jdoc_text(d, at), base_slice_of(name));
+}
+
+/* OpenAI's response_format. Whether it is "strict" makes no difference: answers always fit. */
+static base_status compile_format(mn_session *s, base_slice json, base_error *err) {
+  jdoc d = {0};
+  base_status st = jdoc_open(&d, json, NULL, "response_format", &s->model->bound.bounded, err);
+  if (st) return st;
+  uint32_t type = format_member(&d, 0, "type"), schema = format_member(&d, format_member(&d, 0, "json_schema"), "schema");
+  if (is_type(&d, type, "json_object")) st = compile_schema(s, BASE_LITERAL("{\"type\":\"object\"}"), err);
+  else if (is_type(&d, type, "json_schema") && schema != JDOC_NONE) st = compile_schema(s, jdoc_raw(&d, schema), err);
+  else if (is_type(&d, type, "json_schema"))
+    st = base_fail(err, BASE_EARGUMENT, "response_format.json_schema", "it has a name and a schema; there is no schema");
+  else if (!is_type(&d, type, "text"))
+    st = base_fail(err, BASE_EARGUMENT, "response_format.type", "it is text, json_object or json_schema");
+  jdoc_close(&d);
+  return st;
+}
+
 base_status api_rule_compile(mn_session *s, const mn_generate_options *o, base_error *err) {
   const base_allocator *a = &s->model->bound.bounded;
   base_status st = BASE_OK;
   s->rule = (api_rule){0};
-  if ((o->schema != NULL) + (o->regex != NULL) + (o->grammar != NULL) > 1)
-    return base_fail(err, BASE_EARGUMENT, "rule", "a schema, an expression and a grammar exclude each other");
+  if ((o->schema != NULL) + (o->regex != NULL) + (o->grammar != NULL) + (o->response_format != NULL) > 1)
+    return base_fail(err, BASE_EARGUMENT, "rule", "a schema, a response format, an expression and a grammar exclude each other");
   if (o->schema != NULL) st = compile_schema(s, base_slice_of(o->schema), err);
   if (o->regex != NULL) st = mask_regex(&s->rule.rule, base_slice_of(o->regex), NULL, a, err);
   if (o->grammar != NULL) st = mask_grammar(&s->rule.rule, base_slice_of(o->grammar), NULL, a, err);
+  if (o->response_format != NULL) st = compile_format(s, base_slice_of(o->response_format), err);
+  if (!st && s->chat && api_tools_are_on(s)) {
+    if (s->rule.rule != NULL)
+      return base_fail(err, BASE_EARGUMENT, "tool_choice", "an answer under a rule cannot call tools; with tools the choice has to be none");
+    st = api_tools_rule(s, o, err);
+  }
   if (!st && s->rule.rule != NULL) s->rule.hold = mask_rule_notes(s->rule.rule) > 0;
   return st;
 }
@@ -63,8 +120,20 @@ static base_status validate(mn_session *s, base_error *err) {
   return st == BASE_EFORMAT ? BASE_EMISMATCH : st;
 }
 
+/* Words may be cut like any; a call may not. */
+static base_status check_tools(mn_session *s, mn_finish finish, base_error *err) {
+  bool called;
+  (void)mask_run_words(s->rule.run, &called);
+  if (!called && !s->choice.required) return BASE_OK;
+  if (finish == MN_FINISH_CANCELLED) return base_fail(err, BASE_ECANCELLED, "answer", "stopped before its call was complete");
+  if (finish != MN_FINISH_STOP || !mask_run_may_end(s->rule.run))
+    return base_fail(err, BASE_ELIMIT, "answer", "its call was cut before it was complete; allow more tokens");
+  return api_tools_read(s, err);
+}
+
 base_status api_rule_check(mn_session *s, mn_finish finish, base_error *err) {
   if (s->rule.rule == NULL) return BASE_OK;
+  if (s->rule.tools) return check_tools(s, finish, err);
   if (finish == MN_FINISH_CANCELLED) return base_fail(err, BASE_ECANCELLED, "answer", "stopped before it was complete");
   if (finish != MN_FINISH_STOP || !mask_run_may_end(s->rule.run))
     return base_fail(err, BASE_ELIMIT, "answer", "it was cut before it was complete; allow more tokens");

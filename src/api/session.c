@@ -12,7 +12,7 @@ int mn_session_open(mn_session **out, mn_model *m, mn_error *error) {
   if (s == NULL) return api_result(API_OUT_OF_MEMORY(&err, "session"), &err, error);
   s->model = m;
   const base_allocator *a = &m->bound.bounded;
-  s->scratch.allocator = s->fresh.allocator = s->answer.allocator = s->past_text.allocator = a;
+  s->scratch.allocator = s->fresh.allocator = s->answer.allocator = s->past_text.allocator = s->words.allocator = a;
   atomic_init(&s->cancel, false);
   os_turn_take(m->turn);
   s->next = m->sessions;
@@ -36,6 +36,9 @@ void mn_session_close(mn_session *s) {
   base_buf_free(&s->fresh);
   base_buf_free(&s->answer);
   base_buf_free(&s->past_text);
+  base_buf_free(&s->words);
+  api_calls_free(&s->calls, &m->bound.bounded);
+  tool_set_close(s->tools);
   chat_prompt_free(&s->prompt);
   api_ids_free(&s->ids, &m->bound.bounded);
   api_ids_free(&s->past_ids, &m->bound.bounded);
@@ -60,6 +63,8 @@ static char *copy_text(const base_allocator *a, base_slice text) {
 static void free_message(const base_allocator *a, api_message *m) {
   base_free(a, m->role, m->role_bytes);
   base_free(a, m->content, m->content_bytes);
+  base_free(a, m->call_id, m->call_id_bytes);
+  api_calls_free(&m->calls, a);
 }
 
 static bool grow(mn_session *s) {
@@ -72,10 +77,13 @@ static bool grow(mn_session *s) {
   return true;
 }
 
-base_status api_session_append(mn_session *s, base_slice role, base_slice content, base_error *err) {
+base_status api_session_append_message(mn_session *s, base_slice role, base_slice content, base_slice call_id,
+                                       api_calls *take_calls, base_error *err) {
   const base_allocator *a = &s->model->bound.bounded;
-  api_message m = {copy_text(a, role), copy_text(a, content), role.len + 1, content.len + 1};
-  bool fine = m.role != NULL && m.content != NULL && (s->n_messages < s->cap_messages || grow(s));
+  api_message m = {copy_text(a, role), copy_text(a, content), copy_text(a, call_id), role.len + 1, content.len + 1,
+                   call_id.len + 1, *take_calls};
+  *take_calls = (api_calls){0};
+  bool fine = m.role != NULL && m.content != NULL && m.call_id != NULL && (s->n_messages < s->cap_messages || grow(s));
   if (fine) {
     s->messages[s->n_messages++] = m;
     return BASE_OK;
@@ -84,16 +92,20 @@ base_status api_session_append(mn_session *s, base_slice role, base_slice conten
   return API_OUT_OF_MEMORY(err, "message");
 }
 
-static bool is_role(const char *role) {
+base_status api_session_append(mn_session *s, base_slice role, base_slice content, base_error *err) {
+  return api_session_append_message(s, role, content, (base_slice){"", 0}, &(api_calls){0}, err);
+}
+
+bool api_is_role(base_slice role) {
   static const char *const roles[] = {"system", "user", "assistant", "tool"};
   for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
-    if (strcmp(role, roles[i]) == 0) return true;
+    if (base_slice_equal(role, base_slice_of(roles[i]))) return true;
   return false;
 }
 
 int mn_session_add(mn_session *s, const char *role, const char *content, mn_error *error) {
   base_error err = {0};
-  if (!is_role(role))
+  if (!api_is_role(base_slice_of(role)))
     return api_result(base_fail(&err, BASE_EARGUMENT, "role", "\"%.40s\" is none; system, user, assistant and tool are",
                                 role), &err, error);
   if (!base_utf8_valid(content, strlen(content)))
@@ -130,11 +142,8 @@ int mn_session_save(const mn_session *s, const char *path, mn_error *error) {
   os_writer *w = NULL;
   base_buf_puts(&text, "");
   for (size_t i = 0; i < s->n_messages; i++) {
-    base_buf_puts(&text, "{\"role\":");
-    base_buf_json(&text, base_slice_of(s->messages[i].role));
-    base_buf_puts(&text, ",\"content\":");
-    base_buf_json(&text, base_slice_of(s->messages[i].content));
-    base_buf_puts(&text, "}\n");
+    api_message_write(&text, &s->messages[i]);
+    base_buf_putc(&text, '\n');
   }
   base_status st = text.failed ? API_OUT_OF_MEMORY(&err, path) : os_writer_open(&w, path, &err);
   if (!st) {
@@ -144,23 +153,6 @@ int mn_session_save(const mn_session *s, const char *path, mn_error *error) {
   }
   base_buf_free(&text);
   return api_result(st, &err, error);
-}
-
-static bool holds_zero(base_slice text) { return text.len > 0 && memchr(text.ptr, 0, text.len) != NULL; }
-
-static base_status add_line(mn_session *s, base_slice line, const char *where, base_error *err) {
-  jdoc d = {0};
-  base_status st = jdoc_open(&d, line, NULL, where, &s->model->bound.bounded, err);
-  if (st) return st;
-  uint32_t role = jdoc_find(&d, 0, BASE_LITERAL("role")), content = jdoc_find(&d, 0, BASE_LITERAL("content"));
-  bool fine = role != JDOC_NONE && content != JDOC_NONE && jdoc_kind_at(&d, role) == JDOC_STRING &&
-              jdoc_kind_at(&d, content) == JDOC_STRING && !holds_zero(jdoc_text(&d, content));
-  if (!fine) st = base_fail(err, BASE_EFORMAT, where, "a line is {\"role\": \"...\", \"content\": \"...\"}; this is none");
-  if (!st) st = api_session_append(s, jdoc_text(&d, role), jdoc_text(&d, content), err);
-  if (!st && !is_role(s->messages[s->n_messages - 1].role))
-    st = base_fail(err, BASE_EFORMAT, where, "there is no role \"%.40s\"", s->messages[s->n_messages - 1].role);
-  jdoc_close(&d);
-  return st;
 }
 
 /* New messages go behind the old ones, which are taken out when all is well. */
@@ -173,7 +165,7 @@ int mn_session_load(mn_session *s, const char *path, mn_error *error) {
   base_slice rest = {file.len > 0 ? file.ptr : "", file.len}, line;
   while (!st && base_slice_split(&rest, '\n', &line)) {
     (void)base_format(where, sizeof where, "%.60s, line %zu", path, ++number);
-    if (base_slice_trim(line).len > 0) st = add_line(s, line, where, &err);
+    if (base_slice_trim(line).len > 0) st = api_message_read(s, line, where, &err);
   }
   if (st) mn_session_remove(s, before, s->n_messages - before);
   else mn_session_remove(s, 0, before);
@@ -200,24 +192,56 @@ static int64_t local_seconds(void) {
   return os_local_time_of(now, &t, NULL) == BASE_OK ? now + t.utc_offset_s : now;
 }
 
-static base_status render(mn_session *s, bool open_answer, base_error *err) {
+/* Messages as chat has them; their calls in `calls`, which has room for all. */
+static void list_messages(const mn_session *s, chat_message *out, chat_call *calls) {
+  for (size_t i = 0; i < s->n_messages; i++) {
+    const api_message *m = &s->messages[i];
+    out[i] = (chat_message){.role = base_slice_of(m->role),
+                            .content = base_slice_of(m->content),
+                            .tool_call_id = base_slice_of(m->call_id),
+                            .calls = calls,
+                            .n_calls = m->calls.n};
+    for (size_t k = 0; k < m->calls.n; k++)
+      *calls++ = (chat_call){.id = base_slice_of(m->calls.call[k].id),
+                             .name = base_slice_of(m->calls.call[k].name),
+                             .arguments = base_slice_of(m->calls.call[k].arguments)};
+  }
+}
+
+static base_status render_messages(mn_session *s, const chat_message *messages, size_t n, base_slice tools,
+                                   bool open_answer, base_error *err) {
   mn_model *m = s->model;
   const tok_specials *special = tok_vocab_specials(m->vocab);
-  chat_message *messages = base_calloc(&m->bound.bounded, s->n_messages, sizeof *messages);
-  if (messages == NULL) return API_OUT_OF_MEMORY(err, "session");
-  for (size_t i = 0; i < s->n_messages; i++) {
-    messages[i].role = base_slice_of(s->messages[i].role);
-    messages[i].content = base_slice_of(s->messages[i].content);
-  }
   chat_input in = {.size = sizeof in,
                    .messages = messages,
-                   .n_messages = s->n_messages,
+                   .n_messages = n,
+                   .tools = tools,
                    .add_generation_prompt = open_answer,
                    .bos_token = name_of(m->vocab, special->bos),
                    .eos_token = name_of(m->vocab, special->eos),
                    .unix_seconds = local_seconds()};
-  base_status st = chat_render(m->chat, &in, &s->prompt, &m->bound.bounded, err);
-  base_free(&m->bound.bounded, messages, s->n_messages * sizeof *messages);
+  return chat_render(m->chat, &in, &s->prompt, &m->bound.bounded, err);
+}
+
+static base_status render(mn_session *s, bool open_answer, base_error *err) {
+  const base_allocator *a = &s->model->bound.bounded;
+  size_t n_calls = 0;
+  bool with_tools = api_tools_are_on(s);
+  for (size_t i = 0; i < s->n_messages; i++) {
+    n_calls += s->messages[i].calls.n;
+    with_tools |= s->messages[i].calls.n > 0 || strcmp(s->messages[i].role, "tool") == 0;
+  }
+  tool_prompt p = {0};
+  chat_message *messages = base_calloc(a, s->n_messages, sizeof *messages);
+  chat_call *calls = base_calloc(a, n_calls + 1, sizeof *calls);
+  base_status st = messages != NULL && calls != NULL ? BASE_OK : API_OUT_OF_MEMORY(err, "session");
+  if (!st) list_messages(s, messages, calls);
+  if (!st && with_tools) st = api_tools_prompt(s, messages, &p, err);
+  if (!st && with_tools) st = render_messages(s, p.messages, p.n_messages, p.tools, open_answer, err);
+  else if (!st) st = render_messages(s, messages, s->n_messages, (base_slice){"", 0}, open_answer, err);
+  tool_prompt_free(&p);
+  base_free(a, messages, s->n_messages * sizeof *messages);
+  base_free(a, calls, (n_calls + 1) * sizeof *calls);
   return st;
 }
 
