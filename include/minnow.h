@@ -380,8 +380,8 @@ MN_API void mn_session_remove(mn_session *s, size_t index, size_t count);
  * "parameters"}} (docs/generate.md). NULL or []: none. They stand in the prompt of each answer. */
 MN_API int mn_session_tools(mn_session *s, const char *json, mn_error *err);
 /* Adds a message as OpenAI's API has it, a JSON object: {"role","content"}, of an assistant also "tool_calls", of a tool
- * {"role":"tool","tool_call_id","content"}. */
-MN_API int mn_session_add_json(mn_session *s, const char *message, mn_error *err);
+ * {"role":"tool","tool_call_id","content"}; or an array of such, all or none. */
+MN_API int mn_session_add_json(mn_session *s, const char *json, mn_error *err);
 
 typedef struct mn_tool_call {
   const char *id, *name;

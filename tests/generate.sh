@@ -122,6 +122,39 @@ fails 1 "a schema that is none"
 call generate -m "$model" -p x --regex '('
 fails 1 "an expression that is none"
 
+# ---- functions that the model may call ----
+cat >"$folder/tools.json" <<'END'
+[{"type":"function","function":{"name":"pet","description":"Pets.","parameters":{"type":"object",
+  "properties":{"what":{"enum":["cat","hat"]}},"required":["what"],"additionalProperties":false}}}]
+END
+t=(generate -m "$folder/long.gguf" -c 2000 --tools "$folder/tools.json" --quiet -n 300)
+call "${t[@]}" -p "Pet it." --tool-choice required --single-call
+[ $status -eq 0 ] && [[ $out =~ ^pet\(\{\"what\":\ ?\"(cat|hat)\"\}\)$ ]]; ok $? "a call"
+call "${t[@]}" -p "Pet it." --tool-choice '{"type":"function","function":{"name":"pet"}}' --single-call --json
+[ "$(field 'j["object"], j["choices"][0]["finish_reason"], j["choices"][0]["message"]["content"]' <"$folder/out")" = "('chat.completion', 'tool_calls', None)" ] &&
+  [ "$(field '[c["function"]["name"] for c in j["choices"][0]["message"]["tool_calls"]]' <"$folder/out")" = "['pet']" ]
+ok $? "a call in OpenAI's shape"
+field 'json.dumps([{"role": "user", "content": "Pet it."}, j["choices"][0]["message"], {"role": "tool", "content": "purr",
+  "tool_call_id": j["choices"][0]["message"]["tool_calls"][0]["id"]}])' <"$folder/out" >"$folder/talk.json"
+call "${t[@]}" --messages "$folder/talk.json" --tool-choice none -n 5 --json
+[ $status -eq 0 ] && [ "$(field 'j["choices"][0]["finish_reason"], j["usage"]["completion_tokens"]' <"$folder/out")" = "('length', 5)" ]
+ok $? "a result goes back"
+call "${t[@]}" -p x --tool-choice '{"type":"function","function":{"name":"fly"}}'
+fails 1 "a choice of a tool that is none"
+call "${t[@]}" -p x --tools "$folder/schema.json"
+fails 1 "tools that are none"
+call generate -m "$model" -p x --tool-choice required
+fails 2 "a choice without tools"
+echo '{"type":"json_object"}' >"$folder/format.json"
+call "${t[@]}" -p x --response-format "$folder/format.json"
+fails 1 "a response format and tools"
+call generate -m "$model" -p x --response-format "$folder/format.json" --schema "$folder/schema.json"
+fails 2 "a response format and a schema"
+call generate -m "$model" --chat --response-format "$folder/tools.json" -p x
+fails 1 "a response format that is none"
+call chat -m "$folder/long.gguf" --tools "$folder/format.json"
+fails 1 "chat: tools that are none"
+
 # Ctrl-C ends it: what came is kept, exit 1
 "$minnow" generate -m "$model" -p x -n 0 --shift --ignore-end >"$folder/out" 2>"$folder/err" </dev/null &
 sleep 0.4

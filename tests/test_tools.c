@@ -259,7 +259,7 @@ static void test_refusals(void) {
       {"maybe", "tool_choice", MN_EARGUMENT}, {"{\"type\":\"function\",\"function\":{\"name\":\"fly\"}}", "tool_choice", MN_ENOTFOUND}, {"{\"type\":\"function\"}", "tool_choice", MN_EARGUMENT},
       {"{", "tool_choice", MN_EFORMAT}, {"{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"auto\",\"tools\":[]}}", "tool_choice", MN_EARGUMENT}};
   static const struct refusal messages[] = {
-      {"[]", "message", MN_EFORMAT}, {"{\"role\":\"robot\",\"content\":\"x\"}", "message", MN_EFORMAT}, {"{\"role\":\"user\",\"content\":5}", "message", MN_EFORMAT},
+      {"7", "message", MN_EFORMAT}, {"[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"user\"}]", "messages[1]", MN_EFORMAT}, {"{\"role\":\"robot\",\"content\":\"x\"}", "message", MN_EFORMAT}, {"{\"role\":\"user\",\"content\":5}", "message", MN_EFORMAT},
       {"{\"role\":\"user\",\"content\":\"\",\"tool_calls\":[{\"id\":\"1\",\"function\":{\"name\":\"a\",\"arguments\":\"{}\"}}]}", "message", MN_EFORMAT},
       {"{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"1\",\"function\":{\"name\":\"a\",\"arguments\":\"[]\"}}]}", "message", MN_EFORMAT},
       {"{\"role\":\"assistant\",\"tool_calls\":7}", "message", MN_EFORMAT}, {"{\"role\":\"user\",\"content\":\"a\\u0000b\"}", "message", MN_EFORMAT}};

@@ -92,7 +92,7 @@ base_status api_rule_compile(mn_session *s, const mn_generate_options *o, base_e
       return base_fail(err, BASE_EARGUMENT, "tool_choice", "an answer under a rule cannot call tools; with tools the choice has to be none");
     st = api_tools_rule(s, o, err);
   }
-  if (!st && s->rule.rule != NULL) s->rule.hold = mask_rule_notes(s->rule.rule) > 0;
+  if (!st && s->rule.rule != NULL) s->rule.hold = mask_rule_may_fail(s->rule.rule);
   return st;
 }
 

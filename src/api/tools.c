@@ -227,9 +227,28 @@ base_status api_message_read(mn_session *s, base_slice json, const char *where, 
   return st;
 }
 
-int mn_session_add_json(mn_session *s, const char *message, mn_error *error) {
+/* All of a list, or none. */
+static base_status read_list(mn_session *s, const jdoc *d, base_error *err) {
+  size_t before = s->n_messages;
+  base_status st = BASE_OK;
+  char where[32];
+  uint32_t at = 1;
+  for (uint32_t i = 0; i < jdoc_count(d, 0) && !st; i++, at = jdoc_next(d, at)) {
+    (void)base_format(where, sizeof where, "messages[%u]", i);
+    st = api_message_read(s, jdoc_raw(d, at), where, err);
+  }
+  if (st) mn_session_remove(s, before, s->n_messages - before);
+  return st;
+}
+
+int mn_session_add_json(mn_session *s, const char *json, mn_error *error) {
   base_error err = {0};
-  return api_result(api_message_read(s, base_slice_of(message), "message", &err), &err, error);
+  jdoc d = {0};
+  base_status st = jdoc_open(&d, base_slice_of(json), NULL, "message", &s->model->bound.bounded, &err);
+  if (!st && jdoc_kind_at(&d, 0) == JDOC_ARRAY) st = read_list(s, &d, &err);
+  else if (!st) st = api_message_read(s, base_slice_of(json), "message", &err);
+  jdoc_close(&d);
+  return api_result(st, &err, error);
 }
 
 static void put_member(base_buf *out, const char *key, const char *text) {

@@ -13,6 +13,9 @@ enum { RESERVE = 4, PATH_BYTES = 1024 };
 typedef struct chatting {
   cli_model model;
   base_buf system; /* what the model is told first; may be empty */
+  const char *tools_file;
+  base_buf tools;  /* functions that it may call */
+  cli_line *line;
   mn_model *m;
   mn_session *s;
   uint32_t context;
@@ -76,6 +79,7 @@ static int make_room(chatting *c) {
 }
 
 static void close_answer(const chatting *c, const mn_generated *g) {
+  if (g->n_calls > 0 && g->text_len == 0) return;
   if (g->text_len == 0 || g->text[g->text_len - 1] != '\n') putchar('\n');
   if (g->finish == MN_FINISH_CANCELLED) note("(stopped)");
   if (g->finish == MN_FINISH_LENGTH) note("(cut: -n tokens; say \"go on\")");
@@ -86,7 +90,7 @@ static void close_answer(const chatting *c, const mn_generated *g) {
   (void)fflush(stdout);
 }
 
-static int answer(chatting *c) {
+static int answer_once(chatting *c, size_t *n_calls) {
   mn_generate_options o;
   mn_generated g;
   mn_error err = {0};
@@ -110,7 +114,53 @@ static int answer(chatting *c) {
     return tell(&err);
   }
   close_answer(c, &g);
+  *n_calls = g.n_calls;
   return CLI_GO;
+}
+
+/* Shows a call and takes its result from the person. False: there is none. */
+static bool take_result(chatting *c, const mn_tool_call *call) {
+  base_buf json = {0};
+  base_slice text;
+  mn_error err = {0};
+  cli_put_text(base_slice_of(call->name));
+  putchar('(');
+  cli_put_text(base_slice_of(call->arguments));
+  puts(")");
+  (void)fflush(stdout);
+  bool there = cli_line_read(c->line, "result: ", &text) == CLI_LINE_DONE;
+  base_buf_puts(&json, "{\"role\":\"tool\",\"tool_call_id\":");
+  base_buf_json(&json, base_slice_of(call->id));
+  base_buf_puts(&json, ",\"content\":");
+  base_buf_json(&json, text);
+  base_buf_puts(&json, "}");
+  there = there && !json.failed && mn_session_add_json(c->s, json.ptr, &err) == MN_OK;
+  base_buf_free(&json);
+  return there;
+}
+
+/* The results of all calls of the last message. */
+static bool take_results(chatting *c, size_t n_calls) {
+  const mn_tool_call *calls;
+  size_t at = mn_session_messages(c->s) - 1;
+  for (size_t i = 0; i < n_calls; i++)
+    if (mn_session_calls(c->s, at, &calls) <= i || !take_result(c, &calls[i])) return false;
+  return true;
+}
+
+/* An answer, with results of the functions that it calls, until it calls none. */
+static int answer(chatting *c) {
+  size_t n_calls = 0, before = mn_session_messages(c->s);
+  int status = answer_once(c, &n_calls);
+  while (status == CLI_GO && n_calls > 0) {
+    if (!take_results(c, n_calls)) {
+      if (before <= mn_session_messages(c->s)) mn_session_remove(c->s, before - 1, mn_session_messages(c->s) - before + 1);
+      note("(a call without a result: the question is taken back)");
+      return CLI_GO;
+    }
+    status = answer_once(c, &n_calls);
+  }
+  return status;
 }
 
 /* Reads the system message now, from the cache file when there is one. */
@@ -286,6 +336,8 @@ static int chat(chatting *c) {
   if (status == CLI_GO && (mn_session_open(&c->s, c->m, &err) != MN_OK || mn_model_about(c->m, &i, &err) != MN_OK))
     status = tell(&err);
   c->context = i.context;
+  c->line = l;
+  if (status == CLI_GO && c->tools.len > 0 && mn_session_tools(c->s, c->tools.ptr, &err) != MN_OK) status = tell(&err);
   if (status == CLI_GO) status = greet(c);
   if (status == CLI_GO) status = start_over(c);
   if (status == CLI_GO) status = prepare(c);
@@ -299,9 +351,10 @@ int cli_chat(int argc, char **argv) {
   chatting c = {0};
   const char *system = NULL;
   cli_list words;
-  cli_option options[CLI_MODEL_OPTIONS + 2];
+  cli_option options[CLI_MODEL_OPTIONS + 3];
   size_t n = cli_model_options(&c.model, "chat", options);
   options[n++] = (cli_option){"--system", CLI_TEXT, &system, "TEXT", "what the model is told first"};
+  options[n++] = (cli_option){"--tools", CLI_TEXT, &c.tools_file, "FILE", "functions that it may call; you type their results"};
   int status = cli_parse("chat", options, n, argc, argv, &words);
   if (status == CLI_GO && words.n > 0) status = cli_usage("chat", "this word is not expected:", words.item[0]);
   if (status != CLI_GO) return status;
@@ -309,11 +362,14 @@ int cli_chat(int argc, char **argv) {
   c.seed = c.model.seed;
   if (c.seed == 0) os_random_bytes(&c.seed, sizeof c.seed);
   base_buf_puts(&c.system, system != NULL ? system : "");
+  if (c.tools_file != NULL) status = cli_read_text(c.tools_file, &c.tools);
+  if (status != CLI_GO) return status;
   os_catch_interrupts();
   status = cli_model_open(&c.model, &c.m);
   if (status == CLI_GO) status = chat(&c);
   mn_model_close(c.m);
   base_buf_free(&c.input);
   base_buf_free(&c.system);
+  base_buf_free(&c.tools);
   return status;
 }

@@ -96,6 +96,10 @@ int cli_model_open(const cli_model *m, mn_model **out);
 void cli_model_sampling(const cli_model *m, mn_generate_options *o);
 /* mn_generate that Ctrl-C ends, in the middle of a long prompt too. */
 int cli_model_generate(mn_session *s, const mn_generate_options *o, mn_generated *out, mn_error *err);
+/* A file of text for an option, terminated; CLI_GO or the exit status. */
+int cli_read_text(const char *path, base_buf *out);
+/* An answer as OpenAI's chat completions have it, one line. */
+void cli_put_completion(const mn_generated *g, const char *model, int64_t unix_seconds);
 /* Text that a model wrote: on a terminal without what could steer it. */
 void cli_put_text(base_slice text);
 

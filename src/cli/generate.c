@@ -1,12 +1,12 @@
 /* minnow generate: goes on from a text, token by token. The text goes to stdout as it comes; a summary to
- * stderr. With --json one object at the end. */
+ * stderr. With --json one object at the end: with messages, tools or a response format OpenAI's. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 
-enum { MAX_PROMPT = 64 << 20, MAX_SCHEMA = 64 << 20, DEFAULT_TOKENS = 256 };
+enum { MAX_PROMPT = 64 << 20, DEFAULT_TOKENS = 256 };
 
 typedef struct generating {
   cli_model model;
@@ -14,7 +14,9 @@ typedef struct generating {
   bool json, chat, raw, special, ignore_end, shift, quiet;
   uint64_t logprobs, deadline_ms;
   const char *schema_file, *grammar_file, *regex;
-  base_buf schema;
+  const char *messages_file, *tools_file, *tool_choice, *format_file;
+  bool single_call;
+  base_buf schema, messages, tools, format;
   bool wants_logprobs;
   cli_list stops;
   /* running */
@@ -52,21 +54,20 @@ static int read_prompt(const generating *g, const cli_list *words, base_buf *out
   else if (g->prompt_file != NULL && os_read_file(g->prompt_file, MAX_PROMPT, out, &err))
     return fail_reading(err.where, err.text);
   for (size_t i = 0; i < words->n; i++) base_buf_printf(out, "%s%s", i > 0 ? " " : "", words->item[i]);
-  if (g->prompt == NULL && g->prompt_file == NULL && words->n == 0) return read_stdin(out);
+  if (g->prompt == NULL && g->prompt_file == NULL && words->n == 0 && g->messages_file == NULL) return read_stdin(out);
   return CLI_GO;
 }
 
-/* A schema's or a grammar's file; one rule at most. */
-static int read_rule(generating *g) {
-  base_error err = {0};
+/* The files of rules, tools and messages; one rule at most. */
+static int read_files(generating *g) {
   const char *file = g->schema_file != NULL ? g->schema_file : g->grammar_file;
-  if ((g->schema_file != NULL) + (g->grammar_file != NULL) + (g->regex != NULL) > 1)
-    return cli_usage("generate", "--schema, --grammar and --regex exclude each other", NULL);
-  if (file == NULL) return CLI_GO;
-  if (os_read_file(file, MAX_SCHEMA, &g->schema, &err) != BASE_OK) return fail_reading(err.where, err.text);
-  if (g->schema.len == 0 || strlen(g->schema.ptr) != g->schema.len)
-    return fail_reading(file, "this file is empty or no text");
-  return CLI_GO;
+  if ((g->schema_file != NULL) + (g->grammar_file != NULL) + (g->regex != NULL) + (g->format_file != NULL) > 1)
+    return cli_usage("generate", "--schema, --grammar, --regex and --response-format exclude each other", NULL);
+  int status = file != NULL ? cli_read_text(file, &g->schema) : CLI_GO;
+  if (status == CLI_GO && g->format_file != NULL) status = cli_read_text(g->format_file, &g->format);
+  if (status == CLI_GO && g->tools_file != NULL) status = cli_read_text(g->tools_file, &g->tools);
+  if (status == CLI_GO && g->messages_file != NULL) status = cli_read_text(g->messages_file, &g->messages);
+  return status;
 }
 
 /* ---- output ---- */
@@ -123,6 +124,16 @@ static void put_json(const generating *g, const mn_generated *r) {
   base_buf_free(&b);
 }
 
+/* Calls for a person: one a line, as a name and an object. */
+static void put_calls(const mn_generated *r) {
+  base_buf b = {0};
+  for (size_t i = 0; i < r->n_calls; i++) {
+    base_buf_printf(&b, "%s%s(%s)", i > 0 || r->text_len > 0 ? "\n" : "", r->calls[i].name, r->calls[i].arguments);
+  }
+  cli_put_text((base_slice){b.ptr, b.len});
+  base_buf_free(&b);
+}
+
 static double per_second(uint32_t n, uint64_t us) { return us > 0 ? (double)n * 1e6 / (double)us : 0.0; }
 
 static void put_summary(const mn_generated *r) {
@@ -138,6 +149,22 @@ static void put_summary(const mn_generated *r) {
   fprintf(stderr, "; ended by %s\n", r->finish_name);
 }
 
+static void put_result(const generating *g, mn_model *m, const mn_generated *r) {
+  mn_model_info i;
+  mn_model_info_init(&i);
+  if (g->json && g->chat && (g->tools_file != NULL || g->messages_file != NULL || g->format_file != NULL)) {
+    (void)mn_model_about(m, &i, NULL);
+    cli_put_completion(r, i.name != NULL && i.name[0] != '\0' ? i.name : g->model.file, os_unix_seconds());
+  } else if (g->json) {
+    put_json(g, r);
+  } else {
+    put_calls(r);
+    putchar('\n');
+  }
+  (void)fflush(stdout);
+  if (!g->quiet) put_summary(r);
+}
+
 /* ---- running ---- */
 
 static int set_messages(const generating *g, mn_session *s, const base_buf *prompt, mn_generate_options *o) {
@@ -149,6 +176,9 @@ static int set_messages(const generating *g, mn_session *s, const base_buf *prom
   }
   if (strlen(prompt->ptr) != prompt->len) return fail_reading("prompt", "a message cannot contain a 0 byte");
   if (g->system != NULL && mn_session_add(s, "system", g->system, &err) != MN_OK) return cli_fail(&err);
+  if (g->tools_file != NULL && mn_session_tools(s, g->tools.ptr, &err) != MN_OK) return cli_fail(&err);
+  if (g->messages_file != NULL && mn_session_add_json(s, g->messages.ptr, &err) != MN_OK) return cli_fail(&err);
+  if (g->messages_file != NULL && prompt->len == 0) return CLI_GO;
   return mn_session_add(s, "user", prompt->ptr, &err) == MN_OK ? CLI_GO : cli_fail(&err);
 }
 
@@ -171,6 +201,9 @@ static int generate(generating *g, mn_model *m, const base_buf *prompt) {
   o.regex = g->regex;
   if (g->schema_file != NULL) o.schema = g->schema.ptr;
   if (g->grammar_file != NULL) o.grammar = g->schema.ptr;
+  if (g->format_file != NULL) o.response_format = g->format.ptr;
+  o.tool_choice = g->tool_choice;
+  o.single_call = g->single_call;
   o.deadline_ms = (uint32_t)g->deadline_ms;
   o.token = on_token;
   o.progress = on_progress;
@@ -184,10 +217,7 @@ static int generate(generating *g, mn_model *m, const base_buf *prompt) {
   }
   cli_bar_clear(&g->bar);
   if (status == CLI_GO) {
-    if (g->json) put_json(g, &r);
-    else putchar('\n');
-    (void)fflush(stdout);
-    if (!g->quiet) put_summary(&r);
+    put_result(g, m, &r);
     status = r.finish == MN_FINISH_CANCELLED ? CLI_FAILED : CLI_DONE;
   }
   mn_session_close(s);
@@ -197,8 +227,11 @@ static int generate(generating *g, mn_model *m, const base_buf *prompt) {
 
 static int check(generating *g, const char *logprobs) {
   int64_t n = 0;
-  if (g->raw && g->chat) return cli_usage("generate", "--raw and --chat exclude each other", NULL);
+  if (g->messages_file != NULL || g->tools_file != NULL) g->chat = true;
+  if (g->raw && g->chat) return cli_usage("generate", "--raw and messages (--chat, --messages, --tools) exclude each other", NULL);
   if (g->system != NULL && !g->chat) return cli_usage("generate", "--system needs --chat", NULL);
+  if (g->tools_file == NULL && (g->tool_choice != NULL || g->single_call))
+    return cli_usage("generate", "--tool-choice and --single-call need --tools", NULL);
   if (g->deadline_ms > UINT32_MAX) return cli_usage("generate", "this number is too large", NULL);
   if (logprobs == NULL) return CLI_GO;
   if (!base_parse_int(base_slice_of(logprobs), &n) || n < 0 || n > 20)
@@ -215,7 +248,7 @@ int cli_generate(int argc, char **argv) {
   cli_list words;
   base_buf prompt = {0};
   mn_model *m = NULL;
-  cli_option options[CLI_MODEL_OPTIONS + 20];
+  cli_option options[CLI_MODEL_OPTIONS + 24];
   size_t n = cli_model_options(&g.model, "generate", options);
   g.model.max_tokens = DEFAULT_TOKENS;
   const cli_option more[] = {
@@ -229,6 +262,11 @@ int cli_generate(int argc, char **argv) {
       {"--schema", CLI_TEXT, &g.schema_file, "FILE", "the answer is a JSON document that fits this JSON Schema"},
       {"--grammar", CLI_TEXT, &g.grammar_file, "FILE", "the answer fits this grammar (GBNF)"},
       {"--regex", CLI_TEXT, &g.regex, "R", "the answer matches this regular expression (ECMA-262)"},
+      {"--messages", CLI_TEXT, &g.messages_file, "FILE", "the conversation so far, a JSON array as OpenAI's API has it"},
+      {"--tools", CLI_TEXT, &g.tools_file, "FILE", "functions that the model may call, as OpenAI's API has them"},
+      {"--tool-choice", CLI_TEXT, &g.tool_choice, "C", "auto, none, required, or OpenAI's object that names a function"},
+      {"--single-call", CLI_SWITCH, &g.single_call, NULL, "one call at most (parallel_tool_calls false)"},
+      {"--response-format", CLI_TEXT, &g.format_file, "FILE", "what the answer is, as OpenAI's API has it"},
       {"--ignore-end", CLI_SWITCH, &g.ignore_end, NULL, "go on when the model ends its answer"},
       {"--shift", CLI_SWITCH, &g.shift, NULL, "when the context is full, forget its older half and go on"},
       {"--deadline-ms", CLI_NUMBER, &g.deadline_ms, "MS", "end after so long"},
@@ -242,12 +280,15 @@ int cli_generate(int argc, char **argv) {
   if (status == CLI_GO) status = check(&g, logprobs);
   if (status == CLI_GO && g.model.file == NULL) status = cli_usage("generate", "-m FILE says which model", NULL);
   if (status == CLI_GO) status = read_prompt(&g, &words, &prompt);
-  if (status == CLI_GO) status = read_rule(&g);
+  if (status == CLI_GO) status = read_files(&g);
   if (status == CLI_GO) os_catch_interrupts();
   if (status == CLI_GO) status = cli_model_open(&g.model, &m);
   if (status == CLI_GO) status = generate(&g, m, &prompt);
   mn_model_close(m);
   base_buf_free(&prompt);
   base_buf_free(&g.schema);
+  base_buf_free(&g.format);
+  base_buf_free(&g.tools);
+  base_buf_free(&g.messages);
   return status;
 }

@@ -93,12 +93,6 @@ static base_status open_parts(form *f, const mask_form *in, const mask_options *
     status = mask_schema(&p->rule, in->parts[i].document, o, r->allocator, err);
     if (status != BASE_OK) return name_error(err, status, p->name);
     f->n_parts++;
-    for (size_t k = 0; k < mask_rule_notes(p->rule); k++) {
-      mask_note *grown = mask_pool_grow(&r->pool, r->notes.note, sizeof *grown, r->notes.count, &r->notes.cap);
-      if (grown == NULL) return base_fail(err, BASE_ENOMEM, "form", "out of memory");
-      r->notes.note = grown;
-      grown[r->notes.count++] = mask_rule_note(p->rule, k);
-    }
   }
   return BASE_OK;
 }

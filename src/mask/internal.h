@@ -1,7 +1,7 @@
 /* mask, private. Three layers: nodes are the schema as it is written, one for each subschema; plans are what is
  * asked of one value, the set of nodes that apply to it; the machine runs plans on bytes.
  *
- *   schema.c  JSON Schema to nodes                    plan.c    nodes to plans, truth of a plan, situations
+ *   schema.c  JSON Schema to nodes (refs.c, note.c)   plan.c    nodes to plans, truth of a plan, situations
  *   text.c    automata of strings and keys            number.c  automata of numbers
  *   machine.c one byte: frames, keys, items           walk.c    the trie, masks, tables
  *   run.c     a text: commit, roll back, forced
@@ -124,9 +124,18 @@ typedef struct node {
   uint32_t n_dependencies;
 } node;
 
+/* A note that has no path yet. */
+typedef struct mask_place {
+  uint32_t at; /* value in the document */
+  bool at_end, may_fail;
+  const char *keyword, *reason;
+} mask_place;
+
 typedef struct mask_note_list {
-  mask_note *note;
+  mask_place *place; /* in the order of the document once they have paths */
+  const char **path; /* NULL: not worked out */
   uint32_t count, cap;
+  bool may_fail, by_validator; /* one of them may; is checked by the validator alone */
 } mask_note_list;
 
 /* ---- plans ---- */
@@ -551,6 +560,7 @@ struct mask_vocab {
 };
 
 base_status mask_schema_compile(mask_rule *r, base_error *err);
+bool mask_notes_locate(mask_rule *r);
 const char *mask_format_pattern(base_slice name); /* NULL: no format that is enforced */
 void mask_fail(mask_rule *r, base_status code);
 

@@ -96,9 +96,12 @@ typedef struct mask_note {
   const char *keyword;
   const char *reason;
   bool at_end; /* decided when the value ends (the mask then refuses its last byte); false: by the validator alone */
+  bool may_fail; /* a text may come to where nothing can make it right: a dead end, or what the validator refuses */
 } mask_note;
 size_t mask_rule_notes(const mask_rule *r);
-mask_note mask_rule_note(const mask_rule *r, size_t i); /* all NULL past the end */
+bool mask_rule_may_fail(const mask_rule *r); /* one of them may */
+/* All NULL past the end, and when there is no memory for the paths, which are worked out at the first call. */
+mask_note mask_rule_note(mask_rule *r, size_t i);
 size_t mask_rule_bytes(const mask_rule *r);             /* memory held at present */
 size_t mask_rule_schemas(const mask_rule *r);           /* subschemas compiled */
 

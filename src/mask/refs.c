@@ -69,17 +69,17 @@ static const mask_resource *resource_of(const mask_refs *f, uint32_t at) {
   return &f->resources[0];
 }
 
-static bool add_anchor(mask_refs *f, uint32_t at, base_slice name) {
+static bool add_anchor(mask_refs *f, uint32_t at, base_slice name, bool dynamic) {
   mask_anchor *grown = mask_pool_grow(f->pool, f->anchors, sizeof *grown, f->n_anchors, &f->cap_anchors);
   if (grown == NULL) return false;
   f->anchors = grown;
-  f->anchors[f->n_anchors++] = (mask_anchor){at, name};
+  f->anchors[f->n_anchors++] = (mask_anchor){at, name, dynamic};
   return true;
 }
 
 static bool add_identifier(mask_refs *f, uint32_t at, base_slice id) {
   base_slice uri = without_fragment(id);
-  if (uri.len + 1 < id.len && !add_anchor(f, at, base_slice_sub(id, uri.len + 1, id.len))) return false;
+  if (uri.len + 1 < id.len && !add_anchor(f, at, base_slice_sub(id, uri.len + 1, id.len), false)) return false;
   if (uri.len == 0) return true;
   uri = resolve(f->pool, resource_of(f, at)->uri, uri);
   if (at == 0) {
@@ -105,8 +105,9 @@ bool mask_refs_open(mask_refs *f, const jdoc *d, int draft, mask_pool *pool) {
       base_slice key = jdoc_text(d, k);
       if (key.len < 2 || key.len > 14 || (key.ptr[0] != '$' && key.ptr[0] != 'i')) continue;
       if (jdoc_kind_at(d, k + 1) != JDOC_STRING) continue;
-      bool anchor = base_slice_equal(key, BASE_LITERAL("$anchor")) || base_slice_equal(key, BASE_LITERAL("$dynamicAnchor"));
-      if (anchor && !add_anchor(f, i, jdoc_text(d, k + 1))) return false;
+      bool dynamic = base_slice_equal(key, BASE_LITERAL("$dynamicAnchor"));
+      bool anchor = dynamic || base_slice_equal(key, BASE_LITERAL("$anchor"));
+      if (anchor && !add_anchor(f, i, jdoc_text(d, k + 1), dynamic)) return false;
       if (base_slice_equal(key, id_word) && !add_identifier(f, i, jdoc_text(d, k + 1))) return false;
     }
   }
@@ -160,4 +161,45 @@ uint32_t mask_refs_find(const mask_refs *f, uint32_t from, base_slice reference)
     if (base_slice_equal(f->resources[i].uri, whole) || base_slice_equal(f->resources[i].uri, uri))
       return in_resource(f, &f->resources[i], fragment);
   return JDOC_NONE;
+}
+
+/* ---- references that depend on the way ---- */
+
+static bool is_dynamic_anchor(const mask_refs *f, uint32_t at, base_slice name) {
+  for (uint32_t i = 0; i < f->n_anchors; i++)
+    if (f->anchors[i].at == at && f->anchors[i].dynamic && base_slice_equal(f->anchors[i].name, name)) return true;
+  return false;
+}
+
+uint32_t mask_refs_find_dynamic(const mask_refs *f, uint32_t from, base_slice reference, bool *open) {
+  uint32_t plain = mask_refs_find(f, from, reference), in_document = JDOC_NONE, elsewhere = 0;
+  base_slice uri = without_fragment(reference);
+  base_slice name = uri.len < reference.len ? base_slice_sub(reference, uri.len + 1, reference.len) : (base_slice){0};
+  *open = false;
+  if (plain == JDOC_NONE || name.len == 0 || !is_dynamic_anchor(f, plain, name)) return plain;
+  for (uint32_t i = 0; i < f->n_anchors; i++) {
+    const mask_anchor *a = &f->anchors[i];
+    if (!a->dynamic || !base_slice_equal(a->name, name)) continue;
+    if (resource_of(f, a->at) == &f->resources[0]) in_document = a->at;
+    else elsewhere++;
+  }
+  if (in_document != JDOC_NONE) return in_document;
+  *open = elsewhere > 1;
+  return plain;
+}
+
+static bool is_recursive(const mask_refs *f, uint32_t at) {
+  if (jdoc_kind_at(f->doc, at) != JDOC_OBJECT) return false;
+  uint32_t flag = jdoc_find(f->doc, at, BASE_LITERAL("$recursiveAnchor"));
+  return flag != JDOC_NONE && jdoc_kind_at(f->doc, flag) == JDOC_TRUE;
+}
+
+uint32_t mask_refs_find_recursive(const mask_refs *f, uint32_t from, base_slice reference, bool *open) {
+  uint32_t plain = mask_refs_find(f, from, reference), others = 0;
+  *open = false;
+  if (plain == JDOC_NONE || !is_recursive(f, plain)) return plain;
+  if (is_recursive(f, 0)) return 0;
+  for (uint32_t i = 1; i < f->n_resources; i++) others += is_recursive(f, f->resources[i].first);
+  *open = others > 1;
+  return plain;
 }

@@ -13,6 +13,7 @@ typedef struct mask_resource {
 typedef struct mask_anchor {
   uint32_t at;
   base_slice name;
+  bool dynamic; /* $dynamicAnchor */
 } mask_anchor;
 
 typedef struct mask_refs {
@@ -27,5 +28,10 @@ typedef struct mask_refs {
 
 bool mask_refs_open(mask_refs *f, const jdoc *d, int draft, mask_pool *pool);
 uint32_t mask_refs_find(const mask_refs *f, uint32_t from, base_slice reference); /* JDOC_NONE */
+/* The same for $dynamicRef and $recursiveRef: the outermost resource on the way to the value decides, where the plain
+ * target says so. The document itself is always outermost; where it has no such anchor and more than one resource has,
+ * *open is set and what is returned is only where the way begins. */
+uint32_t mask_refs_find_dynamic(const mask_refs *f, uint32_t from, base_slice reference, bool *open);
+uint32_t mask_refs_find_recursive(const mask_refs *f, uint32_t from, base_slice reference, bool *open);
 
 #endif

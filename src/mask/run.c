@@ -99,16 +99,31 @@ void mask_rule_close(mask_rule *r) {
   base_free(r->allocator, r, sizeof *r);
 }
 
-size_t mask_rule_notes(const mask_rule *r) {
-  return r->notes.count;
-}
-
-mask_note mask_rule_note(const mask_rule *r, size_t i) {
-  return i < r->notes.count ? r->notes.note[i] : (mask_note){0};
-}
-
 static size_t parts_of(const mask_rule *r) {
   return r->form != NULL ? mask_form_parts(r->form) : 0;
+}
+
+size_t mask_rule_notes(const mask_rule *r) {
+  size_t n = r->notes.count;
+  for (size_t i = 0; i < parts_of(r); i++) n += mask_rule_notes(mask_form_part(r->form, i));
+  return n;
+}
+
+bool mask_rule_may_fail(const mask_rule *r) {
+  bool may = r->notes.may_fail;
+  for (size_t i = 0; i < parts_of(r); i++) may |= mask_rule_may_fail(mask_form_part(r->form, i));
+  return may;
+}
+
+mask_note mask_rule_note(mask_rule *r, size_t i) {
+  for (size_t k = 0; k < parts_of(r); k++) {
+    mask_rule *part = mask_form_part(r->form, k);
+    if (i < mask_rule_notes(part)) return mask_rule_note(part, i);
+    i -= mask_rule_notes(part);
+  }
+  if (i >= r->notes.count || !mask_notes_locate(r)) return (mask_note){0};
+  const mask_place *p = &r->notes.place[i];
+  return (mask_note){r->notes.path[i], p->keyword, p->reason, p->at_end, p->may_fail};
 }
 
 size_t mask_rule_bytes(const mask_rule *r) {

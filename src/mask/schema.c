@@ -59,21 +59,20 @@ static void *take(compiler *c, size_t count, size_t unit) {
   return out;
 }
 
-static void note(compiler *c, uint32_t at, const char *keyword, const char *reason, bool at_end) {
+/* What is decided late; see mask_note. */
+typedef enum lateness { LATE_IN_VALUE, LATE_MAY_FAIL, LATE_IN_DOCUMENT } lateness;
+
+static void note(compiler *c, uint32_t at, const char *keyword, const char *reason, lateness late) {
   mask_note_list *l = &c->r->notes;
-  base_buf path = {.allocator = c->r->allocator};
-  if (l->count >= 1000) return;
-  put_path(&c->r->doc, at, &path);
-  char *copy = take(c, path.len + 1, 1);
-  mask_note *grown = copy == NULL ? NULL : mask_pool_grow(&c->r->pool, l->note, sizeof *l->note, l->count, &l->cap);
-  if (grown != NULL && !path.failed) {
-    if (path.len > 0) memcpy(copy, path.ptr, path.len);
-    l->note = grown;
-    l->note[l->count++] = (mask_note){copy, keyword, reason, at_end};
-  } else {
+  mask_place *grown = mask_pool_grow(&c->r->pool, l->place, sizeof *grown, l->count, &l->cap);
+  if (grown == NULL) {
     out_of_memory(c);
+    return;
   }
-  base_buf_free(&path);
+  l->place = grown;
+  l->place[l->count++] = (mask_place){at, late != LATE_IN_DOCUMENT, late != LATE_IN_VALUE, keyword, reason};
+  l->may_fail |= late != LATE_IN_VALUE;
+  l->by_validator |= late == LATE_IN_DOCUMENT;
 }
 
 /* ---- nodes ---- */
@@ -451,6 +450,7 @@ static void read_dependencies(compiler *c, node *n, uint32_t at) {
       if (g == NULL) return;
       g->key = jdoc_text(d, k);
       g->child[0] = node_of(c, k + 1);
+      note(c, k + 1, "dependentSchemas", "whether the property comes is only known when the object ends", LATE_IN_VALUE);
     }
   }
 }
@@ -498,6 +498,19 @@ static void read_reference(compiler *c, node *n, uint32_t at) {
   else read_one(c, n, GROUP_ALL, node_of(c, target));
 }
 
+static void read_dynamic(compiler *c, node *n, uint32_t at, bool recursive) {
+  bool open = false;
+  if (!expect(c, at, JDOC_STRING, "a reference must be a string")) return;
+  base_slice text = jdoc_text(&c->r->doc, at);
+  uint32_t target = recursive ? mask_refs_find_recursive(&c->refs, n->at, text, &open)
+                              : mask_refs_find_dynamic(&c->refs, n->at, text, &open);
+  if (target == JDOC_NONE) refuse(c, at, BASE_EUNSUPPORTED, "the reference leads to nothing in this document");
+  else if (!open) read_one(c, n, GROUP_ALL, node_of(c, target));
+  else
+    note(c, at, recursive ? "$recursiveRef" : "$dynamicRef", "where it leads depends on the resources on the way to the value",
+         LATE_IN_DOCUMENT);
+}
+
 static void read_format(compiler *c, node *n, uint32_t at) {
   if (jdoc_kind_at(&c->r->doc, at) != JDOC_STRING || c->r->options.ignore_formats) return;
   static const char *const at_end[] = {"regex", "iri", "iri-reference", "idn-hostname", "idn-email", "uri-template"};
@@ -506,7 +519,7 @@ static void read_format(compiler *c, node *n, uint32_t at) {
   if (pattern != NULL) add_regex(c, n, at, base_slice_of(pattern));
   for (size_t i = 0; i < sizeof at_end / sizeof *at_end; i++)
     if (base_slice_equal(name, base_slice_of(at_end[i])))
-      note(c, at, "format", "no automaton for this format: the validator checks the finished document", false);
+      note(c, at, "format", "no automaton for this format: the validator checks the finished document", LATE_IN_DOCUMENT);
 }
 
 /* ---- the keywords by name ---- */
@@ -568,6 +581,7 @@ static void read_array_word(compiler *c, node *n, word w, uint32_t at) {
     }
     case WORD_CONTAINS:
       n->contains = node_of(c, at);
+      note(c, at, "contains", "an item is judged when it ends, and whether enough of them fit when the array does", LATE_IN_VALUE);
       if (jdoc_find(&c->r->doc, n->at, BASE_LITERAL("minContains")) == JDOC_NONE || c->r->draft < 2019) n->min_contains = 1;
       break;
     case WORD_MIN_CONTAINS: count_of(c, at, &n->min_contains); break;
@@ -576,7 +590,7 @@ static void read_array_word(compiler *c, node *n, word w, uint32_t at) {
     case WORD_MAX_ITEMS: count_of(c, at, &n->max_items); break;
     default:
       n->unique = jdoc_kind_at(&c->r->doc, at) == JDOC_TRUE;
-      if (n->unique) note(c, at, "uniqueItems", "an item is compared with the others when it ends", true);
+      if (n->unique) note(c, at, "uniqueItems", "an item is compared with the others when it ends", LATE_MAY_FAIL);
       break;
   }
 }
@@ -584,7 +598,8 @@ static void read_array_word(compiler *c, node *n, word w, uint32_t at) {
 static void read_word(compiler *c, node *n, word w, base_slice key, uint32_t at) {
   const jdoc *d = &c->r->doc;
   switch (w) {
-    case WORD_REF: case WORD_DYNAMIC_REF: case WORD_RECURSIVE_REF: read_reference(c, n, at); break;
+    case WORD_REF: read_reference(c, n, at); break;
+    case WORD_DYNAMIC_REF: case WORD_RECURSIVE_REF: read_dynamic(c, n, at, w == WORD_RECURSIVE_REF); break;
     case WORD_TYPE: read_type(c, n, at); break;
     case WORD_ENUM:
       if (expect(c, at, JDOC_ARRAY, "enum must be an array")) read_values(c, n, at + 1, jdoc_count(d, at));
@@ -595,9 +610,12 @@ static void read_word(compiler *c, node *n, word w, base_slice key, uint32_t at)
     case WORD_ONE_OF: read_group(c, n, GROUP_ONE, at); break;
     case WORD_NOT:
       read_one(c, n, GROUP_NOT, node_of(c, at));
-      note(c, at, "not", "decided at the end of the value where its schema is not settled before", true);
+      note(c, at, "not", "decided at the end of the value where its schema is not settled before", LATE_MAY_FAIL);
       break;
-    case WORD_IF: read_if(c, n, at); break;
+    case WORD_IF:
+      read_if(c, n, at);
+      note(c, at, "if", "decided at the end of the value where its schema is not settled before", LATE_IN_VALUE);
+      break;
     case WORD_MINIMUM: case WORD_MAXIMUM: case WORD_EXCLUSIVE_MINIMUM: case WORD_EXCLUSIVE_MAXIMUM:
     case WORD_MULTIPLE_OF: read_numbers(c, n, key, at); break;
     case WORD_MIN_LENGTH:
@@ -612,7 +630,7 @@ static void read_word(compiler *c, node *n, word w, base_slice key, uint32_t at)
     case WORD_FORMAT: read_format(c, n, at); break;
     case WORD_UNEVALUATED_PROPERTIES: case WORD_UNEVALUATED_ITEMS:
       if (jdoc_kind_at(d, at) != JDOC_TRUE)
-        note(c, at, keywords[w].name, "which properties or items are evaluated is only known at the end", false);
+        note(c, at, keywords[w].name, "which properties or items are evaluated is only known at the end", LATE_IN_DOCUMENT);
       break;
     case WORD_ITEMS: case WORD_PREFIX_ITEMS: case WORD_ADDITIONAL_ITEMS: case WORD_CONTAINS: case WORD_MIN_CONTAINS:
     case WORD_MAX_CONTAINS: case WORD_MIN_ITEMS: case WORD_MAX_ITEMS: case WORD_UNIQUE_ITEMS:
@@ -695,11 +713,29 @@ static void check_progress(compiler *c) {
 
 static void open_validator(compiler *c) {
   constrain_options o = {.ignore_formats = c->r->options.ignore_formats};
-  for (uint32_t i = 0; i < c->r->notes.count; i++)
-    if (!c->r->notes.note[i].at_end) {
-      c->status = constrain_schema_compile(&c->r->validator, (base_slice){c->r->text, c->r->text_len}, &o, "schema",
-                                           c->r->allocator, c->err);
-      return;
+  if (c->r->notes.by_validator)
+    c->status = constrain_schema_compile(&c->r->validator, (base_slice){c->r->text, c->r->text_len}, &o, "schema",
+                                         c->r->allocator, c->err);
+}
+
+/* Branches of which no two take values of the same kind are told apart by the first byte. */
+static bool may_overlap(const mask_rule *r, const group *g) {
+  uint32_t seen = 0;
+  for (uint32_t i = 0; i < g->n_children; i++) {
+    uint32_t kinds = r->nodes[g->child[i]]->kinds;
+    if ((seen & kinds) != 0) return true;
+    seen |= kinds;
+  }
+  return false;
+}
+
+static void note_overlaps(compiler *c) {
+  mask_rule *r = c->r;
+  for (uint32_t i = 0; i < r->n_nodes && c->status == BASE_OK; i++)
+    for (uint32_t k = 0; k < r->nodes[i]->n_groups; k++) {
+      if (r->nodes[i]->groups[k].kind != GROUP_ONE || !may_overlap(r, &r->nodes[i]->groups[k])) continue;
+      uint32_t at = jdoc_find(&r->doc, r->nodes[i]->at, BASE_LITERAL("oneOf"));
+      note(c, at, "oneOf", "decided at the end of the value where more than one schema still fits", LATE_IN_VALUE);
     }
 }
 
@@ -713,6 +749,7 @@ base_status mask_schema_compile(mask_rule *r, base_error *err) {
   uint32_t root = node_of(&c, 0);
   while (c.n_work > 0 && c.status == BASE_OK) fill(&c, c.work[--c.n_work]);
   if (c.status == BASE_OK) check_progress(&c);
+  if (c.status == BASE_OK) note_overlaps(&c);
   if (c.status == BASE_OK) open_validator(&c);
   if (c.status == BASE_OK) r->root = mask_plan_of(r, &root, 1, 1, false);
   if (c.status == BASE_OK && r->root == NULL) out_of_memory(&c);
