@@ -60,11 +60,17 @@ BODY_INLINE void body_all_scores(cpu_kv_type type, size_t rows, const cpu_attend
 static float body_soften(const cpu_attend *a, const body_batch *b, size_t r) {
   float *row = b->scores + r * b->width;
   size_t n = b->end - b->first, from = b->low[r] - b->first, to = b->high[r] - b->first + 1;
+  vf max = vf_set1(-INFINITY), sum = vf_set1(0.0f);
   if (a->cap > 0.0f) body_soft_cap(row, n, a->cap);
   for (size_t j = 0; j < from; j++) row[j] = -INFINITY;
-  for (size_t j = to; j < n; j++) row[j] = -INFINITY; /* also what a cache holds behind its last position */
-  vf max = vf_set1(-INFINITY), sum = vf_set1(0.0f);
-  for (size_t j = 0; j < n; j += 16) max = vf_max(max, vf_load(row + j));
+  for (size_t j = 0; j < n; j += 16) {
+    vf score = vf_load(row + j);
+    if (j + 16 > to) { /* not seen, or what a cache holds behind its last position */
+      score = j < to ? vf_first(score, to - j, -INFINITY) : vf_set1(-INFINITY);
+      vf_store(row + j, score); /* a vector: sixteen single stores would make the load behind them wait */
+    }
+    max = vf_max(max, score);
+  }
   vf shift = vf_set1(vf_max_fold(max));
   for (size_t j = 0; j < n; j += 16) {
     vf e = body_exp(vf_sub(vf_load(row + j), shift));
@@ -179,8 +185,9 @@ BODY_INLINE void body_kv_16(cpu_kv_type type, const float *x, size_t n, float fa
     vf_store_i8((int8_t *)to, vf_min(vf_max(vf_mul(v, vf_set1(factor)), vf_neg(limit)), limit), 16);
 }
 
-static void body_kv_put(cpu_kv_type type, size_t hd, size_t position, const float *k, const float *v,
-                        unsigned char *keys, unsigned char *values) {
+/* `type` is constant where this is expanded: keys are scattered over their tile, one store an element. */
+BODY_INLINE void body_kv_put_as(cpu_kv_type type, size_t hd, size_t position, const float *k, const float *v,
+                                unsigned char *keys, unsigned char *values) {
   size_t each = type == CPU_KV_F32 ? 4 : type == CPU_KV_F16 ? 2 : 1, row_bytes = cpu_kv_row_bytes(type, hd);
   size_t tile_bytes = cpu_kv_tile_bytes(type, hd), lane = position % 16;
   unsigned char *tile = keys + position / 16 * tile_bytes, *row = values + position * row_bytes;
@@ -196,5 +203,14 @@ static void body_kv_put(cpu_kv_type type, size_t hd, size_t position, const floa
     body_kv_16(type, v + i, n, value_factor, row + i * each);
     body_kv_16(type, k + i, n, key_factor, sixteen);
     for (size_t j = 0; j < n; j++) memcpy(tile + ((i + j) * 16 + lane) * each, sixteen + j * each, each);
+  }
+}
+
+static void body_kv_put(cpu_kv_type type, size_t hd, size_t position, const float *k, const float *v,
+                        unsigned char *keys, unsigned char *values) {
+  switch (type) {
+    case CPU_KV_F16: body_kv_put_as(CPU_KV_F16, hd, position, k, v, keys, values); break;
+    case CPU_KV_I8: body_kv_put_as(CPU_KV_I8, hd, position, k, v, keys, values); break;
+    default: body_kv_put_as(CPU_KV_F32, hd, position, k, v, keys, values); break;
   }
 }

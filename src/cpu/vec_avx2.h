@@ -170,6 +170,7 @@ typedef struct vb {
   __m256i a, b;
 } vb;
 #define VEC_TOKENS 4
+#define VEC_CHAINS 1
 #define VEC_WIDE_BIAS 0
 
 static inline vb vb_load(const void *p) {

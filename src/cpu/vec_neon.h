@@ -165,6 +165,7 @@ typedef struct vb {
   uint8x16_t a, b, c, d;
 } vb;
 #define VEC_TOKENS 4
+#define VEC_CHAINS 1
 #define VEC_WIDE_BIAS 0
 
 static inline vb vb_load(const void *p) {

@@ -134,6 +134,7 @@ typedef struct vb {
   uint8_t b[64];
 } vb;
 #define VEC_TOKENS 1
+#define VEC_CHAINS 1
 #define VEC_WIDE_BIAS 0
 
 VEC_FN vb vb_load(const void *p) {

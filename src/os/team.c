@@ -65,6 +65,9 @@ static bool spin(os_team *t, ready_fn *ready, int worker, uint32_t number) {
       if (ready(t, worker, number)) return true;
       os_relax();
     }
+    /* The one waited for may be on this very processor. Nobody else gains by this: it stays among this process' threads
+     * where the kernel groups them. */
+    sched_yield();
   } while (os_monotonic_ns() < end);
   return false;
 }
