@@ -177,6 +177,12 @@ static void test_clean(void) {
   TAP_OK(guard_clean_make(g, base_slice_of("call 555 123 4567"), &r, v, &c, &kept, &err) == BASE_EMISMATCH &&
              c == NULL && kept == GUARD_PHONE,
          "a kept class keeps the text here");
+  static const char *const escaped[] = {"{\"n\":\"41111111\\n11111111\"}", "{\"n\":\"4111\\u00201111 1111\\u00a01111\"}",
+                                        "{\"n\":\"AT611904\\t3002\\r3457 3201\"}"};
+  for (size_t i = 0; i < sizeof escaped / sizeof *escaped; i++)
+    TAP_OK(guard_clean_make(g, base_slice_of(escaped[i]), &r, v, &c, &kept, NULL) == BASE_EMISMATCH &&
+               kept == (i < 2 ? GUARD_CARD : GUARD_IBAN),
+           "JSON's escapes hide nothing: %s", escaped[i]);
   static const base_slice quoted[] = {BASE_LITERAL("Zoe \"Z\" B")};
   r.of[GUARD_PHONE] = GUARD_REDACT;
   TAP_OK(guard_set_contacts(g, quoted, 1, NULL) == BASE_OK &&

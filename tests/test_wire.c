@@ -10,9 +10,10 @@
 enum { BATCH = 400, MAX_BODY = 4096 };
 
 typedef enum way_out {
-  BY_TEXT, BY_ACTION, BY_CONTEXT, BY_EXTRACTION, BY_QUEUE, BY_CHECK, BY_TOOL, BY_FEEDBACK, WAYS
+  BY_TEXT, BY_ACTION, BY_CONTEXT, BY_EXTRACTION, BY_QUEUE, BY_CHECK, BY_TOOL, BY_FEEDBACK, BY_INSTRUCTIONS, BY_SCHEMA, WAYS
 } way_out;
-static const char *const way_names[] = {"text", "action", "context", "extraction", "queue", "check", "tool", "feedback"};
+static const char *const way_names[] = {"text",  "action", "context",  "extraction",   "queue",
+                                        "check", "tool",   "feedback", "instructions", "schema"};
 
 typedef struct wires {
   house h;
@@ -73,14 +74,25 @@ static void script_for(wires *w, way_out way, const char *value) {
   base_buf_free(&said);
 }
 
+/* Schemas have values in what they allow. */
+static base_slice schema_with(const char *text) {
+  static char schema[2 * MAX_BODY];
+  base_buf said = {0};
+  base_buf_json(&said, base_slice_of(text));
+  base_format(schema, sizeof schema, "{\"type\":\"object\",\"properties\":{\"x\":{\"enum\":[%s]}}}", said.ptr);
+  base_buf_free(&said);
+  return base_slice_of(schema);
+}
+
 static handoff_request shape(way_out way, const char *text) {
   static const char any[] = "{\"type\":\"object\"}";
   policy_task task = way == BY_ACTION || way == BY_TOOL ? POLICY_ACTION
-                     : way == BY_EXTRACTION || way == BY_CHECK ? POLICY_EXTRACT : POLICY_TEXT;
-  bool clean = way == BY_CHECK || way == BY_TOOL || way == BY_FEEDBACK || way == BY_CONTEXT;
-  handoff_request r = request_of(task, clean ? "explain how vaccines work" : text);
-  if (task == POLICY_EXTRACT) r.schema = base_slice_of(any);
+                     : way == BY_EXTRACTION || way == BY_CHECK || way == BY_SCHEMA ? POLICY_EXTRACT : POLICY_TEXT;
+  bool elsewhere = way == BY_CHECK || way == BY_TOOL || way == BY_FEEDBACK || way == BY_CONTEXT || way >= BY_INSTRUCTIONS;
+  handoff_request r = request_of(task, elsewhere ? "explain how vaccines work" : text);
+  if (task == POLICY_EXTRACT) r.schema = way == BY_SCHEMA ? schema_with(text) : base_slice_of(any);
   if (way == BY_CONTEXT) r.context = base_slice_of(text);
+  if (way == BY_INSTRUCTIONS) r.instructions = base_slice_of(text);
   return r;
 }
 

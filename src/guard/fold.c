@@ -1,6 +1,7 @@
 /* The folded view: what the eye reads in a text, a byte a character, so that rules need not know Unicode.
  * Evasion by zero-width characters, full-width or mathematical letters, other scripts' digits, unusual blanks
- * and dashes ends here. */
+ * and dashes ends here; so does what JSON writes as an escape (a number broken over lines inside of a schema or a tree of
+ * a screen). */
 #include "guard/internal.h"
 
 /* Shown as nothing: soft hyphen, joiners, direction marks, variation selectors, tags. */
@@ -60,6 +61,39 @@ static uint8_t look_alike(uint32_t c) {
   }
 }
 
+static int hex_of(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  c = (char)(c | 0x20);
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Bytes of JSON's escape at i, and the character it means; 0 where there is none. A line end or tab counts inside of a number
+ * alone, since passwords and paths have backslashes of their own. Surrogates stay as they are. */
+static size_t escape_at(base_slice text, size_t i, uint32_t *c) {
+  if (text.ptr[i] != '\\' || i + 1 >= text.len) return 0;
+  char name = text.ptr[i + 1];
+  if (name == 'n' || name == 't' || name == 'r') {
+    bool inside = i > 0 && guard_is_alnum((uint8_t)text.ptr[i - 1]) && i + 2 < text.len &&
+                  guard_is_digit((uint8_t)text.ptr[i + 2]);
+    *c = '\n';
+    return inside ? 2 : 0;
+  }
+  if (name == '/') {
+    *c = '/';
+    return 2;
+  }
+  if (name != 'u' || i + 6 > text.len) return 0;
+  uint32_t code = 0;
+  for (size_t k = 2; k < 6; k++) {
+    int digit = hex_of(text.ptr[i + k]);
+    if (digit < 0) return 0;
+    code = code << 4 | (uint32_t)digit;
+  }
+  if (code >= 0xD800 && code <= 0xDFFF) return 0;
+  *c = code;
+  return 6;
+}
+
 static uint8_t lower(uint8_t c) { return guard_is_upper(c) ? (uint8_t)(c + 32) : c; }
 
 base_status guard_fold(base_slice text, uint8_t *f, uint8_t *low, uint32_t *at, guard_view *v,
@@ -68,7 +102,8 @@ base_status guard_fold(base_slice text, uint8_t *f, uint8_t *low, uint32_t *at, 
   *v = (guard_view){.text = text, .f = f, .low = low, .at = at};
   for (size_t i = 0; i < text.len; i += step) {
     uint32_t c = (unsigned char)text.ptr[i];
-    step = 1;
+    size_t escaped = escape_at(text, i, &c);
+    step = escaped ? escaped : 1;
     at[n] = (uint32_t)i;
     if (c < 0x80) {
       f[n] = c == 0 ? GUARD_MARK : (uint8_t)c;
@@ -76,7 +111,7 @@ base_status guard_fold(base_slice text, uint8_t *f, uint8_t *low, uint32_t *at, 
       n++;
       continue;
     }
-    step = base_utf8_decode(text.ptr + i, text.len - i, &c);
+    if (!escaped) step = base_utf8_decode(text.ptr + i, text.len - i, &c);
     if (step == 0) return base_fail(err, BASE_EFORMAT, "text", "byte %zu is not UTF-8", i + 1);
     if (is_hidden(c)) {
       v->hidden++;
