@@ -152,10 +152,10 @@ packs: all
 	tools/train_packs.sh
 
 # needs data sets that are not part of the repository (README, "Measuring"): DATA is the folder that holds them
-measure: all $(BUILD)/tests/value_cases
+measure: all $(BUILD)/tests/value_cases $(BUILD)/tests/do_cases
 	@test -d "$(DATA)/nlu" || { echo 'make measure: set DATA to the folder of the data sets; README.md says which' >&2; exit 2; }
 	DATA=$(DATA)/nlu tools/measure_nlu.sh
-	tools/measure_slurp.py $(DATA)/nlu/slurp.devel.jsonl
+	tools/measure_slurp.py $(DATA)/nlu/slurp.devel.jsonl --cases $(BUILD)/tests/do_cases
 	tools/recognizers.py $(BUILD)/tests/value_cases $(DATA)/value/recognizers --record
 
 # what the guard finds, on data sets that are not part of the repository: DATA is the folder that holds guard/ (docs/guard.md)

@@ -231,6 +231,33 @@ static void test_low_confidence(world *w) {
   set_all(w, 0.0f);
 }
 
+/* One pack's answer to words that are none of its business, as the gate's choice or as the open app. */
+static bool covered(world *w, bool gated) {
+  handoff_loop *l = w->loop;
+  (void)ask(w, "tell me a joke", NULL);
+  l->part[0].text = base_slice_of(l->text);
+  return handoff_part_decide(l, &l->part[0], w->packs[0], gated, 1.0f);
+}
+
+/* A high temperature leaves the order of the labels and takes away how sure the pack is of "none". */
+static void test_outvoted(world *w) {
+  head_calibration *c = (head_calibration *)(uintptr_t)head_brain_calibration(pack_brain(w->packs[0]));
+  const handoff_part *part = &w->loop->part[0];
+  head_calibration kept = *c;
+  c->bag_weight = 0.0f;
+  TAP_OK(!covered(w, false), "the pack alone says none");
+  c->temperature = 0.05f;
+  TAP_OK(!covered(w, true), "all but certain of none: not even the gate outvotes it");
+  c->temperature = 50.0f;
+  TAP_OK(covered(w, true), "hardly sure of none: the gate outvotes it");
+  TAP_OK(part->reluctant && part->has_action && part->decision != HANDOFF_ACT,
+         "never without a yes, even from threshold 0 on");
+  TAP_OK(!covered(w, false), "without a gate it stays none");
+  *c = kept;
+  (void)ask(w, "wake me at 7", NULL);
+  TAP_OK(!part->reluctant && w->out.decision == HANDOFF_ACT, "nothing of it stays for the next request");
+}
+
 static void test_several(world *w) {
   const handoff_outcome *o = ask(w, "set an alarm for 7:30 and text Emma good night", NULL);
   expect(o, "two requests", HANDOFF_ACT, HANDOFF_REASON_CONFIDENT, 2);
@@ -363,6 +390,7 @@ int main(void) {
   if (w != NULL && open_world(w)) {
     test_decisions(w);
     test_low_confidence(w);
+    test_outvoted(w);
     test_several(w);
     test_split_rules(w);
     test_open_pack(w);

@@ -289,6 +289,21 @@ static double plain_logit(const heads *h, const sentence *s, size_t label) {
   return sum;
 }
 
+/* The same text without each of its labels in turn: the next best one, under the same probabilities. */
+static void check_without(const heads *h, const head_calibration *c, head_scratch *scratch, const head_result *r) {
+  const float *p = head_label_probabilities(scratch);
+  for (uint16_t but = 0; but < LABELS; but++) {
+    head_result other = *r;
+    head_decode_without(&h->w, c, cpu_best(), but, scratch, &other);
+    uint16_t want = but == r->label ? r->runner_up : r->label;
+    TAP_OK(other.label == want && other.label != other.runner_up, "without %d: %d", but, other.label);
+    TAP_OK(fabsf(other.probability - p[want]) < 1e-6f, "its own probability");
+    TAP_OK(but == r->label || memcmp(&other, r, sizeof other) == 0, "a label that was not chosen is not missed");
+    for (size_t i = 0; i < other.n_spans; i++)
+      TAP_OK(h->allowed[other.label * 2 + other.spans[i].slot] == 1, "its own slots");
+  }
+}
+
 /* Label, probability, path probability and features, all from the definitions. */
 static void test_answers(void) {
   base_rng rng;
@@ -322,6 +337,7 @@ static void test_answers(void) {
            "a word is likelier than the path");
     for (size_t i = 0; i < r.n_spans; i++)
       TAP_OK(h->allowed[r.label * 2 + r.spans[i].slot] == 1, "only slots the label allows");
+    check_without(h, &c, scratch, &r);
   }
   head_scratch_free(scratch);
   free(s);

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Judges the shipped packs on requests they were not trained on: the right pack, or handoff where none fits.
 
-usage: measure_slurp.py ROWS.jsonl [--map tests/slurp_map.json] [--minnow ./minnow] [--now TIME] [--jobs N]
-                        [--limit N] [--wrong FILE] [--no-record]
+usage: measure_slurp.py ROWS.jsonl [--map tests/slurp_map.json] [--cases build/tests/do_cases] [--now TIME]
+                        [--packs packs] [--half 0|1] [--limit N] [--wrong FILE] [--all FILE] [--no-record]
 
 ROWS       {"text","intent",...}; made for slurp.devel. The map names the packs (or "handoff") that may take
            a label
---wrong    writes the rows that went wrong, one JSON object a line
+--packs    another folder of packs is measured, not recorded
+--half     only the rows with crc32(text) % 2 == N: a constant chosen on one half is judged on the other
+--wrong    writes the rows that went wrong, one JSON object a line; --all writes every row
 --no-record leaves tests/quality.csv alone
 
 A row's answer is the packs of its actions, or "handoff" when it is handed off or refused. It is right when
@@ -14,22 +16,25 @@ each of them is among those the map allows. Acted on are rows decided `act` or `
 put the matter to the user first. Rows whose label the map does not know are left out and counted."""
 import argparse
 import collections
-import concurrent.futures
 import json
 import os
 import subprocess
 import sys
+import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import quality  # noqa: E402  (beside this file)
 
 
-def ask(options, text):
-    command = [options.minnow, "do", "--json", "--now", options.now]
-    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
-    if done.returncode != 0:
-        return {"decision": "error", "reason": done.stderr.decode(errors="replace").strip(), "actions": []}
-    return json.loads(done.stdout)
+def ask(options, texts):
+    """Outcomes of all texts, in order, from one process."""
+    command = [options.cases, options.now, options.packs]
+    lines = "".join(json.dumps(text) + "\n" for text in texts)
+    done = subprocess.run(command, input=lines.encode(), capture_output=True, check=False)
+    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
+    if done.returncode != 0 or len(outcomes) != len(texts):
+        sys.exit(f"measure_slurp.py: {options.cases}: {done.stderr.decode(errors='replace').strip()}")
+    return [{"decision": "error", "reason": o["error"], "actions": []} if "error" in o else o for o in outcomes]
 
 
 def answer_of(outcome):
@@ -46,8 +51,7 @@ def scenario(row, allowed):
 
 
 def judge(rows, allowed, options):
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        outcomes = list(pool.map(lambda row: ask(options, row["text"]), rows))
+    outcomes = ask(options, [row["text"] for row in rows])
     judged = []
     for row, outcome in zip(rows, outcomes):
         answer = answer_of(outcome)
@@ -111,11 +115,13 @@ def main():
     p = argparse.ArgumentParser(usage=__doc__)
     p.add_argument("rows")
     p.add_argument("--map", default="tests/slurp_map.json")
-    p.add_argument("--minnow", default="./minnow")
+    p.add_argument("--cases", default="build/tests/do_cases")
+    p.add_argument("--packs", default="packs")
     p.add_argument("--now", default="2026-11-21T09:30:00")
-    p.add_argument("--jobs", type=int, default=os.cpu_count())
+    p.add_argument("--half", type=int, choices=[0, 1])
     p.add_argument("--limit", type=int, default=0)
     p.add_argument("--wrong")
+    p.add_argument("--all")
     p.add_argument("--no-record", action="store_true")
     options = p.parse_args()
     with open(options.map, encoding="utf-8") as f:
@@ -126,6 +132,8 @@ def main():
     if len(known) < len(rows):
         names = sorted({row["intent"] for row in rows} - set(allowed))
         print(f"left out: {len(rows) - len(known)} rows, not in the map: {', '.join(names)}", file=sys.stderr)
+    if options.half is not None:
+        known = [row for row in known if zlib.crc32(row["text"].encode()) % 2 == options.half]
     if options.limit:
         known = known[:options.limit]
     judged = judge(known, allowed, options)
@@ -134,10 +142,11 @@ def main():
     errors = [r for r in judged if r["decision"] == "error"]
     if errors:
         print(f"measure_slurp.py: {len(errors)} failed, the first: {errors[0]['reason']}", file=sys.stderr)
-    if options.wrong:
-        with open(options.wrong, "w", encoding="utf-8") as f:
-            f.writelines(json.dumps(r, ensure_ascii=False) + "\n" for r in judged if not r["right"])
-    whole = not options.limit and not errors
+    for path, rows in ((options.wrong, [r for r in judged if not r["right"]]), (options.all, judged)):
+        if path:
+            with open(path, "w", encoding="utf-8") as f:
+                f.writelines(json.dumps(r, ensure_ascii=False) + "\n" for r in rows)
+    whole = not options.limit and options.half is None and options.packs == "packs" and not errors
     if whole and not options.no_record:
         name = os.path.basename(options.rows)
         parts = name.removesuffix(".jsonl").split(".")

@@ -11,6 +11,7 @@ typedef struct handoff_part {
   handoff_reason reason;
   float confidence;
   bool has_action; /* `action` is something for the app: act, confirm or ask */
+  bool reluctant;  /* the pack would rather have left it: never acted on without a yes */
   size_t n_spans;  /* values that the pack found */
   bool lists_two;  /* a list slot has several */
   bool says_twice; /* a slot for one value has several */

@@ -1,11 +1,11 @@
 /* One request to one decision: the pack's brain reads it, the draft is checked, confidence and risk decide.
  * The order of the questions is the order below; the first one that holds decides:
  *
- *   brain_says_none ----------------> not covered (the caller says which way)
+ *   read: the brain says "none" -----> not covered (the caller says which way)
  *   the policy denies the pack ------> refuse / not_allowed
  *   truncated ----------------------> handoff / too_long
- *   confidence < asking_share of the
- *   threshold ----------------------> handoff / low_confidence
+ *   confidence < asking_share_* of
+ *   the threshold ------------------> handoff / low_confidence
  *   a needed slot is missing --------> ask / missing_slot
  *   words could not be read ---------> ask / unclear_value
  *   arguments do not fit, not even
@@ -14,15 +14,20 @@
  *   the policy wants a yes for it ---> confirm / risk           (by default money, irreversible, safety)
  *   it takes away or discloses, and
  *   all there is is meant -----------> confirm / risk           (scope.c)
- *   confidence >= threshold ---------> act / confident          (confirm / unsure after a repair)
+ *   confidence >= threshold ---------> act / confident          (confirm / unsure after a repair, or for
+ *                                                                what the brain would rather have left)
  *   otherwise -----------------------> confirm / unsure */
 #include <math.h>
 
 #include "handoff/internal.h"
 
-/* Share of the pack's act threshold under which nothing is put to the user. A yes or no costs the user
- * little, a needless handoff costs the answer: docs/experiments.md, 9. */
-static const float asking_share = 0.04f;
+/* Shares of the pack's act threshold under which nothing is put to the user. A yes or no costs the user little, a
+ * needless handoff costs the answer; and behind a gate that chose the pack, hardly sure means hardly sure of which
+ * action and of every value: docs/experiments.md, 9 and 13. */
+static const float asking_share_open = 0.04f, asking_share_gated = 0.0001f;
+
+/* How sure of "none" a pack's brain has to be against a gate that chose the pack: docs/experiments.md, 13. */
+static const float veto = 0.95f;
 
 static void note_used(handoff_outcome *out, const pack *p) {
   for (size_t i = 0; i < out->n_used; i++)
@@ -30,13 +35,21 @@ static void note_used(handoff_outcome *out, const pack *p) {
   if (out->n_used < HANDOFF_MAX_ACTIONS + 1) out->used[out->n_used++] = p;
 }
 
-/* With an open app the brain alone says what is out of scope, by its label or by being too unsure of any.
- * Behind a gate that chose this pack, unsure means unsure between the pack's actions: the confidence deals
- * with that. */
-static bool brain_says_none(const pack *p, const head_result *r, bool gated) {
+/* What the brain makes of the part's words, into l->result. False: nothing. With an open app the brain alone says
+ * what is out of scope, by its label "none" or by being too unsure of any. Behind a gate that chose this pack, unsure
+ * means unsure between the pack's actions, which the confidence deals with, and "none" has to be all but certain: less
+ * is outvoted by the gate, and what the pack would do otherwise is put to the user. */
+static bool read(handoff_loop *l, handoff_part *part, const pack *p, bool gated) {
   const head_brain *b = pack_brain(p);
-  if (!gated && r->probability < head_brain_calibration(b)->oos_threshold) return true;
-  return base_slice_equal(head_brain_label(b, r->label), BASE_LITERAL(PACK_LABEL_NONE));
+  head_result *r = &l->result;
+  head_brain_run(b, l->kernels, part->text, l->scratch, r);
+  part->reluctant = false;
+  if (!gated && r->probability < head_brain_calibration(b)->oos_threshold) return false;
+  if (!base_slice_equal(head_brain_label(b, r->label), BASE_LITERAL(PACK_LABEL_NONE))) return true;
+  if (!gated || r->probability >= veto || head_brain_weights(b)->n_labels < 2) return false;
+  head_brain_run_without(b, l->kernels, r->label, l->scratch, r);
+  part->reluctant = true;
+  return true;
 }
 
 /* Drops the spans of one slot. */
@@ -71,16 +84,16 @@ static void settle(handoff_part *part, handoff_decision d, handoff_reason r) {
   part->has_action = d == HANDOFF_ACT || d == HANDOFF_CONFIRM || d == HANDOFF_ASK;
 }
 
-static void judge(handoff_loop *l, handoff_part *part, const pack *p) {
+static void judge(handoff_loop *l, handoff_part *part, const pack *p, bool gated) {
   const pack_manifest *m = pack_manifest_of(p);
   const head_calibration *built = head_brain_calibration(pack_brain(p));
   float threshold = policy_threshold(l->policy, m->name, built->act_threshold, built->target);
-  float reachable = fminf(threshold, 1.0f);
+  float floor = fminf(threshold, 1.0f) * (gated ? asking_share_gated : asking_share_open);
   const pack_action *action = &m->action[l->draft.action];
   policy_answer allowed = l->policy->risk[action->risk];
   if (!policy_allows_pack(l->policy, m->name)) return settle(part, HANDOFF_REFUSE, HANDOFF_REASON_NOT_ALLOWED);
   if (l->result.truncated) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_TOO_LONG);
-  if (part->confidence < asking_share * reachable)
+  if (part->confidence < floor)
     return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
   if (l->draft.missing >= 0) return settle(part, HANDOFF_ASK, HANDOFF_REASON_MISSING_SLOT);
   if (l->draft.unclear >= 0) return settle(part, HANDOFF_ASK, HANDOFF_REASON_UNCLEAR_VALUE);
@@ -89,7 +102,8 @@ static void judge(handoff_loop *l, handoff_part *part, const pack *p) {
   if (allowed == POLICY_REFUSE) return settle(part, HANDOFF_REFUSE, HANDOFF_REASON_RISK_REFUSED);
   if (allowed == POLICY_CONFIRM || handoff_asks_for_all(part->text, &l->result, m, action))
     return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_RISK);
-  if (part->confidence >= threshold && !repaired) return settle(part, HANDOFF_ACT, HANDOFF_REASON_CONFIDENT);
+  if (part->confidence >= threshold && !repaired && !part->reluctant)
+    return settle(part, HANDOFF_ACT, HANDOFF_REASON_CONFIDENT);
   settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_UNSURE);
 }
 
@@ -136,21 +150,20 @@ bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, boo
   uint64_t start = os_monotonic_ns();
   part->has_action = false;
   note_used(l->out, p);
-  head_brain_run(pack_brain(p), l->kernels, part->text, l->scratch, &l->result);
-  uint64_t read = os_monotonic_ns();
-  l->out->ns_pack += read - start;
+  bool covered = read(l, part, p, gated);
+  uint64_t then = os_monotonic_ns();
+  l->out->ns_pack += then - start;
   part->confidence = l->result.confidence;
   count_spans(&l->result, pack_manifest_of(p), part);
-  bool covered = !brain_says_none(p, &l->result, gated);
   if (covered) {
     pack_draft_action(p, part->text, &l->result, &l->context, &l->draft);
     covered = l->draft.action >= 0;
   }
   if (covered) {
     part->confidence = prior * l->result.confidence;
-    judge(l, part, p);
+    judge(l, part, p, gated);
     if (part->has_action) fill_action(l, part, p);
   }
-  l->out->ns_valid += os_monotonic_ns() - read;
+  l->out->ns_valid += os_monotonic_ns() - then;
   return covered;
 }

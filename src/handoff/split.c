@@ -34,7 +34,7 @@ static float threshold_of(const pack *p) { return head_brain_calibration(pack_br
 /* Nothing is missing, and the pack would act if the risk allows it. */
 static bool is_sure(const handoff_part *part) {
   return part->has_action && part->decision <= HANDOFF_CONFIRM && part->reason != HANDOFF_REASON_UNSURE &&
-         part->confidence >= threshold_of(part->action.pack);
+         !part->reluctant && part->confidence >= threshold_of(part->action.pack);
 }
 
 /* ---- parts that were one request ---- */

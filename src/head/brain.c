@@ -172,3 +172,8 @@ void head_brain_run_with(const head_brain *b, const head_calibration *c, const c
       model_trunk_forward(&b->trunk, k, s->tok.ids, s->tok.cases, s->tok.n_tokens, s->model);
   head_decode(&b->heads, c, k, hidden, text, &s->tok, s, out);
 }
+
+void head_brain_run_without(const head_brain *b, const cpu_kernels *k, uint16_t label, head_scratch *s,
+                            head_result *out) {
+  head_decode_without(&b->heads, &b->calibration, k, label, s, out);
+}

@@ -110,17 +110,21 @@ static void ask_bag(const head_weights *w, const cpu_kernels *k, base_slice text
   for (size_t i = 0; i < n; i++) s->bag_logs[i] -= all;
 }
 
-static void choose_label(const float *p, size_t n, head_result *out) {
-  size_t best = 0, second = 0;
-  for (size_t i = 1; i < n; i++)
-    if (p[i] > p[best]) best = i;
-  if (n > 1) second = best == 0 ? 1 : 0;
+enum { NO_LABEL = 0xffff };
+
+/* The likeliest label and the one after it; `but` is not among those for the first place. */
+static void choose_label(const float *p, size_t n, uint16_t but, head_result *out) {
+  size_t best = but == 0 ? 1 : 0, second;
+  for (size_t i = best + 1; i < n; i++)
+    if (i != but && p[i] > p[best]) best = i;
+  second = best == 0 && n > 1 ? 1 : 0;
   for (size_t i = 0; i < n; i++)
     if (i != best && p[i] > p[second]) second = i;
   out->label = (uint16_t)best;
   out->runner_up = (uint16_t)second;
 }
 
+/* Probabilities of all labels into the scratch; features that no choice of label changes. */
 static void classify(const head_weights *w, const head_calibration *c, const cpu_kernels *k, head_scratch *s,
                      head_result *out) {
   size_t n = w->n_labels;
@@ -131,16 +135,20 @@ static void classify(const head_weights *w, const head_calibration *c, const cpu
     s->logits[i] = s->trunk_logits[i] / c->temperature + c->bag_weight * s->bag_logs[i];
     s->probabilities[i] = s->logits[i];
   }
-  choose_label(s->logits, n, out);
   k->softmax(s->probabilities, n);
   for (size_t i = 0; i < n; i++)
     if (s->probabilities[i] > 0.0f) entropy -= s->probabilities[i] * cpu_logf(s->probabilities[i]);
+  out->features[2] = entropy;
+  out->features[5] = k->logsumexp(s->trunk_logits, n);
+}
+
+static void choose(const head_weights *w, uint16_t but, const head_scratch *s, head_result *out) {
+  size_t n = w->n_labels;
+  choose_label(s->logits, n, but, out);
   out->probability = as_probability(s->probabilities[out->label]);
   out->runner_up_probability = n > 1 ? as_probability(s->probabilities[out->runner_up]) : 0.0f;
   out->features[0] = cpu_logf(out->probability > 1e-30f ? out->probability : 1e-30f);
   out->features[1] = n > 1 ? s->logits[out->label] - s->logits[out->runner_up] : 0.0f;
-  out->features[2] = entropy;
-  out->features[5] = k->logsumexp(s->trunk_logits, n);
   out->features[10] = s->bag_logs[out->label];
 }
 
@@ -241,10 +249,20 @@ float head_confidence(const head_calibration *c, const float features[HEAD_FEATU
 
 void head_decode(const head_weights *w, const head_calibration *c, const cpu_kernels *k, const float *hidden,
                  base_slice text, const tok_result *tok, head_scratch *s, head_result *out) {
+  s->hidden = hidden;
+  s->decoded = tok;
   ask_bag(w, k, text, tok, s, out);
   head_pool(w, k, hidden, tok->n_tokens, s->attention, s->pooled);
   classify(w, c, k, s, out);
+  choose(w, NO_LABEL, s, out);
   tag(w, k, hidden, tok, &s->crf, out);
   out->confidence = head_confidence(c, out->features);
   out->truncated = tok->truncated;
+}
+
+void head_decode_without(const head_weights *w, const head_calibration *c, const cpu_kernels *k, uint16_t label,
+                         head_scratch *s, head_result *out) {
+  choose(w, label, s, out);
+  tag(w, k, s->hidden, s->decoded, &s->crf, out);
+  out->confidence = head_confidence(c, out->features);
 }

@@ -86,9 +86,15 @@ tok_result *head_scratch_tokens(head_scratch *s);
  * pool_query . h) and mean hidden state. */
 void head_pool(const head_weights *w, const cpu_kernels *k, const float *hidden, size_t t, float *attention,
                float *pooled);
-/* Hidden states [t][d] of tokens `tok` of `text` to a result. No allocation. */
+/* Hidden states [t][d] of tokens `tok` of `text` to a result. No allocation. The hidden states must live until the
+ * scratch's next decode: head_decode_without reads them again. */
 void head_decode(const head_weights *w, const head_calibration *c, const cpu_kernels *k, const float *hidden,
                  base_slice text, const tok_result *tok, head_scratch *s, head_result *out);
+/* The last decode's text once more, answered as if `label` were not among the labels: the likeliest other one with its
+ * own spans. Probabilities stay those of all labels. `w`, `c` and `out` are those of that decode, which leaves what no
+ * label changes in `out`; there is more than one label. */
+void head_decode_without(const head_weights *w, const head_calibration *c, const cpu_kernels *k, uint16_t label,
+                         head_scratch *s, head_result *out);
 /* Of the last decode, all [n_labels]: probabilities, the trunk's logits, the log probabilities of the bag
  * alone. */
 const float *head_label_probabilities(const head_scratch *s);
@@ -141,7 +147,10 @@ base_slice head_brain_slot(const head_brain *b, size_t slot);
  * tokens is not read and sets `truncated`. */
 void head_brain_run(const head_brain *b, const cpu_kernels *k, base_slice text, head_scratch *s,
                     head_result *out);
-/* The same under another calibration than the file's: for fitting one. */
+/* What the last run's text means if it does not mean `label`; see head_decode_without. No pass of the trunk. */
+void head_brain_run_without(const head_brain *b, const cpu_kernels *k, uint16_t label, head_scratch *s,
+                            head_result *out);
+/* The same as head_brain_run under another calibration than the file's: for fitting one. */
 void head_brain_run_with(const head_brain *b, const head_calibration *c, const cpu_kernels *k,
                          base_slice text, head_scratch *s, head_result *out);
 

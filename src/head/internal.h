@@ -26,6 +26,8 @@ struct head_scratch {
   size_t bytes;
   tok_result tok;
   model_scratch *model;
+  const float *hidden; /* of the last decode, borrowed, with its tokens */
+  const tok_result *decoded;
   float *pooled;       /* [3 d] */
   float *attention;    /* [tokens] pooling weights */
   float *trunk_logits; /* [labels] */
