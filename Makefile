@@ -19,16 +19,18 @@ LINK = $(CC) -pthread $(OPTIMISE) $(SANITIZE) $(LDFLAGS)
 
 # where an installed library looks for its packs when they are not beside the program
 FLAGS_api/shipped := -DMN_DATA_DIR='"$(PREFIX)/share/minnow"'
-# a sanitizer multiplies the plain-C lanes until the compiler takes minutes: keep them out of line there
-FLAGS_cpu/isa_scalar := $(if $(SANITIZE),-O1 -fno-inline)
-# kernels are compiled once per instruction set; a file for another machine compiles to nothing
+# kernels are compiled once per instruction set; a file for another machine compiles to nothing. clang with sanitizers does
+# not come to an end with them: its builds (fuzz) leave them unchecked, those of gcc (asan, tsan) check them. There a
+# sanitizer multiplies the plain-C lanes until the compiler takes minutes: they stay out of line.
+UNCHECKED := $(if $(SANITIZE),$(if $(findstring clang,$(CC)),-fno-sanitize=all))
+FLAGS_cpu/isa_scalar := $(if $(SANITIZE),-O1 -fno-inline) $(UNCHECKED)
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 ifneq (,$(findstring x86_64,$(MACHINE)))
-FLAGS_cpu/isa_avx2 := -mavx2 -mfma -mf16c
-FLAGS_cpu/isa_avx512vnni := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma
+FLAGS_cpu/isa_avx2 := -mavx2 -mfma -mf16c $(UNCHECKED)
+FLAGS_cpu/isa_avx512vnni := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma $(UNCHECKED)
 FLAGS_cpu/isa_amx := $(FLAGS_cpu/isa_avx512vnni)
 else ifneq (,$(findstring aarch64,$(MACHINE)))
-FLAGS_cpu/isa_neondot := -march=armv8.2-a+dotprod
+FLAGS_cpu/isa_neondot := -march=armv8.2-a+dotprod $(UNCHECKED)
 endif
 
 SOURCES := $(sort $(wildcard src/*/*.c))
@@ -107,6 +109,9 @@ $(BUILD)/tests/fuzz_%: $(BUILD)/tests/fuzz_%.o $(BUILD)/libminnow.a
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libminnow.a
 	$(call SAY,LD,$@)
 	$(Q)$(LINK) $^ $(LIBS) -o $@
+
+# a test that makes allocations fail where no allocator is handed in
+$(BUILD)/tests/test_convert: LDFLAGS += -Wl,--wrap=realloc
 
 tests: all $(TEST_PROGRAMS) $(HELPERS) $(REPLAYS)
 

@@ -18,7 +18,7 @@ static void run_model(const gguf_file *f) {
   lm_model *m;
   lm_cache *c = NULL;
   base_error err = {0};
-  base_status st = lm_need(&need, f, &o, &err);
+  base_status st = lm_need(&need, NULL, f, &o, &err);
   require((st == BASE_OK) == (err.text[0] == 0));
   st = lm_model_open(&m, f, &o, &err);
   require((st == BASE_OK) == (m != NULL) && (st == BASE_OK || err.text[0] != 0));

@@ -770,6 +770,102 @@ static void test_inspect(void) {
   base_buf_free(&j);
 }
 
+/* ---- every allocation made to fail once: the Makefile has the linker wrap realloc, which ours all go through ---- */
+
+typedef struct memory_state {
+  int left; /* requests that still succeed; -1: all */
+  bool failed;
+} memory_state;
+static memory_state memory = {.left = -1};
+
+static bool may_allocate(void) {
+  if (memory.left < 0) return true;
+  if (memory.left-- > 0) return true;
+  memory = (memory_state){.left = -1, .failed = true}; /* one failure; then there is memory again */
+  return false;
+}
+
+void *__real_realloc(void *ptr, size_t bytes);
+void *__wrap_realloc(void *ptr, size_t bytes);
+void *__wrap_realloc(void *ptr, size_t bytes) { return may_allocate() ? __real_realloc(ptr, bytes) : NULL; }
+
+static void *json_allocate(size_t bytes) { return may_allocate() ? malloc(bytes) : NULL; }
+
+typedef struct job {
+  const char *what;
+  base_status (*work)(base_error *err);
+  const char *made[4]; /* files, up to a NULL */
+} job;
+
+static base_status do_import(base_error *err) { return import("llama", "whole.gguf", "F16", err); }
+
+static base_status do_export(base_error *err) {
+  char a[256], b[256];
+  return convert_export(path_of("whole.gguf", a), path_of("out", b), NULL, NULL, err);
+}
+
+static base_status do_quantize(base_error *err) {
+  char a[256], b[256];
+  return convert_quantize(path_of("in.gguf", a), path_of("q8.gguf", b), "Q8_0", NULL, err);
+}
+
+static base_status do_inspect(base_error *err) {
+  char path[256];
+  base_buf j = {0};
+  base_status status = convert_inspect(path_of("whole.gguf", path), 128, &j, err);
+  memory.left = -1;
+  if (!status) save("out", "json", j.ptr, j.len);
+  base_buf_free(&j);
+  return status;
+}
+
+static void read_made(const job *j, base_buf *all) {
+  char path[256];
+  base_buf one = {0};
+  base_buf_clear(all);
+  for (size_t i = 0; j->made[i] != NULL; i++) {
+    if (os_read_file(path_of(j->made[i], path), 64 << 20, &one, NULL)) base_buf_puts(all, "missing");
+    base_buf_add(all, one.ptr, one.len);
+  }
+  base_buf_free(&one);
+}
+
+static bool fails_well(const job *j, int n, const base_buf *good, base_buf *now) {
+  base_error err = {0};
+  memory = (memory_state){.left = n};
+  base_status status = j->work(&err);
+  memory.left = -1;
+  if (status != BASE_OK) return memory.failed && err.text[0] != 0;
+  read_made(j, now);
+  return now->len == good->len && memcmp(now->ptr, good->ptr, good->len) == 0;
+}
+
+/* A failure is said; what claims to be done is done, byte for byte as with enough memory. */
+static void test_failing_allocations(void) {
+  static const job jobs[] = {
+      {"import", do_import, {"whole.gguf"}},
+      {"export", do_export, {"out/config.json", "out/model.safetensors", "out/tokenizer.json"}},
+      {"quantize", do_quantize, {"q8.gguf"}},
+      {"inspect", do_inspect, {"out/json"}},
+  };
+  json_set_alloc_funcs(json_allocate, free);
+  for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {
+    base_buf good = {0}, now = {0};
+    base_error err = {0};
+    int bad = 0, n = 0;
+    TAP_OK(jobs[i].work(&err) == BASE_OK, "%s: %s", jobs[i].what, err.text);
+    read_made(&jobs[i], &good);
+    do {
+      if (!fails_well(&jobs[i], n, &good, &now) && bad++ < 5) printf("%s: allocation %d\n", jobs[i].what, n);
+      n++;
+    } while (memory.failed);
+    TAP_OK(bad == 0 && n > 10, "%s: %d of %d failing allocations are told wrongly", jobs[i].what, bad, n);
+    base_buf_free(&good);
+    base_buf_free(&now);
+  }
+  json_set_alloc_funcs(malloc, free);
+}
+
 static void remove_all(void) {
   char command[64];
   if (base_format(command, sizeof command, "rm -rf %s", root) && system(command) != 0)
@@ -789,6 +885,7 @@ int main(void) {
   test_bad_models();
   test_llama2c();
   test_inspect();
+  test_failing_allocations();
   remove_all();
   return tap_done("convert");
 }

@@ -94,10 +94,11 @@ static void check_need(const char *name, lm_options o) {
   base_allocator a = failing_allocator(&count, 1 << 30);
   base_error err = {0};
   lm_memory need;
+  lm_info info;
   run r = {0};
   if (fixture_open(&f, name, &err) != BASE_OK) return;
   o.allocator = &a;
-  TAP_OK(lm_need(&need, f, &o, &err) == BASE_OK && count.held == 0 && count.most < 1 << 16, "%s: need: %s", name,
+  TAP_OK(lm_need(&need, &info, f, &o, &err) == BASE_OK && count.held == 0 && count.most < 1 << 16, "%s: need: %s", name,
          err.text);
   r.file = f;
   TAP_OK(run_start(&r, &o, &err) == BASE_OK, "%s: %s", name, err.text);

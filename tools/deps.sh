@@ -48,6 +48,7 @@ case $target in
     [ -f /usr/aarch64-linux-gnu/include/stdio.h ] || need libc6-dev-arm64-cross 'the C library for 64-bit ARM'
     have qemu-aarch64-static || need qemu-user-static 'runs programs for 64-bit ARM here'
     [ -f /usr/lib/aarch64-linux-gnu/libjansson.a ] || need libjansson-dev:arm64 'JSON for 64-bit ARM'
+    [ -f /usr/include/aarch64-linux-gnu/curl/curl.h ] || need libcurl4-openssl-dev:arm64 'HTTP for 64-bit ARM'
     [ -f /usr/lib/aarch64-linux-gnu/libsqlite3.a ] || need libsqlite3-dev:arm64 'the ledger for 64-bit ARM'
     ;;
 esac

@@ -70,7 +70,7 @@ static void add_engine(base_buf *json, const char *path, uint64_t context) {
   lm_memory need;
   lm_options o = {.context = context <= UINT32_MAX ? (uint32_t)context : UINT32_MAX};
   if (gguf_open(&f, path, NULL, NULL) != BASE_OK) return;
-  if (lm_need(&need, f, &o, NULL) == BASE_OK && json->len > 0) {
+  if (lm_need(&need, NULL, f, &o, NULL) == BASE_OK && json->len > 0) {
     json->len--;
     base_buf_printf(json,
                     ",\"engine\":{\"mapped_bytes\":%zu,\"weights_bytes\":%zu,\"cache_bytes\":%zu,"

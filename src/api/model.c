@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { DEFAULT_CONTEXT = 4096, MAX_SESSIONS = 1024, MAX_THREADS = 256, MAX_BLOCK = 4096, MAX_DRAFTS = 256 };
+enum { MAX_SESSIONS = 1024, MAX_THREADS = 256, MAX_BLOCK = 4096, MAX_DRAFTS = 256 };
 
 void mn_model_options_init(mn_model_options *o) { *o = (mn_model_options){.size = sizeof *o}; }
 void mn_model_info_init(mn_model_info *i) { *i = (mn_model_info){.size = sizeof *i}; }
@@ -73,13 +73,9 @@ static base_status take_options(mn_model_options *o, const mn_model_options *giv
 
 /* ---- memory ---- */
 
-/* What gen takes, from the file's tables: the vocabulary is what the embedding has rows for. */
-static size_t engine_bytes(const gguf_file *f, const mn_model_options *o, const lm_options *lm) {
-  const gguf_value *tokens = gguf_find(f, "tokenizer.ggml.tokens");
-  gen_backend b = {.vocab = tokens != NULL ? (uint32_t)tokens->count : 0,
-                   .context = lm->context > 0 ? lm->context : DEFAULT_CONTEXT,
-                   .block = lm->block > 0 ? lm->block : 128,
-                   .sequences = lm->sequences > 0 ? lm->sequences : 1};
+/* What gen takes. */
+static size_t engine_bytes(const lm_info *i, const mn_model_options *o) {
+  gen_backend b = {.vocab = i->vocab, .context = i->context, .block = i->block, .sequences = i->sequences};
   gen_options g = {.drafts = o->drafts};
   return gen_engine_bytes(&b, &g);
 }
@@ -87,9 +83,10 @@ static size_t engine_bytes(const gguf_file *f, const mn_model_options *o, const 
 static base_status need_of(const gguf_file *f, const mn_model_options *o, const lm_options *lm, mn_memory *out,
                            base_error *err) {
   lm_memory need;
-  base_status st = lm_need(&need, f, lm, err);
+  lm_info info;
+  base_status st = lm_need(&need, &info, f, lm, err);
   if (st) return st;
-  size_t engine = engine_bytes(f, o, lm);
+  size_t engine = engine_bytes(&info, o);
   out->mapped_bytes = need.mapped_bytes;
   out->weights_bytes = need.weights_bytes;
   out->cache_bytes = need.cache_bytes;

@@ -18,6 +18,11 @@ static void set(writer *w, json_t *object, const char *key, json_t *value) {
     w->status = base_fail(w->err, BASE_ENOMEM, "config.json", "no memory for the key \"%s\"", key);
 }
 
+static void add(writer *w, json_t *list, json_t *value) {
+  if (json_array_append_new(list, value) != 0 && !w->status)
+    w->status = base_fail(w->err, BASE_ENOMEM, "config.json", "no memory for a list");
+}
+
 static const char *full(const writer *w, const char *rest, char out[128]) {
   (void)base_format(out, 128, "%s.%s", w->c->family->arch, rest);
   return out;
@@ -119,7 +124,7 @@ static json_t *factors_of(writer *w, const char *name) {
     return list;
   }
   for (uint64_t i = 0; i < t->dim[0]; i++)
-    (void)json_array_append_new(list, json_float(((const float *)t->data)[i]));
+    add(w, list, json_float(((const float *)t->data)[i]));
   return list;
 }
 
@@ -153,8 +158,7 @@ static json_t *scaling_of(writer *w, float base) {
 static void write_layer_types(writer *w, uint32_t pattern) {
   json_t *types = json_array();
   for (uint32_t i = 0; i < w->c->layers; i++)
-    (void)json_array_append_new(types,
-                                json_string((i + 1) % pattern == 0 ? "full_attention" : "sliding_attention"));
+    add(w, types, json_string((i + 1) % pattern == 0 ? "full_attention" : "sliding_attention"));
   set(w, w->root, "layer_types", types);
 }
 
@@ -215,9 +219,9 @@ static void write_openelm(writer *w) {
   json_t *queries = json_array(), *pairs = json_array(), *widths = json_array();
   for (uint32_t i = 0; i < w->c->layers; i++) {
     uint32_t width = layer_number(w, "feed_forward_length", i);
-    (void)json_array_append_new(queries, json_integer(layer_number(w, "attention.head_count", i)));
-    (void)json_array_append_new(pairs, json_integer(layer_number(w, "attention.head_count_kv", i)));
-    (void)json_array_append_new(widths, json_real((double)width / (double)w->c->hidden));
+    add(w, queries, json_integer(layer_number(w, "attention.head_count", i)));
+    add(w, pairs, json_integer(layer_number(w, "attention.head_count_kv", i)));
+    add(w, widths, json_real((double)width / (double)w->c->hidden));
   }
   set(w, w->root, "num_query_heads", queries);
   set(w, w->root, "num_kv_heads", pairs);
@@ -264,6 +268,7 @@ json_t *convert_config_write(convert_config *c, const gguf_file *f, base_error *
   base_slice name;
   const gguf_tensor *embedding = gguf_find_tensor(f, "token_embd.weight");
   *c = (convert_config){.family = convert_find_arch(f, err)};
+  if (c->family != NULL && w.root == NULL) (void)base_fail(err, BASE_ENOMEM, "config.json", "no memory for it");
   if (c->family == NULL || w.root == NULL) {
     json_decref(w.root);
     return NULL;
@@ -279,7 +284,7 @@ json_t *convert_config_write(convert_config *c, const gguf_file *f, base_error *
     w.status = base_fail(err, BASE_ELIMIT, gguf_path(f), "%u layers are too many", (unsigned)c->layers);
   if (w.status) goto done;
   json_t *classes = json_array();
-  (void)json_array_append_new(classes, json_string(c->family->class_name));
+  add(&w, classes, json_string(c->family->class_name));
   set(&w, w.root, "architectures", classes);
   set(&w, w.root, "model_type", json_string(c->family->model_type));
   if (gguf_find(f, "general.name") != NULL && gguf_get_string(f, "general.name", &name, NULL) == BASE_OK)

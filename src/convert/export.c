@@ -140,7 +140,7 @@ static void build_header(const exporter *x, base_buf *b) {
     at += p->bytes;
   }
   base_buf_puts(b, "}");
-  while (b->len % 8 != 0) base_buf_putc(b, ' ');
+  while (!b->failed && b->len % 8 != 0) base_buf_putc(b, ' ');
 }
 
 static base_status emit_to_writer(void *ctx, const void *bytes, size_t len, base_error *err) {
@@ -177,7 +177,8 @@ static base_status save_config(exporter *x, json_t *config) {
   const char *name = type == GGUF_T_F32 ? "float32" : type == GGUF_T_F16 ? "float16" : "bfloat16";
   uint32_t pooling = 0;
   char key[64], folder[4096];
-  (void)json_object_set_new(config, "torch_dtype", json_string(name));
+  if (json_object_set_new(config, "torch_dtype", json_string(name)) != 0)
+    return base_fail(x->err, BASE_ENOMEM, x->dir, "no memory for config.json");
   base_status status = convert_save_json(config, x->dir, "config.json", x->err);
   (void)base_format(key, sizeof key, "%s.pooling_type", x->config.family->arch);
   if (status || gguf_find(x->f, key) == NULL || gguf_get_u32(x->f, key, &pooling, NULL) != BASE_OK)

@@ -18,6 +18,7 @@ typedef struct source {
   base_slice *tokens;
   const unsigned char *types, *scores; /* may be NULL */
   size_t n, used;                      /* used: without the padding at the end */
+  int *lost;                           /* not 0 once a value did not get into its JSON: no memory, or no UTF-8 */
   base_error *err;
 } source;
 
@@ -59,13 +60,16 @@ base_status convert_save_json(const json_t *root, const char *dir, const char *n
   os_writer *w = NULL;
   base_status status = convert_join(path, sizeof path, dir, name, err);
   if (status) return status;
-  char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
-  if (text == NULL) return base_fail(err, BASE_ENOMEM, path, "no memory for the text, or it is not UTF-8");
-  size_t len = strlen(text);
-  status = os_writer_open(&w, path, err);
+  /* json_dumps loses what its buffer has no memory for (jansson 2.14): measured first, then written in place */
+  const size_t flags = JSON_INDENT(2) | JSON_REAL_PRECISION(15);
+  size_t len = json_dumpb(root, NULL, 0, flags);
+  char *text = len > 0 ? base_alloc(NULL, len) : NULL;
+  if (text == NULL || json_dumpb(root, text, len, flags) != len)
+    status = base_fail(err, BASE_ENOMEM, path, "no memory for the text, or it is not UTF-8");
+  if (!status) status = os_writer_open(&w, path, err);
   if (!status) status = os_writer_add(w, text, len, err);
   if (!status) status = os_writer_add(w, "\n", 1, err);
-  base_free(NULL, text, len + 1);
+  base_free(NULL, text, len);
   if (w == NULL) return status;
   if (!status) return os_writer_commit(w, err);
   os_writer_abort(w);
@@ -95,7 +99,7 @@ static bool is_hole(const source *s, size_t i) {
 static json_t *added_tokens(const source *s) {
   json_t *list = json_array();
   for (size_t i = 0; i < s->used; i++) {
-    if (is_added(s, i)) (void)json_array_append_new(list, added_token(s, i));
+    if (is_added(s, i)) *s->lost |= json_array_append_new(list, added_token(s, i));
   }
   return list;
 }
@@ -106,20 +110,20 @@ static json_t *template_of(const source *s, int64_t first, int64_t last) {
   int64_t ids[2] = {first, last};
   for (int place = 0; place < 2; place++) {
     if (place == 1) {
-      (void)json_array_append_new(single, json_pack("{s:{s:s,s:i}}", "Sequence", "id", "A", "type_id", 0));
+      *s->lost |= json_array_append_new(single, json_pack("{s:{s:s,s:i}}", "Sequence", "id", "A", "type_id", 0));
     }
     if (ids[place] < 0) continue;
     base_slice text = s->tokens[ids[place]];
     json_t *step = json_pack("{s:{s:o,s:i}}", "SpecialToken", "id", text_json(text), "type_id", 0);
-    (void)json_array_append_new(single, step);
-    (void)json_object_setn_new_nocheck(specials, text.ptr, text.len,
+    *s->lost |= json_array_append_new(single, step);
+    *s->lost |= json_object_setn_new_nocheck(specials, text.ptr, text.len,
                                        json_pack("{s:o,s:[I],s:[o]}", "id", text_json(text), "ids",
                                                  (json_int_t)ids[place], "tokens", text_json(text)));
   }
-  (void)json_array_extend(pair, single);
-  (void)json_array_append_new(pair, json_pack("{s:{s:s,s:i}}", "Sequence", "id", "B", "type_id", 1));
+  *s->lost |= json_array_extend(pair, single);
+  *s->lost |= json_array_append_new(pair, json_pack("{s:{s:s,s:i}}", "Sequence", "id", "B", "type_id", 1));
   if (last >= 0)
-    (void)json_array_append_new(
+    *s->lost |= json_array_append_new(
         pair, json_pack("{s:{s:o,s:i}}", "SpecialToken", "id", text_json(s->tokens[last]), "type_id", 1));
   return json_pack("{s:s,s:o,s:o,s:o}", "type", "TemplateProcessing", "single", single, "pair", pair,
                    "special_tokens", specials);
@@ -137,7 +141,7 @@ static json_t *merges_of(const source *s, base_status *status) {
       *status =
           base_fail(s->err, BASE_EFORMAT, gguf_path(s->f), "merge %llu is no pair", (unsigned long long)i);
     else
-      (void)json_array_append_new(list, json_pack("[o,o]", text_json(a), text_json(b)));
+      *s->lost |= json_array_append_new(list, json_pack("[o,o]", text_json(a), text_json(b)));
   }
   return list;
 }
@@ -150,11 +154,11 @@ static json_t *presplit_of(const source *s) {
     json_t *steps = json_array();
     bool own = expression[0] == 0;
     if (digits)
-      (void)json_array_append_new(steps, json_pack("{s:s,s:b}", "type", "Digits", "individual_digits", 1));
+      *s->lost |= json_array_append_new(steps, json_pack("{s:s,s:b}", "type", "Digits", "individual_digits", 1));
     if (!own)
-      (void)json_array_append_new(steps, json_pack("{s:s,s:{s:s},s:s,s:b}", "type", "Split", "pattern",
+      *s->lost |= json_array_append_new(steps, json_pack("{s:s,s:{s:s},s:s,s:b}", "type", "Split", "pattern",
                                                    "Regex", expression, "behavior", "Isolated", "invert", 0));
-    (void)json_array_append_new(steps, json_pack("{s:s,s:b,s:b,s:b}", "type", "ByteLevel", "add_prefix_space",
+    *s->lost |= json_array_append_new(steps, json_pack("{s:s,s:b,s:b,s:b}", "type", "ByteLevel", "add_prefix_space",
                                                  0, "trim_offsets", 1, "use_regex", own ? 1 : 0));
     return json_pack("{s:s,s:o}", "type", "Sequence", "pretokenizers", steps);
   }
@@ -178,7 +182,7 @@ static json_t *vocab_of(const source *s, bool word_pieces) {
       base_buf_add(&turned, text.ptr + (begins ? mark.len : 0), text.len - (begins ? mark.len : 0));
       text = (base_slice){turned.ptr, turned.len};
     }
-    (void)json_object_setn_new_nocheck(vocab, text.ptr, text.len, json_integer((json_int_t)i));
+    *s->lost |= json_object_setn_new_nocheck(vocab, text.ptr, text.len, json_integer((json_int_t)i));
     base_buf_free(&turned);
   }
   return vocab;
@@ -187,7 +191,8 @@ static json_t *vocab_of(const source *s, bool word_pieces) {
 static json_t *byte_level_json(const source *s, base_status *status) {
   json_t *split = presplit_of(s);
   if (split == NULL) {
-    *status = BASE_EUNSUPPORTED;
+    if (s->err->code == BASE_OK) (void)base_fail(s->err, BASE_ENOMEM, gguf_path(s->f), "no memory for its tokenizer");
+    *status = s->err->code;
     return NULL;
   }
   json_t *merges = merges_of(s, status);
@@ -270,7 +275,7 @@ static json_t *piece_merges(const source *s, const json_t *vocab) {
   qsort(pairs, n, sizeof *pairs, by_score);
   for (size_t i = 0; i < n; i++) {
     base_slice text = s->tokens[pairs[i].id];
-    (void)json_array_append_new(list,
+    *s->lost |= json_array_append_new(list,
                                 json_pack("[o,o]", json_stringn(text.ptr, pairs[i].cut),
                                           json_stringn(text.ptr + pairs[i].cut, text.len - pairs[i].cut)));
   }
@@ -285,18 +290,18 @@ static json_t *pieces_json(const source *s) {
   int64_t unknown = special_of(s, SPECIAL_UNK);
   json_t *vocab = json_object(), *normal = json_array(), *decode = json_array();
   for (size_t i = 0; i < s->used; i++)
-    (void)json_object_setn_new_nocheck(vocab, s->tokens[i].ptr, s->tokens[i].len,
+    *s->lost |= json_object_setn_new_nocheck(vocab, s->tokens[i].ptr, s->tokens[i].len,
                                        json_integer((json_int_t)i));
   if (prefix)
-    (void)json_array_append_new(normal, json_pack("{s:s,s:s}", "type", "Prepend", "prepend", SPACE_MARK));
-  (void)json_array_append_new(normal, json_pack("{s:s,s:{s:s},s:s}", "type", "Replace", "pattern", "String",
+    *s->lost |= json_array_append_new(normal, json_pack("{s:s,s:s}", "type", "Prepend", "prepend", SPACE_MARK));
+  *s->lost |= json_array_append_new(normal, json_pack("{s:s,s:{s:s},s:s}", "type", "Replace", "pattern", "String",
                                                 " ", "content", SPACE_MARK));
-  (void)json_array_append_new(decode, json_pack("{s:s,s:{s:s},s:s}", "type", "Replace", "pattern", "String",
+  *s->lost |= json_array_append_new(decode, json_pack("{s:s,s:{s:s},s:s}", "type", "Replace", "pattern", "String",
                                                 SPACE_MARK, "content", " "));
-  (void)json_array_append_new(decode, json_pack("{s:s}", "type", "ByteFallback"));
-  (void)json_array_append_new(decode, json_pack("{s:s}", "type", "Fuse"));
+  *s->lost |= json_array_append_new(decode, json_pack("{s:s}", "type", "ByteFallback"));
+  *s->lost |= json_array_append_new(decode, json_pack("{s:s}", "type", "Fuse"));
   if (prefix)
-    (void)json_array_append_new(
+    *s->lost |= json_array_append_new(
         decode, json_pack("{s:s,s:s,s:i,s:i}", "type", "Strip", "content", " ", "start", 1, "stop", 0));
   json_t *model = json_pack("{s:s,s:n,s:o,s:n,s:n,s:b,s:b,s:O,s:o}", "type", "BPE", "dropout", "unk_token",
                             unknown >= 0 ? text_json(s->tokens[unknown]) : json_null(),
@@ -380,6 +385,12 @@ static base_status save_model(const source *s) {
 
 /* ---- what stands around it ---- */
 
+static base_status check_whole(const source *s) {
+  if (*s->lost == 0) return BASE_OK;
+  return base_fail(s->err, BASE_EFORMAT, gguf_path(s->f),
+                   "no memory for the tokenizer, or its tokens are not UTF-8");
+}
+
 static base_status save_config(const source *s) {
   json_t *root = json_object(), *generation = json_object();
   static const struct {
@@ -395,31 +406,32 @@ static base_status save_config(const source *s) {
     json_t *token = added_token(s, i);
     (void)json_object_del(token, "id");
     (void)base_format(id, sizeof id, "%zu", i);
-    (void)json_object_set_new(added, id, token);
+    *s->lost |= json_object_set_new(added, id, token);
   }
-  (void)json_object_set_new(root, "added_tokens_decoder", added);
+  *s->lost |= json_object_set_new(root, "added_tokens_decoder", added);
   for (int i = 0; i < SPECIALS; i++) {
     int64_t id = special_of(s, i);
     if (id < 0) continue;
-    (void)json_object_set_new(root, convert_special_name(i), text_json(s->tokens[id]));
-    if (i == SPECIAL_BOS) (void)json_object_set_new(generation, "bos_token_id", json_integer((json_int_t)id));
-    if (i == SPECIAL_EOS) (void)json_object_set_new(generation, "eos_token_id", json_integer((json_int_t)id));
-    if (i == SPECIAL_PAD) (void)json_object_set_new(generation, "pad_token_id", json_integer((json_int_t)id));
+    *s->lost |= json_object_set_new(root, convert_special_name(i), text_json(s->tokens[id]));
+    if (i == SPECIAL_BOS) *s->lost |= json_object_set_new(generation, "bos_token_id", json_integer((json_int_t)id));
+    if (i == SPECIAL_EOS) *s->lost |= json_object_set_new(generation, "eos_token_id", json_integer((json_int_t)id));
+    if (i == SPECIAL_PAD) *s->lost |= json_object_set_new(generation, "pad_token_id", json_integer((json_int_t)id));
   }
   for (size_t i = 0; i < 2; i++) {
     if (gguf_find(s->f, flags[i].gguf) != NULL)
-      (void)json_object_set_new(root, flags[i].hf, json_boolean(flag_of(s, flags[i].gguf, 0)));
+      *s->lost |= json_object_set_new(root, flags[i].hf, json_boolean(flag_of(s, flags[i].gguf, 0)));
   }
   if (pieces && gguf_find(s->f, "tokenizer.ggml.add_space_prefix") != NULL)
-    (void)json_object_set_new(root, "add_prefix_space",
+    *s->lost |= json_object_set_new(root, "add_prefix_space",
                               json_boolean(flag_of(s, "tokenizer.ggml.add_space_prefix", 1)));
   const char *class_name =
       base_slice_equal(s->model, BASE_LITERAL("t5")) ? "T5Tokenizer" : "PreTrainedTokenizerFast";
-  (void)json_object_set_new(root, "tokenizer_class", json_string(class_name));
+  *s->lost |= json_object_set_new(root, "tokenizer_class", json_string(class_name));
   if (gguf_find(s->f, "tokenizer.chat_template") != NULL &&
       gguf_get_string(s->f, "tokenizer.chat_template", &text, NULL) == BASE_OK)
-    (void)json_object_set_new(root, "chat_template", text_json(text));
-  base_status status = convert_save_json(root, s->dir, "tokenizer_config.json", s->err);
+    *s->lost |= json_object_set_new(root, "chat_template", text_json(text));
+  base_status status = check_whole(s);
+  if (!status) status = convert_save_json(root, s->dir, "tokenizer_config.json", s->err);
   if (!status && json_object_size(generation) > 0)
     status = convert_save_json(generation, s->dir, "generation_config.json", s->err);
   json_decref(root);
@@ -455,7 +467,8 @@ static base_status open_source(source *s) {
 }
 
 base_status convert_vocab_export(const gguf_file *f, const char *dir, base_error *err) {
-  source s = {.f = f, .dir = dir, .err = err};
+  int lost = 0;
+  source s = {.f = f, .dir = dir, .err = err, .lost = &lost};
   json_t *json = NULL;
   base_status status = open_source(&s);
   if (status) goto done;
@@ -474,9 +487,8 @@ base_status convert_vocab_export(const gguf_file *f, const char *dir, base_error
     status = base_fail(err, BASE_EUNSUPPORTED, gguf_path(f), "the tokenizer \"%.*s\" is not known",
                        s.model.len > 60 ? 60 : (int)s.model.len, s.model.ptr);
   }
-  if (!status && json == NULL)
-    status = base_fail(err, BASE_EFORMAT, gguf_path(f),
-                       "no memory for the tokenizer, or its tokens are not UTF-8");
+  lost |= json == NULL;
+  if (!status) status = check_whole(&s);
   if (!status) status = convert_save_json(json, dir, "tokenizer.json", err);
   if (!status) status = save_config(&s);
 done:

@@ -58,15 +58,6 @@ typedef struct lm_memory {
   size_t total_bytes;
 } lm_memory;
 
-/* From the file's keys and tensor table alone: nothing large is read or allocated. */
-base_status lm_need(lm_memory *out, const gguf_file *f, const lm_options *o, base_error *err);
-
-/* Binds, checks and packs. BASE_EUNSUPPORTED: architecture, rope scaling or tensor type that is not known;
- * BASE_EFORMAT: a key or tensor missing or of another shape; BASE_EMISMATCH: tokenizer and embedding differ;
- * BASE_ELIMIT: over the memory limit; the error says which and how much. `f` must stay open. */
-base_status lm_model_open(lm_model **out, const gguf_file *f, const lm_options *o, base_error *err);
-void lm_model_close(lm_model *m); /* NULL is harmless; its caches must be closed before */
-
 typedef struct lm_info {
   base_slice architecture, name; /* borrowed from the file; name may be empty */
   uint32_t vocab, width, layers;
@@ -76,6 +67,17 @@ typedef struct lm_info {
   uint64_t parameters;
   bool encoder; /* gives vectors (lm_embed), not logits */
 } lm_info;
+
+/* From the file's keys and tensor table alone: nothing large is read or allocated. `info`, which may be NULL: what the
+ * opened model would say of itself, with every default filled in. */
+base_status lm_need(lm_memory *out, lm_info *info, const gguf_file *f, const lm_options *o, base_error *err);
+
+/* Binds, checks and packs. BASE_EUNSUPPORTED: architecture, rope scaling or tensor type that is not known;
+ * BASE_EFORMAT: a key or tensor missing or of another shape; BASE_EMISMATCH: tokenizer and embedding differ;
+ * BASE_ELIMIT: over the memory limit; the error says which and how much. `f` must stay open. */
+base_status lm_model_open(lm_model **out, const gguf_file *f, const lm_options *o, base_error *err);
+void lm_model_close(lm_model *m); /* NULL is harmless; its caches must be closed before */
+
 lm_info lm_model_info(const lm_model *m);
 
 /* ---- the KV cache ---- */

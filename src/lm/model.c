@@ -166,10 +166,11 @@ static base_status plan(lm_model **out, const gguf_file *f, const lm_options *o,
 
 /* ---- what people call ---- */
 
-base_status lm_need(lm_memory *out, const gguf_file *f, const lm_options *o, base_error *err) {
+base_status lm_need(lm_memory *out, lm_info *info, const gguf_file *f, const lm_options *o, base_error *err) {
   lm_model *m;
   base_status st = plan(&m, f, o, err);
   *out = st == BASE_OK ? m->need : (lm_memory){0};
+  if (info != NULL) *info = st == BASE_OK ? lm_model_info(m) : (lm_info){0};
   lm_model_close(m);
   return st;
 }
