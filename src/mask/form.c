@@ -273,10 +273,10 @@ bool mask_form_may_end(const form *f, const point *p) {
 }
 
 /* Kinds of bytes are those of whole characters up to a quote (see kinds_below), and BYTE_BAD for what is not: that is
- * walked. In tokens 0xFF comes first, so that there is none below any node. */
+ * walked. So are escapes, whose other bytes are not told. In tokens 0xFF comes first: there is none below any node. */
 uint64_t mask_form_stays(const form *f, const point *p) {
   const form_place *in = &p->in.form;
-  const uint64_t text = ~(UINT64_C(1) << BYTE_BAD);
+  const uint64_t text = ~(UINT64_C(1) << BYTE_BAD | UINT64_C(1) << BYTE_ESCAPE);
   if (in->phase != PHASE_WORDS || in->first > 0) return 0;
   if (in->at == FREE) return text;
   if (f->at_start || in->at > 0) return 0;

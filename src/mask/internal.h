@@ -2,8 +2,9 @@
  * asked of one value, the set of nodes that apply to it; the machine runs plans on bytes.
  *
  *   schema.c  JSON Schema to nodes (refs.c, note.c)   plan.c    nodes to plans, truth of a plan, situations
- *   text.c    automata of strings and keys            number.c  automata of numbers
+ *   text.c, reach.c  automata of strings and keys     number.c  automata of numbers
  *   machine.c one byte: frames, keys, items           walk.c    the trie, masks, tables
+ *   inside.c  the trie inside strings and keys        memo.c    what is kept of that
  *   run.c     a text: commit, roll back, forced
  *   grammar*.c  GBNF, which shares the walk and the run alone
  *   form.c      literals around documents, each of which is a rule of its own */
@@ -162,8 +163,6 @@ typedef struct local {
   uint32_t n_groups;
 } local;
 
-struct text_automaton;
-struct number_automaton;
 struct situation;
 
 typedef struct beginning {
@@ -279,22 +278,24 @@ typedef struct text_automaton {
    * all places in the string. */
   uint32_t min_length, max_length;
   bool is_key;
-  text_state *start, *nameless; /* made when asked for */
+  uint8_t class_of[256]; /* bytes that no state between or inside characters tells apart, see text_state.next */
+  uint32_t n_classes;    /* 0: not worked out */
+  text_state *start;     /* made when asked for */
   mask_map states;
 } text_automaton;
 
 struct text_state {
   text_automaton *automaton;
-  struct text_state **next; /* 256; NULL: not made; &mask_text_dead */
+  struct text_state **next; /* by class of byte, in escapes by what the byte is there; NULL: not made; &mask_text_dead */
   uint32_t lexical;         /* between characters, in UTF-8, in an escape */
   uint32_t trie, count;
   uint32_t *regex;
   struct text_state **subs;
   bool may_close;            /* a value: the closing quote may come */
-  const uint64_t *failed;    /* then the roots that are false; NULL: none */
-  uint64_t stays;            /* kinds of bytes that lead back here; 0: not worked out (BYTE_BAD is never set) */
-  bool stays_known;
   bool is_free;              /* only "may it close" sets it apart from any text */
+  const uint64_t *failed;    /* then the roots that are false; NULL: none */
+  struct text_reach *reach;  /* reach.c; NULL: not worked out */
+  uint64_t stamp;            /* of a search in reach.c */
   uint32_t needs; /* characters that must follow, at least; where there is a max_length */
   uint64_t id;
   uint64_t alive;            /* keys: a hash of which patterns may still match */
@@ -308,10 +309,13 @@ text_automaton *mask_text_of_plan(struct mask_rule *r, plan *p, const uint64_t *
 text_automaton *mask_text_of_keys(struct mask_rule *r, object_names *names, regex **regexes, uint32_t n_regexes,
                                   text_state **subs, uint32_t n_subs);
 text_state *mask_text_start(text_automaton *t);
-text_state *mask_text_nameless(text_automaton *t); /* in a key that is no name; &mask_text_dead on failure */
+text_state *mask_text_nameless(text_state *s); /* the same in a key that is no name; &mask_text_dead on failure */
 bool mask_text_in_escape(const text_state *s);
 text_state *mask_text_step(text_state *s, uint8_t byte);
-uint64_t mask_text_stays(text_state *s); /* &mask_text_dead */
+/* May whatever is made of these kinds of bytes (see mask_byte_kind) and has at most `height` characters follow s? Then
+ * *needs is what each of the states behind such a text needs, where there is a max_length. False also where it is not
+ * easily seen. s is between characters. */
+bool mask_text_takes_all(text_state *s, uint64_t kinds, uint32_t height, uint32_t *needs);
 bool mask_text_build_trie(mask_pool *p, text_trie *t, const base_slice *sorted, uint32_t count);
 
 /* ---- numbers ---- */
@@ -502,6 +506,9 @@ static inline bool mask_text_may_close(const text_state *s, uint32_t count) {
 }
 /* May the key that has come to k still end as one that may be here? */
 bool mask_key_is_alive(mask_run *run, const frame *f, text_state *k);
+/* Is there room for one more key that is no name; may name i come? */
+bool mask_frame_has_room(mask_run *run, const frame *f);
+bool mask_name_is_possible(mask_run *run, const frame *f, uint32_t i);
 bool mask_point_may_end(const mask_run *run, const point *p);
 /* Writes one character of a key (or more than one: UTF-8 byte by byte) as keys are spelt; returns how many bytes. */
 size_t mask_spell_key_byte(unsigned char c, char out[6]);
@@ -535,9 +542,12 @@ static inline void mask_enter(mask_run *run, const point *p) {
 enum { MASK_MAX_PIECE = 512 };
 
 /* Bytes fall into 64 kinds, so that what lies below a node is one word: letters by themselves, digits together, the
- * most frequent marks, other marks, characters beyond ASCII, and what is no plain content of a string. */
-enum { BYTE_DIGIT = 52, BYTE_MARK = 53, BYTE_OTHER = 61, BYTE_WIDE = 62, BYTE_BAD = 63 };
-uint32_t mask_byte_kind(uint8_t b);
+ * most frequent marks, escapes, other marks, characters beyond ASCII (those that \s means by themselves, as patterns
+ * often tell them apart), and what is no content of a string. */
+enum { BYTE_DIGIT = 52, BYTE_MARK = 53, BYTE_WIDE_SPACE = 59, BYTE_ESCAPE, BYTE_OTHER, BYTE_WIDE, BYTE_BAD };
+uint32_t mask_byte_kind(uint8_t b); /* BYTE_WIDE for what begins a character beyond ASCII */
+/* The kinds of characters beyond ASCII that these bytes, at least one, begin or are: BYTE_WIDE and BYTE_WIDE_SPACE. */
+uint64_t mask_wide_kinds(const uint8_t *bytes, uint32_t n);
 
 struct mask_vocab {
   const base_allocator *allocator;
@@ -552,12 +562,18 @@ struct mask_vocab {
   char *text;
   size_t text_len;
   void *block;
-  uint64_t *below; /* by node: kinds of bytes below it, see mask_byte_kind */
-  uint8_t *length; /* by sorted order of the tokens: bytes that begin a character */
-  mask_map free_by_node; /* walk.c: insides of strings of which nothing is asked, by trie node */
-  uint32_t **at_most; /* masks: tokens inside a string with at most so many characters */
+  uint64_t *below; /* by node: kinds of bytes below it, see mask_byte_kind, when the node's byte comes between characters;
+                    * BYTE_BAD for what ends a string or has no place in one: what is behind that is not counted */
+  uint8_t *height; /* by node: the most bytes below it that begin a character */
+  uint32_t *kids, *kid; /* children of node i: kid[kids[i]] .. kid[kids[i + 1] - 1], by byte; the root's come last */
+  uint16_t *length; /* by sorted order of the tokens: characters, of those that lie inside a string */
+  mask_map free_by_node; /* memo.c: insides of strings of which nothing is asked, by trie node */
+  uint32_t **at_most; /* memo.c: masks of tokens inside a string with at most so many characters */
+  uint32_t *very_long, n_very_long; /* memo.c: tokens inside a string longer than those masks tell, in sorted order */
   mask_pool pool;     /* of these tables */
 };
+
+uint32_t mask_vocab_child(const mask_vocab *v, uint32_t at, uint8_t byte); /* of the root: at MASK_NONE; MASK_NONE: none */
 
 base_status mask_schema_compile(mask_rule *r, base_error *err);
 bool mask_notes_locate(mask_rule *r);

@@ -118,7 +118,11 @@ static bool count_allows(mask_run *run, const frame *f, uint32_t name) {
   return after != NULL && !after->dead;
 }
 
-static bool name_is_possible(mask_run *run, const frame *f, uint32_t name) {
+bool mask_frame_has_room(mask_run *run, const frame *f) {
+  return count_allows(run, f, MASK_NONE);
+}
+
+bool mask_name_is_possible(mask_run *run, const frame *f, uint32_t name) {
   object_names *names = f->s->plan->names;
   if (bit_has(f->words, name)) return false;
   text_state *k = mask_state_of_name(run->rule, names, name);
@@ -143,7 +147,7 @@ bool mask_key_is_alive(mask_run *run, const frame *f, text_state *k) {
   if (k->trie == TRIE_OFF) return false;
   const trie_node *n = &names->automaton->trie.nodes[k->trie];
   for (uint32_t i = n->first; i < n->last; i++)
-    if (name_is_possible(run, f, i)) return true;
+    if (mask_name_is_possible(run, f, i)) return true;
   return false;
 }
 
@@ -171,13 +175,13 @@ static bool settle_required(const frame *f, uint64_t *done) {
   return any;
 }
 
-/* In a vague walk the key's text is not known; should the same object get another key in that walk, that one is
- * refused. (A token would have to hold two keys.) */
+/* In a vague walk the key's text is not known: who walks sees to it that it is no repeat. Should the same object get
+ * another key in that walk, that one is refused. (A token would have to hold two keys.) */
 static bool add_free_key(mask_run *run, frame *f, const point *p, size_t at) {
   uint32_t len = (uint32_t)at - p->start;
   const char *key = run->text.ptr + p->start;
   for (const free_key *k = f->keys; k != NULL; k = k->next)
-    if (k->len == MASK_NONE || (k->len == len && memcmp(run->text.ptr + k->start, key, len) == 0)) return false;
+    if (k->len == MASK_NONE || (!run->vague && k->len == len && memcmp(run->text.ptr + k->start, key, len) == 0)) return false;
   free_key *k = take(run, sizeof *k);
   if (k == NULL) return false;
   *k = (free_key){p->start, run->vague ? MASK_NONE : len, f->keys};

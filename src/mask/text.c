@@ -186,8 +186,8 @@ static text_state *intern(text_automaton *t, const text_state *like) {
   s->regex = regexes;
   s->subs = subs;
   s->next = NULL;
-  s->stays = 0;
-  s->stays_known = false;
+  s->reach = NULL;
+  s->stamp = 0;
   s->is_free = s->may_close = false;
   s->failed = NULL;
   s->id = ++r->ids;
@@ -331,50 +331,78 @@ static text_state *make_next(text_state *from, uint8_t byte) {
   return next;
 }
 
+/* ---- classes of bytes ---- */
+
+/* What UTF-8 and JSON make of a byte outside of escapes. */
+static uint8_t spelling_class(uint32_t b) {
+  if (b < 0x80) return b < 0x20 ? 0 : b == '"' ? 1 : b == '\\' ? 2 : 3;
+  if (b < 0xC2) return b < 0x90 ? 4 : b < 0xA0 ? 5 : b < 0xC0 ? 6 : 0;
+  if (b < 0xF0) return b < 0xE0 ? 7 : b == 0xE0 ? 8 : b == 0xED ? 9 : 10;
+  return b == 0xF0 ? 11 : b < 0xF4 ? 12 : b == 0xF4 ? 13 : 0;
+}
+
+/* Splits the classes by `key`. */
+static void refine(text_automaton *t, const uint8_t key[256]) {
+  enum { SLOTS = 512 };
+  uint32_t pair[SLOTS];
+  uint8_t class_of[SLOTS];
+  memset(pair, 0xFF, sizeof pair);
+  t->n_classes = 0;
+  for (uint32_t b = 0; b < 256; b++) {
+    uint32_t both = (uint32_t)t->class_of[b] << 8 | key[b], at = (both * 0x9E3779B1u) >> 23;
+    while (pair[at] != both && pair[at] != MASK_NONE) at = (at + 1) & (SLOTS - 1);
+    if (pair[at] == MASK_NONE) {
+      pair[at] = both;
+      class_of[at] = (uint8_t)t->n_classes++;
+    }
+    t->class_of[b] = class_of[at];
+  }
+}
+
+/* Bytes that spelling, regular expressions, the trie and the automata of propertyNames do not tell apart. */
+static void classify(text_automaton *t) {
+  uint8_t key[256];
+  for (uint32_t b = 0; b < 256; b++) t->class_of[b] = spelling_class(b);
+  memset(key, 0, sizeof key);
+  for (uint32_t i = 0; i < t->trie.n_edges; i++) key[t->trie.edges[i].byte] = t->trie.edges[i].byte;
+  refine(t, key);
+  for (uint32_t i = 0; i < t->n_regexes; i++) {
+    for (uint32_t b = 0; b < 256; b++) key[b] = regex_class(t->regexes[i], (uint8_t)b);
+    refine(t, key);
+  }
+  for (uint32_t i = 0; i < t->n_subs; i++) {
+    if (t->subs_start[i] == &mask_text_dead) continue;
+    text_automaton *sub = t->subs_start[i]->automaton;
+    if (sub->n_classes == 0) classify(sub);
+    refine(t, sub->class_of);
+  }
+}
+
+enum { IN_ESCAPE = 30 };
+
+static uint32_t escape_class(uint8_t b) {
+  static const char marks[] = "\"\\/nrtu";
+  if (b >= '0' && b <= '9') return 8u + b - '0';
+  if (b >= 'a' && b <= 'f') return 18u + b - 'a';
+  if (b >= 'A' && b <= 'F') return 24u + b - 'A';
+  const char *at = b == 0 ? NULL : strchr(marks, b);
+  return at == NULL ? 0 : 1 + (uint32_t)(at - marks);
+}
+
 text_state *mask_text_step(text_state *s, uint8_t byte) {
+  text_automaton *t = s->automaton;
   if (s->next == NULL) {
-    s->next = take(s->automaton->rule, 256 * sizeof *s->next);
+    if (t->n_classes == 0) classify(t);
+    s->next = take(t->rule, (s->lexical >= ESCAPE ? IN_ESCAPE : t->n_classes) * sizeof *s->next);
     if (s->next == NULL) return &mask_text_dead;
   }
-  text_state *next = s->next[byte];
-  if (next == NULL) {
-    next = make_next(s, byte);
-    if (s->automaton->rule->failed != BASE_OK) return &mask_text_dead;
-    s->next[byte] = next;
+  text_state **next = &s->next[s->lexical >= ESCAPE ? escape_class(byte) : t->class_of[byte]];
+  if (*next == NULL) {
+    text_state *made = make_next(s, byte);
+    if (t->rule->failed != BASE_OK) return &mask_text_dead;
+    *next = made;
   }
-  return next;
-}
-
-/* Does every character that this lead byte begins end where it began? */
-static bool wide_stays(text_state *s, uint8_t lead) {
-  text_state *level = mask_text_step(s, lead);
-  if (level == &mask_text_dead) return false;
-  while (level->lexical != TEXT_CHAR) {
-    text_state *next = NULL;
-    for (uint32_t b = 0x80; b < 0xC0; b++) {
-      uint8_t low = level->lexical == AFTER_E0 ? 0xA0 : level->lexical == AFTER_F0 ? 0x90 : 0x80;
-      uint8_t high = level->lexical == AFTER_ED ? 0x9F : level->lexical == AFTER_F4 ? 0x8F : 0xBF;
-      if (b < low || b > high) continue;
-      text_state *one = mask_text_step(level, (uint8_t)b);
-      if (one == &mask_text_dead || (next != NULL && one != next)) return false;
-      next = one;
-    }
-    level = next;
-  }
-  return level == s;
-}
-
-uint64_t mask_text_stays(text_state *s) {
-  if (s->stays_known || s->lexical != TEXT_CHAR) return s->stays;
-  uint64_t leaves = UINT64_C(1) << BYTE_BAD;
-  for (uint32_t b = 0x20; b < 0x7F; b++)
-    if (b != '"' && b != '\\' && mask_text_step(s, (uint8_t)b) != s) leaves |= UINT64_C(1) << mask_byte_kind((uint8_t)b);
-  if (mask_text_step(s, 0x7F) != s) leaves |= UINT64_C(1) << BYTE_OTHER;
-  for (uint32_t b = 0xC2; b <= 0xF4 && !(leaves >> BYTE_WIDE & 1); b++)
-    if (!wide_stays(s, (uint8_t)b)) leaves |= UINT64_C(1) << BYTE_WIDE;
-  s->stays = ~leaves;
-  s->stays_known = s->automaton->rule->failed == BASE_OK;
-  return s->stays;
+  return *next;
 }
 
 static text_state *start_at(text_automaton *t, uint32_t trie) {
@@ -392,9 +420,11 @@ text_state *mask_text_start(text_automaton *t) {
   return t->start;
 }
 
-text_state *mask_text_nameless(text_automaton *t) {
-  if (t->nameless == NULL) t->nameless = start_at(t, TRIE_OFF);
-  return t->nameless;
+text_state *mask_text_nameless(text_state *s) {
+  text_state like = *s;
+  if (s->trie == TRIE_OFF) return s;
+  like.trie = TRIE_OFF;
+  return intern(s->automaton, &like);
 }
 
 /* ---- making automata ---- */

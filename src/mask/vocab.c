@@ -50,14 +50,36 @@ static uint32_t build(mask_vocab *v, const sorter *sorted, uint32_t count) {
 }
 
 uint32_t mask_byte_kind(uint8_t b) {
-  static const char marks[] = " -_./:,@";
+  static const char marks[] = " -_./:";
   if (b >= 'a' && b <= 'z') return b - 'a';
   if (b >= 'A' && b <= 'Z') return 26 + b - 'A';
   if (b >= '0' && b <= '9') return BYTE_DIGIT;
-  if (b < 0x20 || b == '"' || b == '\\') return BYTE_BAD;
+  if (b == '\\') return BYTE_ESCAPE;
+  if (b < 0x20 || b == '"') return BYTE_BAD;
   if (b >= 0x80) return BYTE_WIDE;
   const char *mark = strchr(marks, b);
   return mark != NULL ? BYTE_MARK + (uint32_t)(mark - marks) : BYTE_OTHER;
+}
+
+static bool begins_character(uint8_t b) {
+  return (b & 0xC0) != 0x80;
+}
+
+static uint32_t character_length(uint8_t lead) {
+  return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+}
+
+/* U+00A0, 1680, 2000..200A, 2028, 2029, 202F, 205F, 3000, FEFF. */
+uint64_t mask_wide_kinds(const uint8_t *bytes, uint32_t n) {
+  static const uint8_t spaces[][4] = {{0xC2, 0xA0, 0, 0}, {0xE1, 0x9A, 0x80, 0x80}, {0xE2, 0x80, 0x80, 0x8A}, {0xE2, 0x80, 0xA8, 0xA9},
+                                      {0xE2, 0x80, 0xAF, 0xAF}, {0xE2, 0x81, 0x9F, 0x9F}, {0xE3, 0x80, 0x80, 0x80}, {0xEF, 0xBB, 0xBF, 0xBF}};
+  uint64_t space = 0, whole = n >= character_length(bytes[0]);
+  for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++) {
+    if (spaces[i][0] != bytes[0] || (n > 1 && spaces[i][1] != bytes[1])) continue;
+    if (n > 2 && (bytes[2] < spaces[i][2] || bytes[2] > spaces[i][3])) continue;
+    space = UINT64_C(1) << BYTE_WIDE_SPACE;
+  }
+  return space | (space != 0 && whole ? 0 : UINT64_C(1) << BYTE_WIDE);
 }
 
 /* The kinds of bytes below node i when its end lies between characters, or inside one (`lexical`). What is no valid
@@ -67,41 +89,111 @@ static uint64_t kinds_below(const mask_vocab *v, uint32_t i, uint32_t lexical) {
   for (uint32_t c = i + 1; c < v->end[i]; c = v->end[c]) {
     bool counts;
     uint32_t next = mask_text_spell(lexical, v->byte[c], false, &counts);
-    kinds |= UINT64_C(1) << mask_byte_kind(v->byte[c]);
+    if (counts && v->byte[c] < 0x80) kinds |= UINT64_C(1) << mask_byte_kind(v->byte[c]);
     if (next >= TEXT_CLOSED) kinds |= UINT64_C(1) << BYTE_BAD;
     else if (next == TEXT_CHAR) kinds |= v->below[c];
-    else if (v->byte[c] >= 0x80) kinds |= kinds_below(v, c, next);
+    else kinds |= kinds_below(v, c, next);
   }
   return kinds;
 }
 
+/* Adds the characters beyond ASCII: whole ones, and those that a token breaks off. A node's byte may be inside of one;
+ * bytes[0] .. is what there is of it. The nodes below that end it add to all nodes above. */
+static uint64_t add_wide_kinds(mask_vocab *v, uint32_t i, uint8_t *bytes, uint32_t n) {
+  uint64_t kinds = 0, own = 0;
+  uint8_t b = v->byte[i];
+  if (b >= 0xC2) n = 0;
+  if (b >= 0x80) bytes[n++] = b;
+  bool inside = b >= 0x80 && n < character_length(bytes[0]);
+  if (b >= 0x80 && n > 0 && bytes[0] >= 0xC2 && (!inside || mask_node_tokens(v, i) > 0)) own = mask_wide_kinds(bytes, n);
+  for (uint32_t c = i + 1; c < v->end[i]; c = v->end[c]) {
+    uint8_t copy[5];
+    memcpy(copy, bytes, sizeof copy);
+    kinds |= add_wide_kinds(v, c, copy, inside && v->byte[c] >= 0x80 && v->byte[c] < 0xC0 ? n : 0);
+  }
+  v->below[i] |= kinds;
+  return kinds | own;
+}
+
+static uint8_t height_of(const mask_vocab *v, uint32_t i) {
+  uint32_t height = 0;
+  for (uint32_t c = i + 1; c < v->end[i]; c = v->end[c]) {
+    uint32_t one = v->height[c] + begins_character(v->byte[c]);
+    if (one > height) height = one;
+  }
+  return (uint8_t)(height < 255 ? height : 255);
+}
+
 static void fill_kinds(mask_vocab *v, uint32_t count) {
-  for (uint32_t i = v->n_nodes; i-- > 0;) v->below[i] = kinds_below(v, i, TEXT_CHAR);
+  for (uint32_t i = v->n_nodes; i-- > 0;) {
+    bool counts;
+    uint32_t lexical = mask_text_spell(TEXT_CHAR, v->byte[i], false, &counts);
+    v->below[i] = kinds_below(v, i, lexical < TEXT_CLOSED ? lexical : TEXT_CHAR);
+    if (v->byte[i] == '\\') v->below[i] |= UINT64_C(1) << BYTE_BAD; /* the escape's other bytes are not told */
+    v->height[i] = height_of(v, i);
+  }
+  for (uint32_t i = 0; i < v->n_nodes; i = v->end[i]) {
+    uint8_t bytes[5] = {0};
+    (void)add_wide_kinds(v, i, bytes, 0);
+  }
   for (uint32_t k = 0; k < count; k++) {
     base_slice piece = v->pieces[v->token[k]];
-    uint32_t n = 0;
-    for (size_t i = 0; i < piece.len; i++) n += ((uint8_t)piece.ptr[i] & 0xC0) != 0x80;
-    v->length[k] = (uint8_t)(n < 255 ? n : 255);
+    uint32_t n = 0, lexical = TEXT_CHAR;
+    bool counts;
+    for (size_t i = 0; i < piece.len && lexical < TEXT_CLOSED; i++) {
+      lexical = mask_text_spell(lexical, (uint8_t)piece.ptr[i], false, &counts);
+      n += counts;
+    }
+    v->length[k] = (uint16_t)n;
   }
+}
+
+static void fill_kids(mask_vocab *v) {
+  uint32_t at = 0;
+  for (uint32_t i = 0; i < v->n_nodes; i++) {
+    v->kids[i] = at;
+    for (uint32_t c = i + 1; c < v->end[i]; c = v->end[c]) v->kid[at++] = c;
+  }
+  v->kids[v->n_nodes] = at;
+  for (uint32_t c = 0; c < v->n_nodes; c = v->end[c]) v->kid[at++] = c;
+  v->kids[v->n_nodes + 1] = at;
+}
+
+uint32_t mask_vocab_child(const mask_vocab *v, uint32_t at, uint8_t byte) {
+  if (at == MASK_NONE) at = v->n_nodes;
+  uint32_t low = v->kids[at], high = v->kids[at + 1];
+  while (low < high) {
+    uint32_t middle = (low + high) / 2, c = v->kid[middle];
+    if (v->byte[c] == byte) return c;
+    if (v->byte[c] < byte) low = middle + 1;
+    else high = middle;
+  }
+  return MASK_NONE;
 }
 
 static base_status fill(mask_vocab *v, sorter *sorted, uint32_t count, base_error *err) {
   qsort(sorted, count, sizeof *sorted, compare);
   v->n_nodes = build(NULL, sorted, count);
   size_t n = v->n_nodes + 1;
-  v->bytes = n * (sizeof *v->below + sizeof *v->end + sizeof *v->first + sizeof *v->depth + sizeof *v->byte) + (count + 1) * (sizeof *v->token + sizeof *v->length) + 64;
+  size_t by_node = sizeof *v->below + sizeof *v->end + sizeof *v->first + sizeof *v->kids + sizeof *v->kid + sizeof *v->depth +
+                   sizeof *v->byte + sizeof *v->height;
+  v->bytes = (n + 1) * by_node + (count + 1) * (sizeof *v->token + sizeof *v->length) + 64;
   v->block = base_calloc(v->allocator, 1, v->bytes);
   if (v->block == NULL) return base_fail(err, BASE_ENOMEM, "vocabulary", "out of memory");
   v->below = v->block;
   v->end = (uint32_t *)(v->below + n);
   v->first = v->end + n;
-  v->token = v->first + n;
-  v->depth = (uint16_t *)(v->token + count + 1);
+  v->kids = v->first + n;
+  v->kid = v->kids + n + 1;
+  v->token = v->kid + n;
+  v->length = (uint16_t *)(v->token + count + 1);
+  v->depth = v->length + count + 1;
   v->byte = (uint8_t *)(v->depth + n);
-  v->length = v->byte + n;
+  v->height = v->byte + n;
   build(v, sorted, count);
   v->first[v->n_nodes] = count;
   fill_kinds(v, count);
+  fill_kids(v);
   return BASE_OK;
 }
 

@@ -67,6 +67,10 @@ static uint32_t search(regex *r, uint32_t state, bool alive_is_enough, bool *cut
   while (head < tail && r->failed == BASE_OK) {
     uint32_t s = queue[head], d = distance[head++];
     if (best != REGEX_NONE && d >= best) continue;
+    if (!alive_is_enough && r->states[s].needs != REGEX_NONE) {
+      if (d + r->states[s].needs < best) best = d + r->states[s].needs;
+      continue;
+    }
     if (r->terms[r->states[s].term].nullable || (alive_is_enough && r->states[s].alive == ALIVE)) {
       best = d;
       if (alive_is_enough) return best;
@@ -115,6 +119,26 @@ bool regex_accepts(const regex *r, uint32_t state) {
 
 bool regex_is_all(const regex *r, uint32_t state) {
   return state != REGEX_DEAD && r->states[state].term == REGEX_ALL;
+}
+
+/* "All, then x" is among what remains of itself after any byte. With complements in it x may be void all the same. */
+static bool goes_on_searching(const regex *r, uint32_t term) {
+  const regex_term *t = &r->terms[term];
+  if (term == REGEX_ALL) return true;
+  return t->op == REGEX_T_CAT && t->a == REGEX_ALL && !r->terms[t->b].logical;
+}
+
+bool regex_never_dies(const regex *r, uint32_t state) {
+  if (state == REGEX_DEAD) return false;
+  const regex_term *t = &r->terms[r->states[state].term];
+  if (t->op != REGEX_T_OR) return goes_on_searching(r, r->states[state].term);
+  for (uint32_t i = 0; i < t->b; i++)
+    if (goes_on_searching(r, r->lists[t->a + i])) return true;
+  return false;
+}
+
+uint8_t regex_class(const regex *r, uint8_t byte) {
+  return r->byte_class[byte];
 }
 
 uint32_t regex_needs(regex *r, uint32_t state) {

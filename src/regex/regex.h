@@ -42,6 +42,10 @@ enum { REGEX_DEAD = 0, REGEX_START = 1 };
 uint32_t regex_next(regex *r, uint32_t state, uint8_t byte);
 bool regex_accepts(const regex *r, uint32_t state);
 bool regex_is_all(const regex *r, uint32_t state); /* every continuation (in UTF-8) matches */
+/* Whatever follows, the state does not become dead: the pattern may still be found further on. False: not certain. */
+bool regex_never_dies(const regex *r, uint32_t state);
+/* Bytes of one class are told apart by no state. */
+uint8_t regex_class(const regex *r, uint8_t byte);
 /* Characters that are at least still needed to match; 0 for accepting states. A lower bound: the search for it
  * is bounded. Only for states between characters. */
 uint32_t regex_needs(regex *r, uint32_t state);
