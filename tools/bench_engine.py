@@ -133,7 +133,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--folder", default="/tmp/minnow-bench")
-    parser.add_argument("--append", action="store_true", help="keep the rows of other shapes and types")
+    parser.add_argument("--append", action="store_true", help="keep the rows of other shapes, types and tests")
     o = parser.parse_args()
     os.makedirs(o.folder, exist_ok=True)
     list_of = engines(o.threads, [int(p) for p in o.prompts.split(",")])
@@ -152,11 +152,11 @@ def main():
             rows += fresh
             for row in fresh:
                 print(*row, sep=",", flush=True)
-    done = {(r[0], r[1]) for r in rows}
+    done = {tuple(r[:3]) for r in rows}
     if o.append and os.path.exists(OUT):
         with open(OUT, encoding="utf-8") as f:
             old = [r for r in csv.reader(line for line in f if not line.startswith("#"))]
-        rows = [r for r in old if r and r != HEAD and (r[0], r[1]) not in done] + rows
+        rows = [r for r in old if r and r != HEAD and tuple(r[:3]) not in done] + rows
     with open(OUT, "w", encoding="utf-8") as f:
         f.write(f"# machine: {machine()}\n# date: {datetime.date.today()}\n# threads: {o.threads}; engines by turns, a sample each\n")
         f.write("# command: tools/bench_engine.py with PEER_LLAMA, PEER_IK (-rtr 1), PEER_SIMPLE\n")

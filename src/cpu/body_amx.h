@@ -112,15 +112,19 @@ BODY_INLINE void body_amx_resume(vf *a, const float *y, size_t ldy, size_t rows,
 }
 
 /* One group of rows for `tiles` tiles of tokens over the `blocks` blocks of the panel; y: of the first token. Products of a
- * block, storing of the one before and the chain over the one before that run side by side, from one tile into the next. */
+ * block, storing of the one before and the chain over the one before that run side by side, from one tile into the next.
+ * `coming`: the same stretch of the next group, fetched line by line on the way. */
 BODY_INLINE void body_amx_row(body_format f, const body_panel *p, size_t blocks, const body_amx_tokens *x, size_t tiles,
-                              size_t ldx, float *y, size_t ldy, size_t rows, bool fresh) {
+                              size_t ldx, float *y, size_t ldy, size_t rows, bool fresh, const unsigned char *coming) {
   _Alignas(64) int32_t sums[2][512];
   vf a[BODY_AMX_T];
   const body_amx_tokens *ahead = x; /* the tile of the products, and its block */
-  size_t next = 0, b = 0, steps = tiles * blocks;
+  size_t next = 0, b = 0, fetched = 0, steps = tiles * blocks;
+  size_t lines = blocks / cpu_unit_blocks(f.scales) * cpu_unit_bytes(&f) / 64, lines_a_step = (lines + steps - 1) / steps;
   body_amx_resume(a, y, ldy, rows, fresh);
   for (size_t step = 0; step < steps + 2; step++) {
+    for (size_t line = 0; line < lines_a_step && fetched < lines; line++)
+      __builtin_prefetch(coming + 64 * fetched++);
     if (step < steps) body_amx_products(f, step % 2, ahead->x + next * BODY_BLOCK, ldx, p->q[next]);
     if (++next == blocks) {
       next = 0;
@@ -139,6 +143,16 @@ BODY_INLINE void body_amx_row(body_format f, const body_panel *p, size_t blocks,
   }
 }
 
+/* What the format has of scales; to clear and copy all of the struct would take as long as the quants. */
+BODY_INLINE void body_amx_keep(cpu_scales scales, body_scales s, body_scales *to) {
+  to->d = s.d;
+  if (scales == CPU_SCALES_F16_MIN || scales == CPU_SCALES_K32_MIN) to->m = s.m;
+  for (int h = 0; h < 2; h++) {
+    if (scales == CPU_SCALES_K16 || scales == CPU_SCALES_K16_MIN) to->s[h] = s.s[h];
+    if (scales == CPU_SCALES_K16_MIN) to->half_m[h] = s.half_m[h];
+  }
+}
+
 /* Fills the panel from `blocks` blocks, `at` on, of a group. */
 BODY_INLINE void body_amx_unpack(body_format f, const unsigned char *group, size_t at, size_t blocks, body_panel *p) {
   size_t unit = cpu_unit_blocks(f.scales);
@@ -149,7 +163,7 @@ BODY_INLINE void body_amx_unpack(body_format f, const unsigned char *group, size
     body_unpack(f, from + cpu_unit_scales(f.scales) + in * cpu_block_bytes(&f), w);
     BODY_UNROLL
     for (size_t c = 0; c < 8; c++) vb_store(p->q[b] + 64 * c, vb_less(w[c], f.bias));
-    p->scale[b] = body_read_scales(f.scales, from, in);
+    body_amx_keep(f.scales, body_read_scales(f.scales, from, in), &p->scale[b]);
   }
 }
 
@@ -164,8 +178,10 @@ BODY_INLINE void body_amx_block(body_format f, const body_place *p, size_t begin
     for (size_t t = 0; t < tiles; t++) body_amx_bring(f, p->x, token + t * BODY_AMX_T, at, part, &x[t]);
     for (size_t row = begin; row < end; row += 16) {
       size_t rows = end - row < 16 ? end - row : 16;
-      body_amx_unpack(f, p->m->packed + row / 16 * p->m->group_bytes, at, part, &panel);
-      body_amx_row(f, &panel, part, x, tiles, p->x->ld, y + row, p->ldy, rows, at == 0);
+      const unsigned char *group = p->m->packed + row / 16 * p->m->group_bytes;
+      body_amx_unpack(f, group, at, part, &panel);
+      body_amx_row(f, &panel, part, x, tiles, p->x->ld, y + row, p->ldy, rows, at == 0,
+                   group + p->m->group_bytes + at / cpu_unit_blocks(f.scales) * cpu_unit_bytes(&f));
     }
   }
 }
