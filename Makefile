@@ -1,5 +1,5 @@
 # Minnow's build: no configure step. Everything made lies in $(BUILD), the program also as ./minnow.
-#   make run | test | asan | tsan | fuzz | bench | packs | measure measure-guard measure-private | install | test-arm | clean      V=1 shows the commands
+#   make run | test | asan | tsan | fuzz | bench | packs | measure measure-guard measure-schema measure-private | install | test-arm | clean      V=1 shows the commands
 BUILD ?= build
 PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
@@ -49,7 +49,7 @@ BENCHES := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bench_*
 Q := $(if $(V),,@)
 SAY = $(if $(V),@:,@echo "  $(1)	$(2)")
 
-.PHONY: all tests run test asan tsan fuzz fuzzers bench packs measure measure-guard measure-private measure-tok install test-arm clean
+.PHONY: all tests run test asan tsan fuzz fuzzers bench packs measure measure-guard measure-schema measure-private measure-tok install test-arm clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -168,6 +168,12 @@ measure-guard: all $(BUILD)/tests/guard_cases
 	@test -d "$(DATA)/guard" || { echo 'make measure-guard: set DATA to the folder of the data sets; docs/guard.md says which' >&2; exit 2; }
 	tools/measure_guard.py $(BUILD)/tests/guard_cases packs/guard.gguf $(DATA) --record
 	tools/check_redteam.py $(BUILD)/tests/guard_cases packs/guard.gguf
+
+# what the validator and masks reach, on data sets that are not part of the repository: DATA is the folder that holds schema/,
+# json/ and tok/ (docs/schema.md)
+measure-schema: all $(BUILD)/tests/schema_cases $(BUILD)/tests/json_cases $(BUILD)/tests/maskbench_cases
+	@test -d "$(DATA)/schema" || { echo 'make measure-schema: set DATA to the folder of the data sets; docs/schema.md says which' >&2; exit 2; }
+	tools/measure_schema.sh $(BUILD) $(DATA)
 
 # that nothing kept leaves, on 100,000 made-up requests; with DATA, the folder that holds guard/, on its texts too
 measure-private: $(BUILD)/tests/test_wire

@@ -1,4 +1,5 @@
-/* Tools of a session: definitions, the choice for an answer, calls out of it, and messages with calls as JSON. */
+/* Tools of a session: definitions, the choice for an answer, calls out of it, and messages with calls as
+ * JSON. */
 #include <string.h>
 
 #include "api/model.h"
@@ -39,7 +40,8 @@ base_status api_calls_dup(api_calls *out, const api_calls *c, const base_allocat
   memcpy(call, c->call, c->bytes);
   for (size_t i = 0; i < c->n; i++) {
     const char *from = (const char *)c->call, *to = (const char *)call;
-    call[i] = (mn_tool_call){to + (c->call[i].id - from), to + (c->call[i].name - from), to + (c->call[i].arguments - from)};
+    call[i] = (mn_tool_call){to + (c->call[i].id - from), to + (c->call[i].name - from),
+                             to + (c->call[i].arguments - from)};
   }
   *out = (api_calls){call, c->n, c->bytes};
   return BASE_OK;
@@ -88,7 +90,8 @@ bool api_tools_are_on(const mn_session *s) {
 }
 
 base_status api_tools_rule(mn_session *s, const mn_generate_options *o, base_error *err) {
-  base_status st = tool_rule(&s->rule.rule, s->model->form, s->tools, &s->choice, o->single_call, &s->model->bound.bounded, err);
+  base_status st = tool_rule(&s->rule.rule, s->model->form, s->tools, &s->choice, o->single_call,
+                             &s->model->bound.bounded, err);
   s->rule.tools = st == BASE_OK;
   return st;
 }
@@ -116,7 +119,8 @@ base_status api_tools_read(mn_session *s, base_error *err) {
 base_status api_tools_prompt(mn_session *s, const chat_message *messages, tool_prompt *out, base_error *err) {
   base_status st = s->model->form == NULL ? open_form(s, err) : BASE_OK;
   const tool_set *tools = api_tools_are_on(s) ? s->tools : NULL;
-  return st ? st : tool_prompt_make(out, s->model->form, tools, messages, s->n_messages, &s->model->bound.bounded, err);
+  return st ? st : tool_prompt_make(out, s->model->form, tools, messages, s->n_messages,
+                                    &s->model->bound.bounded, err);
 }
 
 size_t mn_session_calls(const mn_session *s, size_t index, const mn_tool_call **calls) {
@@ -135,7 +139,9 @@ static uint32_t text_member(const jdoc *d, uint32_t object, const char *key) {
   return at != JDOC_NONE && jdoc_kind_at(d, at) == JDOC_STRING ? at : JDOC_NONE;
 }
 
-static base_slice text_at(const jdoc *d, uint32_t at) { return at != JDOC_NONE ? jdoc_text(d, at) : (base_slice){"", 0}; }
+static base_slice text_at(const jdoc *d, uint32_t at) {
+  return at != JDOC_NONE ? jdoc_text(d, at) : (base_slice){"", 0};
+}
 
 static bool is_object(base_slice json, const base_allocator *a) {
   jdoc d = {0};
@@ -144,26 +150,35 @@ static bool is_object(base_slice json, const base_allocator *a) {
   return is;
 }
 
-static base_status read_call(const jdoc *d, uint32_t at, chat_call *out, const char *where, const base_allocator *a,
+static base_status read_call(const jdoc *d, uint32_t at, chat_call *out, const char *where,
+                             const base_allocator *a,
                              base_error *err) {
-  uint32_t function = jdoc_kind_at(d, at) == JDOC_OBJECT ? jdoc_find(d, at, BASE_LITERAL("function")) : JDOC_NONE;
+  bool object = jdoc_kind_at(d, at) == JDOC_OBJECT;
+  uint32_t function = object ? jdoc_find(d, at, BASE_LITERAL("function")) : JDOC_NONE;
   uint32_t name = text_member(d, function, "name"), arguments = text_member(d, function, "arguments");
   if (name == JDOC_NONE || arguments == JDOC_NONE)
-    return base_fail(err, BASE_EFORMAT, where, "a call is {\"id\",\"type\":\"function\",\"function\":{\"name\",\"arguments\"}}; this is none");
-  *out = (chat_call){.id = text_at(d, text_member(d, at, "id")), .name = jdoc_text(d, name), .arguments = jdoc_text(d, arguments)};
+    return base_fail(err, BASE_EFORMAT, where,
+                     "a call is {\"id\",\"type\",\"function\":{\"name\",\"arguments\"}}; this is none");
+  *out = (chat_call){.id = text_at(d, text_member(d, at, "id")), .name = jdoc_text(d, name),
+                     .arguments = jdoc_text(d, arguments)};
   if (is_object(out->arguments, a)) return BASE_OK;
-  return base_fail(err, BASE_EFORMAT, where, "the arguments of a call are a text that is a JSON object; these are none");
+  return base_fail(err, BASE_EFORMAT, where,
+                   "the arguments of a call are a text that is a JSON object; these are none");
 }
 
-static base_status read_calls(const jdoc *d, uint32_t list, api_calls *out, const char *where, const base_allocator *a,
+static base_status read_calls(const jdoc *d, uint32_t list, api_calls *out, const char *where,
+                              const base_allocator *a,
                               base_error *err) {
   *out = (api_calls){0};
   if (list == JDOC_NONE || jdoc_kind_at(d, list) == JDOC_NULL) return BASE_OK;
   uint32_t n = jdoc_kind_at(d, list) == JDOC_ARRAY ? jdoc_count(d, list) : MAX_CALLS + 1, at = list + 1;
-  if (n > MAX_CALLS) return base_fail(err, BASE_EFORMAT, where, "tool_calls is a list of at most %d calls; this is none", (int)MAX_CALLS);
+  if (n > MAX_CALLS)
+    return base_fail(err, BASE_EFORMAT, where, "tool_calls is a list of at most %d calls; this is none",
+                     (int)MAX_CALLS);
   chat_call *calls = base_calloc(a, n + 1, sizeof *calls);
   base_status st = calls != NULL ? BASE_OK : API_OUT_OF_MEMORY(err, where);
-  for (uint32_t i = 0; i < n && !st; i++, at = jdoc_next(d, at)) st = read_call(d, at, &calls[i], where, a, err);
+  for (uint32_t i = 0; i < n && !st; i++, at = jdoc_next(d, at))
+    st = read_call(d, at, &calls[i], where, a, err);
   if (!st && api_calls_copy(out, calls, n, a)) st = API_OUT_OF_MEMORY(err, where);
   base_free(a, calls, (n + 1) * sizeof *calls);
   return st;
@@ -186,21 +201,27 @@ static base_status read_content(const jdoc *d, uint32_t at, base_buf *out, const
     fine = text != JDOC_NONE;
     base_buf_add(out, s.ptr, s.len);
   }
-  return fine ? BASE_OK : base_fail(err, BASE_EFORMAT, where, "content is a text or a list of {\"type\":\"text\",\"text\"}; this is neither");
+  if (fine) return BASE_OK;
+  return base_fail(err, BASE_EFORMAT, where,
+                   "content is a text or a list of {\"type\":\"text\",\"text\"}; this is neither");
 }
 
 static bool holds_zero(base_slice text) { return text.len > 0 && memchr(text.ptr, 0, text.len) != NULL; }
 
-static base_status read_message(mn_session *s, const jdoc *d, base_buf *content, const char *where, base_error *err) {
+static base_status read_message(mn_session *s, const jdoc *d, base_buf *content, const char *where,
+                                base_error *err) {
   const base_allocator *a = &s->model->bound.bounded;
   api_calls calls = {0};
   uint32_t role = text_member(d, 0, "role");
   if (jdoc_kind_at(d, 0) != JDOC_OBJECT || role == JDOC_NONE)
-    return base_fail(err, BASE_EFORMAT, where, "a message is {\"role\": \"...\", \"content\": \"...\"}; this is none");
+    return base_fail(err, BASE_EFORMAT, where,
+                     "a message is {\"role\": \"...\", \"content\": \"...\"}; this is none");
   base_slice name = jdoc_text(d, role), call_id = text_at(d, text_member(d, 0, "tool_call_id"));
-  if (base_slice_equal(name, BASE_LITERAL("developer"))) name = BASE_LITERAL("system"); /* OpenAI's later name for it */
+  /* OpenAI's later name for it */
+  if (base_slice_equal(name, BASE_LITERAL("developer"))) name = BASE_LITERAL("system");
   if (!api_is_role(name))
-    return base_fail(err, BASE_EFORMAT, where, "there is no role \"%.*s\"", (int)(name.len < 40 ? name.len : 40), name.ptr);
+    return base_fail(err, BASE_EFORMAT, where, "there is no role \"%.*s\"",
+                     (int)(name.len < 40 ? name.len : 40), name.ptr);
   uint32_t said = jdoc_find(d, 0, BASE_LITERAL("content"));
   base_status st = read_content(d, said, content, where, err);
   if (!st) st = read_calls(d, jdoc_find(d, 0, BASE_LITERAL("tool_calls")), &calls, where, a, err);
@@ -211,7 +232,9 @@ static base_status read_message(mn_session *s, const jdoc *d, base_buf *content,
   if (!st && (holds_zero((base_slice){content->ptr, content->len}) || holds_zero(call_id)))
     st = base_fail(err, BASE_EFORMAT, where, "a message cannot contain a 0 byte");
   if (!st && content->failed) st = API_OUT_OF_MEMORY(err, where);
-  if (!st) return api_session_append_message(s, name, (base_slice){content->ptr, content->len}, call_id, &calls, err);
+  if (!st)
+    return api_session_append_message(s, name, (base_slice){content->ptr, content->len}, call_id, &calls,
+                                      err);
   api_calls_free(&calls, a);
   return st;
 }

@@ -41,16 +41,17 @@ static void put_calls(base_buf *b, const mn_generated *g) {
 }
 
 static void put_usage(base_buf *b, const mn_generated *g) {
-  base_buf_printf(b, "\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%u,\"total_tokens\":%u,\"prompt_tokens_details\":{\"cached_tokens\":%u}}",
-                  g->prompt_tokens, g->generated_tokens, g->prompt_tokens + g->generated_tokens, g->cached_tokens);
+  base_buf_printf(b, "\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%u,\"total_tokens\":%u,",
+                  g->prompt_tokens, g->generated_tokens, g->prompt_tokens + g->generated_tokens);
+  base_buf_printf(b, "\"prompt_tokens_details\":{\"cached_tokens\":%u}}", g->cached_tokens);
 }
 
 void cli_put_completion(const mn_generated *g, const char *model, int64_t unix_seconds) {
   base_buf b = {0};
   uint64_t id = 0;
   os_random_bytes(&id, sizeof id);
-  base_buf_printf(&b, "{\"id\":\"chatcmpl-%016llx\",\"object\":\"chat.completion\",\"created\":%lld,\"model\":", (unsigned long long)id,
-                  (long long)unix_seconds);
+  base_buf_printf(&b, "{\"id\":\"chatcmpl-%016llx\",\"object\":\"chat.completion\",\"created\":%lld,\"model\":",
+                  (unsigned long long)id, (long long)unix_seconds);
   base_buf_json(&b, base_slice_of(model));
   base_buf_puts(&b, ",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
   if (g->n_calls > 0 && g->text_len == 0) base_buf_puts(&b, "null");

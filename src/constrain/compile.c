@@ -1,6 +1,6 @@
-/* Schema objects to operations. Children get their number when they are first named and are compiled later, from a
- * queue, so that depth costs no stack and a schema that is reached twice is compiled once. Operations stand in the
- * order in which they run: cheap ones first, those that need to know what was evaluated last. */
+/* Schema objects to operations. Children get their number when they are first named and are compiled later,
+ * from a queue, so that depth costs no stack and a schema that is reached twice is compiled once. Operations
+ * stand in the order in which they run: cheap ones first, those that need to know what was evaluated last. */
 #include "constrain/internal.h"
 
 #include <string.h>
@@ -45,7 +45,8 @@ static base_status add_name(constrain_build *b, uint64_t scope, base_slice text,
 }
 
 /* The number of the schema at a json node; it is queued when it is new. */
-static base_status schema_number(constrain_build *b, uint32_t doc, uint32_t at, uint32_t resource, uint32_t *out) {
+static base_status schema_number(constrain_build *b, uint32_t doc, uint32_t at, uint32_t resource,
+                                 uint32_t *out) {
   constrain_schema *s = b->s;
   uint32_t *known = &constrain_doc_at(s, doc)->schema_of[at];
   if (*known == CONSTRAIN_NONE) {
@@ -81,7 +82,8 @@ static base_status read_size(const work *w, constrain_keyword k, size_t absent, 
   jdoc_number n;
   size_t v = absent;
   if (has(w, k)) {
-    if (jdoc_kind_at(w->d, w->at[k]) != JDOC_NUMBER) return refuse(w, w->at[k], "this must be a whole number, 0 or more");
+    if (jdoc_kind_at(w->d, w->at[k]) != JDOC_NUMBER)
+      return refuse(w, w->at[k], "this must be a whole number, 0 or more");
     n = jdoc_number_of(jdoc_raw(w->d, w->at[k]));
     if (!jdoc_number_to_size(&n, &v)) return refuse(w, w->at[k], "this must be a whole number, 0 or more");
   }
@@ -96,7 +98,8 @@ static base_status read_flag(const work *w, constrain_keyword k, bool *out) {
 }
 
 static base_status need_kind(const work *w, uint32_t at, jdoc_kind kind) {
-  static const char *const texts[] = {"this must be null", "", "", "this must be a number", "this must be a string",
+  static const char *const texts[] = {"this must be null", "", "", "this must be a number",
+                                      "this must be a string",
                                       "this must be a list", "this must be an object"};
   return jdoc_kind_at(w->d, at) == kind ? BASE_OK : refuse(w, at, texts[kind]);
 }
@@ -118,7 +121,8 @@ static base_status read_type(const work *w, uint32_t at, unsigned *kinds, bool *
   static const struct {
     const char *name;
     unsigned kinds;
-  } types[] = {{"null", 1 << JDOC_NULL}, {"boolean", 1 << JDOC_TRUE | 1 << JDOC_FALSE}, {"number", ON_NUMBER}, {"integer", ON_NUMBER},
+  } types[] = {{"null", 1 << JDOC_NULL}, {"boolean", 1 << JDOC_TRUE | 1 << JDOC_FALSE}, {"number", ON_NUMBER},
+               {"integer", ON_NUMBER},
                {"string", ON_STRING}, {"array", ON_ARRAY}, {"object", ON_OBJECT}};
   if (jdoc_kind_at(w->d, at) != JDOC_STRING) return refuse(w, at, "a type's name is a string");
   base_slice name = jdoc_text(w->d, at);
@@ -142,7 +146,8 @@ static base_status compile_type(work *w) {
     st = read_type(w, at, &kinds, &integer, &number);
   } else {
     uint32_t v = at + 1;
-    for (uint32_t n = jdoc_count(w->d, at); n > 0 && !st; n--, v = jdoc_next(w->d, v)) st = read_type(w, v, &kinds, &integer, &number);
+    for (uint32_t n = jdoc_count(w->d, at); n > 0 && !st; n--, v = jdoc_next(w->d, v))
+      st = read_type(w, v, &kinds, &integer, &number);
     if (!st && kinds == 0) st = refuse(w, at, "no type at all");
   }
   if (st) return st;
@@ -200,13 +205,15 @@ static base_status compile_numbers(work *w) {
 }
 
 /* A pair of least and most, each from its keyword. */
-static base_status compile_range(work *w, constrain_keyword least, constrain_keyword most, constrain_code code, unsigned kinds) {
+static base_status compile_range(work *w, constrain_keyword least, constrain_keyword most,
+                                 constrain_code code, unsigned kinds) {
   uint32_t low = 0, high = 0;
   if (!has(w, least) && !has(w, most)) return BASE_OK;
   base_status st = read_size(w, least, 0, &low);
   if (!st) st = read_size(w, most, CONSTRAIN_NONE, &high);
   if (st) return st;
-  return add_op(w->b, (constrain_op){.code = (uint8_t)code, .kinds = (uint8_t)kinds, .value = has(w, least) ? w->at[least] : w->at[most],
+  return add_op(w->b, (constrain_op){.code = (uint8_t)code, .kinds = (uint8_t)kinds,
+                                     .value = has(w, least) ? w->at[least] : w->at[most],
                                      .x = low, .y = high, .n = has(w, most) ? w->at[most] : w->at[least]});
 }
 
@@ -236,9 +243,11 @@ static base_status compile_format(work *w) {
   constrain_format f = constrain_format_of(jdoc_text(w->d, at), o->refuse_unknown);
   bool asserted = (w->dialect.vocabulary & CONSTRAIN_V_ASSERT_FORMATS) != 0;
   if (f == CONSTRAIN_F_REGEX && o->refuse_unknown) f = CONSTRAIN_FORMATS;
-  if (f == CONSTRAIN_FORMATS && (o->refuse_unknown || asserted)) return refuse(w, at, "this format is not supported");
+  if (f == CONSTRAIN_FORMATS && (o->refuse_unknown || asserted))
+    return refuse(w, at, "this format is not supported");
   if (f == CONSTRAIN_FORMATS || (o->ignore_formats && !asserted)) return BASE_OK;
-  return add_op(w->b, (constrain_op){.code = CONSTRAIN_OP_FORMAT, .kinds = ON_STRING, .detail = (uint8_t)f, .value = at});
+  return add_op(w->b, (constrain_op){.code = CONSTRAIN_OP_FORMAT, .kinds = ON_STRING, .detail = (uint8_t)f,
+                                     .value = at});
 }
 
 static base_status compile_content(work *w) {
@@ -249,17 +258,21 @@ static base_status compile_content(work *w) {
               base_slice_equal(jdoc_text(w->d, type), BASE_LITERAL("application/json"));
   if (!w->b->s->options.assert_content || (!base64 && !json)) return BASE_OK;
   if (encoding != CONSTRAIN_NONE && !base64) return BASE_OK; /* nobody knows what is inside */
-  return add_op(w->b, (constrain_op){.code = CONSTRAIN_OP_CONTENT, .kinds = ON_STRING, .value = base64 ? encoding : type,
+  return add_op(w->b, (constrain_op){.code = CONSTRAIN_OP_CONTENT, .kinds = ON_STRING,
+                                     .value = base64 ? encoding : type,
                                      .x = base64, .y = json});
 }
 
 static base_status compile_strings(work *w) {
-  base_status st = compile_range(w, CONSTRAIN_K_MIN_LENGTH, CONSTRAIN_K_MAX_LENGTH, CONSTRAIN_OP_LENGTH, ON_STRING);
+  base_status st = compile_range(w, CONSTRAIN_K_MIN_LENGTH, CONSTRAIN_K_MAX_LENGTH, CONSTRAIN_OP_LENGTH,
+                                 ON_STRING);
   if (!st && has(w, CONSTRAIN_K_PATTERN)) {
     uint32_t at = w->at[CONSTRAIN_K_PATTERN], number = 0;
     st = need_kind(w, at, JDOC_STRING);
     if (!st) st = compile_regex(w, at, jdoc_text(w->d, at), &number);
-    if (!st) st = add_op(w->b, (constrain_op){.code = CONSTRAIN_OP_PATTERN, .kinds = ON_STRING, .value = at, .x = number});
+    if (!st)
+      st = add_op(w->b, (constrain_op){.code = CONSTRAIN_OP_PATTERN, .kinds = ON_STRING, .value = at,
+                                       .x = number});
   }
   if (!st) st = compile_format(w);
   return st ? st : compile_content(w);
@@ -280,23 +293,28 @@ static base_status compile_required(work *w) {
     st = add_name(w->b, in, jdoc_text(w->d, v), different++);
   }
   if (st || different == 0) return st;
-  return add_op(w->b, (constrain_op){.code = CONSTRAIN_OP_REQUIRED, .kinds = ON_OBJECT, .value = at, .x = scope, .n = different});
+  return add_op(w->b, (constrain_op){.code = CONSTRAIN_OP_REQUIRED, .kinds = ON_OBJECT, .value = at,
+                                     .x = scope, .n = different});
 }
 
-/* Triggers: name to index of a kid, which is a schema, or a list of names with the highest bit set (its json node). */
+/* Triggers: name to index of a kid, which is a schema, or a list of names with the highest bit set (its json
+ * node). */
 static base_status compile_dependent(work *w, constrain_keyword k) {
   constrain_schema *s = w->b->s;
   if (!has(w, k)) return BASE_OK;
   uint32_t at = w->at[k], scope = (uint32_t)s->op.n, key = at + 1;
   base_status st = need_kind(w, at, JDOC_OBJECT);
   for (uint32_t n = st ? 0 : jdoc_count(w->d, at); n > 0 && !st; n--, key = jdoc_next(w->d, key + 1)) {
-    bool names = k == CONSTRAIN_K_DEPENDENT_REQUIRED || (k == CONSTRAIN_K_DEPENDENCIES && jdoc_kind_at(w->d, key + 1) == JDOC_ARRAY);
+    bool list = k == CONSTRAIN_K_DEPENDENCIES && jdoc_kind_at(w->d, key + 1) == JDOC_ARRAY;
+    bool names = k == CONSTRAIN_K_DEPENDENT_REQUIRED || list;
     uint32_t target = (key + 1) | UINT32_C(0x80000000);
     st = names ? need_names(w, key + 1) : child(w, key + 1, &target);
-    if (!st) st = add_name(w->b, constrain_scope_of(CONSTRAIN_S_TRIGGER, 0, scope), jdoc_text(w->d, key), target);
+    if (!st)
+      st = add_name(w->b, constrain_scope_of(CONSTRAIN_S_TRIGGER, 0, scope), jdoc_text(w->d, key), target);
   }
   if (st) return st;
-  return add_op(w->b, (constrain_op){.code = CONSTRAIN_OP_DEPENDENT, .kinds = ON_OBJECT, .value = at, .x = scope});
+  return add_op(w->b, (constrain_op){.code = CONSTRAIN_OP_DEPENDENT, .kinds = ON_OBJECT, .value = at,
+                                     .x = scope});
 }
 
 static base_status compile_patterns(work *w, constrain_members *m) {
@@ -323,9 +341,11 @@ static base_status compile_members(work *w) {
   uint32_t index = (uint32_t)s->members.n;
   if (m.properties) st = need_kind(w, properties, JDOC_OBJECT);
   uint32_t key = properties + 1, schema = 0;
-  for (uint32_t n = m.properties && !st ? jdoc_count(w->d, properties) : 0; n > 0 && !st; n--, key = jdoc_next(w->d, key + 1)) {
+  uint32_t n = m.properties && !st ? jdoc_count(w->d, properties) : 0;
+  for (; n > 0 && !st; n--, key = jdoc_next(w->d, key + 1)) {
     st = child(w, key + 1, &schema);
-    if (!st) st = add_name(w->b, constrain_scope_of(CONSTRAIN_S_PROPERTY, 0, index), jdoc_text(w->d, key), schema);
+    if (!st)
+      st = add_name(w->b, constrain_scope_of(CONSTRAIN_S_PROPERTY, 0, index), jdoc_text(w->d, key), schema);
   }
   if (!st && patterns) st = compile_patterns(w, &m);
   if (!st && additional != CONSTRAIN_NONE) st = child(w, additional, &m.additional);
@@ -333,7 +353,8 @@ static base_status compile_members(work *w) {
   if (!constrain_vec_need(&s->members, 1, sizeof m, &s->allocator)) return constrain_no_memory(w->b);
   ((constrain_members *)s->members.ptr)[s->members.n++] = m;
   uint32_t value = m.properties ? properties : patterns ? w->at[CONSTRAIN_K_PATTERN_PROPERTIES] : additional;
-  return add_op(w->b, (constrain_op){.code = CONSTRAIN_OP_MEMBERS, .kinds = ON_OBJECT, .value = value, .x = index});
+  return add_op(w->b, (constrain_op){.code = CONSTRAIN_OP_MEMBERS, .kinds = ON_OBJECT, .value = value,
+                                     .x = index});
 }
 
 static base_status compile_one(work *w, constrain_keyword k, constrain_code code, unsigned kinds) {
@@ -341,11 +362,13 @@ static base_status compile_one(work *w, constrain_keyword k, constrain_code code
   if (!has(w, k)) return BASE_OK;
   base_status st = child(w, w->at[k], &schema);
   if (st) return st;
-  return add_op(w->b, (constrain_op){.code = (uint8_t)code, .kinds = (uint8_t)kinds, .value = w->at[k], .x = schema});
+  return add_op(w->b, (constrain_op){.code = (uint8_t)code, .kinds = (uint8_t)kinds, .value = w->at[k],
+                                     .x = schema});
 }
 
 static base_status compile_objects(work *w) {
-  base_status st = compile_range(w, CONSTRAIN_K_MIN_PROPERTIES, CONSTRAIN_K_MAX_PROPERTIES, CONSTRAIN_OP_COUNT, ON_OBJECT);
+  base_status st = compile_range(w, CONSTRAIN_K_MIN_PROPERTIES, CONSTRAIN_K_MAX_PROPERTIES,
+                                 CONSTRAIN_OP_COUNT, ON_OBJECT);
   if (!st) st = compile_required(w);
   if (!st) st = compile_dependent(w, CONSTRAIN_K_DEPENDENT_REQUIRED);
   if (!st) st = compile_one(w, CONSTRAIN_K_PROPERTY_NAMES, CONSTRAIN_OP_NAMES, ON_OBJECT);
@@ -358,7 +381,8 @@ static base_status compile_objects(work *w) {
 
 /* x: first kid, n: how many stand for the first items, y: the schema of the others. */
 static base_status compile_prefix(work *w, constrain_keyword prefix, constrain_keyword others) {
-  constrain_op op = {.code = CONSTRAIN_OP_ITEMS, .kinds = ON_ARRAY, .y = CONSTRAIN_NONE, .x = (uint32_t)w->b->s->kid.n};
+  constrain_op op = {.code = CONSTRAIN_OP_ITEMS, .kinds = ON_ARRAY, .y = CONSTRAIN_NONE,
+                     .x = (uint32_t)w->b->s->kid.n};
   uint32_t schema = 0;
   base_status st = BASE_OK;
   if (prefix != CONSTRAIN_KEYWORDS && has(w, prefix)) {
@@ -382,7 +406,9 @@ static base_status compile_prefix(work *w, constrain_keyword prefix, constrain_k
 static base_status compile_items(work *w) {
   bool list = has(w, CONSTRAIN_K_ITEMS) && jdoc_kind_at(w->d, w->at[CONSTRAIN_K_ITEMS]) == JDOC_ARRAY;
   if (w->dialect.draft == D20) {
-    if (list) return refuse(w, w->at[CONSTRAIN_K_ITEMS], "a list of schemas is prefixItems in draft 2020-12 (or say which draft it is)");
+    if (list)
+      return refuse(w, w->at[CONSTRAIN_K_ITEMS],
+                    "a list of schemas is prefixItems in draft 2020-12 (or say which draft it is)");
     return compile_prefix(w, CONSTRAIN_K_PREFIX_ITEMS, CONSTRAIN_K_ITEMS);
   }
   if (list) return compile_prefix(w, CONSTRAIN_K_ITEMS, CONSTRAIN_K_ADDITIONAL_ITEMS);
@@ -417,7 +443,8 @@ static base_status compile_list(work *w, constrain_keyword k, constrain_code cod
   uint32_t at = w->at[k], v = at + 1, schema = 0;
   if (jdoc_kind_at(w->d, at) != JDOC_ARRAY || jdoc_count(w->d, at) == 0)
     return refuse(w, at, "this must be a list of schemas that is not empty");
-  constrain_op op = {.code = (uint8_t)code, .kinds = ON_ANY, .value = at, .x = (uint32_t)w->b->s->kid.n, .n = jdoc_count(w->d, at)};
+  constrain_op op = {.code = (uint8_t)code, .kinds = ON_ANY, .value = at, .x = (uint32_t)w->b->s->kid.n,
+                     .n = jdoc_count(w->d, at)};
   base_status st = BASE_OK;
   for (uint32_t n = op.n; n > 0 && !st; n--, v = jdoc_next(w->d, v)) {
     st = child(w, v, &schema);
@@ -428,7 +455,8 @@ static base_status compile_list(work *w, constrain_keyword k, constrain_code cod
 
 /* x: if, y: then, n: else. */
 static base_status compile_if(work *w) {
-  constrain_op op = {.code = CONSTRAIN_OP_IF, .kinds = ON_ANY, .value = w->at[CONSTRAIN_K_IF], .y = CONSTRAIN_NONE, .n = CONSTRAIN_NONE};
+  constrain_op op = {.code = CONSTRAIN_OP_IF, .kinds = ON_ANY, .value = w->at[CONSTRAIN_K_IF],
+                     .y = CONSTRAIN_NONE, .n = CONSTRAIN_NONE};
   if (!has(w, CONSTRAIN_K_IF)) return BASE_OK;
   base_status st = child(w, op.value, &op.x);
   if (!st && has(w, CONSTRAIN_K_THEN)) st = child(w, w->at[CONSTRAIN_K_THEN], &op.y);
@@ -442,12 +470,15 @@ static base_status compile_ref(work *w, constrain_keyword k) {
   uint32_t at = w->at[k], doc, node, resource, schema = 0;
   bool dynamic;
   base_status st = need_kind(w, at, JDOC_STRING);
-  if (!st) st = constrain_resolve(w->b, w->resource, w->doc, at, jdoc_text(w->d, at), &doc, &node, &resource, &dynamic);
+  if (!st)
+    st = constrain_resolve(w->b, w->resource, w->doc, at, jdoc_text(w->d, at), &doc, &node, &resource,
+                           &dynamic);
   if (!st) st = schema_number(w->b, doc, node, resource, &schema);
   if (st) return st;
   w->d = &constrain_doc_at(w->b->s, w->doc)->d; /* documents may have been added */
   dynamic = dynamic && k != CONSTRAIN_K_REF;
-  return add_op(w->b, (constrain_op){.code = dynamic ? CONSTRAIN_OP_DYNAMIC_REF : CONSTRAIN_OP_REF, .kinds = ON_ANY,
+  return add_op(w->b, (constrain_op){.code = dynamic ? CONSTRAIN_OP_DYNAMIC_REF : CONSTRAIN_OP_REF,
+                                     .kinds = ON_ANY,
                                      .flags = k == CONSTRAIN_K_RECURSIVE_REF, .value = at, .x = schema});
 }
 
@@ -499,7 +530,8 @@ static base_status compile_schema(constrain_build *b, uint32_t number) {
     if (!st) st = compile_arrays(&w);
     if (!st) st = compile_combined(&w);
     if (!st) st = compile_one(&w, CONSTRAIN_K_UNEVALUATED_ITEMS, CONSTRAIN_OP_UNEVALUATED_ITEMS, ON_ARRAY);
-    if (!st) st = compile_one(&w, CONSTRAIN_K_UNEVALUATED_PROPERTIES, CONSTRAIN_OP_UNEVALUATED_MEMBERS, ON_OBJECT);
+    if (!st)
+      st = compile_one(&w, CONSTRAIN_K_UNEVALUATED_PROPERTIES, CONSTRAIN_OP_UNEVALUATED_MEMBERS, ON_OBJECT);
     node.unevaluated = has(&w, CONSTRAIN_K_UNEVALUATED_ITEMS) || has(&w, CONSTRAIN_K_UNEVALUATED_PROPERTIES);
   } else if (kind != JDOC_FALSE && kind != JDOC_TRUE) {
     st = refuse(&w, node.at, "a schema must be an object, true or false");

@@ -24,7 +24,8 @@ static int days_in(int year, int month) {
 
 static bool take_date(base_slice *s, int first_year) {
   int year, month, day;
-  return take_number(s, 4, first_year, 9999, &year) && constrain_take(s, '-') && take_number(s, 2, 1, 12, &month) &&
+  return take_number(s, 4, first_year, 9999, &year) && constrain_take(s, '-') &&
+      take_number(s, 2, 1, 12, &month) &&
          constrain_take(s, '-') && take_number(s, 2, 1, 31, &day) && day <= days_in(year, month);
 }
 
@@ -50,7 +51,8 @@ static bool is_full_time(base_slice s) {
   if (!take_time(&s, 60, &t)) return false;
   if (!constrain_take(&s, 'Z') && !constrain_take(&s, 'z')) {
     int sign = constrain_take(&s, '+') ? 1 : constrain_take(&s, '-') ? -1 : 0;
-    if (sign == 0 || !take_number(&s, 2, 0, 23, &zone.hour) || !constrain_take(&s, ':') || !take_number(&s, 2, 0, 59, &zone.minute))
+    if (sign == 0 || !take_number(&s, 2, 0, 23, &zone.hour) || !constrain_take(&s, ':') ||
+        !take_number(&s, 2, 0, 59, &zone.minute))
       return false;
     zone.hour *= sign;
     zone.minute *= sign;
@@ -85,8 +87,8 @@ bool constrain_is_local_date_time(base_slice s) {
   return s.len == 0 || (constrain_take(&s, 'T') && constrain_is_local_time(s));
 }
 
-/* A run of parts such as 1Y2M3D: units of `letters` in order, none left out between the first and the last (RFC 3339,
- * appendix A). */
+/* A run of parts such as 1Y2M3D: units of `letters` in order, none left out between the first and the last
+ * (RFC 3339, appendix A). */
 static bool take_run(base_slice *s, const char *letters) {
   const char *next = NULL;
   while (s->len > 0 && constrain_is_digit(s->ptr[0])) {
@@ -257,7 +259,8 @@ static bool is_dotted(base_slice s, bool (*fits)(char c), size_t longest, size_t
 }
 
 static bool is_local_char(char c) {
-  return constrain_is_letter(c) || constrain_is_digit(c) || (c != 0 && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+  return constrain_is_letter(c) || constrain_is_digit(c) ||
+         (c != 0 && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 static bool is_host_char(char c) { return constrain_is_letter(c) || constrain_is_digit(c) || c == '-'; }
 

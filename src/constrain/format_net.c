@@ -10,7 +10,8 @@ static bool in(char c, const char *set) {
 
 /* Two hex digits behind a '%'. */
 static bool is_escape(base_slice s, size_t at) {
-  return s.len - at > 2 && s.ptr[at] == '%' && constrain_is_hex(s.ptr[at + 1]) && constrain_is_hex(s.ptr[at + 2]);
+  return s.len - at > 2 && s.ptr[at] == '%' && constrain_is_hex(s.ptr[at + 1]) &&
+      constrain_is_hex(s.ptr[at + 2]);
 }
 
 /* ---- IP addresses ---- */
@@ -85,7 +86,8 @@ static bool is_quoted_string(base_slice s, bool idn) {
 static bool is_address_literal(base_slice s) {
   if (s.len < 2 || s.ptr[0] != '[' || s.ptr[s.len - 1] != ']') return false;
   s = base_slice_sub(s, 1, s.len - 1);
-  if (s.len > 5 && base_slice_equal_nocase(base_slice_sub(s, 0, 5), BASE_LITERAL("IPv6:"))) return constrain_is_ipv6(base_slice_sub(s, 5, s.len));
+  if (s.len > 5 && base_slice_equal_nocase(base_slice_sub(s, 0, 5), BASE_LITERAL("IPv6:")))
+    return constrain_is_ipv6(base_slice_sub(s, 5, s.len));
   return constrain_is_ipv4(s);
 }
 
@@ -96,7 +98,8 @@ static bool is_mailbox(base_slice s, bool idn) {
   base_slice local = base_slice_sub(s, 0, at - 1), domain = base_slice_sub(s, at, s.len);
   if (local.len > 64 && !idn) return false;
   if (!is_dot_string(local, idn) && !is_quoted_string(local, idn)) return false;
-  return is_address_literal(domain) || (idn ? constrain_is_idn_hostname(domain) : constrain_is_hostname(domain));
+  return is_address_literal(domain) || (idn ? constrain_is_idn_hostname(domain)
+                                        : constrain_is_hostname(domain));
 }
 
 bool constrain_is_email(base_slice s) {
@@ -115,8 +118,10 @@ static bool is_unreserved(char c) {
 
 /* RFC 3987 ucschar; iprivate only in queries. */
 static bool is_wide(uint32_t c, bool private_use) {
-  if (private_use && ((c >= 0xE000 && c <= 0xF8FF) || (c >= 0xF0000 && c <= 0xFFFFD) || (c >= 0x100000 && c <= 0x10FFFD))) return true;
-  if (c < 0x10000) return (c >= 0xA0 && c <= 0xD7FF) || (c >= 0xF900 && c <= 0xFDCF) || (c >= 0xFDF0 && c <= 0xFFEF);
+  if (private_use && ((c >= 0xE000 && c <= 0xF8FF) || (c >= 0xF0000 && c <= 0xFFFFD) ||
+                      (c >= 0x100000 && c <= 0x10FFFD))) return true;
+  if (c < 0x10000)
+    return (c >= 0xA0 && c <= 0xD7FF) || (c >= 0xF900 && c <= 0xFDCF) || (c >= 0xFDF0 && c <= 0xFFEF);
   return (c & 0xFFFF) <= 0xFFFD && c < 0xF0000 && !(c >= 0xE0000 && c < 0xE1000);
 }
 
@@ -145,7 +150,8 @@ static bool is_ip_literal(base_slice s) {
   size_t n = 0;
   while (n < s.len && constrain_is_hex(s.ptr[n])) n++;
   base_slice rest = base_slice_sub(s, n, s.len);
-  return n > 0 && constrain_take(&rest, '.') && rest.len > 0 && memchr(rest.ptr, '%', rest.len) == NULL && is_part(rest, ":", false, false);
+  return n > 0 && constrain_take(&rest, '.') && rest.len > 0 && memchr(rest.ptr, '%', rest.len) == NULL &&
+      is_part(rest, ":", false, false);
 }
 
 static bool is_authority(base_slice s, bool wide) {
@@ -171,7 +177,8 @@ static bool is_reference(base_slice s, bool wide, bool absolute) {
     if (!u.has_authority && colon != NULL && (slash == NULL || colon < slash)) return false;
   }
   if (u.has_authority && !is_authority(u.authority, wide)) return false;
-  return is_part(u.path, ":@/", wide, false) && is_part(u.query, ":@/?", wide, true) && is_part(u.fragment, ":@/?", wide, false);
+  return is_part(u.path, ":@/", wide, false) && is_part(u.query, ":@/?", wide, true) &&
+      is_part(u.fragment, ":@/?", wide, false);
 }
 
 bool constrain_is_uri(base_slice s) {

@@ -1,6 +1,6 @@
 /* Internationalised host names (IDNA 2008: RFC 5890 to 5893, Punycode: RFC 3492). Code points are looked up in
- * idna.def, which is made from the Unicode tables. That a label is in normal form C is checked for single characters,
- * not for sequences. */
+ * idna.def, which is made from the Unicode tables. That a label is in normal form C is checked for single
+ * characters, not for sequences. */
 #include "constrain/format.h"
 
 #include <string.h>
@@ -211,7 +211,9 @@ static bool bidi_holds(const label *l) {
     if (bidi != BIDI_NSM) last = bidi;
   }
   bool arabic = (seen >> BIDI_AN & 1) != 0, european = (seen >> BIDI_EN & 1) != 0;
-  if (first == BIDI_R) return !(seen >> BIDI_L & 1) && !(arabic && european) && (last == BIDI_R || last == BIDI_EN || last == BIDI_AN);
+  if (first == BIDI_R)
+    return !(seen >> BIDI_L & 1) && !(arabic && european) &&
+        (last == BIDI_R || last == BIDI_EN || last == BIDI_AN);
   return first == BIDI_L && !arabic && !(seen >> BIDI_R & 1) && (last == BIDI_L || last == BIDI_EN);
 }
 

@@ -1,5 +1,5 @@
-/* constrain, private. A compiled schema is documents, the resources and anchors in them, and for each schema object
- * that can be reached a list of operations:
+/* constrain, private. A compiled schema is documents, the resources and anchors in them, and for each schema
+ * object that can be reached a list of operations:
  *
  *   text ── jdoc ── walk (library.c: $id, anchors) ── compile (compile.c: operations) ── run (run.c: the machine)   */
 #ifndef CONSTRAIN_INTERNAL_H
@@ -23,8 +23,8 @@ void constrain_vec_free(constrain_vec *v, size_t bytes, const base_allocator *a)
 
 /* ---- names to numbers ----
  *
- * One hash table for resources, anchors, properties and members of large objects: a name within a scope. Names that
- * were made to collide are refused (BASE_ELIMIT), so that no look-up is long. */
+ * One hash table for resources, anchors, properties and members of large objects: a name within a scope.
+ * Names that were made to collide are refused (BASE_ELIMIT), so that no look-up is long. */
 
 typedef struct constrain_name {
   uint64_t scope;
@@ -38,8 +38,10 @@ typedef struct constrain_names {
   size_t n_slots;
 } constrain_names;
 
-/* Keeps `text` as a pointer. The first value of a name stays; *added tells whether it is this one (may be NULL). */
-base_status constrain_names_add(constrain_names *t, uint64_t scope, base_slice text, uint32_t value, bool *added,
+/* Keeps `text` as a pointer. The first value of a name stays; *added tells whether it is this one (may be
+ * NULL). */
+base_status constrain_names_add(constrain_names *t, uint64_t scope, base_slice text, uint32_t value,
+                                bool *added,
                                 const base_allocator *a);
 uint32_t constrain_names_find(const constrain_names *t, uint64_t scope, base_slice text); /* CONSTRAIN_NONE */
 void constrain_names_free(constrain_names *t, const base_allocator *a);
@@ -123,7 +125,8 @@ typedef struct constrain_doc {
   jdoc d;
   char *text; /* our copy, or NULL when borrowed */
   size_t bytes;
-  uint32_t *resource_of; /* per json node: resource of the schema that stands there, CONSTRAIN_NONE: none was found */
+  /* per json node: resource of the schema that stands there, CONSTRAIN_NONE: none was found */
+  uint32_t *resource_of;
   uint32_t *schema_of;   /* per json node: compiled schema */
 } constrain_doc;
 
@@ -232,11 +235,13 @@ base_status constrain_no_memory(const constrain_build *b);
 base_status constrain_refuse(const constrain_build *b, uint32_t doc, uint32_t at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* Reads a document and finds its resources and anchors. `uri`: where it was found, may be empty. */
-base_status constrain_add_document(constrain_build *b, base_slice text, bool copy, base_slice uri, uint32_t *doc);
+base_status constrain_add_document(constrain_build *b, base_slice text, bool copy, base_slice uri,
+                                   uint32_t *doc);
 /* Adds the JSON Pointer from a value to one in it (a key counts as its member). */
 void constrain_put_path(base_buf *out, const jdoc *d, uint32_t from, uint32_t to);
 /* What a reference in a resource leads to. *dynamic: the fragment is the name of a dynamic anchor. */
-base_status constrain_resolve(constrain_build *b, uint32_t resource, uint32_t doc, uint32_t at, base_slice reference,
+base_status constrain_resolve(constrain_build *b, uint32_t resource, uint32_t doc, uint32_t at,
+                              base_slice reference,
                               uint32_t *to_doc, uint32_t *to_node, uint32_t *to_resource, bool *dynamic);
 uint32_t constrain_find_member(constrain_build *b, uint32_t doc, uint32_t object, base_slice key);
 
@@ -305,13 +310,19 @@ typedef struct constrain_run {
   uint8_t call_flags;
 } constrain_run;
 
-typedef enum constrain_verdict { CONSTRAIN_PASS, CONSTRAIN_FAIL, CONSTRAIN_CALL, CONSTRAIN_STOP } constrain_verdict;
+typedef enum constrain_verdict {
+  CONSTRAIN_PASS,
+  CONSTRAIN_FAIL,
+  CONSTRAIN_CALL,
+  CONSTRAIN_STOP
+} constrain_verdict;
 
 constrain_verdict constrain_step(constrain_run *r, constrain_frame *f, const constrain_op *o);
 base_status constrain_run_machine(constrain_run *r);
 constrain_verdict constrain_stop(constrain_run *r, base_status status, const char *text);
 /* Reports a failure of the operation at hand; returns CONSTRAIN_FAIL. */
-constrain_verdict constrain_report(constrain_run *r, const constrain_frame *f, const constrain_op *o, const char *fmt,
+constrain_verdict constrain_report(constrain_run *r, const constrain_frame *f, const constrain_op *o,
+                                   const char *fmt,
                                    ...) __attribute__((format(printf, 4, 5)));
 bool constrain_mark(constrain_run *r, const constrain_frame *f, uint32_t node);
 /* uniqueItems */

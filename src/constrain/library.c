@@ -1,5 +1,5 @@
-/* The documents of a schema: what subschemas they have, under which URIs and anchors they are known, and where a
- * reference leads. */
+/* The documents of a schema: what subschemas they have, under which URIs and anchors they are known, and
+ * where a reference leads. */
 #include "constrain/internal.h"
 
 #include <stdio.h>
@@ -110,7 +110,8 @@ static base_status read_vocabulary(constrain_build *b, uint32_t doc, constrain_d
     size_t i = 0, count = sizeof known / sizeof known[0], last = name.len;
     while (last > 0 && name.ptr[last - 1] != '/') last--;
     bool ours = base_slice_starts(name, BASE_LITERAL("https://json-schema.org/draft/"));
-    while (i < count && !(ours && base_slice_equal(base_slice_sub(name, last, name.len), base_slice_of(known[i].name)))) i++;
+    base_slice last_part = base_slice_sub(name, last, name.len);
+    while (i < count && !(ours && base_slice_equal(last_part, base_slice_of(known[i].name)))) i++;
     if (i < count) out->vocabulary |= known[i].bits;
     else if (jdoc_kind_at(d, k + 1) == JDOC_TRUE)
       return constrain_refuse(b, doc, k, "this vocabulary is required and not known");
@@ -123,7 +124,8 @@ static base_status load(constrain_build *b, base_slice uri, uint32_t *resource);
 /* What $schema says of the document or resource at `at`; unchanged when it says nothing known. */
 static base_status read_dialect(constrain_build *b, uint32_t doc, uint32_t at, constrain_dialect *out) {
   const jdoc *d = &constrain_doc_at(b->s, doc)->d;
-  uint32_t value = jdoc_kind_at(d, at) == JDOC_OBJECT ? constrain_find_member(b, doc, at, BASE_LITERAL("$schema")) : JDOC_NONE;
+  bool object = jdoc_kind_at(d, at) == JDOC_OBJECT;
+  uint32_t value = object ? constrain_find_member(b, doc, at, BASE_LITERAL("$schema")) : JDOC_NONE;
   if (value == JDOC_NONE || jdoc_kind_at(d, value) != JDOC_STRING) return BASE_OK;
   base_slice uri = jdoc_text(d, value);
   uint8_t draft = constrain_draft_of(uri);
@@ -143,7 +145,8 @@ static base_status read_dialect(constrain_build *b, uint32_t doc, uint32_t at, c
 /* ---- finding subschemas ---- */
 
 static base_status push(constrain_build *b, uint32_t doc, uint32_t node, uint32_t resource) {
-  if (!constrain_vec_need(&b->queue, 1, sizeof(constrain_place), &b->s->allocator)) return constrain_no_memory(b);
+  if (!constrain_vec_need(&b->queue, 1, sizeof(constrain_place), &b->s->allocator))
+    return constrain_no_memory(b);
   ((constrain_place *)b->queue.ptr)[b->queue.n++] = (constrain_place){doc, node, resource};
   return BASE_OK;
 }
@@ -156,7 +159,8 @@ static base_status add_resource(constrain_build *b, const constrain_resource *r,
   return r->uri.len > 0 ? add_name(b, constrain_scope_of(CONSTRAIN_S_URI, 0, 0), r->uri, *out, NULL) : BASE_OK;
 }
 
-static base_status add_anchor(constrain_build *b, uint32_t resource, base_slice name, uint32_t node, bool dynamic) {
+static base_status add_anchor(constrain_build *b, uint32_t resource, base_slice name, uint32_t node,
+                              bool dynamic) {
   base_status st = add_name(b, constrain_scope_of(CONSTRAIN_S_ANCHOR, 0, resource), name, node, NULL);
   if (st || !dynamic) return st;
   return add_name(b, constrain_scope_of(CONSTRAIN_S_DYNAMIC, 0, resource), name, node, NULL);
@@ -203,13 +207,16 @@ static base_status read_anchors(constrain_build *b, const constrain_place *p) {
   base_slice name = string_member(b, p, "$anchor"), dynamic = string_member(b, p, "$dynamicAnchor");
   if (name.len > 0) st = add_anchor(b, p->resource, name, p->node, false);
   if (!st && dialect.draft == D20 && dynamic.len > 0) st = add_anchor(b, p->resource, dynamic, p->node, true);
-  uint32_t v = dialect.draft == D19 ? constrain_find_member(b, p->doc, p->node, BASE_LITERAL("$recursiveAnchor")) : JDOC_NONE;
-  if (!st && v != JDOC_NONE && jdoc_kind_at(d, v) == JDOC_TRUE) st = add_anchor(b, p->resource, (base_slice){0}, p->node, true);
+  base_slice anchor = BASE_LITERAL("$recursiveAnchor");
+  uint32_t v = dialect.draft == D19 ? constrain_find_member(b, p->doc, p->node, anchor) : JDOC_NONE;
+  if (!st && v != JDOC_NONE && jdoc_kind_at(d, v) == JDOC_TRUE)
+    st = add_anchor(b, p->resource, (base_slice){0}, p->node, true);
   return st;
 }
 
 /* The subschemas in a keyword's value. */
-static base_status push_shape(constrain_build *b, const constrain_place *p, constrain_shape shape, uint32_t value) {
+static base_status push_shape(constrain_build *b, const constrain_place *p, constrain_shape shape,
+                              uint32_t value) {
   const jdoc *d = &constrain_doc_at(b->s, p->doc)->d;
   jdoc_kind kind = jdoc_kind_at(d, value);
   bool map = shape == CONSTRAIN_SHAPE_MAP || shape == CONSTRAIN_SHAPE_DEPENDENCIES;
@@ -281,7 +288,8 @@ static base_status open_document(constrain_build *b, constrain_doc *doc, base_sl
   return BASE_OK;
 }
 
-base_status constrain_add_document(constrain_build *b, base_slice text, bool copy, base_slice uri, uint32_t *out) {
+base_status constrain_add_document(constrain_build *b, base_slice text, bool copy, base_slice uri,
+                                   uint32_t *out) {
   constrain_schema *s = b->s;
   if (!constrain_vec_need(&s->doc, 1, sizeof(constrain_doc), &s->allocator)) return constrain_no_memory(b);
   *out = (uint32_t)s->doc.n;
@@ -313,7 +321,9 @@ static base_status load(constrain_build *b, base_slice uri, uint32_t *resource) 
     if (s->options.find == NULL) return BASE_OK;
     base_status st = s->options.find(s->options.find_ctx, uri, &text);
     if (st == BASE_ENOTFOUND) return BASE_OK;
-    if (st) return base_fail(b->err, st, b->where, "the document %.*s cannot be read", (int)(uri.len < 120 ? uri.len : 120), uri.ptr);
+    if (st)
+      return base_fail(b->err, st, b->where, "the document %.*s cannot be read",
+                       (int)(uri.len < 120 ? uri.len : 120), uri.ptr);
   }
   base_buf_add(&copy, uri.ptr, uri.len);
   base_status st = keep_text(b, &copy, &kept);
@@ -325,14 +335,16 @@ static base_status load(constrain_build *b, base_slice uri, uint32_t *resource) 
 /* ---- references ---- */
 
 /* Follows a JSON Pointer; *resource becomes that of the innermost schema on the way. */
-static uint32_t follow(constrain_build *b, uint32_t doc, uint32_t node, base_slice pointer, uint32_t *resource) {
+static uint32_t follow(constrain_build *b, uint32_t doc, uint32_t node, base_slice pointer,
+                       uint32_t *resource) {
   const constrain_doc *at = constrain_doc_at(b->s, doc);
   while (pointer.len > 0 && node != JDOC_NONE) {
     const char *slash = pointer.len > 1 ? memchr(pointer.ptr + 1, '/', pointer.len - 1) : NULL;
     size_t n = slash != NULL ? (size_t)(slash - pointer.ptr) : pointer.len;
     base_slice step = base_slice_sub(pointer, 0, n);
     bool plain = memchr(step.ptr, '~', n) == NULL;
-    if (plain && jdoc_kind_at(&at->d, node) == JDOC_OBJECT) node = constrain_find_member(b, doc, node, base_slice_sub(step, 1, n));
+    if (plain && jdoc_kind_at(&at->d, node) == JDOC_OBJECT)
+      node = constrain_find_member(b, doc, node, base_slice_sub(step, 1, n));
     else node = jdoc_at_pointer(&at->d, node, step);
     pointer = base_slice_sub(pointer, n, pointer.len);
     if (node != JDOC_NONE && at->resource_of[node] != CONSTRAIN_NONE) *resource = at->resource_of[node];
@@ -340,7 +352,8 @@ static uint32_t follow(constrain_build *b, uint32_t doc, uint32_t node, base_sli
   return node;
 }
 
-static base_status find_fragment(constrain_build *b, base_slice raw, uint32_t *resource, uint32_t *node, bool *dynamic) {
+static base_status find_fragment(constrain_build *b, base_slice raw, uint32_t *resource, uint32_t *node,
+                                 bool *dynamic) {
   base_buf plain = {.allocator = &b->s->allocator};
   const constrain_resource *r = constrain_resource_at(b->s, *resource);
   constrain_uri_decode(&plain, raw);
@@ -353,18 +366,21 @@ static base_status find_fragment(constrain_build *b, base_slice raw, uint32_t *r
   *dynamic = false;
   if (fragment.len == 0) {
     *node = r->node;
-    *dynamic = constrain_names_find(&b->s->names, constrain_scope_of(CONSTRAIN_S_DYNAMIC, 0, from), fragment) != CONSTRAIN_NONE;
+    *dynamic = constrain_names_find(&b->s->names, constrain_scope_of(CONSTRAIN_S_DYNAMIC, 0, from),
+                                    fragment) != CONSTRAIN_NONE;
   } else if (fragment.ptr[0] == '/') {
     *node = follow(b, r->doc, r->node, fragment, resource);
   } else {
     *node = constrain_names_find(&b->s->names, constrain_scope_of(CONSTRAIN_S_ANCHOR, 0, from), fragment);
-    *dynamic = constrain_names_find(&b->s->names, constrain_scope_of(CONSTRAIN_S_DYNAMIC, 0, from), fragment) != CONSTRAIN_NONE;
+    *dynamic = constrain_names_find(&b->s->names, constrain_scope_of(CONSTRAIN_S_DYNAMIC, 0, from),
+                                    fragment) != CONSTRAIN_NONE;
   }
   base_buf_free(&plain);
   return BASE_OK;
 }
 
-base_status constrain_resolve(constrain_build *b, uint32_t resource, uint32_t doc, uint32_t at, base_slice reference,
+base_status constrain_resolve(constrain_build *b, uint32_t resource, uint32_t doc, uint32_t at,
+                              base_slice reference,
                               uint32_t *to_doc, uint32_t *to_node, uint32_t *to_resource, bool *dynamic) {
   constrain_schema *s = b->s;
   base_slice fragment = constrain_uri_split(reference).fragment;
@@ -386,9 +402,11 @@ base_status constrain_resolve(constrain_build *b, uint32_t resource, uint32_t do
   }
   base_status st = find_fragment(b, fragment, to_resource, to_node, dynamic);
   if (st) return st;
-  if (*to_node == JDOC_NONE) return constrain_refuse(b, doc, at, "\"%.*s\" leads nowhere", shown, reference.ptr);
+  if (*to_node == JDOC_NONE)
+    return constrain_refuse(b, doc, at, "\"%.*s\" leads nowhere", shown, reference.ptr);
   *to_doc = constrain_resource_at(s, *to_resource)->doc;
-  if (constrain_doc_at(s, *to_doc)->resource_of[*to_node] == CONSTRAIN_NONE) return walk(b, *to_doc, *to_node, *to_resource);
+  if (constrain_doc_at(s, *to_doc)->resource_of[*to_node] == CONSTRAIN_NONE)
+    return walk(b, *to_doc, *to_node, *to_resource);
   *to_resource = constrain_doc_at(s, *to_doc)->resource_of[*to_node];
   return BASE_OK;
 }

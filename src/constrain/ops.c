@@ -1,5 +1,6 @@
-/* What each operation does with the value at hand. An operation is entered with `child` FIRST and its registers 0; it
- * passes, fails (having reported), or calls a schema and is entered again with the outcome in `child`. */
+/* What each operation does with the value at hand. An operation is entered with `child` FIRST and its
+ * registers 0; it passes, fails (having reported), or calls a schema and is entered again with the outcome in
+ * `child`. */
 #include "constrain/internal.h"
 
 #include <string.h>
@@ -45,7 +46,8 @@ static constrain_verdict outcome(const constrain_frame *f) {
 }
 
 /* A failure with a piece of the schema or instance shown, cut to what a line holds. */
-static constrain_verdict report_slice(constrain_run *r, const constrain_frame *f, const constrain_op *o, const char *fmt,
+static constrain_verdict report_slice(constrain_run *r, const constrain_frame *f, const constrain_op *o,
+                                      const char *fmt,
                                       base_slice what) {
   char shown[SHOWN + 4];
   size_t n = what.len < SHOWN ? what.len : SHOWN;
@@ -67,7 +69,8 @@ static bool is_whole(base_slice raw, bool plainly) {
 }
 
 static constrain_verdict op_type(constrain_run *r, constrain_frame *f, const constrain_op *o) {
-  static const char *const names[] = {"null", "true or false", "true or false", "a number", "a string", "a list", "an object"};
+  static const char *const names[] = {"null", "true or false", "true or false", "a number", "a string",
+                                      "a list", "an object"};
   jdoc_kind kind = jdoc_kind_at(r->v, f->value);
   if (o->detail >> kind & 1) {
     if (kind != JDOC_NUMBER || !o->flags) return CONSTRAIN_PASS;
@@ -103,9 +106,12 @@ static constrain_verdict op_limit(constrain_run *r, constrain_frame *f, const co
   jdoc_number n = jdoc_number_of(jdoc_raw(r->v, f->value)), limit = jdoc_number_of(raw);
   int order = jdoc_number_compare(&n, &limit);
   switch (o->code) {
-    case CONSTRAIN_OP_MINIMUM: return order >= 0 ? CONSTRAIN_PASS : report_slice(r, f, o, "this must be at least", raw);
-    case CONSTRAIN_OP_MAXIMUM: return order <= 0 ? CONSTRAIN_PASS : report_slice(r, f, o, "this must be at most", raw);
-    case CONSTRAIN_OP_ABOVE: return order > 0 ? CONSTRAIN_PASS : report_slice(r, f, o, "this must be above", raw);
+    case CONSTRAIN_OP_MINIMUM:
+      return order >= 0 ? CONSTRAIN_PASS : report_slice(r, f, o, "this must be at least", raw);
+    case CONSTRAIN_OP_MAXIMUM:
+      return order <= 0 ? CONSTRAIN_PASS : report_slice(r, f, o, "this must be at most", raw);
+    case CONSTRAIN_OP_ABOVE:
+      return order > 0 ? CONSTRAIN_PASS : report_slice(r, f, o, "this must be above", raw);
     default: return order < 0 ? CONSTRAIN_PASS : report_slice(r, f, o, "this must be below", raw);
   }
 }
@@ -121,11 +127,13 @@ static constrain_verdict op_multiple(constrain_run *r, constrain_frame *f, const
 /* ---- strings ---- */
 
 /* x and y: least and most; n: where the most is said. */
-static constrain_verdict in_range(constrain_run *r, const constrain_frame *f, const constrain_op *o, size_t count, const char *few,
+static constrain_verdict in_range(constrain_run *r, const constrain_frame *f, const constrain_op *o,
+                                  size_t count, const char *few,
                                   const char *many, const char *unit) {
   constrain_op most = *o;
   most.value = o->n;
-  if (count < o->x) return constrain_report(r, f, o, "%s: %zu %s, at least %u", few, count, unit, (unsigned)o->x);
+  if (count < o->x)
+    return constrain_report(r, f, o, "%s: %zu %s, at least %u", few, count, unit, (unsigned)o->x);
   if (count > o->y && o->y != CONSTRAIN_NONE)
     return constrain_report(r, f, &most, "%s: %zu %s, at most %u", many, count, unit, (unsigned)o->y);
   return CONSTRAIN_PASS;
@@ -133,7 +141,8 @@ static constrain_verdict in_range(constrain_run *r, const constrain_frame *f, co
 
 static constrain_verdict op_length(constrain_run *r, constrain_frame *f, const constrain_op *o) {
   base_slice text = jdoc_text(r->v, f->value);
-  return in_range(r, f, o, base_utf8_count(text.ptr, text.len), "this text is too short", "this text is too long", "characters");
+  return in_range(r, f, o, base_utf8_count(text.ptr, text.len), "this text is too short",
+                  "this text is too long", "characters");
 }
 
 static constrain_verdict match(constrain_run *r, uint32_t number, base_slice text, bool *matched) {
@@ -165,15 +174,18 @@ static constrain_verdict op_format(constrain_run *r, constrain_frame *f, const c
     fits = constrain_format_fits((constrain_format)o->detail, text);
   }
   if (fits) return CONSTRAIN_PASS;
-  return constrain_report(r, f, o, "this must have the format %s", constrain_format_name((constrain_format)o->detail));
+  return constrain_report(r, f, o, "this must have the format %s",
+                          constrain_format_name((constrain_format)o->detail));
 }
 
 /* ---- objects ---- */
 
 static constrain_verdict op_count(constrain_run *r, constrain_frame *f, const constrain_op *o) {
   if (jdoc_kind_at(r->v, f->value) == JDOC_ARRAY)
-    return in_range(r, f, o, jdoc_count(r->v, f->value), "this list has too few items", "this list has too many items", "items");
-  return in_range(r, f, o, jdoc_count(r->v, f->value), "this object has too few members", "this object has too many members", "members");
+    return in_range(r, f, o, jdoc_count(r->v, f->value), "this list has too few items",
+                    "this list has too many items", "items");
+  return in_range(r, f, o, jdoc_count(r->v, f->value), "this object has too few members",
+                  "this object has too many members", "members");
 }
 
 /* Each required name is looked for; few names or few members. */
@@ -194,12 +206,14 @@ static constrain_verdict require_each(constrain_run *r, constrain_frame *f, cons
 static constrain_verdict op_required(constrain_run *r, constrain_frame *f, const constrain_op *o) {
   size_t words = (o->n + 31) / 32, found = 0;
   if (r->part && r->frame.n == 1) return CONSTRAIN_PASS;
-  if (o->n <= FEW_NAMES || jdoc_count(r->v, f->value) <= 2 * FEW_NAMES || !constrain_vec_need(&r->mark, words, sizeof(uint32_t), r->a))
+  if (o->n <= FEW_NAMES || jdoc_count(r->v, f->value) <= 2 * FEW_NAMES ||
+      !constrain_vec_need(&r->mark, words, sizeof(uint32_t), r->a))
     return require_each(r, f, o);
   uint32_t *bits = (uint32_t *)r->mark.ptr + r->mark.n, key = f->value + 1;
   memset(bits, 0, words * sizeof *bits);
   for (uint32_t n = jdoc_count(r->v, f->value); n > 0; n--, key = jdoc_next(r->v, key + 1)) {
-    uint32_t i = constrain_names_find(&r->s->names, constrain_scope_of(CONSTRAIN_S_REQUIRED, 0, o->x), jdoc_text(r->v, key));
+    uint32_t i = constrain_names_find(&r->s->names, constrain_scope_of(CONSTRAIN_S_REQUIRED, 0, o->x),
+                                      jdoc_text(r->v, key));
     if (i == CONSTRAIN_NONE || (bits[i / 32] >> (i % 32) & 1)) continue;
     bits[i / 32] |= UINT32_C(1) << (i % 32);
     found++;
@@ -209,14 +223,16 @@ static constrain_verdict op_required(constrain_run *r, constrain_frame *f, const
 }
 
 /* A list of names that a member requires. */
-static constrain_verdict require_list(constrain_run *r, constrain_frame *f, const constrain_op *o, uint32_t list) {
+static constrain_verdict require_list(constrain_run *r, constrain_frame *f, const constrain_op *o,
+                                      uint32_t list) {
   const jdoc *d = document(r, f);
   uint32_t v = list + 1;
   for (uint32_t n = jdoc_count(d, list); n > 0; n--, v = jdoc_next(d, v)) {
     spend(r, jdoc_count(r->v, f->value) / 8 + 1);
     if (jdoc_find(r->v, f->value, jdoc_text(d, v)) != JDOC_NONE) continue;
     base_slice with = jdoc_raw(r->v, f->i), name = jdoc_raw(d, v);
-    return constrain_report(r, f, o, "%.*s is required with %.*s", (int)(name.len < SHOWN ? name.len : SHOWN), name.ptr,
+    return constrain_report(r, f, o, "%.*s is required with %.*s", (int)(name.len < SHOWN ? name.len : SHOWN),
+                            name.ptr,
                             (int)(with.len < SHOWN ? with.len : SHOWN), with.ptr);
   }
   return CONSTRAIN_PASS;
@@ -228,7 +244,8 @@ static constrain_verdict op_dependent(constrain_run *r, constrain_frame *f, cons
   else if (note_child(r, f)) return CONSTRAIN_FAIL;
   else f->i = jdoc_next(r->v, f->i + 1);
   for (; f->i < end; f->i = jdoc_next(r->v, f->i + 1)) {
-    uint32_t to = constrain_names_find(&r->s->names, constrain_scope_of(CONSTRAIN_S_TRIGGER, 0, o->x), jdoc_text(r->v, f->i));
+    uint32_t to = constrain_names_find(&r->s->names, constrain_scope_of(CONSTRAIN_S_TRIGGER, 0, o->x),
+                                       jdoc_text(r->v, f->i));
     if (to == CONSTRAIN_NONE) continue;
     if (!(to & UINT32_C(0x80000000))) return call(r, to, f->value, 0);
     if (require_list(r, f, o, to & UINT32_C(0x7FFFFFFF)) == CONSTRAIN_FAIL) f->n |= FAILED;
@@ -247,12 +264,14 @@ static constrain_verdict op_names(constrain_run *r, constrain_frame *f, const co
 }
 
 /* The schema of a member by rule number `rule`: its name, each pattern, then what is for the others. */
-static constrain_verdict member_schema(constrain_run *r, constrain_frame *f, const constrain_op *o, uint32_t rule, uint32_t *schema) {
+static constrain_verdict member_schema(constrain_run *r, constrain_frame *f, const constrain_op *o,
+                                       uint32_t rule, uint32_t *schema) {
   const constrain_members *m = (const constrain_members *)r->s->members.ptr + o->x;
   base_slice key = jdoc_text(r->v, f->i);
   *schema = CONSTRAIN_NONE;
   if (rule == 0) {
-    if (m->properties) *schema = constrain_names_find(&r->s->names, constrain_scope_of(CONSTRAIN_S_PROPERTY, 0, o->x), key);
+    if (m->properties)
+      *schema = constrain_names_find(&r->s->names, constrain_scope_of(CONSTRAIN_S_PROPERTY, 0, o->x), key);
   } else if (rule <= m->n_patterns) {
     bool matched = false;
     uint32_t pair = m->first_pattern + 2 * (rule - 1);
@@ -296,7 +315,8 @@ static constrain_verdict op_items(constrain_run *r, constrain_frame *f, const co
   uint32_t end = jdoc_next(r->v, f->value);
   if (f->child == CONSTRAIN_FIRST) f->i = f->value + 1;
   else if (note_child(r, f)) return CONSTRAIN_FAIL;
-  if (o->y != CONSTRAIN_NONE && f->k == 0 && f->child == CONSTRAIN_FIRST && !constrain_mark(r, f, EVERYTHING)) return CONSTRAIN_STOP;
+  if (o->y != CONSTRAIN_NONE && f->k == 0 && f->child == CONSTRAIN_FIRST && !constrain_mark(r, f, EVERYTHING))
+    return CONSTRAIN_STOP;
   while (f->i < end && r->steps > 0) {
     uint32_t schema = f->k < o->n ? kid(r, o->x + f->k) : o->y, item = f->i;
     if (schema == CONSTRAIN_NONE) break;
@@ -321,8 +341,12 @@ static constrain_verdict op_contains(constrain_run *r, constrain_frame *f, const
   }
   bool decided = f->n >= o->y && o->n == CONSTRAIN_NONE && !(f->flags & CONSTRAIN_TRACK);
   if (f->i < end && !decided && f->n <= o->n) return call(r, o->x, f->i, CONSTRAIN_INSIDE | CONSTRAIN_QUIET);
-  if (f->n < o->y) return constrain_report(r, f, o, "too few items are what this list must contain: %u, at least %u", (unsigned)f->n, (unsigned)o->y);
-  if (f->n > o->n) return constrain_report(r, f, o, "too many items are what this list must contain: at most %u", (unsigned)o->n);
+  if (f->n < o->y)
+    return constrain_report(r, f, o, "too few items are what this list must contain: %u, at least %u",
+                            (unsigned)f->n, (unsigned)o->y);
+  if (f->n > o->n)
+    return constrain_report(r, f, o, "too many items are what this list must contain: at most %u",
+                            (unsigned)o->n);
   return CONSTRAIN_PASS;
 }
 
@@ -339,9 +363,11 @@ static constrain_verdict op_dynamic_ref(constrain_run *r, constrain_frame *f, co
   base_slice name = constrain_uri_split(jdoc_text(document(r, f), o->value)).fragment;
   for (size_t i = 0; i < r->scope.n; i++) {
     uint32_t resource = ((uint32_t *)r->scope.ptr)[i];
-    uint32_t at = constrain_names_find(&r->s->names, constrain_scope_of(CONSTRAIN_S_DYNAMIC, 0, resource), name);
+    uint32_t at = constrain_names_find(&r->s->names, constrain_scope_of(CONSTRAIN_S_DYNAMIC, 0, resource),
+                                       name);
     if (at == CONSTRAIN_NONE) continue;
-    return call(r, constrain_doc_at(r->s, constrain_resource_at(r->s, resource)->doc)->schema_of[at], f->value, 0);
+    return call(r, constrain_doc_at(r->s, constrain_resource_at(r->s, resource)->doc)->schema_of[at],
+                f->value, 0);
   }
   return call(r, o->x, f->value, 0);
 }
@@ -357,14 +383,16 @@ static constrain_verdict op_any_of(constrain_run *r, constrain_frame *f, const c
   f->n += f->child == CONSTRAIN_GOOD;
   if (f->n > 0 && !(f->flags & CONSTRAIN_TRACK)) return CONSTRAIN_PASS;
   if (f->i < o->n) return call(r, kid(r, o->x + f->i++), f->value, CONSTRAIN_QUIET);
-  return f->n > 0 ? CONSTRAIN_PASS : constrain_report(r, f, o, "this fits none of the %u alternatives", (unsigned)o->n);
+  return f->n > 0 ? CONSTRAIN_PASS : constrain_report(r, f, o, "this fits none of the %u alternatives",
+                                                      (unsigned)o->n);
 }
 
 static constrain_verdict op_one_of(constrain_run *r, constrain_frame *f, const constrain_op *o) {
   f->n += f->child == CONSTRAIN_GOOD;
   if (f->n < 2 && f->i < o->n) return call(r, kid(r, o->x + f->i++), f->value, CONSTRAIN_QUIET);
   if (f->n == 1) return CONSTRAIN_PASS;
-  return constrain_report(r, f, o, "this must fit exactly one of the %u alternatives and fits %s", (unsigned)o->n, f->n > 0 ? "several" : "none");
+  return constrain_report(r, f, o, "this must fit exactly one of the %u alternatives and fits %s",
+                          (unsigned)o->n, f->n > 0 ? "several" : "none");
 }
 
 static constrain_verdict op_not(constrain_run *r, constrain_frame *f, const constrain_op *o) {
@@ -411,9 +439,10 @@ static void sort_marks(uint32_t *v, size_t n) {
 /* i: the item or key at hand, k: the marks below it. */
 static constrain_verdict op_unevaluated(constrain_run *r, constrain_frame *f, const constrain_op *o) {
   bool object = jdoc_kind_at(r->v, f->value) == JDOC_OBJECT;
-  uint32_t *mark = (uint32_t *)r->mark.ptr + f->marks, end = jdoc_next(r->v, f->value);
   size_t n = r->mark.n - f->marks;
-  if (f->flags & CONSTRAIN_FAILED) return CONSTRAIN_PASS; /* what failed evaluated nothing: no more complaints */
+  uint32_t *mark = n > 0 ? (uint32_t *)r->mark.ptr + f->marks : NULL, end = jdoc_next(r->v, f->value);
+  /* what failed evaluated nothing: no more complaints */
+  if (f->flags & CONSTRAIN_FAILED) return CONSTRAIN_PASS;
   if (f->child == CONSTRAIN_FIRST) {
     if (n > 0) sort_marks(mark, n);
     f->i = f->value + 1;

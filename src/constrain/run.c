@@ -1,6 +1,7 @@
-/* The machine that checks an instance: a stack of frames, one for each schema that is being applied to a value. An
- * operation (ops.c) either decides or asks for another schema to be applied first, and is then entered again with
- * what came out; so no depth and no recursion of schema or instance uses the program's stack.
+/* The machine that checks an instance: a stack of frames, one for each schema that is being applied to a
+ * value. An operation (ops.c) either decides or asks for another schema to be applied first, and is then
+ * entered again with what came out; so no depth and no recursion of schema or instance uses the program's
+ * stack.
  *
  *   advance ── operation ── passes ──► next operation ── none left ──► finish (good) ──► the caller goes on
  *                 ├── fails ──► finish (bad); with `all` the next operation
@@ -57,13 +58,15 @@ static void put_keyword_path(base_buf *out, const constrain_run *r, const constr
   }
 }
 
-static void put_location(base_buf *out, const constrain_run *r, const constrain_frame *f, const constrain_op *o) {
+static void put_location(base_buf *out, const constrain_run *r, const constrain_frame *f,
+                         const constrain_op *o) {
   const constrain_node *n = constrain_node_at(r->s, f->schema);
   const constrain_resource *in = constrain_resource_at(r->s, n->resource);
   bool within = in->doc == n->doc && in->node <= n->at;
   base_buf_add(out, in->uri.ptr, in->uri.len);
   base_buf_putc(out, '#');
-  constrain_put_path(out, &constrain_doc_at(r->s, n->doc)->d, within ? in->node : 0, o != NULL ? o->value : n->at);
+  constrain_put_path(out, &constrain_doc_at(r->s, n->doc)->d, within ? in->node : 0,
+                     o != NULL ? o->value : n->at);
 }
 
 /* Where the value is, in the error's 96 bytes. */
@@ -84,7 +87,8 @@ static void tell_report(constrain_run *r, const constrain_frame *f, const constr
   if (instance.failed || keyword.failed || location.failed) {
     (void)constrain_stop(r, BASE_ENOMEM, "no memory to describe a failure");
   } else {
-    constrain_failure failure = {instance.ptr != NULL ? instance.ptr : "", keyword.ptr != NULL ? keyword.ptr : "", location.ptr, text};
+    constrain_failure failure = {instance.ptr != NULL ? instance.ptr : "",
+                                 keyword.ptr != NULL ? keyword.ptr : "", location.ptr, text};
     r->o->report(r->o->report_ctx, &failure);
   }
   base_buf_free(&instance);
@@ -92,7 +96,8 @@ static void tell_report(constrain_run *r, const constrain_frame *f, const constr
   base_buf_free(&location);
 }
 
-constrain_verdict constrain_report(constrain_run *r, const constrain_frame *f, const constrain_op *o, const char *fmt,
+constrain_verdict constrain_report(constrain_run *r, const constrain_frame *f, const constrain_op *o,
+                                   const char *fmt,
                                    ...) {
   char text[256];
   va_list args;
@@ -109,7 +114,8 @@ constrain_verdict constrain_report(constrain_run *r, const constrain_frame *f, c
 /* The schema `false`: what it forbids is best said by who asked. */
 static void report_never(constrain_run *r, const constrain_frame *f) {
   const constrain_frame *caller = r->frame.n > 1 ? f - 1 : NULL;
-  bool member = caller != NULL && (f->flags & CONSTRAIN_INSIDE) && jdoc_kind_at(r->v, caller->value) == JDOC_OBJECT &&
+  bool member = caller != NULL && (f->flags & CONSTRAIN_INSIDE) &&
+      jdoc_kind_at(r->v, caller->value) == JDOC_OBJECT &&
                 op_of(r, caller)->code != CONSTRAIN_OP_NAMES;
   if (!member) {
     (void)constrain_report(r, f, NULL, "nothing is allowed here");
@@ -135,7 +141,8 @@ static bool enter_scope(constrain_run *r, constrain_frame *f) {
 
 static void push_frame(constrain_run *r, uint32_t schema, uint32_t value, uint8_t flags, uint32_t chain) {
   const constrain_node *n = constrain_node_at(r->s, schema);
-  constrain_frame f = {.schema = schema, .value = value, .marks = (uint32_t)r->mark.n, .chain = chain, .flags = flags};
+  constrain_frame f = {.schema = schema, .value = value, .marks = (uint32_t)r->mark.n, .chain = chain,
+                       .flags = flags};
   if (n->unevaluated) f.flags |= CONSTRAIN_TRACK;
   /* longer than there are schemas: one of them is applied to the same value again, and will be for ever */
   if (chain > 2 * r->s->node.n + 2) {
@@ -177,7 +184,7 @@ static void fail(constrain_run *r, constrain_frame *f) {
 static void advance(constrain_run *r) {
   constrain_frame *f = frame_at(r, r->frame.n - 1);
   const constrain_node *n = constrain_node_at(r->s, f->schema);
-  const constrain_op *o = (const constrain_op *)r->s->op.ptr + n->first_op;
+  const constrain_op *o = n->n_ops > 0 ? (const constrain_op *)r->s->op.ptr + n->first_op : NULL;
   unsigned kind = 1U << jdoc_kind_at(r->v, f->value);
   if (n->never) {
     report_never(r, f);

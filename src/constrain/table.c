@@ -36,9 +36,10 @@ static size_t first_slot(const constrain_names *t, uint64_t scope, base_slice te
 static bool find_slot(const constrain_names *t, uint64_t scope, base_slice text, size_t *out) {
   size_t at = first_slot(t, scope, text);
   for (size_t probes = 0; probes < MOST_PROBES; probes++, at = (at + 1) & (t->n_slots - 1)) {
-    const constrain_name *e = (const constrain_name *)t->entry.ptr + (t->slot[at] - 1);
     *out = at;
-    if (t->slot[at] == 0 || (e->scope == scope && base_slice_equal(e->text, text))) return true;
+    if (t->slot[at] == 0) return true;
+    const constrain_name *e = (const constrain_name *)t->entry.ptr + (t->slot[at] - 1);
+    if (e->scope == scope && base_slice_equal(e->text, text)) return true;
   }
   return false;
 }
@@ -61,7 +62,8 @@ static base_status grow_names(constrain_names *t, const base_allocator *a) {
   return BASE_OK;
 }
 
-base_status constrain_names_add(constrain_names *t, uint64_t scope, base_slice text, uint32_t value, bool *added,
+base_status constrain_names_add(constrain_names *t, uint64_t scope, base_slice text, uint32_t value,
+                                bool *added,
                                 const base_allocator *a) {
   size_t at;
   if (added != NULL) *added = false;

@@ -18,7 +18,8 @@ static constrain_verdict compare_pairs(constrain_run *r, constrain_frame *f, con
 }
 
 /* A table of hashes and items behind the marks; items made to collide cost steps. */
-static constrain_verdict compare_hashes(constrain_run *r, constrain_frame *f, const constrain_op *o, size_t n_slots) {
+static constrain_verdict compare_hashes(constrain_run *r, constrain_frame *f, const constrain_op *o,
+                                        size_t n_slots) {
   uint32_t *slot = (uint32_t *)r->mark.ptr + r->mark.n, end = jdoc_next(r->v, f->value);
   memset(slot, 0xFF, 2 * n_slots * sizeof *slot);
   for (uint32_t i = f->value + 1; i < end && r->steps > 0; i = jdoc_next(r->v, i)) {
@@ -26,7 +27,8 @@ static constrain_verdict compare_hashes(constrain_run *r, constrain_frame *f, co
     uint32_t short_hash = (uint32_t)(hash >> 32);
     size_t at = (size_t)hash & (n_slots - 1);
     for (; slot[2 * at + 1] != CONSTRAIN_NONE && r->steps > 0; at = (at + 1) & (n_slots - 1), r->steps--)
-      if (slot[2 * at] == short_hash && jdoc_equal(r->v, slot[2 * at + 1], r->v, i, &r->steps)) return twice(r, f, o);
+      if (slot[2 * at] == short_hash && jdoc_equal(r->v, slot[2 * at + 1], r->v, i, &r->steps))
+        return twice(r, f, o);
     slot[2 * at] = short_hash;
     slot[2 * at + 1] = i;
   }

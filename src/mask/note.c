@@ -1,5 +1,5 @@
-/* mask/note: where the keywords stand that are not enforced byte by byte. Paths are worked out when somebody asks, for
- * all notes in one walk of the document: there may be very many of both. */
+/* mask/note: where the keywords stand that are not enforced byte by byte. Paths are worked out when somebody
+ * asks, for all notes in one walk of the document: there may be very many of both. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -53,7 +53,8 @@ static base_status check(const tool_set *s, const chat_call *c, const base_alloc
   if (!st) st = constrain_validate(s->tool[i].validator, &d, NULL, a, &why);
   jdoc_close(&d);
   if (!st) return BASE_OK;
-  (void)base_format(where, sizeof where, "%.*s%s%.20s", (int)c->name.len, c->name.ptr, why.where[0] == '/' ? "" : " ", why.where);
+  (void)base_format(where, sizeof where, "%.*s%s%.20s", (int)c->name.len, c->name.ptr,
+                    why.where[0] == '/' ? "" : " ", why.where);
   return base_fail(err, st == BASE_EFORMAT ? BASE_EMISMATCH : st, where, "%s", why.text);
 }
 
@@ -65,12 +66,14 @@ static void put_id(tool_answer *o, uint64_t seed, base_slice text) {
   uint64_t h = base_hash(base_hash(BASE_HASH_START, &seed, sizeof seed), text.ptr, text.len);
   base_rng rng;
   base_rng_seed(&rng, base_hash(h, &o->n_calls, sizeof o->n_calls));
-  for (int i = 0; i < TOOL_ID_BYTES; i++) base_buf_putc(&o->text, digits[base_rng_below(&rng, sizeof digits - 1)]);
+  for (int i = 0; i < TOOL_ID_BYTES; i++)
+    base_buf_putc(&o->text, digits[base_rng_below(&rng, sizeof digits - 1)]);
 }
 
 /* Once all are there: the buffer does not move any more. */
 static void point_at_ids(tool_answer *o) {
-  for (size_t i = 0; i < o->n_calls; i++) o->calls[i].id = (base_slice){o->text.ptr + i * TOOL_ID_BYTES, TOOL_ID_BYTES};
+  for (size_t i = 0; i < o->n_calls; i++)
+    o->calls[i].id = (base_slice){o->text.ptr + i * TOOL_ID_BYTES, TOOL_ID_BYTES};
 }
 
 /* ---- reading ---- */
@@ -78,14 +81,16 @@ static void point_at_ids(tool_answer *o) {
 static bool grow(tool_answer *o) {
   if (o->n_calls < o->cap_calls) return true;
   size_t cap = 2 * o->cap_calls + 4;
-  chat_call *grown = o->allocator->resize(o->allocator->ctx, o->calls, o->cap_calls * sizeof *grown, cap * sizeof *grown);
+  chat_call *grown = o->allocator->resize(o->allocator->ctx, o->calls, o->cap_calls * sizeof *grown,
+                                          cap * sizeof *grown);
   if (grown == NULL) return false;
   o->calls = grown;
   o->cap_calls = cap;
   return true;
 }
 
-static base_status read_calls(tool_answer *o, const tool_form *f, const tool_set *s, base_slice rest, uint64_t seed, base_error *err) {
+static base_status read_calls(tool_answer *o, const tool_form *f, const tool_set *s, base_slice rest,
+                              uint64_t seed, base_error *err) {
   base_slice whole = rest, between = tool_literal(f, TOOL_BETWEEN);
   if (!take_literal(&rest, tool_literal(f, TOOL_OPENING))) return fail_form(err);
   do {
@@ -102,7 +107,8 @@ static base_status read_calls(tool_answer *o, const tool_form *f, const tool_set
   return take_literal(&rest, tool_literal(f, TOOL_END)) && rest.len == 0 ? BASE_OK : fail_form(err);
 }
 
-base_status tool_answer_read(tool_answer *out, const tool_form *f, const tool_set *s, base_slice text, size_t words,
+base_status tool_answer_read(tool_answer *out, const tool_form *f, const tool_set *s, base_slice text,
+                             size_t words,
                              bool called, uint64_t seed, const base_allocator *a, base_error *err) {
   *out = (tool_answer){.allocator = a != NULL ? a : base_allocator_libc()};
   out->text.allocator = out->allocator;

@@ -1,7 +1,7 @@
 /* tool/form: how a model writes a call, seen in what its template makes of a conversation with calls:
  *
- *   ...assistant\n<tool_call>\n{"name": "probe_one", "arguments": {"probe_key": "probe_value"}}\n</tool_call><|im_end|>
- *                 opening..............         middle.........   arguments.................  last.........  end of turn
+ *   ...assistant\n <tool_call>\n{"name": " probe_one ", "arguments":  {"probe_key": ...} }\n</tool_call> <|im_end|>
+ *                  opening                          middle                              last             end of turn
  *
  * A second conversation, with two calls, says what stands between them. */
 #include <string.h>
@@ -11,8 +11,10 @@
 enum { MAX_TRIGGER = 64, MAX_LOOKED_AT = 4096 };
 
 static const char probe_tools[] =
-    "[{\"type\":\"function\",\"function\":{\"name\":\"probe_tool\",\"description\":\"Probes.\",\"parameters\":{\"type\":\"object\","
-    "\"properties\":{\"probe_key\":{\"type\":\"string\",\"description\":\"A key.\"}},\"required\":[\"probe_key\"]}}}]";
+    "[{\"type\":\"function\",\"function\":{\"name\":\"probe_tool\",\"description\":\"Probes.\","
+    "\"parameters\":{\"type\":\"object\","
+    "\"properties\":{\"probe_key\":{\"type\":\"string\",\"description\":\"A key.\"}},"
+    "\"required\":[\"probe_key\"]}}}]";
 
 #define PROBE_ARGUMENTS "{\"probe_key\": \"probe_value\"}"
 #define FIRST_NAME "probe_one"
@@ -48,10 +50,12 @@ static size_t common(base_slice a, base_slice b) {
 typedef enum probe_kind { PROBE_QUESTION, PROBE_SYSTEM, PROBE_ONE_CALL, PROBE_TWO_CALLS } probe_kind;
 
 /* Only what is wrong with our side is a failure; a template may refuse what it likes: *said is then false. */
-static base_status say(const probe *p, probe_kind kind, bool tools, const tool_form *f, chat_prompt *out, bool *said) {
+static base_status say(const probe *p, probe_kind kind, bool tools, const tool_form *f, chat_prompt *out,
+                       bool *said) {
   const base_slice arguments = BASE_LITERAL(PROBE_ARGUMENTS);
   const chat_call calls[] = {{BASE_LITERAL(FIRST_ID), BASE_LITERAL(FIRST_NAME), arguments, f->text_arguments},
-                             {BASE_LITERAL(SECOND_ID), BASE_LITERAL(SECOND_NAME), arguments, f->text_arguments}};
+                             {BASE_LITERAL(SECOND_ID), BASE_LITERAL(SECOND_NAME), arguments,
+                              f->text_arguments}};
   const base_slice question = BASE_LITERAL("probe_question"), result = BASE_LITERAL("probe_result");
   chat_message m[5] = {{.role = BASE_LITERAL("user"), .content = question}};
   size_t n = 1, n_calls = kind == PROBE_ONE_CALL ? 1 : kind == PROBE_TWO_CALLS ? 2 : 0;
@@ -62,9 +66,11 @@ static base_status say(const probe *p, probe_kind kind, bool tools, const tool_f
     n = 2;
   }
   if (n_calls > 0)
-    m[n++] = (chat_message){.role = BASE_LITERAL("assistant"), .calls = calls, .n_calls = n_calls, .empty_text = f->empty_text};
+    m[n++] = (chat_message){.role = BASE_LITERAL("assistant"), .calls = calls, .n_calls = n_calls,
+                            .empty_text = f->empty_text};
   for (size_t i = 0; i < n_calls; i++)
-    m[n++] = (chat_message){.role = BASE_LITERAL("tool"), .content = result, .name = calls[i].name, .tool_call_id = calls[i].id};
+    m[n++] = (chat_message){.role = BASE_LITERAL("tool"), .content = result, .name = calls[i].name,
+                            .tool_call_id = calls[i].id};
   chat_input in = {.size = sizeof in,
                    .messages = m,
                    .n_messages = n,
@@ -80,7 +86,8 @@ static base_status say(const probe *p, probe_kind kind, bool tools, const tool_f
 /* ---- control tokens in a text ---- */
 
 /* Calls `each` for every control or end token in the text, in order; false from it stops. */
-static base_status scan(const probe *p, base_slice text, bool (*each)(void *ctx, size_t at, uint32_t id), void *ctx) {
+static base_status scan(const probe *p, base_slice text, bool (*each)(void *ctx, size_t at, uint32_t id),
+                        void *ctx) {
   tok_scratch scratch = {.allocator = p->a};
   tok_input in = {.text = text.ptr, .len = text.len, .flags = TOK_PARSE_SPECIAL | TOK_CONTINUE};
   size_t room = tok_encode_bound(p->v, text.len), n = 0, at = 0;
@@ -187,12 +194,14 @@ static bool cut(base_buf *b, const char *before, const char *id, const char *beh
 
 /* False when an id stands where it cannot be left out. */
 static bool cut_ids(tool_form *f) {
-  static const char *const around[][2] = {{", \"id\": \"", "\""}, {",\"id\":\"", "\""}, {"\"id\": \"", "\", "}, {"\"id\":\"", "\","},
+  static const char *const around[][2] = {{", \"id\": \"", "\""}, {",\"id\":\"", "\""},
+                                          {"\"id\": \"", "\", "}, {"\"id\":\"", "\","},
                                           {"\xFF[CALL_ID]", ""}, {"[CALL_ID]", ""}};
   static const char *const ids[] = {FIRST_ID, SECOND_ID};
   for (int i = 0; i < TOOL_LITERALS; i++) {
     for (size_t k = 0; k < 2; k++)
-      for (size_t w = 0; w < sizeof around / sizeof around[0]; w++) (void)cut(&f->literal[i], around[w][0], ids[k], around[w][1]);
+      for (size_t w = 0; w < sizeof around / sizeof around[0]; w++)
+        (void)cut(&f->literal[i], around[w][0], ids[k], around[w][1]);
     if (has(tool_literal(f, i), "probe")) return false;
   }
   return true;
@@ -200,7 +209,8 @@ static bool cut_ids(tool_form *f) {
 
 /* ---- the literals ---- */
 
-/* What begins a call for certain: a control token, a tag, or the opening as a whole, at the answer's beginning. */
+/* What begins a call for certain: a control token, a tag, or the opening as a whole, at the answer's
+ * beginning. */
 static void set_trigger(tool_form *f) {
   base_slice opening = tool_literal(f, TOOL_OPENING);
   size_t n = 0;
@@ -208,7 +218,8 @@ static void set_trigger(tool_form *f) {
   char close = opening.len > (size_t)marked && opening.ptr[marked] == '[' ? ']' : '>';
   const char *end = opening.len > 0 ? memchr(opening.ptr, close, opening.len) : NULL;
   if (end == NULL && opening.len > 0 && opening.ptr[0] == '<') end = opening.ptr + opening.len - 1;
-  bool tag = end != NULL && (marked || opening.ptr[0] == '<' || (opening.ptr[0] == '[' && opening.len > 1 && opening.ptr[1] >= 'A' && opening.ptr[1] <= 'Z'));
+  bool capitals = opening.len > 1 && opening.ptr[0] == '[' && opening.ptr[1] >= 'A' && opening.ptr[1] <= 'Z';
+  bool tag = end != NULL && (marked || opening.ptr[0] == '<' || capitals);
   if (tag) n = (size_t)(end - opening.ptr) + 1;
   f->at_start = n == 0 || n > MAX_TRIGGER;
   if (f->at_start) n = opening.len < MAX_TRIGGER ? opening.len : MAX_TRIGGER;
@@ -221,8 +232,8 @@ static base_slice trim_start(base_slice s) {
   return s;
 }
 
-/* Behind the first call's arguments: what ends the call, then what ends the calls, then the end of the turn. With two calls
- * the first part is what the ends of both have in common. */
+/* Behind the first call's arguments: what ends the call, then what ends the calls, then the end of the turn.
+ * With two calls the first part is what the ends of both have in common. */
 static base_status set_ends(const probe *p, tool_form *f, base_slice behind, base_slice between) {
   ending e = {.v = p->v, .at = SIZE_MAX};
   if (behind.len > MAX_LOOKED_AT) behind.len = MAX_LOOKED_AT;
@@ -240,15 +251,18 @@ static base_status set_ends(const probe *p, tool_form *f, base_slice behind, bas
 
 /* BASE_EUNSUPPORTED: calls are not written as a name and an object. */
 static base_status read_talk(const probe *p, tool_form *f, base_slice prompt, base_slice one, base_slice two) {
-  size_t start = parting(prompt, one); /* a prompt may end with more than what comes before a call: a thought begun */
+  /* a prompt may end with more than what comes before a call: a thought begun */
+  size_t start = parting(prompt, one);
   place first, again, second;
   base_slice between = {"", 0};
   if (!find_call(one, start, FIRST_NAME, &first)) return BASE_EUNSUPPORTED;
-  bool both = two.len > 0 && find_call(two, start, FIRST_NAME, &again) && find_call(two, again.arguments_end, SECOND_NAME, &second);
+  bool both = two.len > 0 && find_call(two, start, FIRST_NAME, &again) &&
+      find_call(two, again.arguments_end, SECOND_NAME, &second);
   if (both) between = base_slice_sub(two, again.arguments_end, second.name);
   base_slice opening = trim_start(base_slice_sub(one, start, first.name));
   base_status st = put_literal(p, opening, &f->literal[TOOL_OPENING]);
-  if (st == BASE_OK) st = put_literal(p, base_slice_sub(one, first.name_end, first.arguments), &f->literal[TOOL_MIDDLE]);
+  if (st == BASE_OK)
+    st = put_literal(p, base_slice_sub(one, first.name_end, first.arguments), &f->literal[TOOL_MIDDLE]);
   if (st == BASE_OK) st = set_ends(p, f, from(one, first.arguments_end), between);
   if (st != BASE_OK) return st;
   if (!cut_ids(f) || opening.len == 0) return BASE_EUNSUPPORTED;
@@ -256,10 +270,12 @@ static base_status read_talk(const probe *p, tool_form *f, base_slice prompt, ba
   return f->literal[TOOL_TRIGGER].failed ? BASE_ENOMEM : BASE_OK;
 }
 
-static const char *const plain[TOOL_LITERALS] = {"{\"tool_calls\": [{\"name\": \"", "\", \"arguments\": ", "}", ", {\"name\": \"",
+static const char *const plain[TOOL_LITERALS] = {"{\"tool_calls\": [{\"name\": \"", "\", \"arguments\": ",
+                                                 "}", ", {\"name\": \"",
                                                  "]}", "{\"tool_calls\": "};
 /* What NousResearch's Hermes and many after it are told to write. */
-static const char *const tagged[TOOL_LITERALS] = {"<tool_call>\n{\"name\": \"", "\", \"arguments\": ", "}\n</tool_call>",
+static const char *const tagged[TOOL_LITERALS] = {"<tool_call>\n{\"name\": \"", "\", \"arguments\": ",
+                                                  "}\n</tool_call>",
                                                   "\n<tool_call>\n{\"name\": \"", "", "<tool_call>"};
 
 static base_status set_known(tool_form *f, const char *const text[TOOL_LITERALS]) {
@@ -275,7 +291,9 @@ static base_status set_known(tool_form *f, const char *const text[TOOL_LITERALS]
 
 /* ---- looking ---- */
 
-static base_slice text_of(const chat_prompt *p) { return (base_slice){p->text.len > 0 ? p->text.ptr : "", p->text.len}; }
+static base_slice text_of(const chat_prompt *p) {
+  return (base_slice){p->text.len > 0 ? p->text.ptr : "", p->text.len};
+}
 
 /* Calls as this template may want them; BASE_EUNSUPPORTED: not so. */
 static base_status try_calls(const probe *p, tool_form *f, chat_prompt talk[3]) {
@@ -304,12 +322,14 @@ static base_status look(const probe *p, tool_form *f, chat_prompt talk[3]) {
     st = try_calls(p, f, talk);
     if (st != BASE_EUNSUPPORTED) return st;
   }
-  if (has(text_of(&talk[0]), "<tool_call>\n{\"name\"") || has(text_of(&talk[0]), "<tool_call>{\"name\"")) return set_known(f, tagged);
+  if (has(text_of(&talk[0]), "<tool_call>\n{\"name\"") || has(text_of(&talk[0]), "<tool_call>{\"name\""))
+    return set_known(f, tagged);
   f->takes_tools = false; /* it tells the model of a form that cannot be read here */
   return set_known(f, plain);
 }
 
-base_status tool_form_open(tool_form **out, const chat_template *t, const tok_vocab *v, base_slice bos, base_slice eos,
+base_status tool_form_open(tool_form **out, const chat_template *t, const tok_vocab *v, base_slice bos,
+                           base_slice eos,
                            const base_allocator *a, base_error *err) {
   *out = NULL;
   if (a == NULL) a = base_allocator_libc();

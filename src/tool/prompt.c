@@ -3,7 +3,9 @@
 
 #include "tool/internal.h"
 
-static bool is_role(const chat_message *m, const char *role) { return base_slice_equal(m->role, base_slice_of(role)); }
+static bool is_role(const chat_message *m, const char *role) {
+  return base_slice_equal(m->role, base_slice_of(role));
+}
 
 /* The function that a result answers, by its call's id; of the calls before it, the last. */
 static base_slice name_of_result(const chat_message *m, size_t n, size_t at) {
@@ -44,8 +46,8 @@ static void copy_known(tool_prompt *o, const tool_form *f, const chat_message *m
 
 /* ---- one that does not: texts ---- */
 
-/* Texts are written one behind the other; while the buffer grows only places are known: messages hold lengths, and `at`
- * (counted from 1) stands in for a pointer until settle(). */
+/* Texts are written one behind the other; while the buffer grows only places are known: messages hold
+ * lengths, and `at` (counted from 1) stands in for a pointer until settle(). */
 typedef struct writing {
   tool_prompt *o;
   const tool_form *f;
@@ -128,7 +130,8 @@ static void put_message(writing *w, const tool_set *s, const chat_message *m, bo
   end_message(w, m->role);
 }
 
-static void write_plain(tool_prompt *o, const tool_form *f, const tool_set *s, const chat_message *m, size_t n) {
+static void write_plain(tool_prompt *o, const tool_form *f, const tool_set *s, const chat_message *m,
+                        size_t n) {
   writing w = {o, f, &o->text, 0};
   bool tools = s != NULL && s->n > 0 && !f->takes_tools, has_system = n > 0 && is_role(&m[0], "system");
   if (tools && !has_system && !f->no_system) {
@@ -149,7 +152,8 @@ static void write_plain(tool_prompt *o, const tool_form *f, const tool_set *s, c
   settle(o);
 }
 
-base_status tool_prompt_make(tool_prompt *out, const tool_form *f, const tool_set *s, const chat_message *messages,
+base_status tool_prompt_make(tool_prompt *out, const tool_form *f, const tool_set *s,
+                             const chat_message *messages,
                              size_t n_messages, const base_allocator *a, base_error *err) {
   *out = (tool_prompt){.allocator = a != NULL ? a : base_allocator_libc()};
   out->text.allocator = out->allocator;

@@ -1,4 +1,5 @@
-/* tool/set: definitions of tools and a choice among them, read from JSON. Sentences are in the manner of OpenAI's. */
+/* tool/set: definitions of tools and a choice among them, read from JSON. Sentences are in the manner of
+ * OpenAI's. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,7 +7,8 @@
 #include "jdoc/jdoc.h"
 #include "tool/internal.h"
 
-static base_status fail_at(base_error *err, base_status code, size_t index, const char *field, const char *text) {
+static base_status fail_at(base_error *err, base_status code, size_t index, const char *field,
+                           const char *text) {
   char where[64];
   (void)base_format(where, sizeof where, "tools[%zu]%s", index, field);
   return base_fail(err, code, where, "%s", text);
@@ -18,14 +20,16 @@ static bool is_name(base_slice s) {
   if (s.len == 0 || s.len > TOOL_MAX_NAME) return false;
   for (size_t i = 0; i < s.len; i++) {
     char c = s.ptr[i];
-    bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+        c == '-';
     if (!fine) return false;
   }
   return true;
 }
 
 static bool is_text(const jdoc *d, uint32_t at, const char *text) {
-  return at != JDOC_NONE && jdoc_kind_at(d, at) == JDOC_STRING && base_slice_equal(jdoc_text(d, at), base_slice_of(text));
+  return at != JDOC_NONE && jdoc_kind_at(d, at) == JDOC_STRING &&
+      base_slice_equal(jdoc_text(d, at), base_slice_of(text));
 }
 
 static uint32_t member(const jdoc *d, uint32_t object, const char *key) {
@@ -41,7 +45,8 @@ static base_status read_parameters(tool_set *s, size_t i, uint32_t at, base_erro
   t->schema = BASE_LITERAL("{\"type\":\"object\",\"additionalProperties\":false}");
   if (at != JDOC_NONE && jdoc_kind_at(d, at) != JDOC_NULL) {
     if (jdoc_kind_at(d, at) != JDOC_OBJECT || !is_text(d, member(d, at, "type"), "object"))
-      return fail_at(err, BASE_EARGUMENT, i, ".function.parameters", "a function's parameters are a JSON Schema of type \"object\"");
+      return fail_at(err, BASE_EARGUMENT, i, ".function.parameters",
+                     "a function's parameters are a JSON Schema of type \"object\"");
     t->schema = jdoc_raw(d, at);
   }
   (void)base_format(where, sizeof where, "tools[%zu].function.parameters", i);
@@ -56,15 +61,18 @@ static base_status read_one(tool_set *s, size_t i, uint32_t at, base_error *err)
   if (!is_text(d, member(d, at, "type"), "function"))
     return fail_at(err, BASE_EARGUMENT, i, ".type", "a tool's type is \"function\"; there are no others");
   if (function == JDOC_NONE || jdoc_kind_at(d, function) != JDOC_OBJECT)
-    return fail_at(err, BASE_EARGUMENT, i, ".function", "a tool has an object \"function\" with a name and parameters");
+    return fail_at(err, BASE_EARGUMENT, i, ".function",
+                   "a tool has an object \"function\" with a name and parameters");
   if (name == JDOC_NONE || jdoc_kind_at(d, name) != JDOC_STRING || !is_name(jdoc_text(d, name)))
     return fail_at(err, BASE_EARGUMENT, i, ".function.name", "a name is 1 to 64 of A-Z, a-z, 0-9, _ and -");
-  if (description != JDOC_NONE && jdoc_kind_at(d, description) != JDOC_STRING && jdoc_kind_at(d, description) != JDOC_NULL)
+  if (description != JDOC_NONE && jdoc_kind_at(d, description) != JDOC_STRING &&
+      jdoc_kind_at(d, description) != JDOC_NULL)
     return fail_at(err, BASE_EARGUMENT, i, ".function.description", "a description is a text");
   s->tool[i].name = jdoc_text(d, name);
   for (size_t k = 0; k < i; k++)
     if (base_slice_equal(s->tool[k].name, s->tool[i].name))
-      return fail_at(err, BASE_EARGUMENT, i, ".function.name", "two tools have this name; each needs one of its own");
+      return fail_at(err, BASE_EARGUMENT, i, ".function.name",
+                     "two tools have this name; each needs one of its own");
   return read_parameters(s, i, member(d, function, "parameters"), err);
 }
 
@@ -72,7 +80,8 @@ static base_status read_one(tool_set *s, size_t i, uint32_t at, base_error *err)
 
 static base_status read_all(tool_set *s, base_error *err) {
   const jdoc *d = &s->doc;
-  if (jdoc_kind_at(d, 0) != JDOC_ARRAY) return base_fail(err, BASE_EARGUMENT, "tools", "the tools are an array of objects");
+  if (jdoc_kind_at(d, 0) != JDOC_ARRAY)
+    return base_fail(err, BASE_EARGUMENT, "tools", "the tools are an array of objects");
   s->n = jdoc_count(d, 0);
   if (s->n > TOOL_MAX_TOOLS) {
     size_t n = s->n;
@@ -139,23 +148,29 @@ static bool take_word(tool_choice *out, base_slice word) {
 }
 
 /* {"type":"function","function":{"name":"x"}} */
-static base_status allow_named(tool_choice *out, const tool_set *s, const jdoc *d, uint32_t at, base_error *err) {
+static base_status allow_named(tool_choice *out, const tool_set *s, const jdoc *d, uint32_t at,
+                               base_error *err) {
   uint32_t name = member(d, member(d, at, "function"), "name");
-  if (!is_text(d, member(d, at, "type"), "function") || name == JDOC_NONE || jdoc_kind_at(d, name) != JDOC_STRING)
+  if (!is_text(d, member(d, at, "type"), "function") || name == JDOC_NONE ||
+      jdoc_kind_at(d, name) != JDOC_STRING)
     return fail_choice(err, "a tool is named by {\"type\":\"function\",\"function\":{\"name\":\"...\"}}");
   base_slice text = jdoc_text(d, name);
   size_t i = tool_set_find(s, text);
   if (i == s->n)
-    return base_fail(err, BASE_ENOTFOUND, "tool_choice", "\"%.*s\" is not among the tools", (int)(text.len < 64 ? text.len : 64), text.ptr);
+    return base_fail(err, BASE_ENOTFOUND, "tool_choice", "\"%.*s\" is not among the tools",
+                     (int)(text.len < 64 ? text.len : 64), text.ptr);
   out->allowed[i] = true;
   return BASE_OK;
 }
 
-static base_status allow_listed(tool_choice *out, const tool_set *s, const jdoc *d, uint32_t at, base_error *err) {
+static base_status allow_listed(tool_choice *out, const tool_set *s, const jdoc *d, uint32_t at,
+                                base_error *err) {
   uint32_t mode = member(d, at, "mode"), list = member(d, at, "tools");
-  bool fine = mode != JDOC_NONE && jdoc_kind_at(d, mode) == JDOC_STRING && take_word(out, jdoc_text(d, mode)) && !out->none &&
+  bool fine = mode != JDOC_NONE && jdoc_kind_at(d, mode) == JDOC_STRING &&
+      take_word(out, jdoc_text(d, mode)) && !out->none &&
               list != JDOC_NONE && jdoc_kind_at(d, list) == JDOC_ARRAY && jdoc_count(d, list) > 0;
-  if (!fine) return fail_choice(err, "allowed_tools has a mode, \"auto\" or \"required\", and tools, a list of at least one");
+  if (!fine)
+    return fail_choice(err, "allowed_tools has a mode, \"auto\" or \"required\", and a list of tools");
   uint32_t item = list + 1;
   for (uint32_t n = jdoc_count(d, list); n > 0; n--, item = jdoc_next(d, item)) {
     base_status st = allow_named(out, s, d, item, err);
@@ -188,7 +203,8 @@ base_status tool_choice_read(tool_choice *out, const tool_set *s, base_slice jso
   if (json.len == 0) json = BASE_LITERAL("auto");
   if (json.ptr[0] != '{' && json.ptr[0] != '"') return read_word(out, s, json, err);
   base_status st = jdoc_open(&d, json, NULL, "tool_choice", a, err);
-  if (!st) st = jdoc_kind_at(&d, 0) == JDOC_STRING ? read_word(out, s, jdoc_text(&d, 0), err) : read_object(out, s, &d, err);
+  bool word = !st && jdoc_kind_at(&d, 0) == JDOC_STRING;
+  if (!st) st = word ? read_word(out, s, jdoc_text(&d, 0), err) : read_object(out, s, &d, err);
   jdoc_close(&d);
   return st;
 }
