@@ -3,9 +3,11 @@
 
   PEER_LLAMA=.../llama-bench PEER_IK=.../llama-bench PEER_SIMPLE=.../llama-simple \\
     tools/bench_engine.py [--shapes 10M,45M] [--types Q8_0,Q4_0] [--rounds 5] [--threads 2] [--append]
+      [--samples FILE]
 
 Peers are llama.cpp's and ik_llama.cpp's bench programs, built for the machine; one that is not named is left out.
-Writes bench/results/engine.csv. Model files are made by `minnow bench shape` in --folder and kept there."""
+Writes bench/results/engine.csv. With --samples what was measured is also kept in a file, round by round, and added to what
+an earlier call left there: a table of many hours may be made in pieces. Model files are made by `minnow bench shape` in --folder and kept there."""
 import argparse
 import csv
 import datetime
@@ -68,7 +70,7 @@ def first_token(command):
     return {"first token": ms, "resident": usage.ru_maxrss * 1024 / 1e6} if status == 0 else {}
 
 
-def engines(threads, prompts):
+def engines(threads, prompts, start):
     llama, ik, simple = (os.environ.get(n) for n in ("PEER_LLAMA", "PEER_IK", "PEER_SIMPLE"))
     list_of = {}
 
@@ -76,12 +78,13 @@ def engines(threads, prompts):
         out = {}
         for i, prompt in enumerate(prompts):
             out.update(ours(path, prompt, GENERATE if i == 0 else 0, threads))
-        out.update(first_token([MINNOW, "generate", "-m", path, "-n", "1", "-t", str(threads), "--temp", "0", "w300"]))
+        if start:
+            out.update(first_token([MINNOW, "generate", "-m", path, "-n", "1", "-t", str(threads), "--temp", "0", "w300"]))
         return out
 
     def run_llama(path):
         out = peer(llama, [], path, prompts, threads)
-        if simple:
+        if simple and start:
             out.update(first_token([simple, "-m", path, "-n", "1", "w300"]))
         return out
 
@@ -112,6 +115,13 @@ def rows_of(shape, kind, samples):
     return rows
 
 
+def add_round(samples, list_of, path):
+    """One sample of every engine, by turns."""
+    for engine, run in list_of.items():
+        for test, value in run(path).items():
+            samples.setdefault(engine, {}).setdefault(test, []).append(value)
+
+
 def machine():
     name = platform.processor() or "unknown"
     try:
@@ -134,20 +144,26 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--folder", default="/tmp/minnow-bench")
     parser.add_argument("--append", action="store_true", help="keep the rows of other shapes, types and tests")
+    parser.add_argument("--samples", help="a file that keeps samples from call to call")
+    parser.add_argument("--no-start", action="store_true", help="leave out the first token and resident memory")
     o = parser.parse_args()
     os.makedirs(o.folder, exist_ok=True)
-    list_of = engines(o.threads, [int(p) for p in o.prompts.split(",")])
-    rows = []
+    list_of = engines(o.threads, [int(p) for p in o.prompts.split(",")], not o.no_start)
+    rows, kept = [], {}
+    if o.samples and os.path.exists(o.samples):
+        with open(o.samples, encoding="utf-8") as f:
+            kept = json.load(f)
     for shape in o.shapes.split(","):
         for kind in o.types.split(","):
             path = os.path.join(o.folder, f"{shape}-{kind}.gguf")
             if not os.path.exists(path) and output([MINNOW, "bench", "shape", shape, kind, path]) is None:
                 return 1
-            samples = {e: {} for e in list_of}
+            samples = kept.setdefault(f"{shape} {kind}", {})
             for _ in range(o.rounds):
-                for engine, run in list_of.items():
-                    for test, value in run(path).items():
-                        samples[engine].setdefault(test, []).append(value)
+                add_round(samples, list_of, path)
+                if o.samples:
+                    with open(o.samples, "w", encoding="utf-8") as f:
+                        json.dump(kept, f)
             fresh = rows_of(shape, kind, samples)
             rows += fresh
             for row in fresh:

@@ -50,7 +50,7 @@ BODY_INLINE void body_score_tiles(cpu_kv_type type, size_t rows, size_t tiles, c
 }
 
 BODY_INLINE void body_all_scores(cpu_kv_type type, size_t rows, const cpu_attend *a, const body_batch *b) {
-  size_t together = rows <= 2 ? 4 : rows <= 4 ? 2 : 1, position = b->first;
+  size_t most = VEC_SCORES / rows, together = most > 4 ? 4 : most, position = b->first;
   for (; position + 16 * together <= b->end; position += 16 * together)
     body_score_tiles(type, rows, together, a, b, position);
   for (; position < b->end; position += 16) body_score_tiles(type, rows, 1, a, b, position);

@@ -169,6 +169,7 @@ static inline vf vf_swap_pairs(vf v) {
 typedef struct vb {
   __m256i a, b;
 } vb;
+#define VEC_SCORES 8
 #define VEC_TOKENS 4
 #define VEC_CHAINS 1
 #define VEC_WIDE_BIAS 0

@@ -84,6 +84,7 @@ static inline vf vf_swap_pairs(vf v) { return _mm512_permute_ps(v, 0xb1); }
 /* ---- packed matrices: 64 bytes of quants ---- */
 
 typedef __m512i vb;
+#define VEC_SCORES 16 /* vectors of scores in registers: below 16 the latency shows */
 #define VEC_TOKENS 16
 #define VEC_CHAINS 4 /* of them at once, to hide the latency of products */
 #define VEC_WIDE_BIAS 1 /* vi_dot_wide takes the quants as they are, bias and all */

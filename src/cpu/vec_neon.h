@@ -164,6 +164,7 @@ static inline vf vf_swap_pairs(vf x) { VEC_ONE(vrev64q_f32); }
 typedef struct vb {
   uint8x16_t a, b, c, d;
 } vb;
+#define VEC_SCORES 8
 #define VEC_TOKENS 4
 #define VEC_CHAINS 1
 #define VEC_WIDE_BIAS 0

@@ -133,6 +133,7 @@ VEC_FN vf vf_swap_pairs(vf v) { VEC_EACH(v.l[i ^ 1]); }
 typedef struct vb {
   uint8_t b[64];
 } vb;
+#define VEC_SCORES 8
 #define VEC_TOKENS 1
 #define VEC_CHAINS 1
 #define VEC_WIDE_BIAS 0
