@@ -111,6 +111,7 @@ static void test_injection(void) {
 static void set_thresholds(const pack *p, float act, float oos) {
   head_calibration *c = (head_calibration *)(uintptr_t)head_brain_calibration(pack_brain(p));
   c->act_threshold = act;
+  c->n_risks = 0; /* no curve beside it */
   c->oos_threshold = oos;
 }
 

@@ -344,6 +344,19 @@ static void test_answers(void) {
   free(h);
 }
 
+static void test_act_threshold(void) {
+  head_calibration c = {.act_threshold = 0.9f, .target = 0.02f};
+  TAP_OK(head_act_threshold(&c, 0.02f) == 0.9f && head_act_threshold(&c, 0.5f) == 0.9f, "no curve: the stored one");
+  TAP_OK(head_act_threshold(&c, 0.001f) == 1.0f - 0.001f, "no curve, stricter: nor anything under 1 - share");
+  c.n_risks = 3;
+  c.risk_share[0] = 0.001f, c.risk_share[1] = 0.01f, c.risk_share[2] = 0.1f;
+  c.risk_threshold[0] = 1.01f, c.risk_threshold[1] = 0.95f, c.risk_threshold[2] = 0.4f;
+  TAP_OK(head_act_threshold(&c, 0.02f) == 0.9f, "what it was built for");
+  TAP_OK(head_act_threshold(&c, 0.01f) == 0.95f && head_act_threshold(&c, 0.019f) == 0.95f, "the next stricter point");
+  TAP_OK(head_act_threshold(&c, 0.0001f) > 1.0f && head_act_threshold(&c, 0.005f) > 1.0f, "never reached: never");
+  TAP_OK(head_act_threshold(&c, 0.1f) == 0.4f && head_act_threshold(&c, 1.0f) == 0.4f, "laxer ones act on more");
+}
+
 static void test_confidence(void) {
   head_calibration c;
   float features[HEAD_FEATURES] = {-0.1f, 2.0f, 0.5f, -0.2f};
@@ -652,6 +665,7 @@ static void test_wrong_files(const base_buf *good) {
                                         "head.tag.start",  "head.label_tag",       "head.allowed"};
   static const char *const bag[] = {"head.bag.weight", "head.bag.scale", "head.bag.idf", "head.bag.bias"};
   static const char *const keys[] = {"minnow.head.labels", "minnow.head.slots", "minnow.calibration"};
+  static const char risk[] = "minnow.risk";
   for (size_t i = 0; i < sizeof tensors / sizeof tensors[0] + 4; i++) {
     const char *name = i < 4 ? bag[i] : tensors[i - 4];
     bool bytes = strcmp(name, "head.allowed") == 0 || i == 0;
@@ -669,10 +683,32 @@ static void test_wrong_files(const base_buf *good) {
   refuse(good, (tiny_edit){.name = keys[0], .change = TINY_NUMBER, .number = 4}, "head.");
   refuse(good, (tiny_edit){.name = keys[1], .change = TINY_NUMBER, .number = 2}, "head.tag.weight");
   refuse(good, (tiny_edit){.name = keys[2], .change = TINY_NUMBER, .number = 41}, "41 numbers");
+  refuse(good, (tiny_edit){.name = risk, .change = TINY_STRING}, risk);
+  refuse(good, (tiny_edit){.name = risk, .change = TINY_NUMBER, .number = 3}, "3 numbers");
+  refuse(good, (tiny_edit){.name = risk, .change = TINY_FILL, .bits = 0x3f000000}, "point 1");
+  refuse(good, (tiny_edit){.name = risk, .change = TINY_FILL, .bits = 0x7fc00000}, "point 0");
   refuse(good, (tiny_edit){.name = keys[2], .change = TINY_FILL, .bits = 0x7fc00000}, "not finite");
   refuse(good, (tiny_edit){.name = keys[2], .change = TINY_FILL, .bits = 0xff800000}, "not finite");
   refuse(good, (tiny_edit){.name = keys[2], .change = TINY_FILL, .bits = 0}, "temperature");
   refuse(good, (tiny_edit){.name = "tokenizer.ggml.tokens", .change = TINY_DROP}, "tokenizer.ggml.tokens");
+}
+
+/* As files were before there were log odds among the features, and before there was a risk curve. */
+static void test_older_files(const base_buf *good) {
+  static const tiny_edit older[] = {{.name = "minnow.calibration", .change = TINY_NUMBER, .number = 42},
+                                    {.name = "minnow.risk", .change = TINY_DROP}};
+  for (size_t i = 0; i < 2; i++) {
+    base_buf bytes = tiny_edited(good, &older[i]);
+    opened o;
+    base_error err = {0};
+    TAP_OK(open_brain(&o, &bytes, &err) == BASE_OK, "without %s as it is: %s", older[i].name, err.text);
+    if (o.brain != NULL) {
+      const head_calibration *c = head_brain_calibration(o.brain);
+      TAP_OK(c->weight[HEAD_FEATURES - 1] == 0.0f && (c->n_risks == 0) == (i == 1), "what is missing is nothing");
+    }
+    close_brain(&o);
+    base_buf_free(&bytes);
+  }
 }
 
 /* Weights of any bits: every answer still has the form of one. */
@@ -724,6 +760,7 @@ int main(int argc, char **argv) {
   test_crf();
   test_spans();
   test_answers();
+  test_act_threshold();
   test_confidence();
   test_bag();
   test_bag_score();
@@ -734,6 +771,7 @@ int main(int argc, char **argv) {
   test_allocation_failures();
   base_buf good = tiny_brain(&TINY_SHAPE, 5, 3, true, 92);
   test_wrong_files(&good);
+  test_older_files(&good);
   test_any_bits(&good);
   base_buf_free(&good);
   return tap_done("test_head");

@@ -46,8 +46,8 @@ static void test_all(void) {
   TAP_OK(p.request_nano_usd == 1000000 && p.day_nano_usd == 250000000, "money in whole units");
   TAP_OK(p.cloud_ms == 4000 && p.latency_ms[POLICY_TEXT] == 9000 && p.offline[POLICY_TEXT] == POLICY_NO, "times");
   TAP_OK(p.keep_text && p.ledger_days == 7, "ledger");
-  TAP_OK(policy_threshold(&p, "music", 0.9f, 0.02f) == 0.9f, "a laxer share than built for: the stored threshold");
-  TAP_OK(policy_threshold(&p, "clock", 0.9f, 0.02f) == 1.0f - 0.001f, "a stricter one");
+  TAP_OK(policy_share(&p, "music") == p.at_most_wrong, "a pack without a share of its own");
+  TAP_OK(policy_share(&p, "clock") == 0.001f, "a pack with one");
   int on = 0;
   for (uint64_t device = 0; device < 10000; device++) on += policy_flag(&p, "cloud", device);
   TAP_OK(on > 4800 && on < 5200, "half of the devices: %d", on);

@@ -307,7 +307,60 @@ static void test_pretraining_learns(void) {
   data_free(&s);
 }
 
+/* ---- calibration ---- */
+
+enum { JUDGED = 4000 };
+
+/* Answers whose chance of being right is known: half as sure as the model's own log odds say, a little worse. */
+static double judged_rows(train_judged *j, base_rng *rng) {
+  double sum = 0.0;
+  memset(j, 0, JUDGED * sizeof *j);
+  for (size_t i = 0; i < JUDGED; i++) {
+    float odds = 8.0f * base_rng_unit(rng) - 1.0f, noise = base_rng_normal(rng);
+    double p = 1.0 / (1.0 + exp(-(0.5 * (double)odds - 0.3)));
+    for (size_t k = 0; k < HEAD_FEATURES; k++) j[i].features[k] = noise;
+    j[i].features[12] = j[i].features[13] = odds;
+    j[i].right = (double)base_rng_unit(rng) < p;
+    j[i].in_scope = j[i].answered = true;
+    sum += p;
+  }
+  return sum / JUDGED;
+}
+
+static void test_probe(void) {
+  static train_judged judged[JUDGED];
+  static float cross[JUDGED];
+  static eval_item item[JUDGED];
+  eval_bin bins[EVAL_BINS];
+  head_calibration c;
+  base_rng rng;
+  base_rng_seed(&rng, 9);
+  double right = judged_rows(judged, &rng), mean = 0.0;
+  head_calibration_init(&c);
+  TAP_OK(train_fit_probe(&c, judged, 7, cross, NULL) == BASE_EARGUMENT, "seven rows are too few");
+  TAP_OK(train_fit_probe(&c, judged, JUDGED, cross, NULL) == BASE_OK, "a probe");
+  for (size_t i = 0; i < JUDGED; i++) {
+    item[i] = (eval_item){.confidence = cross[i], .right = judged[i].right, .in_scope = true, .answered = true};
+    mean += (double)cross[i] / JUDGED;
+  }
+  TAP_OK(fabs(mean - right) < 0.02, "mean confidence %.3f, right %.3f", mean, right);
+  TAP_OK(eval_ece(item, JUDGED, bins) < 0.03, "calibrated on rows that the fit did not see");
+  for (size_t k = 0; k < 12; k++) TAP_OK(c.weight[k] == 0.0f, "feature %zu is no input", k);
+  eval_sort(item, JUDGED);
+  train_fit_risks(&c, item, JUDGED);
+  TAP_OK(c.n_risks == HEAD_RISKS && c.risk_threshold[0] > c.risk_threshold[HEAD_RISKS - 1], "stricter, higher");
+  for (size_t i = 0; i < HEAD_RISKS; i++) {
+    size_t acted = 0, wrong = 0;
+    for (size_t k = 0; k < JUDGED; k++)
+      if (item[k].confidence >= c.risk_threshold[i]) acted++, wrong += !item[k].right;
+    TAP_OK(i == 0 || c.risk_threshold[i] <= c.risk_threshold[i - 1], "falling at %zu", i);
+    TAP_OK((double)wrong <= 2.0 * (double)c.risk_share[i] * (double)acted + 1.0, "%zu of %zu wrong at share %g", wrong,
+           acted, (double)c.risk_share[i]);
+  }
+}
+
 int main(void) {
+  test_probe();
   test_gradients("heads", false, 0.0f);
   test_gradients("heads with agreement", false, 0.7f);
   test_gradients("masked tokens", true, 0.0f);

@@ -87,7 +87,12 @@ static base_buf tiny_brain(const model_shape *shape, uint32_t labels, uint32_t s
       for (size_t k = 0; k < n->param[i].rows * n->param[i].cols; k++)
         train_w(n, (int)i)[k] += 0.4f * base_rng_normal(&rng);
   if (!st && bag) tiny_bag(n, &rng);
-  if (bag) c.bag_weight = 0.5f;
+  if (bag) {
+    c.bag_weight = 0.5f;
+    c.n_risks = 2;
+    c.risk_share[0] = 0.01f, c.risk_share[1] = 0.05f;
+    c.risk_threshold[0] = 0.99f, c.risk_threshold[1] = 0.5f;
+  }
   if (!st) st = train_put(n, tok, &names, &c, w, &err);
   if (!st) st = gguf_writer_bytes(w, &out, &err);
   TAP_OK(st == BASE_OK, "a tiny brain: %s: %s", err.where, err.text);

@@ -87,7 +87,7 @@ static void settle(handoff_part *part, handoff_decision d, handoff_reason r) {
 static void judge(handoff_loop *l, handoff_part *part, const pack *p, bool gated) {
   const pack_manifest *m = pack_manifest_of(p);
   const head_calibration *built = head_brain_calibration(pack_brain(p));
-  float threshold = policy_threshold(l->policy, m->name, built->act_threshold, built->target);
+  float threshold = head_act_threshold(built, policy_share(l->policy, m->name));
   float floor = fminf(threshold, 1.0f) * (gated ? asking_share_gated : asking_share_open);
   const pack_action *action = &m->action[l->draft.action];
   policy_answer allowed = l->policy->risk[action->risk];

@@ -80,30 +80,58 @@ static base_status bind_bag(head_brain *b, const gguf_file *f, base_error *err) 
   return BASE_OK;
 }
 
+/* Six numbers, then means, inverse deviations and weights of the probe's features. A file made when there were fewer
+ * features gives the others no weight. */
 static base_status bind_calibration(head_calibration *c, const gguf_file *f, base_error *err) {
   const void *raw;
   uint64_t count;
   float v[6 + 3 * HEAD_FEATURES];
   base_status st = gguf_get_f32s(f, "minnow.calibration", &raw, &count, err);
   if (st) return st;
-  if (count != sizeof v / sizeof v[0])
+  size_t n = count == 6 + 3 * HEAD_FEATURES_FIRST ? HEAD_FEATURES_FIRST : HEAD_FEATURES;
+  if (count != 6 + 3 * n)
     return base_fail(err, BASE_EFORMAT, gguf_path(f), "minnow.calibration has %llu numbers instead of %zu",
-                     (unsigned long long)count, sizeof v / sizeof v[0]);
-  memcpy(v, raw, sizeof v);
-  for (size_t i = 0; i < sizeof v / sizeof v[0]; i++)
+                     (unsigned long long)count, 6 + 3 * n);
+  memcpy(v, raw, (size_t)count * sizeof *v);
+  for (size_t i = 0; i < count; i++)
     if (!isfinite(v[i]))
       return base_fail(err, BASE_EFORMAT, gguf_path(f), "number %zu of minnow.calibration is not finite", i);
-  c->temperature = v[0];
-  c->bias = v[1];
-  c->act_threshold = v[2];
-  c->target = v[3];
-  c->oos_threshold = v[4];
-  c->bag_weight = v[5];
-  memcpy(c->mean, v + 6, sizeof c->mean);
-  memcpy(c->inv_std, v + 6 + HEAD_FEATURES, sizeof c->inv_std);
-  memcpy(c->weight, v + 6 + 2 * HEAD_FEATURES, sizeof c->weight);
+  *c = (head_calibration){.temperature = v[0],
+                          .bias = v[1],
+                          .act_threshold = v[2],
+                          .target = v[3],
+                          .oos_threshold = v[4],
+                          .bag_weight = v[5]};
+  memcpy(c->mean, v + 6, n * sizeof *v);
+  memcpy(c->inv_std, v + 6 + n, n * sizeof *v);
+  memcpy(c->weight, v + 6 + 2 * n, n * sizeof *v);
   if (!(c->temperature > 0.01f && c->temperature < 100.0f))
     return base_fail(err, BASE_EFORMAT, gguf_path(f), "the calibration temperature is out of range");
+  return BASE_OK;
+}
+
+/* The risk curve: shares, then their thresholds. Optional. */
+static base_status bind_risks(head_calibration *c, const gguf_file *f, base_error *err) {
+  static const char key[] = "minnow.risk";
+  const void *raw;
+  uint64_t count;
+  float v[2 * HEAD_RISKS];
+  if (gguf_find(f, key) == NULL) return BASE_OK;
+  base_status st = gguf_get_f32s(f, key, &raw, &count, err);
+  if (st) return st;
+  if (count > 2 * HEAD_RISKS || count % 2 != 0)
+    return base_fail(err, BASE_EFORMAT, gguf_path(f), "%s has %llu numbers instead of at most %d pairs", key,
+                     (unsigned long long)count, HEAD_RISKS);
+  size_t n = (size_t)count / 2;
+  memcpy(v, raw, (size_t)count * sizeof *v);
+  for (size_t i = 0; i < n; i++) {
+    bool fine = v[i] > (i ? v[i - 1] : 0.0f) && v[i] < 1.0f && v[n + i] >= 0.0f && v[n + i] <= (i ? v[n + i - 1] : 2.0f);
+    if (!fine)
+      return base_fail(err, BASE_EFORMAT, gguf_path(f), "point %zu of %s does not belong behind the one before", i, key);
+    c->risk_share[i] = v[i];
+    c->risk_threshold[i] = v[n + i];
+  }
+  c->n_risks = (uint32_t)n;
   return BASE_OK;
 }
 
@@ -118,6 +146,7 @@ base_status head_brain_open(head_brain **out, const gguf_file *f, const tok_bpe 
   if (!st) st = bind_heads(b, f, err);
   if (!st) st = bind_bag(b, f, err);
   if (!st) st = bind_calibration(&b->calibration, f, err);
+  if (!st) st = bind_risks(&b->calibration, f, err);
   b->tok = shared;
   if (!st && (shared == NULL || !tok_bpe_matches(shared, f))) {
     st = tok_bpe_open(&b->own_tok, f, a, err);

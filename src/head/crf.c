@@ -1,5 +1,6 @@
 /* The linear-chain CRF of the tag head over one sentence: which tags a label allows, best path, partition
- * function and marginals, all in the log domain over compacted tags. */
+ * function and marginals, all in the log domain over compacted tags. Decoding and training (train/losses.c) share it:
+ * the order of its sums is part of what a seed gives. */
 #include "head/internal.h"
 
 size_t head_allowed_tags(const head_weights *w, uint32_t label, uint16_t tags[HEAD_MAX_TAGS]) {
@@ -79,7 +80,7 @@ void head_crf_backward(const cpu_kernels *kernels, head_crf *c) {
   for (size_t t = c->n - 1; t-- > 0;) {
     const float *after = c->beta + (t + 1) * k, *emit = c->emit + (t + 1) * k;
     for (size_t i = 0; i < k; i++) {
-      for (size_t j = 0; j < k; j++) c->row[j] = c->move[j * k + i] + emit[j] + after[j];
+      for (size_t j = 0; j < k; j++) c->row[j] = c->move[j * k + i] + (emit[j] + after[j]);
       c->beta[t * k + i] = kernels->logsumexp(c->row, k);
     }
   }

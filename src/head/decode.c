@@ -2,7 +2,8 @@
  * the trainer on float ones, so both measure the same thing. Features of the probe, by index: 0 log p(label),
  * 1 margin of the logits, 2 entropy of the labels, 3 log p(tags), 4 weakest word's log marginal, 5 energy
  * (logsumexp of the trunk's logits), 6 log length, 7 spans, 8 tokens a word, 9 share of words in spans, 10
- * log p(label) by the bag alone, 11 share of words never seen in training. */
+ * log p(label) by the bag alone, 11 share of words never seen in training; and as log odds, on whose scale a logistic
+ * probe is straight: 12 p(label) p(tags), 13 p(label), 14 the weakest word's marginal. */
 #include <math.h>
 
 #include "head/internal.h"
@@ -76,6 +77,12 @@ static float as_probability(float p) {
 static float as_log_probability(float log_p) {
   if (!(log_p > HEAD_NEVER)) return HEAD_NEVER;
   return log_p < 0.0f ? log_p : 0.0f;
+}
+
+/* log(p / (1 - p)) from log p; within what an estimate from some hundred rows can say anything about. */
+static float log_odds(float log_p) {
+  float a = log_p > -1e-4f ? -1e-4f : log_p > -20.0f ? log_p : -20.0f;
+  return a - cpu_logf(1.0f - cpu_expf(a));
 }
 
 /* ---- classify ---- */
@@ -227,6 +234,9 @@ static void tag(const head_weights *w, const cpu_kernels *k, const float *hidden
   out->features[7] = (float)out->n_spans;
   out->features[8] = (float)tok->n_tokens / (float)n;
   out->features[9] = (float)covered / (float)n;
+  out->features[12] = log_odds(out->features[0] + out->log_path);
+  out->features[13] = log_odds(out->features[0]);
+  out->features[14] = log_odds(weakest);
 }
 
 /* ---- the whole ---- */
@@ -245,6 +255,17 @@ float head_confidence(const head_calibration *c, const float features[HEAD_FEATU
   }
   if (!learned) return as_probability(cpu_expf(features[0] + features[3]));
   return as_probability(1.0f / (1.0f + cpu_expf(-z)));
+}
+
+float head_act_threshold(const head_calibration *c, float share) {
+  float threshold = share >= c->target ? c->act_threshold : 1.01f;
+  if (c->n_risks == 0) {
+    if (share >= c->target) return threshold;
+    return c->act_threshold > 1.0f - share ? c->act_threshold : 1.0f - share;
+  }
+  for (uint32_t i = 0; i < c->n_risks && c->risk_share[i] <= share; i++)
+    if (c->risk_threshold[i] < threshold) threshold = c->risk_threshold[i];
+  return threshold;
 }
 
 void head_decode(const head_weights *w, const head_calibration *c, const cpu_kernels *k, const float *hidden,

@@ -17,7 +17,9 @@ enum {
   HEAD_MAX_TAGS = 1 + 2 * HEAD_MAX_SLOTS, /* O, then B and I of each slot: 1 + 2 slot, 2 + 2 slot */
   HEAD_MAX_SPANS = 32,
   HEAD_MAX_WORDS = 255,
-  HEAD_FEATURES = 12,      /* inputs of the confidence probe, see decode.c */
+  HEAD_FEATURES = 15,      /* what the confidence probe may look at, see decode.c */
+  HEAD_FEATURES_FIRST = 12, /* of files made before the log odds were among them */
+  HEAD_RISKS = 8,          /* points of the risk curve */
   HEAD_BAG_BUCKETS = 16384,
   HEAD_MAX_FEATURES = 2048 /* n-grams of one text that count */
 };
@@ -53,6 +55,9 @@ typedef struct head_calibration {
   float weight[HEAD_FEATURES], bias; /* logistic probe on the standardised features */
   float act_threshold;             /* confidence from which at most `target` is wrong of what is answered */
   float target;
+  uint32_t n_risks;                /* 0 in files made before there was a curve */
+  float risk_share[HEAD_RISKS];    /* growing; act_threshold's are `target` and itself */
+  float risk_threshold[HEAD_RISKS]; /* confidence from which at most that share is wrong, falling; above 1: none */
   float oos_threshold;             /* label probability under which the text is out of scope; 0 never */
 } head_calibration;
 
@@ -103,6 +108,11 @@ const float *head_bag_logs(const head_scratch *s);
 
 /* Confidence from features by the probe. */
 float head_confidence(const head_calibration *c, const float features[HEAD_FEATURES]);
+/* The confidence to act from when at most `share` of what is acted on may be wrong: that of the largest share on the
+ * risk curve which is no more; above 1 where no such share was reached. Without a curve a share of `target` or more has
+ * the stored threshold, and for a stricter one no answer under 1 - share is acted on either: of answers whose
+ * calibrated probability of being right is at least 1 - share, at most that share is wrong. */
+float head_act_threshold(const head_calibration *c, float share);
 /* The identity: temperature 1, no bag, confidence = p(label) * p(path), thresholds 0. */
 void head_calibration_init(head_calibration *c);
 
@@ -128,6 +138,28 @@ float head_bag_score(const head_bag *b, size_t n_labels, const head_bag_features
 size_t head_allowed_tags(const head_weights *w, uint32_t label, uint16_t tags[HEAD_MAX_TAGS]);
 /* True when tag b may follow tag a in BIO (an I follows only B or I of its slot); a < 0 is the start. */
 bool head_tag_may_follow(int a, int b);
+
+/* One sentence over its label's k compacted tags, all in the log domain; impossible moves are HEAD_NEVER. The caller
+ * brings the arrays (back and path for Viterbi alone, beta for the backward pass alone) and fills n and emit. */
+#define HEAD_NEVER (-1e30f)
+
+typedef struct head_crf {
+  size_t n, k;                  /* words, tags */
+  uint16_t tags[HEAD_MAX_TAGS]; /* which tags the compacted ones are */
+  float *emit;                  /* [n][k] */
+  float *move;                  /* [k][k], transposed: move[to * k + from] */
+  float *start;                 /* [k] */
+  float *alpha, *beta;          /* [n][k]: scores of all paths that end in a tag, and of all that go on from it */
+  float *row;                   /* [k] */
+  uint8_t *back;                /* [n][k] Viterbi predecessors */
+  uint8_t *path;                /* [n] best tags, compacted */
+  float log_z, best;            /* log of the partition function; score of the best path */
+} head_crf;
+
+void head_crf_moves(const head_weights *w, uint32_t label, head_crf *c); /* k, tags, start, move */
+void head_crf_viterbi(head_crf *c);                                      /* path, best; uses alpha */
+void head_crf_forward(const cpu_kernels *k, head_crf *c);                /* alpha, log_z */
+void head_crf_backward(const cpu_kernels *k, head_crf *c);               /* beta */
 
 /* ---- brains ---- */
 

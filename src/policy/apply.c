@@ -27,10 +27,8 @@ bool policy_flag(const policy *p, const char *name, uint64_t device) {
   return true;
 }
 
-float policy_threshold(const policy *p, const char *pack, float stored, float built_for) {
-  float share = p->at_most_wrong;
-  for (size_t i = 0; i < p->n_targets; i++)
-    if (strcmp(p->target[i].pack, pack) == 0) share = p->target[i].at_most_wrong;
-  if (share >= built_for) return stored;
-  return stored > 1.0f - share ? stored : 1.0f - share;
+float policy_share(const policy *p, const char *pack) {
+  for (size_t i = p->n_targets; i-- > 0;)
+    if (strcmp(p->target[i].pack, pack) == 0) return p->target[i].at_most_wrong;
+  return p->at_most_wrong;
 }

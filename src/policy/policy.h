@@ -81,9 +81,8 @@ bool policy_allows_pack(const policy *p, const char *name);
 /* Whether a feature is on for this device: stable for a device and a flag, spread evenly over devices. A flag
  * that the policy does not name is on. */
 bool policy_flag(const policy *p, const char *name, uint64_t device);
-/* The confidence to act from. A pack is built for a share of wrong answers (`built_for`) and stores the threshold
- * that gave it on held-out rows (`stored`). For a stricter share s no answer under 1 - s is acted on either:
- * of answers whose calibrated probability of being right is at least 1 - s, at most s are wrong. */
-float policy_threshold(const policy *p, const char *pack, float stored, float built_for);
+/* The share of wrong ones among the answers acted on alone that the owner allows this pack. head_act_threshold has the
+ * confidence that goes with it. */
+float policy_share(const policy *p, const char *pack);
 
 #endif

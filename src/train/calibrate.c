@@ -1,6 +1,7 @@
 /* Turns scores into probabilities on held-out rows: how trunk and bag mix, when a text is out of scope, and
  * how likely a whole answer is right. */
 #include <math.h>
+#include <string.h>
 
 #include "train/loop.h"
 
@@ -61,7 +62,10 @@ float train_fit_oos(const train_judged *judged, size_t n) {
 
 /* ---- the probe ---- */
 
-enum { DIMS = HEAD_FEATURES + 1, NEWTON_STEPS = 25 };
+/* The features it looks at: three log odds. More of them overfit the few hundred rows there are
+ * (docs/experiments.md, 14). */
+static const size_t probe_input[] = {12, 13, 14};
+enum { INPUTS = sizeof probe_input / sizeof probe_input[0], DIMS = INPUTS + 1, NEWTON_STEPS = 25 };
 
 static void standardise(head_calibration *c, const train_judged *judged, size_t n) {
   for (size_t k = 0; k < HEAD_FEATURES; k++) {
@@ -77,8 +81,11 @@ static void standardise(head_calibration *c, const train_judged *judged, size_t 
 }
 
 static void inputs(const head_calibration *c, const train_judged *j, double x[DIMS]) {
-  for (size_t k = 0; k < HEAD_FEATURES; k++) x[k] = (double)((j->features[k] - c->mean[k]) * c->inv_std[k]);
-  x[HEAD_FEATURES] = 1.0;
+  for (size_t i = 0; i < INPUTS; i++) {
+    size_t k = probe_input[i];
+    x[i] = (double)((j->features[k] - c->mean[k]) * c->inv_std[k]);
+  }
+  x[INPUTS] = 1.0;
 }
 
 /* Solves a x = b in place by Gaussian elimination with pivoting; a is positive definite here (ridge). */
@@ -128,15 +135,16 @@ static void fit_half(head_calibration *c, const train_judged *judged, size_t n, 
       }
     }
     for (int a = 0; a < DIMS; a++) {
-      double ridge = a < HEAD_FEATURES ? 2.0 : 1e-3;
+      double ridge = a < INPUTS ? 2.0 : 1e-3;
       gradient[a] += ridge * w[a];
       hessian[a][a] += ridge;
     }
     solve(hessian, gradient);
     for (int a = 0; a < DIMS; a++) w[a] -= gradient[a];
   }
-  for (size_t k = 0; k < HEAD_FEATURES; k++) c->weight[k] = (float)w[k];
-  c->bias = (float)w[HEAD_FEATURES];
+  memset(c->weight, 0, sizeof c->weight);
+  for (size_t i = 0; i < INPUTS; i++) c->weight[probe_input[i]] = (float)w[i];
+  c->bias = (float)w[INPUTS];
 }
 
 base_status train_fit_probe(head_calibration *c, const train_judged *judged, size_t n, float *cross,
@@ -150,4 +158,16 @@ base_status train_fit_probe(head_calibration *c, const train_judged *judged, siz
   }
   fit_half(c, judged, n, 2);
   return BASE_OK;
+}
+
+/* ---- the risk curve ---- */
+
+void train_fit_risks(head_calibration *c, const eval_item *items, size_t n) {
+  static const float shares[HEAD_RISKS] = {0.001f, 0.002f, 0.005f, 0.01f, 0.02f, 0.05f, 0.1f, 0.2f};
+  size_t acted, wrong;
+  c->n_risks = HEAD_RISKS;
+  for (size_t i = 0; i < HEAD_RISKS; i++) {
+    c->risk_share[i] = shares[i];
+    c->risk_threshold[i] = eval_threshold(items, n, (double)shares[i], &acted, &wrong);
+  }
 }

@@ -145,7 +145,7 @@ static void repeat_batch(train_batch *b) {
     tok_result copy = {.ids = b->ids + token, .cases = b->cases + token, .words = b->words + word};
     copy.n_tokens = b->seq[s + 1] - token;
     copy.n_words = b->seq_word[s + 1] - word;
-    train_batch_add(b, &copy);
+    if (!train_batch_add(b, &copy)) return; /* cannot be: fill leaves room for every sequence twice */
     memcpy(b->tags + b->seq_word[seqs + s], b->tags + word, copy.n_words * sizeof *b->tags);
     b->label[seqs + s] = b->label[s];
     b->tag_label[seqs + s] = b->tag_label[s];
@@ -341,6 +341,7 @@ static base_status calibrate(fitting *f, const head_brain *brain, head_calibrati
     report->ece = (float)eval_ece(final.item, final.rows, bins);
     eval_sort(final.item, final.rows);
     c->act_threshold = eval_threshold(final.item, final.rows, (double)f->o.target, &acted, &wrong);
+    train_fit_risks(c, final.item, final.rows);
     report->act_threshold = c->act_threshold;
     report->acted_share = final.rows ? (float)acted / (float) final.rows : 0.0f;
     report->acted_wrong = acted ? (float)wrong / (float)acted : 0.0f;

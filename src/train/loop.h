@@ -17,7 +17,7 @@ typedef struct train_run {
 
 /* Identifies what a checkpoint belongs to: options, shape, names, rows. */
 uint64_t train_fingerprint(const train_net *n, const data_set *set, const train_options *o);
-/* `best` [n->size]: the best weights so far. A missing checkpoint leaves everything as it is; one of another
+/* `best` [n->size]: the best weights so far; NULL where a run keeps none. A missing checkpoint leaves everything as it is; one of another
  * run is BASE_EMISMATCH. */
 base_status train_checkpoint_save(const train_net *n, const train_run *run, const float *best,
                                   uint64_t fingerprint, const char *path, base_error *err);
@@ -78,6 +78,9 @@ float train_fit_oos(const train_judged *judged, size_t n);
  * confidences of a two-fold cross-fit, where no row is judged by a probe that saw it. */
 base_status train_fit_probe(head_calibration *c, const train_judged *judged, size_t n, float *cross,
                             base_error *err);
+
+/* The risk curve of judged items, sorted by falling confidence: the threshold of each share of a fixed list. */
+void train_fit_risks(head_calibration *c, const eval_item *items, size_t n);
 
 /* All the model's keys and tensors into a writer: int8 trunk, heads (when there are any), calibration,
  * tokenizer. */

@@ -17,7 +17,7 @@ struct train_head_work {
   float *word, *dword;     /* [words][2 d] first and last token of each word */
   float *emit, *demit;     /* [words][tags] */
   double *nll;             /* [seqs] of the CRF */
-  float *crf;              /* per sequence: log-domain tables, see crf_task */
+  float *crf;              /* per sequence: log-domain tables, see crf_of */
   float *dmove;            /* per sequence [max k][max k] */
   size_t max_k, crf_stride;
 };
@@ -46,7 +46,7 @@ static void work_carve(train_head_work *w, base_arena *a, const train_net *n, si
   w->emit = base_arena_take(a, words * tags, f);
   w->demit = base_arena_take(a, words * tags, f);
   w->nll = base_arena_take(a, seqs, sizeof(double));
-  w->crf = base_arena_take(a, (2 * words + seqs * 3) * w->max_k + seqs * w->max_k * w->max_k, f);
+  w->crf = base_arena_take(a, (3 * words + 2 * seqs) * w->max_k + seqs * w->max_k * w->max_k, f);
   w->dmove = base_arena_take(a, seqs * w->max_k * w->max_k, f);
 }
 
@@ -172,79 +172,77 @@ typedef struct crf_task {
   float scale;
 } crf_task;
 
-#define NEVER (-1e30f)
+/* The tables of sequence i. They start where its words do, so sequences never share memory. */
+static head_crf crf_of(const train_head_work *w, const train_batch *b, size_t i) {
+  size_t first = b->seq_word[i], len = b->seq_word[i + 1] - first, max_k = w->max_k;
+  float *at = w->crf + (3 * first + 2 * i) * max_k + i * max_k * max_k;
+  head_crf c = {.n = len, .emit = at, .alpha = at + len * max_k, .beta = at + 2 * len * max_k};
+  c.row = c.beta + len * max_k;
+  c.start = c.row + max_k;
+  c.move = c.start + max_k;
+  return c;
+}
+
+/* Emissions of the tags that the label allows, with the label's bias on each. */
+static void crf_emissions(const crf_task *task, size_t i, head_crf *c) {
+  size_t first = task->b->seq_word[i], all = 1 + 2 * (size_t)task->heads.n_slots;
+  const float *label_tag = task->heads.label_tag + task->b->tag_label[i] * all;
+  for (size_t t = 0; t < c->n; t++)
+    for (size_t j = 0; j < c->k; j++)
+      c->emit[t * c->k + j] = task->w->emit[(first + t) * all + c->tags[j]] + label_tag[c->tags[j]];
+}
+
+/* d emissions at word t: the tag's marginal, less 1 for the gold one (compacted: y). */
+static void crf_word_gradient(const crf_task *task, const head_crf *c, size_t t, size_t y, float *demit) {
+  for (size_t j = 0; j < c->k; j++) c->row[j] = c->alpha[t * c->k + j] + c->beta[t * c->k + j] - c->log_z;
+  task->tape->k->exp(c->row, c->k, c->row);
+  for (size_t j = 0; j < c->k; j++) demit[c->tags[j]] = task->scale * c->row[j];
+  demit[c->tags[y]] -= task->scale;
+}
+
+/* d moves from word t - 1 to t, added: the pair's marginal, less 1 for the gold pair. */
+static void crf_move_gradient(const crf_task *task, const head_crf *c, size_t t, size_t before, size_t y,
+                              float *dmove) {
+  const cpu_kernels *kernels = task->tape->k;
+  size_t k = c->k;
+  dmove[y * k + before] -= task->scale;
+  for (size_t j = 0; j < k; j++) {
+    float after = c->emit[t * k + j] + c->beta[t * k + j] - c->log_z;
+    for (size_t p = 0; p < k; p++) c->row[p] = c->alpha[(t - 1) * k + p] + c->move[j * k + p] + after;
+    kernels->exp(c->row, k, c->row);
+    kernels->axpy(task->scale, c->row, k, dmove + j * k);
+  }
+}
 
 /* Forward-backward for one sequence: writes demit, dmove of the sequence (scaled) and its negative log
- * likelihood. Tables of sequence i start where its words do, so sequences never share memory. */
+ * likelihood. */
 static void crf_sequence(void *ctx, size_t i, int worker) {
   crf_task *task = ctx;
   const train_batch *b = task->b;
-  const head_weights *h = &task->heads;
-  const cpu_kernels *kernels = task->tape->k;
   train_head_work *w = task->w;
-  size_t first = b->seq_word[i], len = b->seq_word[i + 1] - first, all = 1 + 2 * (size_t)h->n_slots;
-  uint16_t tags[HEAD_MAX_TAGS];
+  size_t first = b->seq_word[i], all = 1 + 2 * (size_t)task->heads.n_slots;
+  uint16_t compact[HEAD_MAX_TAGS] = {0};
+  head_crf c = crf_of(w, b, i);
   (void)worker;
   w->nll[i] = 0.0;
-  if (b->tag_label[i] == DATA_NO_LABEL || len == 0) return;
-  size_t k = head_allowed_tags(h, b->tag_label[i], tags), max_k = w->max_k;
-  if (k == 1) return;
-  float *alpha = w->crf + (2 * first + 3 * i) * max_k + i * max_k * max_k, *beta = alpha + len * max_k;
-  float *row = beta + len * max_k, *start = row + max_k, *emit_at = start + max_k, *move = emit_at + max_k;
-  float *dmove = w->dmove + i * max_k * max_k;
-  const float *label_tag = h->label_tag + b->tag_label[i] * all;
-  uint16_t compact[HEAD_MAX_TAGS] = {0};
-  for (size_t j = 0; j < k; j++) compact[tags[j]] = (uint16_t)j;
-  for (size_t to = 0; to < k; to++) {
-    start[to] = head_tag_may_follow(-1, tags[to]) ? h->start[tags[to]] : NEVER;
-    for (size_t from = 0; from < k; from++)
-      move[to * k + from] =
-          head_tag_may_follow(tags[from], tags[to]) ? h->transition[tags[from] * all + tags[to]] : NEVER;
-  }
-#define EMIT(t, j) (w->emit[(first + (t)) * all + tags[j]] + label_tag[tags[j]])
-  /* alpha: scores of all paths that end in j at t; beta: of all that go on from there */
-  for (size_t j = 0; j < k; j++) alpha[j] = start[j] + EMIT(0, j);
-  for (size_t t = 1; t < len; t++)
-    for (size_t j = 0; j < k; j++) {
-      for (size_t p = 0; p < k; p++) row[p] = alpha[(t - 1) * k + p] + move[j * k + p];
-      alpha[t * k + j] = kernels->logsumexp(row, k) + EMIT(t, j);
-    }
-  float log_z = kernels->logsumexp(alpha + (len - 1) * k, k);
-  for (size_t j = 0; j < k; j++) beta[(len - 1) * k + j] = 0.0f;
-  for (size_t t = len - 1; t-- > 0;) {
-    for (size_t j = 0; j < k; j++) emit_at[j] = EMIT(t + 1, j) + beta[(t + 1) * k + j];
-    for (size_t p = 0; p < k; p++) {
-      for (size_t j = 0; j < k; j++) row[j] = move[j * k + p] + emit_at[j];
-      beta[t * k + p] = kernels->logsumexp(row, k);
-    }
-  }
-  /* gradients: what the model expects less what the gold path has */
-  for (size_t j = 0; j < k * k; j++) dmove[j] = 0.0f;
+  if (b->tag_label[i] == DATA_NO_LABEL || c.n == 0) return;
+  head_crf_moves(&task->heads, b->tag_label[i], &c);
+  if (c.k == 1) return;
+  for (size_t j = 0; j < c.k; j++) compact[c.tags[j]] = (uint16_t)j;
+  crf_emissions(task, i, &c);
+  head_crf_forward(task->tape->k, &c);
+  head_crf_backward(task->tape->k, &c);
+  float *dmove = w->dmove + i * w->max_k * w->max_k;
+  for (size_t j = 0; j < c.k * c.k; j++) dmove[j] = 0.0f;
   double gold = 0.0;
-  for (size_t t = 0; t < len; t++) {
-    size_t y = compact[b->tags[first + t]];
-    float *demit = w->demit + (first + t) * all;
-    gold += (double)EMIT(t, y);
-    for (size_t j = 0; j < k; j++) row[j] = alpha[t * k + j] + beta[t * k + j] - log_z;
-    kernels->exp(row, k, row);
-    for (size_t j = 0; j < k; j++) demit[tags[j]] = task->scale * row[j];
-    demit[tags[y]] -= task->scale;
-    if (t == 0) {
-      gold += (double)start[y];
-      continue;
-    }
-    size_t before = compact[b->tags[first + t - 1]];
-    gold += (double)move[y * k + before];
-    dmove[y * k + before] -= task->scale;
-    for (size_t j = 0; j < k; j++) {
-      float after = EMIT(t, j) + beta[t * k + j] - log_z;
-      for (size_t p = 0; p < k; p++) row[p] = alpha[(t - 1) * k + p] + move[j * k + p] + after;
-      kernels->exp(row, k, row);
-      kernels->axpy(task->scale, row, k, dmove + j * k);
-    }
+  for (size_t t = 0; t < c.n; t++) {
+    size_t y = compact[b->tags[first + t]], before = t ? compact[b->tags[first + t - 1]] : 0;
+    gold += (double)c.emit[t * c.k + y];
+    crf_word_gradient(task, &c, t, y, w->demit + (first + t) * all);
+    gold += (double)(t ? c.move[y * c.k + before] : c.start[y]);
+    if (t > 0) crf_move_gradient(task, &c, t, before, y, dmove);
   }
-#undef EMIT
-  w->nll[i] = (double)log_z - gold;
+  w->nll[i] = (double)c.log_z - gold;
 }
 
 /* Adds one sequence's gradients of transition, start and label_tag; in order of sequences, so that sums do

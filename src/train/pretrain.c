@@ -15,11 +15,10 @@ typedef struct pretraining {
   train_tape tape;
   tok_result enc;
   float *work, *muon;
-  void *block; /* encoder arrays, order, work, best */
+  void *block; /* encoder arrays, order, work */
   size_t block_bytes;
   uint32_t *order; /* training rows */
   size_t n_order;
-  float *best;
   size_t max_tokens; /* of a batch */
 } pretraining;
 
@@ -31,7 +30,6 @@ static void carve(pretraining *p, base_arena *a) {
   p->enc.max_tokens = p->enc.max_words = len;
   p->order = base_arena_take(a, p->text->n_rows, sizeof *p->order);
   p->work = base_arena_take(a, train_mlm_work(p->n, p->max_tokens / 2), sizeof(float));
-  p->best = base_arena_take(a, p->n->size, sizeof(float));
   if (p->o->muon)
     p->muon = base_arena_take(a, train_muon_work(p->n, os_pool_threads(p->o->pool)), sizeof(float));
 }
@@ -124,9 +122,8 @@ static base_status run_epochs(pretraining *p, base_error *err) {
   uint64_t fingerprint = train_fingerprint(p->n, p->text, p->o);
   base_rng_seed(&run.rng, p->o->seed);
   memcpy(p->n->average, p->n->w, p->n->size * sizeof(float));
-  memcpy(p->best, p->n->w, p->n->size * sizeof(float));
   base_status st = BASE_OK;
-  if (p->o->checkpoint) st = train_checkpoint_load(p->n, &run, p->best, fingerprint, p->o->checkpoint, err);
+  if (p->o->checkpoint) st = train_checkpoint_load(p->n, &run, NULL, fingerprint, p->o->checkpoint, err);
   /* steps an epoch: counted once with plain encoding; BPE-dropout makes batches a little fewer sequences */
   size_t at = 0, steps = 0;
   for (size_t i = 0, k = 0; i < p->text->n_rows; i++)
@@ -147,7 +144,7 @@ static base_status run_epochs(pretraining *p, base_error *err) {
     if (seen.label_accuracy > run.best) run.best = seen.label_accuracy;
     bool go_on = train_clock_tick(&clock, loss, 0.0f, &seen);
     run.seconds = before_s + train_clock_seconds(&clock);
-    if (p->o->checkpoint) st = train_checkpoint_save(p->n, &run, p->best, fingerprint, p->o->checkpoint, err);
+    if (p->o->checkpoint) st = train_checkpoint_save(p->n, &run, NULL, fingerprint, p->o->checkpoint, err);
     if (!st && !go_on)
       st = base_fail(err, BASE_ECANCELLED, "pretraining", "cancelled after epoch %u", run.epoch);
   }

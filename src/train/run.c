@@ -145,7 +145,8 @@ base_status train_checkpoint_save(const train_net *n, const train_run *run, cons
     base_format(key, sizeof key, "run.rng%d", i);
     put_u64(w, key, run->rng.s[i]);
   }
-  for (size_t i = 0; i < 5; i++) gguf_put_tensor(w, names[i], GGUF_T_F32, 1, dim, arrays[i]);
+  for (size_t i = 0; i < 5 && arrays[i] != NULL; i++)
+    gguf_put_tensor(w, names[i], GGUF_T_F32, 1, dim, arrays[i]);
   base_status st = gguf_writer_save(w, path, err);
   gguf_writer_free(w);
   return st;
@@ -191,10 +192,11 @@ base_status train_checkpoint_load(train_net *n, train_run *run, float *best, uin
     base_format(key, sizeof key, "run.rng%d", i);
     st = get_u64(f, key, &loaded.rng.s[i], err);
   }
-  for (size_t i = 0; i < 5 && !st; i++)
+  for (size_t i = 0; i < 5 && arrays[i] != NULL && !st; i++)
     st = gguf_need_tensor(f, names[i], GGUF_T_F32, n->size, 1, &tensor[i], err);
   if (!st) {
-    for (size_t i = 0; i < 5; i++) memcpy(arrays[i], tensor[i]->data, n->size * sizeof(float));
+    for (size_t i = 0; i < 5 && arrays[i] != NULL; i++)
+      memcpy(arrays[i], tensor[i]->data, n->size * sizeof(float));
     loaded.seconds = (double)seconds;
     loaded.epochs = run->epochs;
     loaded.steps = run->steps;

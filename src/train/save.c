@@ -115,6 +115,11 @@ static void put_calibration(gguf_writer *w, const head_calibration *c) {
   memcpy(v + 6 + HEAD_FEATURES, c->inv_std, sizeof c->inv_std);
   memcpy(v + 6 + 2 * HEAD_FEATURES, c->weight, sizeof c->weight);
   gguf_put_f32s(w, "minnow.calibration", v, sizeof v / sizeof v[0]);
+  if (c->n_risks == 0) return;
+  float risk[2 * HEAD_RISKS];
+  memcpy(risk, c->risk_share, c->n_risks * sizeof *risk);
+  memcpy(risk + c->n_risks, c->risk_threshold, c->n_risks * sizeof *risk);
+  gguf_put_f32s(w, "minnow.risk", risk, 2 * (size_t)c->n_risks);
 }
 
 base_status train_put(train_net *n, const tok_bpe *tok, const data_set *names, const head_calibration *c,
