@@ -111,7 +111,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libminnow.a
 	$(Q)$(LINK) $^ $(LIBS) -o $@
 
 # a test that makes allocations fail where no allocator is handed in
-$(BUILD)/tests/test_convert: LDFLAGS += -Wl,--wrap=realloc
+$(BUILD)/tests/test_convert: override LDFLAGS += -Wl,--wrap=realloc
 
 tests: all $(TEST_PROGRAMS) $(HELPERS) $(REPLAYS)
 

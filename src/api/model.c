@@ -150,6 +150,28 @@ static base_status open_chat(mn_model *m, base_error *err) {
   return st == BASE_ENOMEM ? base_fail(err, st, m->chat_error.where, "%s", m->chat_error.text) : BASE_OK;
 }
 
+/* The vocabulary is read while the other threads pack the weights. */
+typedef struct vocab_job {
+  mn_model *m;
+  base_status status;
+  base_error *err;
+} vocab_job;
+
+static bool open_vocab(void *ctx) {
+  vocab_job *j = ctx;
+  j->status = tok_vocab_open(&j->m->vocab, j->m->file, &j->m->bound.bounded, j->err);
+  return j->status == BASE_OK;
+}
+
+static base_status open_model(mn_model *m, lm_options *lm, base_error *err) {
+  vocab_job j = {.m = m, .err = err};
+  lm->meanwhile = open_vocab;
+  lm->meanwhile_ctx = &j;
+  base_status st = lm_model_open(&m->lm.model, m->file, lm, err);
+  lm->meanwhile = NULL;
+  return j.status ? j.status : st;
+}
+
 static base_status open_parts(mn_model *m, const char *path, const mn_model_options *o, lm_options *lm,
                               base_error *err) {
   loading l = {.o = o};
@@ -164,8 +186,7 @@ static base_status open_parts(mn_model *m, const char *path, const mn_model_opti
   st = os_turn_open(&m->turn, a, err);
   if (!st && o->threads > 1) st = os_team_open(&m->team, (int)o->threads, err);
   lm->team = m->team;
-  if (!st) st = tok_vocab_open(&m->vocab, m->file, a, err);
-  if (!st) st = lm_model_open(&m->lm.model, m->file, lm, err);
+  if (!st) st = open_model(m, lm, err);
   if (!st) st = lm_cache_open(&m->lm.cache, m->lm.model, err);
   if (!st) st = open_engine(m, o, lm, err);
   return st ? st : open_chat(m, err);

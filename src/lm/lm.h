@@ -46,6 +46,10 @@ typedef struct lm_options {
   bool reference;           /* weights and activations in 32-bit floats: slow and exact */
   size_t memory_limit_bytes; /* hard bound over all that lm_need adds up; no bound */
   lm_watch watch;           /* of opening */
+  /* Of opening: work for the calling thread, once the file is found good, while the others already pack the weights. False
+   * ends the opening with BASE_ECANCELLED. */
+  bool (*meanwhile)(void *ctx);
+  void *meanwhile_ctx;
 } lm_options;
 
 /* What running needs. `mapped` is read in the file's own pages, which the system can drop and read again; all

@@ -188,16 +188,17 @@ static base_status check_limit(const lm_model *m, base_error *err) {
                    mb(n->cache_bytes), mb(n->scratch_bytes));
 }
 
-/* ---- packing: the rows of all matrices, cut into pieces that the threads take one after another: nobody waits for
- * anybody, and a thread that starts late takes fewer ---- */
+/* ---- packing, in pieces that the threads take one after another: nobody waits for anybody, and a thread that starts late
+ * takes fewer. A piece is the rows whose packed form begins in one large page: two threads in the same fresh page would
+ * both clear it. ---- */
 
-/* Bytes of the file: in a piece; and after how many the pages that were read are given back. */
-enum { PIECE_BYTES = 1 << 18, FORGET_BYTES = 4 << 20 };
+enum { PIECE_BYTES = OS_LARGE_PAGE, FORGET_BYTES = 4 << 20 }; /* packed; of the file, given back after so many */
 
 typedef struct packing {
   lm_model *m;
-  _Atomic size_t taken; /* pieces */
-  _Atomic size_t done;  /* bytes, packed */
+  const unsigned char *start; /* of the packed weights */
+  _Atomic size_t taken;       /* pieces */
+  _Atomic size_t done;        /* bytes, packed */
   _Atomic bool stopped;
 } packing;
 
@@ -230,7 +231,16 @@ static void report(packing *p) {
   if (watch->stop != NULL && watch->stop(watch->ctx)) p->stopped = true;
 }
 
-static void pack_piece(packing *p, const lm_linear *l, const unsigned char *from, size_t bytes, size_t row, size_t rows) {
+/* The piece that `row`, the first of a group, is in, and how many rows from there on. */
+static size_t piece_at(const packing *p, const lm_linear *l, size_t row, size_t *rows) {
+  size_t each = l->w.w.group_bytes, first = (size_t)(l->w.w.packed - p->start);
+  size_t piece = (first + row / 16 * each) / PIECE_BYTES;
+  size_t end = ((piece + 1) * PIECE_BYTES - first + each - 1) / each * 16;
+  *rows = (end < l->w.n ? end : l->w.n) - row;
+  return piece;
+}
+
+static void pack_rows(packing *p, const lm_linear *l, const unsigned char *from, size_t bytes, size_t row, size_t rows) {
   gguf_fetch(p->m->file, from, bytes);
   matrix_pack(&l->w, from, row, rows);
   atomic_fetch_add(&p->done, (rows + 15) / 16 * l->w.w.group_bytes);
@@ -239,22 +249,23 @@ static void pack_piece(packing *p, const lm_linear *l, const unsigned char *from
 /* Worker 0 gives back what all have passed. Where another still reads, a little comes back until the end. */
 static void pack_pieces(void *ctx, int me, int of) {
   packing *p = ctx;
+  const lm_options *o = &p->m->options;
   stretch passed = {0};
-  size_t number = 0, mine = atomic_fetch_add(&p->taken, 1);
+  if (me == 0 && o->meanwhile != NULL && !o->meanwhile(o->meanwhile_ctx)) p->stopped = true;
+  size_t mine = atomic_fetch_add(&p->taken, 1);
   (void)of;
   for (size_t i = 0; i < linear_count(p->m); i++) {
     const lm_linear *l = linear_at(p->m, i);
     if (l->tensor == NULL) continue;
-    size_t row_bytes = l->tensor->bytes / (size_t)l->tensor->dim[1], step = (PIECE_BYTES / row_bytes + 16) / 16 * 16;
+    size_t row_bytes = l->tensor->bytes / (size_t)l->tensor->dim[1];
     const unsigned char *from = (const unsigned char *)l->tensor->data + l->row * row_bytes;
-    for (size_t row = 0, rows; row < l->w.n && !p->stopped; row += rows, number++, from += rows * row_bytes) {
-      rows = l->w.n - row < step ? l->w.n - row : step;
-      if (number == mine) {
-        pack_piece(p, l, from, rows * row_bytes, row, rows);
-        mine = atomic_fetch_add(&p->taken, 1);
-        if (me == 0) report(p);
-      }
-      if (me == 0) extend(&passed, from, rows * row_bytes);
+    for (size_t row = 0, rows; row < l->w.n && !p->stopped; row += rows, from += rows * row_bytes) {
+      size_t piece = piece_at(p, l, row, &rows);
+      while (mine < piece) mine = atomic_fetch_add(&p->taken, 1);
+      if (mine == piece) pack_rows(p, l, from, rows * row_bytes, row, rows);
+      if (me > 0) continue;
+      if (mine == piece) report(p);
+      extend(&passed, from, rows * row_bytes);
       if ((size_t)(passed.end - passed.begin) >= FORGET_BYTES) forget(p->m, &passed);
     }
   }
@@ -287,6 +298,7 @@ static base_status fill_block(lm_model *m, base_error *err) {
   base_arena_init(&arena, start, m->block_bytes - skip);
   carve_weights(m, &arena);
   carve_scratch(m, &arena);
+  p.start = start;
   os_team_run(m->options.team, pack_pieces, &p);
   forget_all(m);
   return p.stopped ? base_fail(err, BASE_ECANCELLED, gguf_path(m->file), "stopped while loading") : BASE_OK;

@@ -2,6 +2,7 @@
 #include "os/worker.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 
 base_status os_worker_count_check(int threads, base_error *err) {
@@ -10,6 +11,42 @@ base_status os_worker_count_check(int threads, base_error *err) {
                    (int)OS_MAX_WORKERS);
 }
 
+#if defined(__linux__)
+/* A new thread begins on the processor of the one that made it, and systems that save power leave it there for
+ * milliseconds, in which both are slow. So worker i begins i processors further; then it may go where the system wants. */
+static void spread_out(pthread_attr_t *attr, const cpu_set_t *ours, int i) {
+  int count = CPU_COUNT(ours), here = sched_getcpu();
+  cpu_set_t one;
+  if (count < 2 || here < 0) return;
+  size_t cpu = (size_t)here;
+  for (int steps = i % count; steps > 0;) {
+    cpu = (cpu + 1) % CPU_SETSIZE;
+    if (CPU_ISSET(cpu, ours)) steps--;
+  }
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  (void)pthread_attr_setaffinity_np(attr, sizeof one, &one);
+}
+
+static int start_worker(pthread_t *thread, int i, void *(*worker_main)(void *arg), void *arg) {
+  pthread_attr_t attr;
+  cpu_set_t ours;
+  bool known = sched_getaffinity(0, sizeof ours, &ours) == 0;
+  (void)pthread_attr_init(&attr);
+  if (known) spread_out(&attr, &ours, i);
+  int code = pthread_create(thread, &attr, worker_main, arg);
+  if (code == EINVAL) code = pthread_create(thread, NULL, worker_main, arg); /* the processor went away */
+  if (code == 0 && known) (void)pthread_setaffinity_np(*thread, sizeof ours, &ours);
+  (void)pthread_attr_destroy(&attr);
+  return code;
+}
+#else
+static int start_worker(pthread_t *thread, int i, void *(*worker_main)(void *arg), void *arg) {
+  (void)i;
+  return pthread_create(thread, NULL, worker_main, arg);
+}
+#endif
+
 base_status os_workers_start(pthread_t *thread, int threads, void *(*worker_main)(void *arg), void *args,
                              size_t arg_bytes, int *started, base_error *err) {
   sigset_t all, old;
@@ -17,7 +54,7 @@ base_status os_workers_start(pthread_t *thread, int threads, void *(*worker_main
   (void)sigfillset(&all);
   (void)pthread_sigmask(SIG_SETMASK, &all, &old);
   for (int i = 1; i < threads && status == BASE_OK; i++) {
-    int code = pthread_create(&thread[*started], NULL, worker_main, (char *)args + (size_t)i * arg_bytes);
+    int code = start_worker(&thread[*started], i, worker_main, (char *)args + (size_t)i * arg_bytes);
     if (code == 0) {
       ++*started;
     } else {
