@@ -490,8 +490,12 @@ struct mask_run {
   } *past;
   uint32_t n_past, cap_past;
   struct mask_tables *tables; /* masks by state */
+  size_t finish_hint;         /* how long the last way to an end was */
   base_status failed;
 };
+
+/* Room for so many bytes of text. False: run->failed. */
+bool mask_run_reserve(mask_run *run, size_t len);
 
 /* Makes run->rule the one that p stands in. */
 static inline void mask_enter(mask_run *run, const point *p);

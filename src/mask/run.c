@@ -141,7 +141,7 @@ size_t mask_rule_schemas(const mask_rule *r) {
 
 /* ---- runs ---- */
 
-static bool reserve(mask_run *run, size_t len) {
+bool mask_run_reserve(mask_run *run, size_t len) {
   base_buf *b = &run->text;
   if (b->cap > len) return true;
   size_t cap = b->cap == 0 ? 1024 : b->cap;
@@ -187,7 +187,7 @@ base_status mask_run_open(mask_run **out, mask_rule *r, mask_vocab *v, const bas
   run->vocab = v;
   mask_pool_init(&run->pool, a, r->options.max_bytes);
   run->text.allocator = a;
-  if (!open_roots(run) || !reserve(run, MASK_MAX_PIECE)) {
+  if (!open_roots(run) || !mask_run_reserve(run, MASK_MAX_PIECE)) {
     mask_run_close(run);
     return base_fail(err, BASE_ENOMEM, "run", "out of memory");
   }
@@ -241,7 +241,7 @@ size_t mask_run_bytes(const mask_run *run) {
 }
 
 const uint32_t *mask_run_mask(mask_run *run) {
-  if (mask_run_failed(run) != BASE_OK || !reserve(run, run->len + MASK_MAX_PIECE)) return NULL;
+  if (mask_run_failed(run) != BASE_OK || !mask_run_reserve(run, run->len + MASK_MAX_PIECE)) return NULL;
   const uint32_t *words = mask_tables_find(run, &run->now);
   return mask_run_failed(run) == BASE_OK ? words : NULL;
 }
@@ -265,7 +265,7 @@ static bool remember(mask_run *run) {
 base_status mask_run_commit_bytes(mask_run *run, base_slice bytes) {
   if (mask_run_failed(run) != BASE_OK) return mask_run_failed(run);
   if (bytes.len == 0) return BASE_EMISMATCH;
-  if (!reserve(run, run->len + bytes.len + MASK_MAX_PIECE) || !remember(run)) return run->failed;
+  if (!mask_run_reserve(run, run->len + bytes.len + MASK_MAX_PIECE) || !remember(run)) return run->failed;
   for (size_t i = 0; i < bytes.len; i++) {
     run->text.ptr[run->len] = bytes.ptr[i];
     if (!mask_step(run, &run->now, run->len)) {
@@ -334,7 +334,7 @@ size_t mask_run_forced(mask_run *run, char *out, size_t room) {
   size_t n = 0;
   point p = run->now;
   mask_mark mark = mask_pool_mark(&run->pool);
-  if (mask_run_failed(run) != BASE_OK || !reserve(run, run->len + room + MASK_MAX_PIECE)) return 0;
+  if (mask_run_failed(run) != BASE_OK || !mask_run_reserve(run, run->len + room + MASK_MAX_PIECE)) return 0;
   while (n < room && !mask_point_may_end(run, &p)) {
     int b = only_byte(run, &p, run->len + n);
     if (b == 256) break;
