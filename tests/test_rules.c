@@ -1,5 +1,5 @@
-/* Answers under rules, through the public header: with random weights and any prompt the answer fits. A sample of
- * schema and seed pairs; test_rules 10000 runs as many as are said. Judged by the validator, apart from the masks. */
+/* Answers under rules, through the public header: with random weights and any prompt there is an answer, and it fits.
+ * test_rules N runs N pairs of schema and seed instead of 10,000. Judged by the validator, apart from the masks. */
 #include "constrain/constrain.h"
 #include "jdoc/jdoc.h"
 #include "minnow.h"
@@ -7,7 +7,7 @@
 #include "tap.h"
 #include "tiny_lm.h"
 
-enum { PAIRS = 150, MOST_TOKENS = 300 };
+enum { PAIRS = 10000, MOST_TOKENS = 300 };
 
 static char folder[] = "/tmp/minnow-test-rules-XXXXXX";
 static char model_path[64];
@@ -167,7 +167,7 @@ static void test_pairs(uint32_t pairs) {
   TAP_OK(mn_session_open(&s, model, NULL) == MN_OK, "session");
   for (uint32_t i = 0; i < pairs; i++) one_pair(s, &m, i, &t);
   TAP_OK(t.wrong == 0, "%u of %u answers do not fit", t.wrong, pairs);
-  TAP_OK(t.none * 4 <= pairs, "%u of %u had no answer", t.none, pairs); /* zeros behind a point have no end */
+  TAP_OK(t.none == 0, "%u of %u had no answer", t.none, pairs);
   TAP_OK(t.forced > pairs / 4, "%u tokens without a choice", t.forced);
   printf("# %u pairs: %u wrong, %u without an answer; %u of %u tokens without a choice\n", pairs, t.wrong, t.none,
          t.forced, t.tokens);

@@ -183,6 +183,7 @@ static base_status fill_job(gen_job *j, const gen_request *r, base_error *err) {
   j->request = *r;
   j->stats.prompt = (uint32_t)r->n_prompt;
   j->draft_len = GEN_DRAFT / 4;
+  j->strands = r->rule != NULL && mask_run_decides_late(r->rule);
   tok_stream_init(&j->stream, j->engine->vocab, false);
   j->text.allocator = &j->engine->allocator;
   base_buf_add(&j->text, blank, sizeof blank); /* room, so that tokens allocate nothing */
@@ -237,6 +238,7 @@ void gen_job_free(gen_job *j) {
   if (j->finish == GEN_GOING) gen_job_end(j, GEN_CANCELLED);
   base_buf_free(&j->text);
   base_free(a, j->prompt, j->request.n_prompt * sizeof *j->prompt);
+  gen_rule_close(j);
   base_free(a, j, sizeof *j);
 }
 

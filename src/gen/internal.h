@@ -45,6 +45,12 @@ struct gen_job {
   /* drafts */
   uint32_t draft[GEN_DRAFT];
   uint32_t n_draft, draft_len, draft_rest; /* length to try next; steps to leave out after misses */
+  /* a rule's way to an end, once it is taken: rule.c */
+  uint32_t *way, n_way, at_way;
+  uint32_t watch;   /* it is looked for when so few tokens are left */
+  uint32_t again;   /* draws of the present token that were given up */
+  bool strands;     /* the rule may: each token is looked at */
+  bool lost;        /* no way was found: not at each any more */
   uint32_t n_batch; /* tokens in the present batch */
   size_t first_row;
   bool wants_logits;
@@ -87,6 +93,12 @@ const uint32_t *gen_rule_mask(gen_job *j);
 void gen_rule_take(gen_job *j, uint32_t token);
 /* Puts in what must follow. */
 void gen_rule_force(gen_job *j);
+/* What becomes of a token that is drawn but not taken: GEN_AGAIN: no text fits behind it; GEN_GO_WAY: behind it too few
+ * tokens would be left to complete the text, and masks now lead to its end. */
+typedef enum gen_verdict { GEN_KEEP, GEN_AGAIN, GEN_GO_WAY } gen_verdict;
+gen_verdict gen_rule_judge(gen_job *j, uint32_t token);
+const uint32_t *gen_rule_without(gen_job *j, const uint32_t *mask, uint32_t token); /* NULL: none is left */
+void gen_rule_close(gen_job *j);
 
 /* step.c */
 void gen_accept(gen_job *j, uint32_t token, const gen_logprobs *logprobs); /* a token becomes part of the answer */

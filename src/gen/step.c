@@ -170,7 +170,14 @@ static uint32_t sample_row(gen_job *j, uint32_t row, gen_logprobs *logprobs) {
   if (j->request.trace != NULL)
     gen_trace_look(j->request.trace, logits, e->backend.vocab, e->states + (j->first_row + row) * e->backend.width,
                    e->backend.width, e->options.kernels);
-  return gen_sample(e->sampler, logits, mask, &j->request.sampling, s->tokens, s->n, j->stats.generated, logprobs);
+  for (;;) {
+    uint32_t token = gen_sample(e->sampler, logits, mask, &j->request.sampling, s->tokens, s->n, j->stats.generated, logprobs);
+    gen_verdict verdict = gen_rule_judge(j, token);
+    if (verdict == GEN_KEEP) return token;
+    const uint32_t *other = verdict == GEN_AGAIN ? gen_rule_without(j, mask, token) : gen_rule_mask(j);
+    if (other == NULL) return token;
+    mask = other;
+  }
 }
 
 /* Draws from row after row while the guess behind it comes true; what the cache holds of the rest of the guess

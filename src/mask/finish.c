@@ -8,7 +8,7 @@
 enum { MAX_CHOICES = 4096, MAX_NODES = 16384, FIRST_LENGTH = 32, MAX_STEPS = 300000, SEEN = 1 << 15 };
 /* Ways out of one string or key that are tried; names of an object; how often one state is gone through where the
  * texts behind it may differ; how many beginnings of a number, of one length, are followed: all of them lead somewhere. */
-enum { MAX_WAYS = 3, MAX_NAMES = 8, OFTEN = 64, NUMBERS = 24 };
+enum { MAX_WAYS = 3, MAX_NAMES = 8, OFTEN = 64, NUMBERS = 24, LONGEST_NUMBER = 64 };
 
 /* A place with a choice: which of its ways is next. */
 typedef struct choice {
@@ -31,7 +31,8 @@ typedef struct finisher {
   uint32_t n, cap;
   leaf_node *nodes;
   uint32_t n_nodes, cap_nodes;
-  uint64_t *seen; /* hashes of SEEN states of a search; 0: empty */
+  uint64_t *seen; /* hashes of SEEN states, each with its search; 0: empty */
+  uint32_t n_seen, searches;
   uint32_t steps, allowed_steps;
   size_t most;   /* the text may become so long */
   bool too_long; /* the last search came to that */
@@ -72,11 +73,12 @@ static uint64_t leaf_hash(const point *p) {
 /* Is it seen less than `times` times? Counts it. */
 static bool is_new(finisher *f, const point *p, uint32_t times) {
   for (uint32_t i = 0; i < times; i++) {
-    uint64_t key = mask_mix(leaf_hash(p), i) | 1;
+    uint64_t key = mask_mix(leaf_hash(p), (uint64_t)f->searches << 32 | i) | 1;
     uint32_t at = (uint32_t)(key >> 20) & (SEEN - 1);
     while (f->seen[at] != 0 && f->seen[at] != key) at = (at + 1) & (SEEN - 1);
     if (f->seen[at] == key) continue;
     f->seen[at] = key;
+    f->n_seen++;
     return true;
   }
   return false;
@@ -136,7 +138,11 @@ static bool add_node(finisher *f, const point *p, uint32_t parent, uint8_t byte)
  * where items or keys are compared: then it is gone through more than once. */
 static size_t leaf_way(finisher *f, const point *p, size_t at, uint32_t skip, effort how) {
   uint32_t times = how == EVERYTHING ? OFTEN : 1;
-  memset(f->seen, 0, SEEN * sizeof *f->seen);
+  f->searches++;
+  if (f->n_seen > SEEN / 4) {
+    memset(f->seen, 0, SEEN * sizeof *f->seen);
+    f->n_seen = 0;
+  }
   uint32_t level = 0, at_level = 0; /* nodes so deep */
   f->n_nodes = 0;
   f->too_long = false;
@@ -148,6 +154,7 @@ static size_t leaf_way(finisher *f, const point *p, size_t at, uint32_t skip, ef
     if (f->too_long) return 0;
     at_level = depth == level ? at_level + 1 : 0;
     level = (uint32_t)depth;
+    if (p->mode == MODE_NUMBER && depth > LONGEST_NUMBER) return 0; /* zeros behind a point have no end */
     if (p->mode == MODE_NUMBER && at_level > NUMBERS) continue;
     spell_way(f, i, at);
     uint32_t n = bytes_to_try(f->run, &f->nodes[i].p, how, bytes);

@@ -129,6 +129,7 @@ size_t mask_run_commits(const mask_run *run);  /* how many can be taken back */
 void mask_run_rollback(mask_run *run, size_t commits); /* takes back the last ones; clamped */
 base_status mask_run_failed(const mask_run *run);
 size_t mask_run_bytes(const mask_run *run); /* memory held: frames, text, masks */
+bool mask_run_decides_late(const mask_run *run); /* its rule has notes: a text may come to where no end fits */
 /* Bytes that make the text complete, few but not always the fewest (*len 0: it may end as it is); they are not taken.
  * False: no way was found within `room` bytes and a bound of work (some milliseconds). */
 bool mask_run_finish(mask_run *run, char *out, size_t room, size_t *len);

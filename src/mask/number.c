@@ -97,13 +97,22 @@ static bool has_multiple(const number_rule *rule, const interval *b, const jdoc_
                          bool whole) {
   int scale = decimals_of(&rule->step);
   int64_t step, low, high, bound;
+  /* less than a unit of the step's last place lies between them: only `from` itself can be one */
+  if (scale < 30 && decimals_of(to) > scale)
+    return decimals_of(from) <= scale && !is_below(b, from) && jdoc_number_is_multiple(from, &rule->step);
   if (decimals_of(from) > scale) scale = decimals_of(from);
   if (whole) scale = scale > 0 ? scale : 0;
   if (!scaled(&rule->step, scale, true, &step) || !scaled(from, scale, true, &low) || !scaled(to, scale, true, &high))
     return true;
   high--;
-  if (b->has_low && scaled(&b->low, scale, true, &bound) && bound > low) low = bound;
-  if (b->has_high && scaled(&b->high, scale, false, &bound) && bound < high) high = bound;
+  if (b->has_low && scaled(&b->low, scale, true, &bound)) {
+    bound += b->low_open && decimals_of(&b->low) <= scale;
+    if (bound > low) low = bound;
+  }
+  if (b->has_high && scaled(&b->high, scale, false, &bound)) {
+    bound -= b->high_open && decimals_of(&b->high) <= scale;
+    if (bound < high) high = bound;
+  }
   return step <= 0 || (high >= low && high / step * step >= low);
 }
 

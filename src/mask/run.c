@@ -300,6 +300,10 @@ base_slice mask_run_text(const mask_run *run) {
   return (base_slice){run->text.ptr, run->len};
 }
 
+bool mask_run_decides_late(const mask_run *run) {
+  return mask_rule_notes(run->whole) > 0;
+}
+
 bool mask_run_may_end(mask_run *run) {
   return mask_point_may_end(run, &run->now);
 }
