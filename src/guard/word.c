@@ -185,7 +185,7 @@ static size_t rule_ipv6(const guard_view *v, size_t i, guard_hits *h) {
     colons++;
     p++;
   }
-  if (v->f[p - 1] == ':' && !gap) p--;
+  if (p > i && v->f[p - 1] == ':' && !gap) p--;
   if (colons < 2 || groups > 8 || (groups < 8 && !gap) || groups < 2) return 0;
   guard_hit(h, v, i, p, GUARD_IP, 0.97F, "ipv6");
   return p - i;
