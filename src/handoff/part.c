@@ -1,7 +1,7 @@
 /* One request to one decision: the pack's brain reads it, the draft is checked, confidence and risk decide.
  * The order of the questions is the order below; the first one that holds decides:
  *
- *   read: the brain says "none" -----> not covered (the caller says which way)
+ *   ask_brain: it says "none" -------> not covered (the caller says which way)
  *   the policy denies the pack ------> refuse / not_allowed
  *   truncated ----------------------> handoff / too_long
  *   confidence < asking_share_* of
@@ -39,7 +39,7 @@ static void note_used(handoff_outcome *out, const pack *p) {
  * what is out of scope, by its label "none" or by being too unsure of any. Behind a gate that chose this pack, unsure
  * means unsure between the pack's actions, which the confidence deals with, and "none" has to be all but certain: less
  * is outvoted by the gate, and what the pack would do otherwise is put to the user. */
-static bool read(handoff_loop *l, handoff_part *part, const pack *p, bool gated) {
+static bool ask_brain(handoff_loop *l, handoff_part *part, const pack *p, bool gated) {
   const head_brain *b = pack_brain(p);
   head_result *r = &l->result;
   head_brain_run(b, l->kernels, part->text, l->scratch, r);
@@ -88,12 +88,12 @@ static void judge(handoff_loop *l, handoff_part *part, const pack *p, bool gated
   const pack_manifest *m = pack_manifest_of(p);
   const head_calibration *built = head_brain_calibration(pack_brain(p));
   float threshold = head_act_threshold(built, policy_share(l->policy, m->name));
-  float floor = fminf(threshold, 1.0f) * (gated ? asking_share_gated : asking_share_open);
+  float least = fminf(threshold, 1.0f) * (gated ? asking_share_gated : asking_share_open);
   const pack_action *action = &m->action[l->draft.action];
   policy_answer allowed = l->policy->risk[action->risk];
   if (!policy_allows_pack(l->policy, m->name)) return settle(part, HANDOFF_REFUSE, HANDOFF_REASON_NOT_ALLOWED);
   if (l->result.truncated) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_TOO_LONG);
-  if (part->confidence < floor)
+  if (part->confidence < least)
     return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
   if (l->draft.missing >= 0) return settle(part, HANDOFF_ASK, HANDOFF_REASON_MISSING_SLOT);
   if (l->draft.unclear >= 0) return settle(part, HANDOFF_ASK, HANDOFF_REASON_UNCLEAR_VALUE);
@@ -150,7 +150,7 @@ bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, boo
   uint64_t start = os_monotonic_ns();
   part->has_action = false;
   note_used(l->out, p);
-  bool covered = read(l, part, p, gated);
+  bool covered = ask_brain(l, part, p, gated);
   uint64_t then = os_monotonic_ns();
   l->out->ns_pack += then - start;
   part->confidence = l->result.confidence;
