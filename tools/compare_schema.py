@@ -5,7 +5,7 @@ usage: compare_schema.py MASKBENCH_CASES ROWS.jsonl [--judged FILE] [--limit N]
 
 Prints a table of agreement and each disagreement: row, test, ours, theirs, the row's label. Disagreements that stand in
 FILE (tests/schema_judged.txt: row, test, who is right, why) are counted as judged; exit 1 when there are others.
-Needs jsonschema[format-nongpl] 4.26 or later.
+Needs the package jsonschema[format-nongpl]."""
 import argparse
 import collections
 import json

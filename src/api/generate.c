@@ -311,7 +311,7 @@ static base_status end(mn_session *s, mn_generated *g, base_error *err) {
 /* Puts the answer where it belongs: to the caller whose rule held it back, and among the messages. */
 static base_status hand_over(mn_session *s, const mn_generated *g, base_error *err) {
   mn_token t = {.size = sizeof t, .id = UINT32_MAX, .text = g->text, .text_len = g->text_len};
-  bool late = s->tooled && !s->held && g->n_calls == 0 && s->shown < g->text_len;
+  bool late = s->tooled && !s->held && !s->stopped && g->n_calls == 0 && s->shown < g->text_len;
   api_calls calls = {0};
   if (late) {
     t.text += s->shown;

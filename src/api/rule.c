@@ -28,7 +28,7 @@ static base_slice piece_of(void *ctx, uint32_t id) {
     return (base_slice){out, piece.len + 1};
   }
   bool text = (type == TOK_TYPE_NORMAL || type == TOK_TYPE_USER || type == TOK_TYPE_BYTE) && !tok_vocab_is_eog(p->v, id);
-  return text && memchr(piece.ptr, 0xFF, piece.len) == NULL ? piece : (base_slice){"", 0};
+  return text && piece.len > 0 && memchr(piece.ptr, 0xFF, piece.len) == NULL ? piece : (base_slice){"", 0};
 }
 
 static base_status open_vocab(mn_model *m, base_error *err) {

@@ -117,7 +117,7 @@ base_status api_tools_read(mn_session *s, base_error *err) {
 }
 
 base_status api_tools_prompt(mn_session *s, const chat_message *messages, tool_prompt *out, base_error *err) {
-  base_status st = s->model->form == NULL ? open_form(s, err) : BASE_OK;
+  base_status st = open_form(s, err);
   const tool_set *tools = api_tools_are_on(s) ? s->tools : NULL;
   return st ? st : tool_prompt_make(out, s->model->form, tools, messages, s->n_messages,
                                     &s->model->bound.bounded, err);
