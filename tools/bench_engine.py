@@ -3,7 +3,7 @@
 
   PEER_LLAMA=.../llama-bench PEER_IK=.../llama-bench PEER_SIMPLE=.../llama-simple \\
     tools/bench_engine.py [--shapes 10M,45M] [--types Q8_0,Q4_0] [--rounds 5] [--threads 2] [--append]
-      [--samples FILE]
+      [--samples FILE] [--repeats 1]
 
 Peers are llama.cpp's and ik_llama.cpp's bench programs, built for the machine; one that is not named is left out.
 Writes bench/results/engine.csv. With --samples what was measured is also kept in a file, round by round, and added to what
@@ -11,7 +11,6 @@ an earlier call left there: a table of many hours may be made in pieces. Model f
 import argparse
 import csv
 import datetime
-import io
 import json
 import os
 import platform
@@ -34,10 +33,10 @@ def output(command):
     return done.stdout if done.returncode == 0 else None
 
 
-def ours(path, prompt, generate, threads):
-    """Tokens a second for the prompt and for the tokens generated; percent of measured bandwidth."""
+def ours(path, prompt, generate, threads, repeats):
+    """Tokens a second for the prompt and for the tokens generated, medians; percent of measured bandwidth."""
     text = output([MINNOW, "bench", "engine", "-m", path, "-p", str(prompt), "-n", str(generate), "-t", str(threads),
-                   "-r", "1", "--json"])
+                   "-r", str(repeats), "--json"])
     if text is None:
         return {}
     r = json.loads(text)
@@ -50,13 +49,13 @@ def ours(path, prompt, generate, threads):
     return out
 
 
-def peer(program, extra, path, prompts, threads):
+def peer(program, extra, path, prompts, threads, repeats):
     text = output([program, "-m", path, "-t", str(threads), "-p", ",".join(map(str, prompts)), "-n", str(GENERATE),
-                   "-r", "1", "-o", "csv"] + extra)
+                   "-r", str(repeats), "-o", "json"] + extra)
     out = {}
-    for row in csv.DictReader(io.StringIO(text or "")):
-        name = f"prefill {row['n_prompt']}" if int(row["n_prompt"]) else f"decode {row['n_gen']}"
-        out[name] = float(row["avg_ts"])
+    for row in json.loads(text or "[]"):
+        name = f"prefill {row['n_prompt']}" if row["n_prompt"] else f"decode {row['n_gen']}"
+        out[name] = statistics.median(row["samples_ts"])
     return out
 
 
@@ -70,20 +69,20 @@ def first_token(command):
     return {"first token": ms, "resident": usage.ru_maxrss * 1024 / 1e6} if status == 0 else {}
 
 
-def engines(threads, prompts, start):
+def engines(threads, prompts, start, repeats):
     llama, ik, simple = (os.environ.get(n) for n in ("PEER_LLAMA", "PEER_IK", "PEER_SIMPLE"))
     list_of = {}
 
     def run_ours(path):
         out = {}
         for i, prompt in enumerate(prompts):
-            out.update(ours(path, prompt, GENERATE if i == 0 else 0, threads))
+            out.update(ours(path, prompt, GENERATE if i == 0 else 0, threads, repeats))
         if start:
             out.update(first_token([MINNOW, "generate", "-m", path, "-n", "1", "-t", str(threads), "--temp", "0", "w300"]))
         return out
 
     def run_llama(path):
-        out = peer(llama, [], path, prompts, threads)
+        out = peer(llama, [], path, prompts, threads, repeats)
         if simple and start:
             out.update(first_token([simple, "-m", path, "-n", "1", "w300"]))
         return out
@@ -92,7 +91,7 @@ def engines(threads, prompts, start):
     if llama:
         list_of["llama.cpp"] = run_llama
     if ik:
-        list_of["ik_llama.cpp"] = lambda path: peer(ik, ["-rtr", "1"], path, prompts, threads)
+        list_of["ik_llama.cpp"] = lambda path: peer(ik, ["-rtr", "1"], path, prompts, threads, repeats)
     return list_of
 
 
@@ -142,13 +141,14 @@ def main():
     parser.add_argument("--prompts", default="16,128,512")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--repeats", type=int, default=1, help="in each process; their median is the sample")
     parser.add_argument("--folder", default="/tmp/minnow-bench")
     parser.add_argument("--append", action="store_true", help="keep the rows of other shapes, types and tests")
     parser.add_argument("--samples", help="a file that keeps samples from call to call")
     parser.add_argument("--no-start", action="store_true", help="leave out the first token and resident memory")
     o = parser.parse_args()
     os.makedirs(o.folder, exist_ok=True)
-    list_of = engines(o.threads, [int(p) for p in o.prompts.split(",")], not o.no_start)
+    list_of = engines(o.threads, [int(p) for p in o.prompts.split(",")], not o.no_start, o.repeats)
     rows, kept = [], {}
     if o.samples and os.path.exists(o.samples):
         with open(o.samples, encoding="utf-8") as f:
