@@ -19,11 +19,12 @@ LINK = $(CC) -pthread $(OPTIMISE) $(SANITIZE) $(LDFLAGS)
 
 # where an installed library looks for its packs when they are not beside the program
 FLAGS_api/shipped := -DMN_DATA_DIR='"$(PREFIX)/share/minnow"'
-# kernels are compiled once per instruction set; a file for another machine compiles to nothing. clang with sanitizers does
-# not come to an end with them: its builds (fuzz) leave them unchecked, those of gcc (asan, tsan) check them. There a
-# sanitizer multiplies the plain-C lanes until the compiler takes minutes: they stay out of line.
-UNCHECKED := $(if $(SANITIZE),$(if $(findstring clang,$(CC)),-fno-sanitize=all))
-FLAGS_cpu/isa_scalar := $(if $(SANITIZE),-O1 -fno-inline) $(UNCHECKED)
+# kernels are compiled once per instruction set; a file for another machine compiles to nothing. Sanitizers make compilers
+# take minutes for them. clang (fuzz) leaves them unchecked; gcc (asan, tsan) has their memory checked by calls, and the rest
+# of its checks in isa_scalar alone: the same bodies but for AMX's, there kept out of line.
+UNCHECKED := $(if $(SANITIZE),$(if $(findstring clang,$(CC)),-fno-sanitize=all,-fno-sanitize=undefined \
+  --param asan-instrumentation-with-call-threshold=0))
+FLAGS_cpu/isa_scalar := $(if $(SANITIZE),-O1 -fno-inline $(if $(findstring clang,$(CC)),-fno-sanitize=all))
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 ifneq (,$(findstring x86_64,$(MACHINE)))
 FLAGS_cpu/isa_avx2 := -mavx2 -mfma -mf16c $(UNCHECKED)
