@@ -11,7 +11,7 @@ base_status os_worker_count_check(int threads, base_error *err) {
                    (int)OS_MAX_WORKERS);
 }
 
-#if defined(__linux__)
+#if defined(__linux__) && defined(__GLIBC__)
 /* A new thread begins on the processor of the one that made it, and systems that save power leave it there for
  * milliseconds, in which both are slow. So worker i begins i processors further; then it may go where the system wants. */
 static void spread_out(pthread_attr_t *attr, const cpu_set_t *ours, int i) {
