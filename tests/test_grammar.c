@@ -31,6 +31,7 @@ typedef struct text_case {
 } text_case;
 
 static const text_case cases[] = {
+    {"root ::= \"a\"\nb ::= b | \"x\"\nc ::= c\n", "a", -1}, /* nothing uses b and c */
     {arithmetic, "1 + 2*(3.25 - -4)", -1}, {arithmetic, "1 +", -2}, {arithmetic, "1 + * 2", 4}, {arithmetic, "1.2345", 5},
     {arithmetic, "(1))", 3}, {arithmetic, "7\n", -1}, {arithmetic, "7\n\n", 2}, {arithmetic, "", -2},
     {json, "{\"a\": [1, -2.5e+12, \"\\u00e9\xC3\xA9\"], \"b\":{}}", -1}, {json, "[1]", 0}, {json, "{\"a\" 1", 5},
@@ -160,7 +161,7 @@ typedef struct refused_case {
 
 static const refused_case refused[] = {
     {"", BASE_EFORMAT, "line 1", "\"root\" is not defined"}, {"a ::= \"x\"", BASE_EFORMAT, "line 1", "\"root\" is not defined"},
-    {"root ::= \"a\"\n\nb ::= \"x\"", BASE_EFORMAT, "line 3", "\"b\" is not used"}, {"root ::= \"a\"\n  nope", BASE_EFORMAT, "line 2", "::="},
+    {"root ::= \"a\"\n\nb ::= c \"x\"", BASE_EFORMAT, "line 3", "\"c\" is not defined"}, {"root ::= \"a\"\n  nope", BASE_EFORMAT, "line 2", "::="},
     {"root ::= \"a\" |\n  nope", BASE_EFORMAT, "line 2", "\"nope\" is not defined"}, {"root ::= root \"a\" | \"b\"", BASE_EUNSUPPORTED, "line 1", "\"root\" is left recursive"},
     {"root ::= a\na ::= \"\"* b\nb ::= [x]? a \"y\" | \"z\"", BASE_EUNSUPPORTED, "line 2", "\"a\" is left recursive"},
     {"root ::= \"x\" a\na ::= a \"y\" | \"z\"", BASE_EUNSUPPORTED, "line 2", "\"a\" is left recursive"},

@@ -111,7 +111,7 @@ void gen_rule_force(gen_job *j) {
  * still a way from behind it to a valid end? Where there is not, the answer goes the way that there was before it. Rules
  * with something that is decided late (an item equal to another) may let a text come to where no end fits: under them
  * every token is looked at, and another one is drawn. */
-enum { WAY_BYTES = 2048, ALWAYS_BELOW = 48, NOW_AND_THEN = 32, MOST_AGAIN = 8 };
+enum { WAY_BYTES = 2048, ALWAYS_BELOW = 40, NOW_AND_THEN = 32, MOST_AGAIN = 8 };
 
 /* Tokens that the answer may still have. */
 static uint32_t tokens_left(const gen_job *j) {
@@ -160,7 +160,7 @@ gen_verdict gen_rule_judge(gen_job *j, uint32_t token) {
   mask_run_rollback(rule, 1);
   /* the tokenizer may cut what is forced on the way a little differently: two to spare */
   if (found && (n == 0 || n + 3 <= left)) {
-    j->watch = 2 * (uint32_t)n + ALWAYS_BELOW;
+    j->watch = (uint32_t)n + (uint32_t)n / 8 + ALWAYS_BELOW;
     return GEN_KEEP;
   }
   if (!found && j->strands && !j->lost && j->again++ < MOST_AGAIN) return GEN_AGAIN;

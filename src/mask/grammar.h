@@ -65,6 +65,7 @@ struct grammar {
   uint32_t n_ops, cap_ops;
   uint8_t class_of[256];
   uint32_t n_classes;
+  uint32_t effort; /* of the checks */
   /* the run */
   mask_map stacks, states;
   grammar_state *start;
@@ -75,7 +76,8 @@ struct grammar {
   base_status failed; /* sticks */
 };
 
-/* Refuses rules that are undefined, out of reach, left recursive or without an end, then fills in ops. */
+/* Refuses rules that are undefined, and of those that root leads to the left recursive and endless ones; then fills in
+ * ops. */
 base_status mask_grammar_check(grammar *g, base_error *err);
 base_status mask_grammar_program(grammar *g, base_error *err);
 /* Scratch and the state of the empty text. */

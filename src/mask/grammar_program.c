@@ -3,7 +3,7 @@
 
 #include "mask/grammar.h"
 
-enum { MAX_OPS = 1 << 20, MAX_EFFORT = 1 << 22, MAX_DEPTH = 4000 };
+enum { MAX_OPS = 1 << 20, MAX_EFFORT = 1 << 22, MAX_DEPTH = 4000, MAX_SETTLING = 1 << 25 };
 
 /* ---- what is refused ---- */
 
@@ -30,14 +30,13 @@ static base_status check_reach(grammar *g, base_error *err) {
   g->rules[0].reached = true;
   queue[0] = 0;
   for (uint32_t i = 0; i < n; i++) reach(g, g->rules[queue[i]].body, queue, &n);
-  for (uint32_t i = 0; i < g->n_rules; i++)
-    if (!g->rules[i].reached) return refuse_rule(&g->rules[i], BASE_EFORMAT, "is not used by anything that root leads to", err);
   return BASE_OK;
 }
 
 /* empty: may the part be the empty text; otherwise: has it a text at all, as far as is known of the rules? */
-static bool holds(const grammar *g, const grammar_part *p, bool empty) {
+static bool holds(grammar *g, const grammar_part *p, bool empty) {
   const grammar_part *c = p->child;
+  g->effort++;
   switch (p->kind) {
     case GRAMMAR_TEXT: return !empty || p->text.len == 0;
     case GRAMMAR_CLASS: return !empty;
@@ -53,11 +52,13 @@ static bool holds(const grammar *g, const grammar_part *p, bool empty) {
   return false;
 }
 
+/* Forwards and backwards by turns: rules mostly lead to those near them. */
 static void settle(grammar *g) {
-  for (bool more = true; more;) {
+  bool back = false;
+  for (bool more = true; more && g->effort < MAX_SETTLING; back = !back) {
     more = false;
-    for (uint32_t i = 0; i < g->n_rules; i++) {
-      grammar_rule *r = &g->rules[i];
+    for (uint32_t k = 0; k < g->n_rules; k++) {
+      grammar_rule *r = &g->rules[back ? g->n_rules - 1 - k : k];
       bool empty = r->empty || holds(g, r->body, true), ends = r->ends || holds(g, r->body, false);
       more = more || empty != r->empty || ends != r->ends;
       r->empty = empty;
@@ -91,13 +92,14 @@ base_status mask_grammar_check(grammar *g, base_error *err) {
   base_status status = check_reach(g, err);
   if (status != BASE_OK) return status;
   settle(g);
+  if (g->effort >= MAX_SETTLING) return base_fail(err, BASE_ELIMIT, "grammar", "its rules lead to one another in too many steps");
   for (uint32_t i = 0; i < g->n_rules; i++)
-    if (!g->rules[i].ends) return refuse_rule(&g->rules[i], BASE_EFORMAT, "never ends: no text fulfils it", err);
+    if (g->rules[i].reached && !g->rules[i].ends) return refuse_rule(&g->rules[i], BASE_EFORMAT, "never ends: no text fulfils it", err);
   /* beginnings that root does not lead to may be reached behind other text */
   for (uint32_t i = 0; i < g->n_rules && status == BASE_OK; i++) {
     grammar_part call = root;
     call.rule = i;
-    status = check_left(g, &call, 0, err);
+    if (g->rules[i].reached) status = check_left(g, &call, 0, err);
   }
   return status;
 }

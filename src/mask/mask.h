@@ -57,8 +57,8 @@ base_status mask_regex(mask_rule **out, base_slice pattern, const mask_options *
 void mask_rule_close(mask_rule *r); /* NULL is harmless; after its runs */
 
 /* The text is what the rule `root` of a GBNF grammar says (llama.cpp's notation): strings, character classes, . for any
- * character, groups, |, * + ? {m} {m,} {m,n}, # to the end of a line. Rules that are undefined, not used, without any
- * text, or left recursive are refused by name. A run fails with BASE_ELIMIT where more than 16,384 places in the
+ * character, groups, |, * + ? {m} {m,} {m,n}, # to the end of a line. Undefined rules are refused by name, and
+ * of those that root leads to the ones without any text and left recursive ones; rules that nothing uses are let be. A run fails with BASE_ELIMIT where more than 16,384 places in the
  * grammar fit the text at once, or the rule's memory is used up. */
 base_status mask_grammar(mask_rule **out, base_slice text, const mask_options *o, const base_allocator *a,
                          base_error *err);
