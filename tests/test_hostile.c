@@ -6,7 +6,7 @@
 #include "os/os.h"
 #include "tap.h"
 
-enum { MB = 1 << 20, SECONDS = 30 }; /* for one of them, sanitizers and other programs included */
+enum { MB = 1 << 20, SECONDS = 120 }; /* for one of them, sanitizers and other programs included */
 
 /* Memory held, and the most of it. */
 typedef struct meter {
