@@ -75,6 +75,14 @@ def drip(c, body, n):
             time.sleep(0.01)
 
 
+def drip_body(c, body, n):
+    """A whole answer, a few bytes at a time."""
+    said = http(200, answer("Lima"))
+    for i in range(0, len(said), 30):
+        c.sendall(said[i:i + 30])
+        time.sleep(0.02)
+
+
 def drip_forever(c, body, n):
     c.sendall(STREAM_HEAD)
     for _ in range(3000):
@@ -119,6 +127,7 @@ FAULTS = {
     "good": good,
     "slow": slow_first,
     "drip": drip,
+    "dripbody": drip_body,
     "dripforever": drip_forever,
     "reset": lambda c, body, n: reset(c),
     "resetonce": once(lambda c, body, n: reset(c)),

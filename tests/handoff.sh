@@ -18,7 +18,7 @@ echo secret-key-1234 >"$folder/key"
 policy() { # FAULT, more keys of the document
   cat >"$folder/policy.json" <<END
 {"version": "test-1", "cloud": {"enabled": true, "endpoint": "http://127.0.0.1:$port/$1/v1", "model": "gpt-4o-mini",
- "key_file": "key", "prices": "prices.json"}, "deadline_ms": {"cloud": 1500, "text": 3500, "extract": 3500}${2:+, $2}}
+ "key_file": "key", "prices": "prices.json"}, "deadline_ms": {"cloud": 2500, "text": 6000, "extract": 6000}${2:+, $2}}
 END
 }
 echo '{"date":"2026-11-21","currency":"USD","models":{"gpt-4o-mini":{"input":0.15,"output":0.6}}}' >"$folder/prices.json"
@@ -65,14 +65,19 @@ while read -r fault decision reason; do
   [ "$(answered 'j["decision"], j["reason"]')" = "('$decision', '$reason')" ]; ok $? "$fault: $decision/$reason"
 done <<'END'
 slow answer answered
+dripbody answer answered
 500once answer answered
 resetonce answer answered
-429once handoff cloud_failed
+429once answer answered
+429 handoff cloud_failed
 reset handoff cloud_failed
 500 handoff cloud_failed
 401 handoff cloud_failed
 nojson handoff cloud_failed
+garbage handoff cloud_failed
+redirect handoff cloud_failed
 short handoff cloud_failed
+dripforever handoff timeout
 hang handoff timeout
 END
 echo '{"type":"object","required":["total"]}' >"$folder/bill.json"
@@ -80,13 +85,35 @@ policy wrongschema
 ask --task extract --schema "$folder/bill.json" "two teas for three"
 is handoff invalid_answer device "wrong schema twice"
 call report --ledger "$folder/ledger.db" --since 1h --json
-[ "$(answered 'j["requests"]["all"]["count"] >= 16 and j["handoff_reason"]["timeout"]["count"] == 1')" = True ]
+[ "$(answered 'j["requests"]["all"]["count"] >= 20 and j["handoff_reason"]["timeout"]["count"] == 2')" = True ]
 ok $? "the report knows them"
 [ "$(answered 'sorted(k.split()[-1] for k in j["incidents"])')" = "['abuse', 'validator']" ]; ok $? "and the incidents"
 call report --ledger "$folder/ledger.db" --csv
 [[ $out == "section,key,metric,value"* ]]; ok $? "as CSV"
 call report --ledger "$folder/none.db"
 [ $status -eq 1 ] && [ ! -e "$folder/none.db" ]; ok $? "no ledger, no report, no file"
+
+# ---- a certificate that nobody vouches for ----
+if command -v openssl >/dev/null; then
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1 \
+    -addext subjectAltName=IP:127.0.0.1 -keyout "$folder/tls.pem" -out "$folder/ca.pem" 2>/dev/null
+  python3 tests/cloud_double.py "$folder/tls" --tls "$folder/ca.pem" "$folder/tls.pem" 2>/dev/null &
+  service="$service $!"
+  for _ in $(seq 200); do
+    [ -f "$folder/tls/port" ] && break
+    sleep 0.05
+  done
+  tls() { sed -i "s|http://127.0.0.1:$port/|https://127.0.0.1:$(cat "$folder/tls/port")/|; s|\"key_file\"|$1\"key_file\"|" "$folder/policy.json"; }
+  policy good '"offline": {"text": "local"}'
+  tls ''
+  ask --task text "tell me about the sea"
+  is handoff cloud_failed device "an unknown certificate"
+  grep -qa 'secret-key' "$folder/tls/seen" 2>/dev/null; [ $? -ne 0 ]; ok $? "nobody is told the key"
+  policy good
+  tls '"ca_file": "ca.pem", '
+  ask --task text "SAY the sea is wide"
+  is answer answered cloud "one that the policy vouches for"
+fi
 
 # ---- feedback ----
 ask "set an alarm for 6:30"
