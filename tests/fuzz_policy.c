@@ -22,7 +22,8 @@ static void check(const policy *p) {
     require(p->flag[i].percent >= 0.0f && p->flag[i].percent <= 100.0f);
     require(!p->flag[i].off || !policy_flag(p, p->flag[i].name, 7));
   }
-  require(p->at_most_wrong >= 0.0f && p->at_most_wrong <= 1.0f && p->text_confidence >= 0.0f && p->text_confidence <= 1.0f);
+  require(p->at_most_wrong >= 0.0f && p->at_most_wrong <= 1.0f);
+  require(p->text_confidence <= 1.0f && (p->text_confidence >= 0.0f || p->text_confidence == -1.0f));
   require(p->request_nano_usd >= -1 && p->day_nano_usd >= -1 && p->month_nano_usd >= -1);
   require(!p->cloud || (p->endpoint[0] != '\0' && p->model[0] != '\0'));
   float share = policy_share(p, "clock");

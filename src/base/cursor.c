@@ -23,29 +23,35 @@ void base_cursor_skip(base_cursor *c, size_t len) {
   (void)base_cursor_bytes(c, len);
 }
 
-/* Assembled byte by byte: right on every machine, and compilers make one load of it. */
-static uint64_t read_le(base_cursor *c, size_t bytes) {
-  const unsigned char *p = base_cursor_bytes(c, bytes);
-  uint64_t v = 0;
-  if (p == NULL) return 0;
-  for (size_t i = 0; i < bytes; i++) v |= (uint64_t)p[i] << (8 * i);
-  return v;
+/* Assembled byte by byte: right on every machine. Each as one expression, of which compilers make one load; of a loop they
+ * do not. */
+static uint64_t low32(const unsigned char *p) {
+  return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24;
+}
+
+static uint64_t low64(const unsigned char *p) {
+  return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 |
+         (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
 }
 
 uint8_t base_cursor_u8(base_cursor *c) {
-  return (uint8_t)read_le(c, 1);
+  const unsigned char *p = base_cursor_bytes(c, 1);
+  return p != NULL ? p[0] : 0;
 }
 
 uint16_t base_cursor_u16(base_cursor *c) {
-  return (uint16_t)read_le(c, 2);
+  const unsigned char *p = base_cursor_bytes(c, 2);
+  return p != NULL ? (uint16_t)(p[0] | p[1] << 8) : 0;
 }
 
 uint32_t base_cursor_u32(base_cursor *c) {
-  return (uint32_t)read_le(c, 4);
+  const unsigned char *p = base_cursor_bytes(c, 4);
+  return p != NULL ? (uint32_t)low32(p) : 0;
 }
 
 uint64_t base_cursor_u64(base_cursor *c) {
-  return read_le(c, 8);
+  const unsigned char *p = base_cursor_bytes(c, 8);
+  return p != NULL ? low64(p) : 0;
 }
 
 float base_cursor_f32(base_cursor *c) {

@@ -25,6 +25,8 @@ typedef struct reader {
   pack_document *d;
   const char *file;
   base_error *err;
+  base_slice json; /* the document */
+  bool derived;    /* schemas were put into it */
 } reader;
 
 static base_status refuse(const reader *r, const char *place, const char *what) {
@@ -182,6 +184,18 @@ static int dump_piece(const char *bytes, size_t len, void *ctx) {
   return b->failed ? -1 : 0;
 }
 
+/* No white space between values: as what is dumped, and so what built files hold, is written. */
+static bool is_compact(base_slice json) {
+  bool quoted = false;
+  for (size_t i = 0; i < json.len; i++) {
+    char c = json.ptr[i];
+    if (c == '\\' && quoted) i++;
+    else if (c == '"') quoted = !quoted;
+    else if (!quoted && (c == ' ' || c == '\n' || c == '\t' || c == '\r')) return false;
+  }
+  return json.len > 0;
+}
+
 static base_status dump(const reader *r, const json_t *value, base_buf *out) {
   if (value == NULL || json_dump_callback(value, dump_piece, out, JSON_COMPACT) != 0)
     return base_fail(r->err, BASE_ENOMEM, r->file, "no memory for a schema");
@@ -310,6 +324,7 @@ static base_status derive_schema(reader *r, pack_action *a, json_t *object, cons
   const json_t *given = json_object_get(object, "schema");
   json_t *schema = pack_schema_of_action(&r->d->m, a, slot_schemas);
   base_status st = dump(r, schema, text);
+  if (given == NULL) r->derived = true;
   if (!st && given != NULL && !json_equal(given, schema))
     st =
         base_fail(r->err, BASE_EMISMATCH, r->file, "%s: its \"schema\" is not the one its slots give", place);
@@ -439,7 +454,9 @@ static base_status read_manifest(reader *r) {
   if (st) return st;
   if (kind != NULL && strcmp(kind, "gate") != 0) return refuse(r, "kind", "this can only be \"gate\"");
   st = kind != NULL ? read_gate(r) : read_pack(r);
-  if (!st) st = dump(r, r->d->root, &r->d->canonical);
+  if (!st && (r->derived || !is_compact(r->json))) st = dump(r, r->d->root, &r->d->canonical);
+  else if (!st) base_buf_add(&r->d->canonical, r->json.ptr, r->json.len); /* of a built file: a sixth of opening it */
+  if (!st && r->d->canonical.failed) st = base_fail(r->err, BASE_ENOMEM, r->file, "no memory for the manifest");
   m->json = r->d->canonical.ptr;
   return st;
 }
@@ -457,7 +474,7 @@ base_status pack_manifest_open(pack_manifest **out, base_slice json, const char 
     d->slot_schema[i].allocator = &d->allocator;
   for (size_t i = 0; i < PACK_MAX_ACTIONS; i++)
     d->action_schema[i].allocator = &d->allocator;
-  reader r = {d, where, err};
+  reader r = {.d = d, .file = where, .err = err, .json = json};
   base_status st = BASE_OK;
   if (json.len > 0 && memchr(json.ptr, 0, json.len) != NULL) /* jansson would skip some */
     st = base_fail(err, BASE_EFORMAT, where, "this is not JSON: it has a NUL byte");
