@@ -116,6 +116,7 @@ static void run_row(team *t, const json_t *row, bool online) {
   handoff_request r = request_of(POLICY_ACTION, text_of(row, "text"));
   r.context = base_slice_of(text_of(row, "screen"));
   t->h.world.script = script;
+  t->h.world.n = 1;
   t->h.world.calls = 0;
   t->h.wire[0] = '\0';
   t->h.policy.cloud = online;
