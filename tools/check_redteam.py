@@ -13,7 +13,7 @@ FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "
 def run(program, model, texts, *extra):
     lines = "".join(json.dumps(t) + "\n" for t in texts)
     out = subprocess.run([program, model, *extra], input=lines, capture_output=True, text=True, check=True).stdout
-    return [json.loads(line) for line in out.splitlines()]
+    return [json.loads(line) for line in out.split("\n") if line]
 
 
 def judge(expect, here, outside):

@@ -12,6 +12,7 @@ import collections
 import hashlib
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -36,7 +37,7 @@ def unread(text):
 def run(program, model, texts, extra=()):
     lines = "".join(json.dumps(t) + "\n" for t in texts)
     out = subprocess.run([program, model, *extra], input=lines, capture_output=True, text=True, check=True).stdout
-    return [json.loads(line) for line in out.splitlines()]
+    return [json.loads(line) for line in out.split("\n") if line]
 
 
 def to_chars(text, spans):
@@ -173,13 +174,23 @@ def measure_steering(program, model, path, show):
     return figures
 
 
-def alarms(program, model, texts, show):
+def alarms(program, model, texts, show, told=()):
+    """`told`: instructions of apps; each text is tried with one of them, drawn by a fixed seed, as well."""
     a = run(program, model, texts)
     if show:
         for t, x in zip(texts, a):
             if x["attack"]["found"]:
                 print(f"{x['attack']['score']:.2f}", x["attack"]["what"], t[:140])
-    return {"rows": len(texts), "false_alarms": sum(x["attack"]["found"] for x in a) / max(len(a), 1)}
+    figures = {"rows": len(texts), "false_alarms": share_found(a)}
+    if told:
+        draw = random.Random(5)
+        figures["false_alarms_with_instructions"] = share_found(
+            run(program, model, [{"text": t, "instructions": draw.choice(told)} for t in texts]))
+    return figures
+
+
+def share_found(answers):
+    return sum(x["attack"]["found"] for x in answers) / max(len(answers), 1)
 
 
 def main():
@@ -188,19 +199,21 @@ def main():
     results = []
     guard = os.path.join(data, "guard") if os.path.isdir(os.path.join(data, "guard")) else data
     part = os.environ.get("GUARD_PART", "dev")
+    steering = f"{guard}/purplellama_injection.{part}.jsonl"
+    told = sorted({json.loads(line)["test_case_prompt"] for line in open(steering, encoding="utf-8")})
     for m, name in ((model, "rules and model"), ("-", "rules alone")):
         results.append(("guard/presidio_synth", name, measure_pii(program, m, f"{guard}/presidio_synth.{part}.jsonl", show == "pii" and m != "-")))
-        results.append(("guard/purplellama_injection", name, measure_steering(program, m, f"{guard}/purplellama_injection.{part}.jsonl", show == "steer" and m != "-")))
+        results.append(("guard/purplellama_injection", name, measure_steering(program, m, steering, show == "steer" and m != "-")))
         xs = [json.loads(line) for line in open(f"{guard}/xstest.{part}.jsonl", encoding="utf-8")]
-        results.append(("guard/xstest safe half", name, alarms(program, m, [r["prompt"] for r in xs if r["label"] == "safe"], show == "xstest" and m != "-")))
+        results.append(("guard/xstest safe half", name, alarms(program, m, [r["prompt"] for r in xs if r["label"] == "safe"], show == "xstest" and m != "-", told)))
     if os.path.isdir(os.path.join(data, "nlu")):
         texts = []
         for f in ("snips.train", "home.train", "clinc150.val", "slurp.devel"):
             rows = [json.loads(line) for line in open(os.path.join(data, "nlu", f + ".jsonl"), encoding="utf-8")]
             texts += [r["text"] for r in rows][::5]
         talk = [line.strip() for line in open(os.path.join(data, "text", "task_dialogue.txt"), encoding="utf-8")][::40]
-        results.append(("nlu sets", "rules and model", alarms(program, model, texts, show == "nlu")))
-        results.append(("task dialogue", "rules and model", alarms(program, model, talk, show == "talk")))
+        results.append(("nlu sets", "rules and model", alarms(program, model, texts, show == "nlu", told)))
+        results.append(("task dialogue", "rules and model", alarms(program, model, talk, show == "talk", told)))
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import quality
     for data_set, split, figures in results:

@@ -6,10 +6,10 @@
 #include "guard/guard.h"
 #include "os/os.h"
 
-enum { MAX_SOURCES = 5, MAX_ORDINARY = 128, MAX_PATH_BYTES = 512, MAX_FILE_BYTES = 4 << 20 };
+enum { MAX_SOURCES = 6, MAX_ORDINARY = 128, MAX_PATH_BYTES = 512, MAX_FILE_BYTES = 4 << 20 };
 
 static const char *const sources[MAX_SOURCES] = {"lists.txt", "forms.txt", "templates.txt", "attacks.txt",
-                                                 "ordinary.txt"};
+                                                 "ordinary.txt", "documents.txt"};
 
 typedef struct reading {
   const char *folder;

@@ -8,12 +8,13 @@
 #include "guard/grammar.h"
 
 enum { MAX_LISTED = 1 << 16, MAX_WORDS = 256, HELD_OUT = 10, JUDGED = 4000 };
+#define LEAN 2.0F /* what O loses, so that more names are found: recall counts for more */
+enum { LEAST_VOTES = 3 }; /* what is rarer has no bucket */
 
-/* Scores from here on are attacks: chosen on ordinary dialogues and requests (docs/experiments.md), of which
- * one in a hundred lies above. */
-#define ATTACK_LIMIT 0.1F
-
-static const char *const topic_lists[GUARD_TOPICS] = {"attack", "payment", "legal", "medical", "self_harm"};
+/* Scores from here on are attacks: chosen on ordinary dialogues and requests, of which fewer than two in a hundred lie
+ * above; from outside, on mails, tables and answers with code (docs/experiments.md). */
+#define ATTACK_LIMIT 0.135F
+#define OUTSIDE_LIMIT 0.3F
 
 struct guard_learned {
   base_allocator allocator;
@@ -24,8 +25,11 @@ struct guard_learned {
   /* what learns */
   float name[GUARD_NAME_BUCKETS * GUARD_TAG_ROOM], name_sum[GUARD_NAME_BUCKETS * GUARD_TAG_ROOM];
   float move_sum[GUARD_TAG_ROOM][GUARD_TAG_ROOM];
-  float text[GUARD_TEXT_BUCKETS * GUARD_TOPIC_ROOM], text_square[GUARD_TEXT_BUCKETS * GUARD_TOPIC_ROOM];
+  float text[GUARD_TEXT_BUCKETS * GUARD_TOPIC_ROOM], text_square[GUARD_TEXT_BUCKETS * GUARD_TOPIC_ROOM],
+      text_sum[GUARD_TEXT_BUCKETS * GUARD_TOPIC_ROOM]; /* over the passes that are averaged */
   float bias_square[GUARD_TOPIC_ROOM];
+  int8_t mark[GUARD_TEXT_BUCKETS];  /* whose a bucket is */
+  uint32_t votes[GUARD_TEXT_BUCKETS];
   guard_model model; /* move, text_bias, lists and working memory are used while learning */
   uint32_t feature[MAX_WORDS][GUARD_NAME_FEATURES];
   uint8_t gold[MAX_WORDS];
@@ -266,26 +270,66 @@ static base_status learn_names(guard_learned *l, const guard_learn_options *o, g
 
 /* ---- topics ---- */
 
-static float topic_score(const guard_learned *l, size_t k, size_t t) {
+/* A text's n-grams: the first `known` have a bucket of their own; the rest only make the text longer. */
+typedef struct grams {
+  size_t known, all;
+} grams;
+
+static float topic_score(const guard_learned *l, grams k, size_t t) {
   float sum = 0.0F;
-  for (size_t f = 0; f < k; f++) sum += l->text[(size_t)l->model.bucket[f] * GUARD_TOPIC_ROOM + t];
-  return 1.0F / (1.0F + expf(-(sum / sqrtf((float)(k > 0 ? k : 1)) + l->model.text_bias[t])));
+  for (size_t f = 0; f < k.known; f++) sum += l->text[(size_t)l->model.gram[f].bucket * GUARD_TOPIC_ROOM + t];
+  return 1.0F / (1.0F + expf(-(sum / sqrtf((float)(k.all > 0 ? k.all : 1)) + l->model.text_bias[t])));
 }
 
-static size_t read_text(guard_learned *l) {
+/* Some words become ones that nobody knows, more of them where no attack is: what is strange is no attack. */
+static void forget_words(guard_learned *l, size_t n, bool attack) {
+  uint32_t most = attack ? 25U : 70U, share = base_rng_below(&l->rng, most);
+  for (size_t i = 0; i < n; i++) {
+    guard_word *w = &l->model.words[i];
+    if (base_rng_below(&l->rng, 100) >= share) continue;
+    w->hash = base_rng_next(&l->rng);
+    w->end = w->start; /* no letters */
+    w->shape = 0;
+  }
+}
+
+/* A window of the drawn text. */
+static size_t read_text(guard_learned *l, bool attack, bool learning) {
   guard_view v;
-  size_t at = 0;
+  size_t at = 0, from = 0;
   if (!view_of(l, (base_slice){l->drawn.text, l->drawn.len}, &v)) return 0;
-  size_t n = guard_words(&v, &at, l->model.words, GUARD_TEXT_WINDOW);
-  return guard_text_features(&v, l->model.words, n, l->model.bucket);
+  size_t n = guard_words(&v, &at, l->model.words, GUARD_WORDS);
+  if (n > GUARD_TEXT_WINDOW && !attack) from = base_rng_below(&l->rng, (uint32_t)(n - GUARD_TEXT_WINDOW + 1));
+  n = n - from < GUARD_TEXT_WINDOW ? n - from : GUARD_TEXT_WINDOW;
+  memmove(l->model.words, l->model.words + from, n * sizeof *l->model.words);
+  if (learning) forget_words(l, n, attack);
+  return guard_text_features(&v, l->model.words, n, l->model.gram);
+}
+
+/* Each n-gram votes for its bucket's mark, so that it goes to one that is there more often than all others together
+ * (Boyer, Moore 1991), or to a frequent one. */
+static void vote(guard_learned *l, size_t k) {
+  for (size_t f = 0; f < k; f++) {
+    guard_gram g = l->model.gram[f];
+    if (l->votes[g.bucket] == 0) l->mark[g.bucket] = g.mark;
+    if (l->mark[g.bucket] == g.mark) l->votes[g.bucket]++;
+    else l->votes[g.bucket]--;
+  }
+}
+
+static grams known_grams(guard_learned *l, size_t k) {
+  grams out = {0, k};
+  for (size_t f = 0; f < k; f++)
+    if (l->mark[l->model.gram[f].bucket] == l->model.gram[f].mark) l->model.gram[out.known++] = l->model.gram[f];
+  return out;
 }
 
 /* target 0 or 1; Adagrad (Duchi et al. 2011). */
-static void learn_topic(guard_learned *l, size_t k, size_t t, float target) {
+static void learn_topic(guard_learned *l, grams k, size_t t, float target) {
   const float rate = 0.5F, decay = 1e-6F;
-  float error = topic_score(l, k, t) - target, g = error / sqrtf((float)k);
-  for (size_t f = 0; f < k; f++) {
-    size_t at = (size_t)l->model.bucket[f] * GUARD_TOPIC_ROOM + t;
+  float error = topic_score(l, k, t) - target, g = error / sqrtf((float)k.all);
+  for (size_t f = 0; f < k.known; f++) {
+    size_t at = (size_t)l->model.gram[f].bucket * GUARD_TOPIC_ROOM + t;
     float slope = g + decay * l->text[at];
     l->text_square[at] += slope * slope;
     l->text[at] -= rate * slope / (sqrtf(l->text_square[at]) + 0.05F);
@@ -314,37 +358,67 @@ static size_t take_ordinary(const guard_source_text *sources, size_t n, ordinary
   return count;
 }
 
-/* One text: of a topic's list, of [ordinary], or of the packs. Returns its features; *topic its topic or
- * GUARD_TOPICS for none, *mute a topic that it says nothing about. */
-static size_t draw_text(guard_learned *l, const ordinary *lines, size_t n_lines, bool held, size_t *topic,
-                        size_t *mute) {
-  uint32_t dice = base_rng_below(&l->rng, 100);
-  *mute = GUARD_TOPICS;
-  *topic = dice < 30   ? (size_t)GUARD_TOPIC_ATTACK
-           : dice < 50 ? GUARD_TOPIC_RISK + base_rng_below(&l->rng, GUARD_RISKS)
-                       : GUARD_TOPICS;
-  if (dice >= 70 && n_lines > HELD_OUT) {
-    size_t i = base_rng_below(&l->rng, (uint32_t)(n_lines / HELD_OUT)) * HELD_OUT;
-    if (!held) i += 1 + base_rng_below(&l->rng, HELD_OUT - 1);
-    (void)plain_line(lines[i].line, &l->drawn);
-    if (lines[i].money) *mute = GUARD_TOPIC_RISK + GUARD_PAYMENT;
-  } else {
-    base_slice name = *topic < GUARD_TOPICS ? base_slice_of(topic_lists[*topic]) : BASE_LITERAL("ordinary");
-    int list = guard_grammar_find(&l->grammar, name);
-    if (list < 0 || l->grammar.list[list].n == 0) return 0;
-    guard_grammar_draw(&l->grammar, choose(l, &l->grammar.list[list], held), &l->rng, &l->drawn);
+/* What is drawn, in a hundred. */
+static const struct mixing {
+  uint32_t share;
+  const char *list;
+  size_t topic;
+} mixing[] = {{26, "attack", GUARD_TOPIC_ATTACK},
+              {5, "payment", GUARD_TOPIC_RISK + GUARD_PAYMENT},
+              {5, "legal", GUARD_TOPIC_RISK + GUARD_LEGAL},
+              {5, "medical", GUARD_TOPIC_RISK + GUARD_MEDICAL},
+              {5, "self_harm", GUARD_TOPIC_RISK + GUARD_SELF_HARM},
+              {18, "document", GUARD_TOPICS},
+              {6, "sentences", GUARD_TOPICS}};
+enum { MIXINGS = sizeof mixing / sizeof mixing[0], LINES_FROM = 78 }; /* between: [ordinary]; then the packs' lines */
+
+typedef struct drawing {
+  const ordinary *lines;
+  size_t n_lines;
+  size_t topic, mute; /* GUARD_TOPICS: none; a topic that the text says nothing about */
+} drawing;
+
+static const guard_list *list_to_draw(guard_learned *l, uint32_t dice, size_t *topic) {
+  uint32_t at = 0;
+  *topic = GUARD_TOPICS;
+  for (size_t i = 0; i < MIXINGS; i++) {
+    int list = guard_grammar_find(&l->grammar, base_slice_of(mixing[i].list));
+    if (dice >= at && dice < at + mixing[i].share && list >= 0) {
+      *topic = mixing[i].topic;
+      return &l->grammar.list[list];
+    }
+    at += mixing[i].share;
   }
-  return read_text(l);
+  int list = guard_grammar_find(&l->grammar, BASE_LITERAL("ordinary"));
+  return list >= 0 ? &l->grammar.list[list] : NULL;
 }
 
-static void judge_topics(guard_learned *l, const ordinary *lines, size_t n_lines, guard_learn_report *r) {
-  size_t others = 0, alarms = 0, attacks = 0, found = 0, topic, mute;
+/* One text: of a topic's list, of what is ordinary, or of the packs. Returns its features. */
+static size_t draw_text(guard_learned *l, drawing *d, bool held) {
+  uint32_t dice = base_rng_below(&l->rng, 100);
+  d->mute = d->topic = GUARD_TOPICS;
+  if (dice >= LINES_FROM && d->n_lines > HELD_OUT) {
+    size_t i = base_rng_below(&l->rng, (uint32_t)(d->n_lines / HELD_OUT)) * HELD_OUT;
+    if (!held) i += 1 + base_rng_below(&l->rng, HELD_OUT - 1);
+    (void)plain_line(d->lines[i].line, &l->drawn);
+    if (d->lines[i].money) d->mute = GUARD_TOPIC_RISK + GUARD_PAYMENT;
+  } else {
+    const guard_list *list = list_to_draw(l, dice, &d->topic);
+    if (list == NULL || list->n == 0) return 0;
+    guard_grammar_draw(&l->grammar, choose(l, list, held), &l->rng, &l->drawn);
+  }
+  return read_text(l, d->topic == GUARD_TOPIC_ATTACK, !held);
+}
+
+static void judge_topics(guard_learned *l, drawing *d, guard_learn_report *r) {
+  size_t others = 0, alarms = 0, attacks = 0, found = 0;
   for (size_t i = 0; i < GUARD_TOPIC_ROOM; i++) l->model.threshold[i] = 0.5F;
   l->model.threshold[GUARD_TOPIC_ATTACK] = ATTACK_LIMIT;
+  l->model.threshold[GUARD_LIMIT_OUTSIDE] = OUTSIDE_LIMIT;
   for (int row = 0; row < JUDGED; row++) {
-    size_t k = draw_text(l, lines, n_lines, true, &topic, &mute);
-    bool alarm = k > 0 && topic_score(l, k, GUARD_TOPIC_ATTACK) >= ATTACK_LIMIT;
-    bool attack = topic == GUARD_TOPIC_ATTACK;
+    grams k = known_grams(l, draw_text(l, d, true));
+    bool alarm = k.all > 0 && topic_score(l, k, GUARD_TOPIC_ATTACK) >= ATTACK_LIMIT;
+    bool attack = d->topic == GUARD_TOPIC_ATTACK;
     attacks += attack;
     found += attack && alarm;
     others += !attack;
@@ -354,16 +428,23 @@ static void judge_topics(guard_learned *l, const ordinary *lines, size_t n_lines
   r->attack_alarms = others > 0 ? (float)alarms / (float)others : 0.0F;
 }
 
-static void learn_topics(guard_learned *l, const guard_learn_options *o, const ordinary *lines, size_t n_lines,
-                         guard_learn_report *r) {
-  uint64_t steps = (uint64_t)o->texts * o->passes;
-  for (uint64_t step = 0; step < steps; step++) {
-    size_t topic, mute, k = draw_text(l, lines, n_lines, false, &topic, &mute);
-    for (size_t t = 0; t < GUARD_TOPICS && k > 0; t++)
-      if (t != mute) learn_topic(l, k, t, t == topic ? 1.0F : 0.0F);
+static void learn_topics(guard_learned *l, const guard_learn_options *o, drawing *d, guard_learn_report *r) {
+  for (uint32_t i = 0; i < o->texts; i++) vote(l, draw_text(l, d, false));
+  for (size_t i = 0; i < GUARD_TEXT_BUCKETS; i++)
+    if (l->votes[i] < LEAST_VOTES) l->mark[i] = 0;
+  for (uint32_t pass = 0; pass < o->passes; pass++) {
+    for (uint32_t i = 0; i < o->texts; i++) {
+      grams k = known_grams(l, draw_text(l, d, false));
+      for (size_t t = 0; t < GUARD_TOPICS && k.all > 0; t++)
+        if (t != d->mute) learn_topic(l, k, t, t == d->topic ? 1.0F : 0.0F);
+    }
+    for (size_t i = 0; pass >= o->passes / 2 && i < GUARD_TEXT_BUCKETS * GUARD_TOPIC_ROOM; i++)
+      l->text_sum[i] += l->text[i];
   }
-  judge_topics(l, lines, n_lines, r);
-  r->drawn += steps;
+  for (size_t i = 0; i < GUARD_TEXT_BUCKETS * GUARD_TOPIC_ROOM; i++)
+    l->text[i] = l->text_sum[i] / (float)(o->passes - o->passes / 2);
+  judge_topics(l, d, r);
+  r->drawn += (size_t)o->texts * (o->passes + 1);
   r->judged += JUDGED;
 }
 
@@ -382,9 +463,11 @@ static void put_all(guard_learned *l, gguf_writer *w) {
                  text[] = {GUARD_TOPIC_ROOM, GUARD_TEXT_BUCKETS}, move[] = {GUARD_TAG_ROOM, GUARD_TAG_ROOM},
                  topics[] = {GUARD_TOPIC_ROOM}, listed[] = {l->model.n_listed};
   gguf_put_string(w, "general.architecture", BASE_LITERAL("minnow-guard"));
-  gguf_put_u32(w, "minnow.guard.version", 1);
+  gguf_put_u32(w, "minnow.guard.version", GUARD_MODEL_VERSION);
   gguf_put_f32(w, "minnow.guard.name_scale", quantise(l->name, l->name_weight, sizeof l->name_weight));
   gguf_put_f32(w, "minnow.guard.text_scale", quantise(l->text, l->text_weight, sizeof l->text_weight));
+  for (size_t i = 0; i < GUARD_TEXT_BUCKETS; i++)
+    l->text_weight[i * GUARD_TOPIC_ROOM + GUARD_TOPIC_MARK] = l->mark[i];
   gguf_put_f32(w, "minnow.guard.lean", l->model.lean);
   gguf_put_tensor(w, "names.weight", GGUF_T_I8, 2, names, l->name_weight);
   gguf_put_tensor(w, "names.move", GGUF_T_F32, 2, move, l->model.move);
@@ -428,13 +511,14 @@ base_status guard_learn(guard_learned **out, const guard_source_text *sources, s
     goto done;
   }
   l->allocator = *a;
-  l->model.lean = 0.0F;
+  l->model.lean = LEAN;
   base_rng_seed(&l->rng, o->seed);
   (void)take_ordinary(plain, n_plain, lines);
   st = guard_grammar_read(&l->grammar, sources, n_sources, &l->allocator, err);
   if (!st) read_lists(l, lines, n_lines, report);
   if (!st) st = learn_names(l, o, report, err);
-  if (!st) learn_topics(l, o, lines, n_lines, report);
+  drawing d = {.lines = lines, .n_lines = n_lines};
+  if (!st) learn_topics(l, o, &d, report);
   if (!st) put_all(l, w);
   if (st) guard_learned_free(l);
   else *out = l;

@@ -52,11 +52,14 @@ size_t guard_words(const guard_view *v, size_t *at, guard_word *w, size_t max) {
   return n;
 }
 
-static uint32_t bucket_of(uint64_t a, uint64_t b, uint64_t kind, uint32_t buckets) {
+static uint64_t mix_of(uint64_t a, uint64_t b, uint64_t kind) {
   uint64_t h = (a ^ (b * UINT64_C(0x9E3779B97F4A7C15))) + kind * UINT64_C(0xC2B2AE3D27D4EB4F);
   h ^= h >> 31;
-  h *= UINT64_C(0xbf58476d1ce4e5b9);
-  return (uint32_t)(h >> 33) % buckets;
+  return h * UINT64_C(0xbf58476d1ce4e5b9);
+}
+
+static uint32_t bucket_of(uint64_t a, uint64_t b, uint64_t kind) {
+  return (uint32_t)(mix_of(a, b, kind) >> 33) % GUARD_NAME_BUCKETS;
 }
 
 /* ---- names ---- */
@@ -90,7 +93,7 @@ size_t guard_name_features(const guard_view *v, const guard_word *w, size_t n, s
   place c = word_by(w, n, i, 0), l = word_by(w, n, i, -1), r = word_by(w, n, i, 1), ll = word_by(w, n, i, -2),
         rr = word_by(w, n, i, 2), lll = word_by(w, n, i, -3);
   size_t k = 0;
-#define FEATURE(a, b) (bucket[k] = bucket_of((a), (b), k, GUARD_NAME_BUCKETS), k++)
+#define FEATURE(a, b) (bucket[k] = bucket_of((a), (b), k), k++)
 #define SHAPES(a, b) ((uint64_t)(a).shape << 32 | (b).shape)
   FEATURE(0, 0);
   FEATURE(c.hash, 0);
@@ -197,12 +200,28 @@ static float sureness(const guard_model *m, size_t from, size_t to) {
   return 0.35F + 0.49F / (1.0F + expf(-margin));
 }
 
-static void hit_names(guard_model *m, const guard_view *v, size_t n, guard_hits *h) {
+/* Does one of the words begin with a capital? Lists know names; the last of them, ordinary words. */
+static bool is_written_as_name(const guard_view *v, const guard_word *w, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (is_capital(v, w[i].start) || guard_is_digit(v->f[w[i].start]) || (w[i].lists & 0x7FU) != 0) return true;
+  return false;
+}
+
+static bool has_capitals(const guard_view *v) {
+  for (size_t i = 0; i < v->n; i++)
+    if (is_capital(v, i)) return true;
+  return false;
+}
+
+/* Where capitals are used at all, small words that no list knows are no name, whatever stands around them; groups are
+ * written either way. */
+static void hit_names(guard_model *m, const guard_view *v, size_t n, bool capitals, guard_hits *h) {
   for (size_t i = 0, end; i < n; i = end) {
     end = i + 1;
     if (m->path[i] == 0) continue;
     guard_tag_class c = (guard_tag_class)((m->path[i] - 1) / 2);
     while (end < n && m->path[end] == m->path[i] + 1) end++;
+    if (capitals && c != GUARD_TAG_GROUP && !is_written_as_name(v, m->words + i, end - i)) continue;
     guard_hit(h, v, m->words[i].start, m->words[end - 1].end, guard_class_of_tag(c), sureness(m, i, end),
               "model");
   }
@@ -210,13 +229,14 @@ static void hit_names(guard_model *m, const guard_view *v, size_t n, guard_hits 
 
 void guard_model_names(guard *g, const guard_view *v, guard_hits *h) {
   guard_model *m = g->model;
+  bool capitals = has_capitals(v);
   for (size_t at = 0; at < v->n && !h->full;) {
     size_t n = guard_words(v, &at, m->words, GUARD_WORDS);
     guard_model_look_up(m, m->words, n);
     score_words(m, v, n);
     guard_best_path((const float (*)[GUARD_TAG_ROOM])m->score, (const float (*)[GUARD_TAG_ROOM])m->move, n,
                     m->back, m->path);
-    hit_names(m, v, n, h);
+    hit_names(m, v, n, capitals, h);
   }
 }
 
@@ -228,25 +248,59 @@ static bool is_filler(const guard_view *v, const guard_word *w) {
          v->f[w->start] != '?';
 }
 
+static guard_gram gram_of(uint64_t a, uint64_t b, uint64_t kind) {
+  uint64_t h = mix_of(a, b, kind);
+  int mark = (int)((h >> 20 & 0xFFFU) % 255) - 127;
+  return (guard_gram){(uint32_t)(h >> 33) % GUARD_TEXT_BUCKETS, (int8_t)(mark != 0 ? mark : -128)};
+}
+
+/* A letter of the folded text, or where that only says that it is one, which. */
+static uint32_t letter_at(const guard_view *v, size_t i) {
+  uint32_t c = v->low[i];
+  if (c == GUARD_LETTER && base_utf8_decode(v->text.ptr + v->at[i], v->text.len - v->at[i], &c) > 0)
+    c = base_utf8_lower(c);
+  return c;
+}
+
+/* Letters in a row that say something: two where each is a syllable or a word (Chinese, Japanese, Korean). */
+enum { WIDE_FROM = 0x2E80, MOST_LETTERS = 32, LETTER_GRAMS = 24 };
+
+static size_t letter_grams(const guard_view *v, const guard_word *w, guard_gram *gram) {
+  uint32_t letter[MOST_LETTERS];
+  size_t n = 0, k = 0;
+  for (size_t i = w->start; i < w->end && n < MOST_LETTERS; i++) letter[n++] = letter_at(v, i);
+  size_t len = n > 0 && letter[0] >= WIDE_FROM ? 2 : 4;
+  for (size_t at = 0; at + len <= n && k < LETTER_GRAMS; at++)
+    gram[k++] = gram_of(base_hash(BASE_HASH_START, letter + at, len * sizeof *letter), at == 0, 55);
+  return k;
+}
+
+static uint64_t word_hash(const guard_view *v, const guard_word *w) {
+  uint64_t h = w->hash;
+  for (size_t i = w->start; i < w->end; i++) {
+    uint32_t c = letter_at(v, i);
+    if (c >= 0x80) h = base_hash(h, &c, sizeof c);
+  }
+  return h;
+}
+
 size_t guard_text_features(const guard_view *v, const guard_word *w, size_t n,
-                           uint32_t bucket[GUARD_TEXT_FEATURES]) {
+                           guard_gram gram[GUARD_TEXT_FEATURES]) {
   uint64_t before = 1, before2 = 1, before3 = 1;
   size_t k = 0;
-  for (size_t i = 0; i < n && k + 24 < GUARD_TEXT_FEATURES; i++) {
+  for (size_t i = 0; i < n && k + LETTER_GRAMS + 5 <= GUARD_TEXT_FEATURES; i++) {
     if (is_filler(v, &w[i])) continue;
     bool number = w[i].shape > 0x100 && w[i].shape < 0x110;
-    uint64_t h = number ? w[i].shape : w[i].hash;
-    bucket[k++] = bucket_of(h, 0, 50, GUARD_TEXT_BUCKETS);
-    bucket[k++] = bucket_of(h, before, 51, GUARD_TEXT_BUCKETS);
-    bucket[k++] = bucket_of(h, before ^ before2 * 3, 52, GUARD_TEXT_BUCKETS);
-    bucket[k++] = bucket_of(h, before2, 53, GUARD_TEXT_BUCKETS);
-    bucket[k++] = bucket_of(h, before3, 54, GUARD_TEXT_BUCKETS);
+    uint64_t h = number ? w[i].shape : word_hash(v, &w[i]);
+    gram[k++] = gram_of(h, 0, 50);
+    gram[k++] = gram_of(h, before, 51);
+    gram[k++] = gram_of(h, before ^ before2 * 3, 52);
+    gram[k++] = gram_of(h, before2, 53);
+    gram[k++] = gram_of(h, before3, 54);
     before3 = before2;
     before2 = before;
     before = h;
-    for (uint32_t at = w[i].start; !number && at + 4 <= w[i].end && at < w[i].start + 14; at++)
-      bucket[k++] =
-          bucket_of(base_hash(BASE_HASH_START, v->low + at, 4), at == w[i].start, 55, GUARD_TEXT_BUCKETS);
+    if (!number) k += letter_grams(v, &w[i], gram + k);
   }
   return k;
 }
@@ -254,10 +308,11 @@ size_t guard_text_features(const guard_view *v, const guard_word *w, size_t n,
 static void score_window(guard_model *m, const guard_view *v, const guard_word *w, size_t n,
                          float p[GUARD_TOPICS]) {
   int32_t sum[GUARD_TOPIC_ROOM] = {0};
-  size_t k = guard_text_features(v, w, n, m->bucket);
+  size_t k = guard_text_features(v, w, n, m->gram);
   if (k == 0) return;
   for (size_t f = 0; f < k; f++) {
-    const int8_t *row = m->text_weight + (size_t)m->bucket[f] * GUARD_TOPIC_ROOM;
+    const int8_t *row = m->text_weight + (size_t)m->gram[f].bucket * GUARD_TOPIC_ROOM;
+    if (row[GUARD_TOPIC_MARK] != m->gram[f].mark) continue;
     for (size_t t = 0; t < GUARD_TOPIC_ROOM; t++) sum[t] += row[t];
   }
   float norm = m->text_scale / sqrtf((float)k);
@@ -301,7 +356,7 @@ static base_status bind(guard_model *m, const gguf_file *f, base_error *err) {
   if (!st) st = gguf_need_tensor(f, "lists.key", GGUF_T_I32, 0, 1, &keys, err);
   if (!st) m->list_bits = tensor(f, "lists.bits", GGUF_T_I8, keys->dim[0], 1, &st, err);
   if (!st) st = gguf_get_u32(f, "minnow.guard.version", &version, err);
-  if (!st && version != 1)
+  if (!st && version != GUARD_MODEL_VERSION)
     st = base_fail(err, BASE_EUNSUPPORTED, gguf_path(f), "guard model version %u is not known", version);
   if (!st) st = gguf_get_f32(f, "minnow.guard.name_scale", &m->name_scale, err);
   if (!st) st = gguf_get_f32(f, "minnow.guard.text_scale", &m->text_scale, err);

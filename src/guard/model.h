@@ -5,7 +5,8 @@
  *
  *   names   a word's features (itself, its neighbours, shapes, endings, word lists) -> scores of BIO tags;
  *           the best path under first-order transitions. Structured averaged perceptron (Collins 2002).
- *   text    n-grams of words and letters -> one logistic score a topic: attack, and the risks.
+ *   text    n-grams of words and letters -> one logistic score a topic: attack, and the risks. A row of weights
+ *           belongs to one n-gram and carries a mark of it, so that words never learnt say nothing.
  *
  * Features are the same here and in learn.c, which makes the file from packs/guard. */
 #ifndef GUARD_MODEL_H
@@ -21,6 +22,19 @@ void guard_wipe(void *bytes, size_t n); /* zeroes, whatever the compiler thinks 
 typedef struct guard_contacts guard_contacts;
 void guard_contacts_free(guard_contacts *c, const base_allocator *a);
 void guard_contacts_run(guard *g, const guard_view *v, guard_hits *h);
+
+/* conflict.c: what an app's instructions forbid and hide, and whether a request is about that */
+enum { GUARD_MAX_STEMS = 128 };
+typedef struct guard_stems {
+  uint64_t hash[GUARD_MAX_STEMS]; /* of the first letters of words */
+  size_t n;
+} guard_stems;
+typedef struct guard_instructions {
+  guard_stems forbidden, guarded;
+  uint32_t domains; /* bits of domain.def */
+} guard_instructions;
+void guard_read_instructions(const guard_view *v, guard_instructions *out);
+bool guard_conflicts(const guard_instructions *in, const guard_view *v);
 
 /* ---- words of the view ---- */
 
@@ -69,17 +83,26 @@ typedef enum guard_topic {
   GUARD_TOPIC_RISK, /* and on: the risks in guard_risk's order */
   GUARD_TOPICS = GUARD_TOPIC_RISK + GUARD_RISKS
 } guard_topic;
+/* Where the limit of attacks from outside stands among the topics' limits: documents are longer and nobody typed them. */
+enum { GUARD_LIMIT_OUTSIDE = GUARD_TOPICS };
 enum {
   GUARD_TOPIC_ROOM = 8,
-  GUARD_TEXT_BUCKETS = 1 << 16,
+  GUARD_TOPIC_MARK = GUARD_TOPIC_ROOM - 1, /* the lane of a row that says whose it is; 0: nobody's */
+  GUARD_TEXT_BUCKETS = 1 << 17,
   GUARD_TEXT_FEATURES = 2048,
   GUARD_TEXT_WINDOW = 64, /* words looked at together, moved on by half */
 };
-/* Buckets of a window's n-grams, each counted as often as it stands there. */
+typedef struct guard_gram {
+  uint32_t bucket;
+  int8_t mark; /* never 0 */
+} guard_gram;
+/* A window's n-grams, each as often as it stands there. */
 size_t guard_text_features(const guard_view *v, const guard_word *w, size_t n,
-                           uint32_t bucket[GUARD_TEXT_FEATURES]);
+                           guard_gram gram[GUARD_TEXT_FEATURES]);
 
 /* ---- the model ---- */
+
+enum { GUARD_MODEL_VERSION = 2 };
 
 typedef struct guard_model {
   const int8_t *name_weight;      /* [GUARD_NAME_BUCKETS][GUARD_TAG_ROOM] */
@@ -94,7 +117,7 @@ typedef struct guard_model {
   guard_word words[GUARD_WORDS];
   float score[GUARD_WORDS][GUARD_TAG_ROOM];
   uint8_t back[GUARD_WORDS][GUARD_TAG_ROOM], path[GUARD_WORDS];
-  uint32_t bucket[GUARD_TEXT_FEATURES];
+  guard_gram gram[GUARD_TEXT_FEATURES];
 } guard_model;
 
 base_status guard_model_open(guard_model **out, const gguf_file *f, const base_allocator *a, base_error *err);

@@ -1,18 +1,16 @@
 /* Steering and risk. A text is an attack when any of these says so, from the surest to the least sure:
  *
  *   phrases    those of injection.def, over the folded text (guard_scan)
- *   disguise   words shifted by a constant (ROT), spaced out, or with digits for letters, that read as attack
- * words transcript a dialogue written out with its speakers, to be gone on with payload    a long run of
- * base64, hex or binary digits that decodes to words: hidden text has one purpose conflict   the app's
- * instructions forbid or hide something, and the request is about that model      the topic score over a
- * window of words
- *
- * The first, second and last also look at what a payload decodes to. */
+ *   disguise   words shifted by a constant (ROT), spaced out, or with digits for letters, that read as attack words
+ *   transcript a dialogue written out with its speakers, to be gone on with
+ *   payload    a long run of base64, hex or binary digits that decodes to words: hidden text has one purpose
+ *   conflict   the app's instructions forbid or hide something, and the request is about that (conflict.c)
+ *   model      the topic score over a window of words */
 #include <string.h>
 
 #include "guard/model.h"
 
-enum { MAX_PAYLOAD = 2048, LEAST_PAYLOAD = 16, MAX_STEMS = 128, STEM = 5 };
+enum { MAX_PAYLOAD = 2048, LEAST_PAYLOAD = 16 };
 
 static const char *const risk_names[GUARD_RISKS] = {"payment", "legal", "medical", "self_harm"};
 
@@ -201,108 +199,6 @@ static bool is_transcript(const guard_view *v) {
   return asked >= 2 && said >= 1;
 }
 
-/* ---- conflict with the app's instructions ---- */
-
-static const char *const forbidding[] = {
-    "do not ",  "don't ",         "never ",     "avoid ",     "must not ",   "should not ",  "not allowed",
-    "refrain ", "not programmed", "without ",   "shouldn't ", "not discuss", "no knowledge", "cannot ",
-    "secret",   "confidential",   "not reveal", "except ",    "unable to",   "not to "};
-
-/* Words that say how, not what. */
-static const char plain_words[] = "|about|above|again|allow|also|always|answe|anyon|anyth|being|cann|chatb|"
-                                  "could|creat|desig|devel|discu|ensur|every|"
-                                  "focus|follo|given|infor|inclu|includ|instr|inter|job|langu|maint|might|"
-                                  "model|never|other|outsi|perso|pleas|polic|"
-                                  "progr|promp|provi|quest|relat|reque|respo|revea|rules|servi|shoul|speci|"
-                                  "speak|talk|tell|their|there|these|thing|this|"
-                                  "topic|under|until|user|using|users|user'|when|where|which|while|will|with|"
-                                  "would|your|yours|detai|depth|subje|avoid|"
-                                  "such|like|more|only|some|than|that|them|they|from|have|into|just|make|"
-                                  "must|does|dont|even|help|here|know|matte|";
-
-typedef struct stems {
-  uint64_t hash[MAX_STEMS];
-  size_t n;
-} stems;
-
-static uint64_t stem_of(const guard_view *v, const size_t start, size_t end) {
-  size_t n = end - start < STEM ? end - start : STEM;
-  char key[STEM + 3] = "|";
-  if (n < 4) return 0;
-  memcpy(key + 1, v->low + start, n);
-  key[n + 1] = '|';
-  key[n + 2] = '\0';
-  return strstr(plain_words, key) != NULL ? 0 : base_hash(BASE_HASH_START, v->low + start, n);
-}
-
-/* "AI", "GPS": capitals that stand for words; else as stem_of. */
-static uint64_t word_key(const guard_view *v, size_t start, size_t end) {
-  bool short_word = end - start == 2 || end - start == 3;
-  for (size_t i = start; i < end && short_word; i++) short_word = guard_is_upper(v->f[i]);
-  return short_word ? base_hash(BASE_HASH_START, v->low + start, end - start) : stem_of(v, start, end);
-}
-
-static bool stems_have(const stems *s, uint64_t h) {
-  for (size_t i = 0; i < s->n; i++)
-    if (s->hash[i] == h) return true;
-  return false;
-}
-
-static void add_stems(stems *s, const guard_view *v, size_t start, size_t end) {
-  for (size_t i = start; i < end && s->n < MAX_STEMS;) {
-    size_t from = i;
-    while (i < end && guard_is_alpha(v->low[i])) i++;
-    uint64_t h = word_key(v, from, i);
-    if (h != 0 && !stems_have(s, h)) s->hash[s->n++] = h;
-    i += i == from;
-  }
-}
-
-static bool forbids(const guard_view *v, size_t start, size_t end) {
-  for (size_t i = start; i < end; i++)
-    for (size_t k = 0; k < sizeof forbidding / sizeof forbidding[0]; k++)
-      if (v->low[i] == (uint8_t)forbidding[k][0] && guard_starts(v, i, forbidding[k])) return true;
-  return false;
-}
-
-/* Of each sentence that forbids: its words; and if it guards the user's data or a secret, those words of all
- * sentences, which are then what must not be told. */
-static void read_instructions(const guard_view *v, stems *s) {
-  bool guarded = guard_near(v, v->n, v->n, "reveal|secret|private|confidential|share");
-  s->n = 0;
-  for (size_t start = 0; start < v->n;) {
-    size_t end = start;
-    while (end < v->n &&
-           !((v->low[end] == '.' || v->low[end] == '\n' || v->low[end] == '!') && v->low[end + 1] <= ' '))
-      end++;
-    if (guarded || forbids(v, start, end)) add_stems(s, v, start, end);
-    start = end + 1;
-  }
-}
-
-/* One word in common is enough for a short list of forbidden things; so are two or three words whose initials
- * are a forbidden abbreviation. */
-static bool touches(const stems *s, const guard_view *v) {
-  uint8_t initials[3] = {0};
-  for (size_t i = 0; i < v->n;) {
-    size_t from = i;
-    while (guard_is_alpha(v->low[i])) i++;
-    if (i == from) {
-      if (v->low[i] != ' ') memset(initials, 0, sizeof initials);
-      i++;
-      continue;
-    }
-    uint64_t h = word_key(v, from, i);
-    if (h != 0 && stems_have(s, h)) return true;
-    memmove(initials, initials + 1, 2);
-    initials[2] = i - from >= 4 ? v->low[from] : 0;
-    if (initials[1] && initials[2] && stems_have(s, base_hash(BASE_HASH_START, initials + 1, 2))) return true;
-    if (initials[0] && initials[1] && initials[2] && stems_have(s, base_hash(BASE_HASH_START, initials, 3)))
-      return true;
-  }
-  return false;
-}
-
 /* ---- together ---- */
 
 static bool by_rules(const guard_view *v, guard_source from, guard_attack *out) {
@@ -321,22 +217,23 @@ static bool by_rules(const guard_view *v, guard_source from, guard_attack *out) 
 base_status guard_injection(guard *g, base_slice text, guard_source from, base_slice instructions,
                             guard_attack *out, base_error *err) {
   guard_view v;
-  stems s = {.n = 0};
+  guard_instructions told;
   float p[GUARD_TOPICS] = {0};
   base_status st = BASE_OK;
+  bool may_conflict = instructions.len > 0 && from == GUARD_FROM_USER; /* a document may speak of anything */
   *out = (guard_attack){.what = ""};
-  if (instructions.len > 0 && (st = guard_view_of(g, instructions, &v, err)) == BASE_OK)
-    read_instructions(&v, &s);
+  if (may_conflict && (st = guard_view_of(g, instructions, &v, err)) == BASE_OK) guard_read_instructions(&v, &told);
   if (!st) st = guard_view_of(g, text, &v, err);
   if (st || by_rules(&v, from, out)) return st;
-  if (s.n > 0 && touches(&s, &v)) {
+  if (may_conflict && guard_conflicts(&told, &v)) {
     *out = (guard_attack){true, 0.9F, "conflict"};
     return BASE_OK;
   }
   if (g->model == NULL) return BASE_OK;
   guard_model_topics(g->model, &v, p);
   out->score = p[GUARD_TOPIC_ATTACK];
-  out->found = out->score >= g->model->threshold[GUARD_TOPIC_ATTACK];
+  out->found =
+      out->score >= g->model->threshold[from == GUARD_FROM_USER ? (int)GUARD_TOPIC_ATTACK : (int)GUARD_LIMIT_OUTSIDE];
   if (out->found) out->what = "model";
   return BASE_OK;
 }

@@ -1,0 +1,234 @@
+/* Requests against the app's own instructions. What the instructions say to its assistant is read a clause at a time:
+ *
+ *   forbidden  words of what a clause forbids ("never discuss X", "X is off limits"), and the fields of talk that it names
+ *              (domain.def): one of them in a request is a conflict
+ *   guarded    when something is secret or private, the words of all the instructions: two of them in a request, or one
+ *              beside a word for what people are asked about ("born", "email")
+ *
+ * Why a clause and not the sentence: "as a film forum, avoid science" does not forbid films. */
+#include <string.h>
+
+#include "guard/model.h"
+
+enum { STEM = 5 };
+
+static const struct domain {
+  const char *names, *words, *marks;
+} domains[] = {
+#define GUARD_DOMAIN(names, words, marks) {names, words, marks},
+#include "guard/domain.def"
+#undef GUARD_DOMAIN
+};
+_Static_assert(sizeof domains / sizeof domains[0] <= 32, "a bit each");
+
+/* What follows is forbidden; with !, what stands before as well. */
+static const char *const forbidding[] = {
+    "do not ",    "don't ",       "never ",       "avoid",       "must not ",    "should not ",   "not to ",
+    "refrain ",   "refuse ",      "decline ",     "without ",    "shouldn't ",   "mustn't ",      "cannot ",
+    "can't ",     "no knowledge", "unable to",    "except ",     "steer clear",  "stay away",     "keep away",
+    "not reveal", "not discuss",  "not disclose", "nothing about", "may not ",   "not provide",   "not programmed ",
+    "not engage", "not answer",   "!not allowed", "!prohibited", "!forbidden",   "!off limits",   "!off-limits",
+    "!not permitted", "!banned",  "!taboo",       "!out of bounds", "!not appropriate", "!secret", "!confidential"};
+
+/* Where a clause that forbids goes over to why, or to what else. */
+static const char *const turns[] = {" to maintain", " to ensure", " to keep", " to focus", " to protect", " in order ",
+                                    " so that ",    " so as ",    " because", " since ",   ", as ",       " as it",
+                                    " as this",     " as they",   " as we",   " while ",   " instead",    " rather ",
+                                    " but only",    ", but ",     " this is "};
+
+/* Words that say how, not what: their first letters. */
+static const char plain_words[] =
+    "|about|above|again|allow|also|always|answe|anyon|anyth|being|cann|chatb|could|creat|desig|devel|discu|ensur|every|"
+    "focus|follo|given|infor|inclu|includ|instr|inter|job|langu|maint|might|model|never|other|outsi|perso|pleas|polic|"
+    "progr|promp|provi|quest|relat|reque|respo|revea|rules|servi|shoul|speci|speak|talk|tell|their|there|these|thing|this|"
+    "topic|under|until|user|using|users|user'|when|where|which|while|will|with|would|your|yours|detai|depth|subje|avoid|"
+    "such|like|more|only|some|than|that|them|they|from|have|into|just|make|must|does|dont|even|help|here|know|matte|"
+    "locat|name|event|time|date|place|phone|year|month|week|today|click|list|show|find|look|give|send|check|"
+    "janua|febru|march|april|june|july|augus|septe|octob|novem|decem|circu|case|cases|way|ways|what|want|"
+    "need|chang|long|short|term|room|compl|cost|costs|price|good|best|great|very|well|work|good|been|were|each|both|over|many|much|most|part|kind|form|sort|type|life|";
+
+/* What one asks about a person: says little without a name or another word of the instructions. */
+static const char attributes[] =
+    "|born|birth|live|lives|livin|resid|email|addre|color|colou|city|favor|favou|curre|phone|salar|balan|home|house|";
+
+typedef struct bounds {
+  size_t start, end;
+} bounds;
+
+/* ---- words ---- */
+
+/* Is the beginning of the word [start, end) one of "|a|b|"? */
+static bool is_listed(const guard_view *v, size_t start, size_t end, const char *list) {
+  size_t n = end - start < STEM ? end - start : STEM;
+  char key[STEM + 3] = "|";
+  memcpy(key + 1, v->low + start, n);
+  key[n + 1] = '|';
+  key[n + 2] = '\0';
+  return strstr(list, key) != NULL;
+}
+
+static uint64_t stem_of(const guard_view *v, size_t start, size_t end) {
+  size_t n = end - start < STEM ? end - start : STEM;
+  if (n < 4 || is_listed(v, start, end, plain_words)) return 0;
+  return base_hash(BASE_HASH_START, v->low + start, n);
+}
+
+/* "AI", "GPS": capitals that stand for words; else as stem_of. */
+static uint64_t word_key(const guard_view *v, size_t start, size_t end) {
+  bool short_word = end - start == 2 || end - start == 3;
+  for (size_t i = start; i < end && short_word; i++) short_word = guard_is_upper(v->f[i]);
+  return short_word ? base_hash(BASE_HASH_START, v->low + start, end - start) : stem_of(v, start, end);
+}
+
+static bool has_stem(const guard_stems *s, uint64_t h) {
+  for (size_t i = 0; i < s->n; i++)
+    if (s->hash[i] == h) return true;
+  return false;
+}
+
+static void add_stems(guard_stems *s, const guard_view *v, bounds b) {
+  for (size_t i = b.start; i < b.end && s->n < GUARD_MAX_STEMS;) {
+    size_t from = i;
+    while (i < b.end && guard_is_alpha(v->low[i])) i++;
+    uint64_t h = word_key(v, from, i);
+    if (h != 0 && !has_stem(s, h)) s->hash[s->n++] = h;
+    i += i == from;
+  }
+}
+
+/* Does one of the words or phrases "a|b~|c d" stand at i, where a word begins? */
+static bool phrase_at(const guard_view *v, size_t i, const char *words) {
+  for (const char *w = words; *w != '\0';) {
+    size_t n = strcspn(w, "|");
+    size_t at = 0, p = i;
+    for (; at < n && w[at] != '~' && v->low[p] == (uint8_t)w[at]; at++) p++;
+    while (at < n && w[at] == '~' && at + 1 < n && guard_is_alpha(v->low[p]) && v->low[p] != (uint8_t)w[at + 1]) p++;
+    if (at < n && w[at] == '~') /* "schr~dinger": any letters between */
+      for (at++; at < n && v->low[p] == (uint8_t)w[at]; at++) p++;
+    if (at < n && w[at] == '~') at++;
+    else if (at == n && n > 0 && w[n - 1] != '~' && guard_is_alnum(v->low[p])) at = 0;
+    if (at >= n && n > 0) return true;
+    w += n + (w[n] == '|');
+  }
+  return false;
+}
+
+static bool has_phrase(const guard_view *v, bounds b, const char *words) {
+  for (size_t i = b.start; i < b.end; i++)
+    if ((i == 0 || !guard_is_alnum(v->low[i - 1])) && guard_is_alpha(v->low[i]) && phrase_at(v, i, words)) return true;
+  return false;
+}
+
+/* Is one of "a|b" anywhere in the text as it was written? Ordinary letters are in words, so only others are looked at. */
+static bool has_mark(base_slice text, const char *marks) {
+  for (size_t i = 0; i < text.len; i++) {
+    if ((unsigned char)text.ptr[i] < 0xC0) continue;
+    for (const char *w = marks; *w != '\0';) {
+      size_t n = strcspn(w, "|");
+      if (n <= text.len - i && memcmp(text.ptr + i, w, n) == 0) return true;
+      w += n + (w[n] == '|');
+    }
+  }
+  return false;
+}
+
+/* ---- the instructions ---- */
+
+static size_t sentence_end(const guard_view *v, size_t start) {
+  size_t end = start;
+  while (end < v->n && !(strchr(".!\n;", v->low[end]) != NULL && v->low[end] != '\0' && v->low[end + 1] <= ' ')) end++;
+  return end;
+}
+
+static size_t clause_end(const guard_view *v, bounds b) {
+  for (size_t i = b.start; i < b.end; i++)
+    for (size_t k = 0; k < sizeof turns / sizeof turns[0]; k++)
+      if (v->low[i] == (uint8_t)turns[k][0] && guard_starts(v, i, turns[k])) return i;
+  return b.end;
+}
+
+/* The forbidden part of a sentence; empty when it forbids nothing. */
+static bounds forbidden_part(const guard_view *v, bounds b) {
+  for (size_t i = b.start; i < b.end; i++)
+    for (size_t k = 0; k < sizeof forbidding / sizeof forbidding[0]; k++) {
+      const char *word = forbidding[k];
+      bool both = word[0] == '!';
+      if (!guard_starts(v, i, word + both)) continue;
+      return (bounds){both ? b.start : i + strlen(word), both ? b.end : clause_end(v, (bounds){i, b.end})};
+    }
+  return (bounds){b.end, b.end};
+}
+
+/* The words of a private name ("the user's name is Ann Lee."): each of them alone is a reason. */
+static void add_names(guard_stems *s, const guard_view *v) {
+  static const char *const heads[] = {"name is ", "named ", "name: ", "called "};
+  for (size_t i = 0; i < v->n; i++)
+    for (size_t k = 0; k < sizeof heads / sizeof heads[0]; k++) {
+      if (!guard_starts(v, i, heads[k])) continue;
+      size_t start = i + strlen(heads[k]), end = start;
+      while (guard_is_alpha(v->low[end]) || (v->low[end] == ' ' && guard_is_upper(v->f[end + 1]))) end++;
+      add_stems(s, v, (bounds){start, end});
+    }
+}
+
+void guard_read_instructions(const guard_view *v, guard_instructions *out) {
+  bool guarded = guard_near(v, v->n, v->n, "reveal|secret|private|confidential|disclose");
+  *out = (guard_instructions){.domains = 0};
+  for (size_t start = 0; start < v->n;) {
+    bounds all = {start, sentence_end(v, start)};
+    for (bounds part = forbidden_part(v, all); part.start < part.end;
+         part = forbidden_part(v, (bounds){part.end, all.end})) {
+      add_stems(&out->forbidden, v, part);
+      for (size_t d = 0; d < sizeof domains / sizeof domains[0]; d++)
+        if (has_phrase(v, part, domains[d].names)) out->domains |= 1U << d;
+    }
+    if (guarded) add_stems(&out->guarded, v, all);
+    start = all.end + 1;
+  }
+  if (guarded) add_names(&out->forbidden, v);
+}
+
+/* ---- the request ---- */
+
+/* Two or three words whose initials are a forbidden abbreviation. */
+static bool spells_out(const guard_stems *s, const uint8_t initials[3]) {
+  uint64_t two = base_hash(BASE_HASH_START, initials + 1, 2), three = base_hash(BASE_HASH_START, initials, 3);
+  return (initials[1] && initials[2] && has_stem(s, two)) ||
+         (initials[0] && initials[1] && initials[2] && has_stem(s, three));
+}
+
+static bool touches(const guard_instructions *in, const guard_view *v) {
+  uint8_t initials[3] = {0};
+  uint64_t first = 0; /* of the guarded stems met that are no attribute */
+  bool asked = false;
+  for (size_t i = 0; i < v->n;) {
+    size_t from = i;
+    while (guard_is_alpha(v->low[i])) i++;
+    if (i == from) {
+      if (v->low[i] != ' ') memset(initials, 0, sizeof initials);
+      i++;
+      continue;
+    }
+    uint64_t h = word_key(v, from, i);
+    if (h != 0 && has_stem(&in->forbidden, h)) return true;
+    if (h != 0 && h != first && has_stem(&in->guarded, h)) {
+      bool attribute = is_listed(v, from, i, attributes);
+      if (first != 0 || (asked && !attribute)) return true;
+      if (attribute) asked = true;
+      else first = h;
+    }
+    memmove(initials, initials + 1, 2);
+    initials[2] = i - from >= 4 ? v->low[from] : 0;
+    if (spells_out(&in->forbidden, initials)) return true;
+  }
+  return false;
+}
+
+bool guard_conflicts(const guard_instructions *in, const guard_view *v) {
+  if (touches(in, v)) return true;
+  for (size_t d = 0; d < sizeof domains / sizeof domains[0]; d++)
+    if ((in->domains >> d & 1U) != 0 &&
+        (has_phrase(v, (bounds){0, v->n}, domains[d].words) || has_mark(v->text, domains[d].marks)))
+      return true;
+  return false;
+}
