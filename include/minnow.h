@@ -522,7 +522,7 @@ typedef struct mn_route_report {
   size_t rows, subjects;
   double weak, strong;  /* accuracy of either model alone */
   mn_route_curve router, random, length, subject_mean; /* the last from the other folds of the same rows */
-  mn_route_curve words, trees;                         /* the parts alone; 0 for a router's file */
+  mn_route_curve words, line, trees;                   /* the parts alone; 0 for a router's file */
   double ece;           /* of the probability that the strong model is needed, 15 bins */
   double threshold, kept; /* hands off from this probability on; share under it */
   /* Over 200 random halves, one to set the threshold, one to look: risk is the share of all requests answered here and

@@ -245,6 +245,31 @@ call export $golden "$folder/exported"
 fails 1 "export what has no known architecture"
 [ ! -e "$folder/none.gguf" ] && [ ! -e "$folder/exported" ]; ok $? "failures leave nothing behind"
 
+# ---- routing: the figures never stand alone ----
+python3 - >"$folder/rows.jsonl" <<'EOF'
+import json
+for i in range(120):
+    hard = i * 7919 % 5 < 2
+    prompt = f"What is {i} times {i + 3}?" if hard else f"Name a thing of kind {i % 12}."
+    print(json.dumps({"subject": f"s{i % 12}", "prompt": prompt, "weak": not hard or i % 9 == 0, "strong": i % 17 > 0}))
+EOF
+for held in "" --by-row; do
+  call route eval --folds $held --data "$folder/rows.jsonl" --trunk "$folder/packs/trunk.gguf"
+  [ $status -eq 0 ] && has "$out" APGR && has "$out" CPT50 && has "$out" CPT80; ok $? "route eval --folds $held"
+  for line in router random "prompt length" "subject mean" "words alone" "line alone" "trees alone"; do
+    grep -Eq "^ *$line( +([0-9.]+|never)){3}" "$folder/out"; ok $? "route eval --folds $held: $line has three figures"
+  done
+done
+call route eval --folds --data "$folder/rows.jsonl" --trunk "$folder/packs/trunk.gguf" --json
+[ $status -eq 0 ] && [ "$(field 'all(set(j[k]) == {"apgr", "cpt50", "cpt80"} for k in
+  ("router", "random", "length", "subject_mean"))' <<<"$out")" = True ]; ok $? "route eval --json"
+call route train "$folder/rows.jsonl" -o "$folder/router.gguf" --trunk "$folder/packs/trunk.gguf"
+[ $status -eq 0 ] && [ -s "$folder/router.gguf" ]; ok $? "route train"
+call route eval "$folder/router.gguf" --data "$folder/rows.jsonl"
+[ $status -eq 0 ] && has "$out" "subject mean" && has "$out" "prompt length" && has "$out" random; ok $? "route eval of a file"
+call route eval "$folder/router.gguf"
+fails 2 "route eval without rows"
+
 # ---- a full disk ----
 if [ -w /dev/full ]; then
   "$minnow" --help >/dev/full 2>"$folder/err"

@@ -19,11 +19,18 @@ static void make_parts(route_parts *p) {
   static uint32_t left[10] = {1, 0, 0, 0, 0, 1, 3, 0, 0, 0};
   static float threshold[10] = {20, 0, 0, 0, 0, 0.1f, 5}, value[10] = {0, -0.5f, 0.5f, 0, 0, 0, 0, 0.1f, -0.1f, 0.2f};
   static float idf[ROUTE_BUCKETS], weight[ROUTE_BUCKETS];
+  static float mean[ROUTE_MAX_DENSE], inv_std[ROUTE_MAX_DENSE], slope[ROUTE_MAX_DENSE];
+  for (size_t i = 0; i < ROUTE_MAX_DENSE; i++) {
+    mean[i] = inv_std[i] = 1.0f;
+    slope[i] = (float)(i % 5) - 2.0f;
+  }
   for (size_t i = 0; i < ROUTE_BUCKETS; i++) {
     idf[i] = 1.0f;
     weight[i] = (float)(i % 7) - 3.0f;
   }
   p->words = (route_words){idf, weight, 0.1f};
+  p->line = (route_line){mean, inv_std, slope, 0.2f};
+  p->dense = ROUTE_SURFACE + TINY_SHAPE.d;
   p->forest = (route_forest){.trees = 2, .nodes = 5, .feature = feature, .threshold = threshold, .left = left, .value = value};
   p->slope = 1.0f;
   p->threshold = 0.5f;

@@ -154,6 +154,60 @@ static void test_forest(void) {
   free(scratch);
 }
 
+/* Two features carry the answer, of which one has a tail; a third never moves, a fourth is noise. */
+static void test_line(void) {
+  enum { N = 300, DENSE = 4 };
+  static float value[DENSE * N], y[N], by_row[N];
+  static uint32_t which[N];
+  float mean[DENSE], inv_std[DENSE], weight[DENSE];
+  route_table t = {.n = N, .dense = DENSE, .value = value};
+  route_line l = {mean, inv_std, weight, 0.0f};
+  base_rng rng;
+  double error = 0.0, plain = 0.0;
+  base_rng_seed(&rng, 9);
+  for (size_t i = 0; i < N; i++) {
+    float log_length = 4.0f + base_rng_normal(&rng), other = base_rng_normal(&rng);
+    value[i] = expf(log_length) - 1.0f;
+    value[N + i] = other > 0.0f ? expf(other) - 1.0f : 1.0f - expf(-other);
+    value[2 * N + i] = 7.0f;
+    value[3 * N + i] = base_rng_unit(&rng);
+    y[i] = 1.0f + 0.5f * (log_length - 4.0f) - 0.25f * other;
+    by_row[i] = i < 150 ? 1.0f : 0.5f;
+    which[i] = (uint32_t)i;
+  }
+  double *scratch = malloc(route_line_scratch(DENSE) * sizeof *scratch);
+  route_line_fit(&l, &t, which, 200, y, by_row, 1.0, scratch);
+  for (size_t i = 200; i < N; i++) {
+    double e = (double)(route_line_score(&l, value + i, DENSE, N) - y[i]);
+    error += e * e;
+    plain += (double)((l.bias - y[i]) * (l.bias - y[i]));
+  }
+  TAP_OK(error < 0.05 * plain, "rows never seen: %.3f of %.3f is left", error, plain);
+  TAP_OK(weight[2] == 0.0f && fabsf(weight[3]) < 0.05f, "what says nothing weighs %g, %g", (double)weight[2],
+         (double)weight[3]);
+  route_line_fit(&l, &t, which, 200, y, NULL, 1e9, scratch);
+  TAP_OK(near((double)route_line_score(&l, value, DENSE, N), (double)l.bias, 1e-3), "much ridge leaves the mean");
+  free(scratch);
+}
+
+static void test_choices(void) {
+  float f[ROUTE_SURFACE];
+  const float *c = f + ROUTE_LOOKS;
+  route_surface_read(BASE_LITERAL("Statement 1 is true. Do you and Ann think so?\nA. True, True\nB. False, False\nC. True, False\n"
+                                  "D. none of Bob's\nAnswer:"),
+                     f);
+  /* {true} {false} {true false} {none of bob s}: likenesses 0, 1/2, 1/2, 0, 0, 0 */
+  TAP_OK(near((double)c[0], 1.0 / 6, 1e-6) && c[1] == 0.5f && c[2] == 0.0f, "likeness of options: %g %g %g", (double)c[0],
+         (double)c[1], (double)c[2]);
+  TAP_OK(near((double)c[3], 1.5 / 4, 1e-6) && c[4] == 1.0f && near((double)c[5], 6.0 / 8, 1e-6),
+         "words shared with the question %g, range %g, distinct %g", (double)c[3], (double)c[4], (double)c[5]);
+  TAP_OK(c[6] == 3.0f && c[7] == 1.0f && c[8] == 2.0f && c[12] == 1.0f && c[16] == 0.0f && c[18] == 1.0f,
+         "commas %g, numbers %g, sentences %g, a question mark %g, you %g", (double)c[6], (double)c[7], (double)c[8],
+         (double)c[12], (double)c[18]);
+  TAP_OK(near((double)c[26], 0.1, 1e-6) && c[25] == 4.0f && c[27] == 1.0f, "names %g, options with one %g, none %g",
+         (double)c[26], (double)c[25], (double)c[27]);
+}
+
 static void test_solve(void) {
   double a[ROUTE_MAX_DIMS][ROUTE_MAX_DIMS] = {{4, 0, 0}, {2, 5, 0}, {1, 3, 6}}, b[3] = {4 + 4 + 3, 2 + 10 + 9, 1 + 6 + 18};
   route_solve(a, b, 3);
@@ -314,7 +368,7 @@ static base_status open_bytes(const base_buf *b, const base_allocator *a, base_e
 static void test_files(const char *path) {
   static const tiny_edit edits[] = {
       {.name = "route.version", .change = TINY_DROP},
-      {.name = "route.version", .change = TINY_NUMBER, .number = 2},
+      {.name = "route.version", .change = TINY_NUMBER, .number = 1},
       {.name = "route.slope", .change = TINY_DROP},
       {.name = "route.offset", .change = TINY_STRING},
       {.name = "route.threshold", .change = TINY_DROP},
@@ -322,6 +376,10 @@ static void test_files(const char *path) {
       {.name = "route.words.idf", .change = TINY_DROP},
       {.name = "route.words.idf", .change = TINY_WIDER},
       {.name = "route.words.weight", .change = TINY_FILL, .bits = 0x7fc00000},
+      {.name = "route.line.bias", .change = TINY_DROP},
+      {.name = "route.line.mean", .change = TINY_DROP},
+      {.name = "route.line.inv_std", .change = TINY_WIDER},
+      {.name = "route.line.weight", .change = TINY_FILL, .bits = 0x7f800000},
       {.name = "route.trees.base", .change = TINY_DROP},
       {.name = "route.trees.feature", .change = TINY_FILL, .bits = 100000},
       {.name = "route.trees.feature", .change = TINY_FILL, .bits = 0xfffffff0},
@@ -442,6 +500,8 @@ int main(void) {
   test_threshold();
   test_promise();
   test_features();
+  test_choices();
+  test_line();
   test_forest();
   test_solve();
   test_rows();

@@ -67,6 +67,7 @@ static void fill(const route_report *in, mn_route_report *out) {
   out->length = curve_of(&in->length);
   out->subject_mean = curve_of(&in->subject_mean);
   out->words = curve_of(&in->words);
+  out->line = curve_of(&in->line);
   out->trees = curve_of(&in->trees);
   out->ece = in->ece;
   out->threshold = (double)in->threshold;

@@ -62,6 +62,7 @@ static void put_report(const mn_route_report *r, const mn_route_options *o) {
   put_curve("prompt length", &r->length);
   put_curve("subject mean", &r->subject_mean);
   if (r->words.apgr != 0.0) put_curve("words alone", &r->words);
+  if (r->line.apgr != 0.0) put_curve("line alone", &r->line);
   if (r->trees.apgr != 0.0) put_curve("trees alone", &r->trees);
   printf("\ncalibration  ECE %.4f\nthreshold    %.4f keeps %.1f %% here\n", r->ece, r->threshold, 100.0 * r->kept);
   if (r->sure_kept > 0.0 || r->risk_kept > 0.0)
@@ -92,6 +93,7 @@ static void put_json(const mn_route_report *r) {
   put_json_curve("length", &r->length);
   put_json_curve("subject_mean", &r->subject_mean);
   put_json_curve("words", &r->words);
+  put_json_curve("line", &r->line);
   put_json_curve("trees", &r->trees);
   printf(",\"ece\":%.6f,\"threshold\":%.6f,\"kept\":%.6f,\"risk\":%.6f,\"risk_violated\":%.6f,\"risk_kept\":%.6f", r->ece,
          r->threshold, r->kept, r->risk, r->risk_violated, r->risk_kept);

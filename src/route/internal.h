@@ -15,8 +15,8 @@ enum {
   ROUTE_MAX_TOKENS = 127 /* of a prompt that the trunk reads: the first and the last */
 };
 
-/* Features of the surface, in the order of surface.c. */
-enum { ROUTE_SURFACE = 32, ROUTE_MAX_DENSE = ROUTE_SURFACE + 1024 };
+/* Features of the surface: first surface.c's, then choices.c's, in the order of those files. */
+enum { ROUTE_LOOKS = 32, ROUTE_CHOICES = 39, ROUTE_SURFACE = ROUTE_LOOKS + ROUTE_CHOICES, ROUTE_MAX_DENSE = ROUTE_SURFACE + 1024 };
 
 typedef struct route_gram {
   uint32_t bucket;
@@ -29,6 +29,12 @@ typedef struct route_gram {
 size_t route_grams_read(base_slice prompt, route_gram gram[ROUTE_MAX_GRAMS], uint32_t scratch[ROUTE_MAX_GRAMS]);
 /* Lengths, digits, punctuation and telling phrases of a question and its options "A. ...". out [ROUTE_SURFACE]. */
 void route_surface_read(base_slice prompt, float *out);
+
+/* The second half of them; options of the question. */
+void route_choices_read(base_slice question, const base_slice *option, size_t n, base_slice prompt,
+                        double f[ROUTE_CHOICES]);
+bool route_is_wordy(char c);                    /* a letter, a digit, "_" or a byte of a longer character */
+bool route_has(base_slice s, const char *word); /* ASCII case does not count; `word` is lower case */
 
 /* The trunk with its scratch. */
 typedef struct route_reader route_reader;
@@ -66,6 +72,20 @@ typedef struct route_words {
 void route_words_fit(route_words *w, const route_table *t, const uint32_t *which, size_t m, const float *y,
                      double ridge, float *scratch);
 float route_words_score(const route_words *w, const route_gram *gram, size_t n);
+
+/* ---- a straight line over the dense features ---- */
+
+typedef struct route_line {
+  float *mean, *inv_std, *weight; /* [dense]; of squashed features */
+  float bias;
+} route_line;
+
+size_t route_line_scratch(size_t dense); /* doubles */
+/* Of rows which[0..m) with weights by_row [n] (NULL: 1 each); y [n]. The arrays are the caller's. */
+void route_line_fit(route_line *l, const route_table *t, const uint32_t *which, size_t m, const float *y,
+                    const float *by_row, double ridge, double *scratch);
+/* x: the feature j of the row at x[j * stride]. */
+float route_line_score(const route_line *l, const float *x, size_t dense, size_t stride);
 
 /* ---- trees ---- */
 
@@ -108,9 +128,11 @@ void route_shuffle(uint32_t *order, size_t n, base_rng *rng);
 /* ---- a router's parts, as they are written and read ---- */
 
 typedef struct route_parts {
-  route_words words; /* what mixes the parts is already in its weights and in the trees' values */
+  route_words words; /* what mixes the parts is already in weights and in the trees' values */
+  route_line line;
+  uint32_t dense;
   route_forest forest;
-  float slope, offset; /* p = 1 / (1 + exp(-(slope (words + trees) + offset))) */
+  float slope, offset; /* p = 1 / (1 + exp(-(slope (words + line + trees) + offset))) */
   float threshold;
 } route_parts;
 

@@ -1,8 +1,8 @@
 /* route: which questions a weaker model on this device may answer, and which need a stronger one elsewhere. A
  * router is learnt from prompts with whether each model was right, and gives the probability that the strong one
- * is needed. Two regressors stand side by side: ridge regression over hashed words and word pairs, and boosted
- * trees (Friedman 2001) over features of the surface and the trunk's mean hidden state; how
- * their sum becomes a probability (Platt 1999) is fitted on rows that they did not see.
+ * is needed. Three regressors stand side by side: ridge regression over hashed words and word pairs, ridge regression
+ * and boosted trees (Friedman 2001) over features of the surface and the trunk's mean hidden state; how their sum becomes a
+ * probability (Platt 1999) is fitted on rows that they did not see.
  *
  * Figures are RouteLLM's (Ong et al. 2024). Thresholds come from conformal risk control (Angelopoulos et al.
  * 2022). A probe turns features of a model's own answer into the probability that the answer is right. */
@@ -107,7 +107,7 @@ typedef struct route_options {
 /* How a router does on rows that neither its parts nor its mix nor its calibration saw. */
 typedef struct route_report {
   size_t rows, subjects;
-  route_curve router, random, length, subject_mean, words, trees;
+  route_curve router, random, length, subject_mean, words, line, trees;
   double ece;
   float threshold;
   double kept; /* share of rows under the threshold */

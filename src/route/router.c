@@ -14,7 +14,7 @@ struct route_router {
   float dense[ROUTE_MAX_DENSE];
 };
 
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 /* ---- writing ---- */
 
@@ -37,17 +37,21 @@ static void put_trunk(gguf_writer *w, const gguf_file *trunk) {
 base_status route_parts_save(const route_parts *p, const gguf_file *trunk, const char *path, const base_allocator *a,
                              base_error *err) {
   gguf_writer *w = gguf_writer_new(a);
-  const uint64_t buckets = ROUTE_BUCKETS, shape[2] = {p->forest.nodes, p->forest.trees};
+  const uint64_t buckets = ROUTE_BUCKETS, dense = p->dense, shape[2] = {p->forest.nodes, p->forest.trees};
   if (w == NULL) return base_fail(err, BASE_ENOMEM, path, "no memory to write the file");
   put_trunk(w, trunk);
   gguf_put_u32(w, "route.version", VERSION);
   gguf_put_f32(w, "route.words.bias", p->words.bias);
+  gguf_put_f32(w, "route.line.bias", p->line.bias);
   gguf_put_f32(w, "route.trees.base", p->forest.base);
   gguf_put_f32(w, "route.slope", p->slope);
   gguf_put_f32(w, "route.offset", p->offset);
   gguf_put_f32(w, "route.threshold", p->threshold);
   gguf_put_tensor(w, "route.words.idf", GGUF_T_F32, 1, &buckets, p->words.idf);
   gguf_put_tensor(w, "route.words.weight", GGUF_T_F32, 1, &buckets, p->words.weight);
+  gguf_put_tensor(w, "route.line.mean", GGUF_T_F32, 1, &dense, p->line.mean);
+  gguf_put_tensor(w, "route.line.inv_std", GGUF_T_F32, 1, &dense, p->line.inv_std);
+  gguf_put_tensor(w, "route.line.weight", GGUF_T_F32, 1, &dense, p->line.weight);
   gguf_put_tensor(w, "route.trees.feature", GGUF_T_I32, 2, shape, p->forest.feature);
   gguf_put_tensor(w, "route.trees.threshold", GGUF_T_F32, 2, shape, p->forest.threshold);
   gguf_put_tensor(w, "route.trees.left", GGUF_T_I32, 2, shape, p->forest.left);
@@ -113,6 +117,21 @@ static base_status bind_trees(route_router *r, const gguf_file *f, base_error *e
   return check_trees(f, t, ROUTE_SURFACE + route_reader_width(r->reader), err);
 }
 
+static base_status bind_line(route_router *r, const gguf_file *f, base_error *err) {
+  route_parts *p = &r->parts;
+  const float *mean, *inv_std, *weight;
+  p->dense = (uint32_t)(ROUTE_SURFACE + route_reader_width(r->reader));
+  base_status st = bind_floats(f, "route.line.mean", p->dense, 1, &mean, err);
+  if (!st) st = bind_floats(f, "route.line.inv_std", p->dense, 1, &inv_std, err);
+  if (!st) st = bind_floats(f, "route.line.weight", p->dense, 1, &weight, err);
+  if (!st) st = gguf_get_f32(f, "route.line.bias", &p->line.bias, err);
+  if (st) return st;
+  p->line.mean = (float *)(uintptr_t)mean; /* never written through */
+  p->line.inv_std = (float *)(uintptr_t)inv_std;
+  p->line.weight = (float *)(uintptr_t)weight;
+  return BASE_OK;
+}
+
 static base_status bind_rest(route_router *r, const gguf_file *f, base_error *err) {
   route_parts *p = &r->parts;
   const float *idf, *weight;
@@ -123,7 +142,7 @@ static base_status bind_rest(route_router *r, const gguf_file *f, base_error *er
   if (!st) st = gguf_get_f32(f, "route.offset", &p->offset, err);
   if (!st) st = gguf_get_f32(f, "route.threshold", &p->threshold, err);
   if (st) return st;
-  const float number[] = {p->words.bias, p->forest.base, p->slope, p->offset, p->threshold};
+  const float number[] = {p->words.bias, p->line.bias, p->forest.base, p->slope, p->offset, p->threshold};
   for (size_t i = 0; i < sizeof number / sizeof *number; i++)
     if (!(fabsf(number[i]) < 1e6f))
       return base_fail(err, BASE_EFORMAT, gguf_path(f), "a number of the router is no ordinary one");
@@ -148,6 +167,7 @@ base_status route_router_open(route_router **out, const gguf_file *f, const base
   r->allocator = *a;
   st = route_reader_open(&r->reader, f, a, err);
   if (!st) st = bind_trees(r, f, err);
+  if (!st) st = bind_line(r, f, err);
   if (!st) st = bind_rest(r, f, err);
   if (st) route_router_close(r);
   else *out = r;
@@ -167,6 +187,8 @@ float route_router_score(route_router *r, const cpu_kernels *k, base_slice promp
   size_t n = route_grams_read(prompt, r->gram, r->scratch);
   route_surface_read(prompt, r->dense);
   route_reader_mean(r->reader, k, prompt, r->dense + ROUTE_SURFACE);
-  float sum = route_words_score(&r->parts.words, r->gram, n) + route_forest_score(&r->parts.forest, r->dense, 1);
+  float sum = route_words_score(&r->parts.words, r->gram, n) +
+              route_line_score(&r->parts.line, r->dense, r->parts.dense, 1) +
+              route_forest_score(&r->parts.forest, r->dense, 1);
   return route_probability(r->parts.slope, r->parts.offset, sum);
 }

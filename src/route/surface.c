@@ -1,5 +1,5 @@
-/* What a prompt looks like: hashed words and pairs, and some thirty numbers about lengths, digits, punctuation and
- * phrases. The options of a multiple choice question are lines that begin "A. " to "J. "; a prompt without any is all
+/* What a prompt looks like: hashed words and pairs, and numbers about lengths, digits, punctuation and phrases;
+ * choices.c has more of them. The options of a multiple choice question are lines that begin "A. " to "J. "; a prompt without any is all
  * question. */
 #include <math.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 static char lower(char c) { return is_upper(c) ? (char)(c + 32) : c; }
-static bool is_wordy(char c) {
+bool route_is_wordy(char c) {
   return is_digit(c) || is_upper(c) || (c >= 'a' && c <= 'z') || c == '_' || (unsigned char)c >= 0x80;
 }
 
@@ -48,7 +48,7 @@ static size_t hash_all(base_slice p, uint32_t *out) {
   for (size_t i = 0; i < p.len && n + 2 <= ROUTE_MAX_GRAMS;) {
     size_t start = i;
     uint64_t h = BASE_HASH_START;
-    for (; i < p.len && is_wordy(p.ptr[i]); i++) {
+    for (; i < p.len && route_is_wordy(p.ptr[i]); i++) {
       char c = lower(p.ptr[i]);
       h = base_hash(h, &c, 1);
     }
@@ -74,14 +74,16 @@ size_t route_grams_read(base_slice prompt, route_gram gram[ROUTE_MAX_GRAMS], uin
 
 /* ---- numbers ---- */
 
+enum { MOST_OPTIONS = 10 }; /* A to J */
+
 typedef struct parts {
-  base_slice question;
+  base_slice question, option[MOST_OPTIONS];
   size_t n, most, least; /* options and the bytes of the longest and the shortest */
   double sum, squares;
   size_t numbers, catch_all, truths; /* options with a digit; "all of the above"; "True" or "False" */
 } parts;
 
-static bool has(base_slice s, const char *word) { /* ASCII case does not count; `word` is lower case */
+bool route_has(base_slice s, const char *word) {
   size_t n = strlen(word);
   for (size_t i = 0; i + n <= s.len; i++) {
     size_t j = 0;
@@ -91,7 +93,7 @@ static bool has(base_slice s, const char *word) { /* ASCII case does not count; 
   return false;
 }
 
-static bool starts(base_slice s, const char *word) { return has(base_slice_sub(s, 0, strlen(word)), word); }
+static bool starts(base_slice s, const char *word) { return route_has(base_slice_sub(s, 0, strlen(word)), word); }
 
 static bool is_option(base_slice line) {
   return line.len >= 3 && line.ptr[0] >= 'A' && line.ptr[0] <= 'J' && line.ptr[1] == '.' && line.ptr[2] == ' ';
@@ -105,8 +107,9 @@ static void count_option(parts *p, base_slice text) {
   p->sum += (double)text.len;
   p->squares += (double)text.len * (double)text.len;
   p->numbers += digit;
-  p->catch_all += has(text, "ll of the") || has(text, "none of") || has(text, "both ");
+  p->catch_all += route_has(text, "ll of the") || route_has(text, "none of") || route_has(text, "both ");
   p->truths += starts(text, "true") || starts(text, "false");
+  if (p->n < MOST_OPTIONS) p->option[p->n] = text;
   p->n++;
 }
 
@@ -137,8 +140,8 @@ static counts count(base_slice s) {
     c.asks += b == '?';
     c.blanks += b == '_';
     c.signs += b != '\0' && strchr("+-*/=^()", b) != NULL;
-    c.letters += is_wordy(b);
-    c.words += is_wordy(b) && (i == 0 || !is_wordy(s.ptr[i - 1]));
+    c.letters += route_is_wordy(b);
+    c.words += route_is_wordy(b) && (i == 0 || !route_is_wordy(s.ptr[i - 1]));
   }
   return c;
 }
@@ -151,7 +154,7 @@ void route_surface_read(base_slice prompt, float *out) {
   counts all = count(prompt), in = count(q);
   double n = p.n ? (double)p.n : 1.0, mean = p.sum / n, variance = p.squares / n - mean * mean;
   double length = (double)prompt.len + 1.0, asked = (double)q.len + 1.0;
-  const double f[ROUTE_SURFACE] = {
+  const double looks[ROUTE_LOOKS] = {
       (double)prompt.len,
       (double)all.words,
       (double)q.len,
@@ -167,23 +170,26 @@ void route_surface_read(base_slice prompt, float *out) {
       (double)in.dollars,
       (double)in.asks,
       (double)in.blanks,
-      (double)(has(q, " not ") + has(q, "except") + has(q, "least")),
-      has(q, "statement 1"),
+      (double)(route_has(q, " not ") + route_has(q, "except") + route_has(q, "least")),
+      route_has(q, "statement 1"),
       (double)all.signs / length,
       starts(q, "which"),
-      has(q, "which of the following"),
+      route_has(q, "which of the following"),
       starts(q, "what"),
-      has(q, "how many") || has(q, "how much"),
-      has(q, "according to"),
-      has(q, "this question refers"),
+      route_has(q, "how many") || route_has(q, "how much"),
+      route_has(q, "according to"),
+      route_has(q, "this question refers"),
       (double)in.uppers / asked,
       (double)all.letters / ((double)all.words + 1.0),
       (double)p.catch_all,
       variance > 0.0 ? sqrt(variance) : 0.0,
       (double)p.truths,
       starts(q, "a ") || starts(q, "an ") || starts(q, "in "),
-      has(q, "most likely") || has(q, "best "),
-      has(q, "find ") || has(q, "calculate") || has(q, "compute") || has(q, "what is the value"),
+      route_has(q, "most likely") || route_has(q, "best "),
+      route_has(q, "find ") || route_has(q, "calculate") || route_has(q, "compute") || route_has(q, "what is the value"),
   };
-  for (size_t i = 0; i < ROUTE_SURFACE; i++) out[i] = (float)f[i];
+  double choices[ROUTE_CHOICES];
+  route_choices_read(q, p.option, p.n < MOST_OPTIONS ? p.n : MOST_OPTIONS, prompt, choices);
+  for (size_t i = 0; i < ROUTE_LOOKS; i++) out[i] = (float)looks[i];
+  for (size_t i = 0; i < ROUTE_CHOICES; i++) out[ROUTE_LOOKS + i] = (float)choices[i];
 }

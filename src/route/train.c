@@ -1,4 +1,4 @@
-/* Makes a router. Rows fall into five folds, of subjects or of rows. A part (words, or a forest for one target) is
+/* Makes a router. Rows fall into five folds, of subjects or of rows. A part (words, a line, or a forest) is
  * fitted without one fold or without two: its predictions of a fold it did not see fit the calibration, and with two
  * folds left out, the calibration is judged on a fold that none of it saw. Fits are jobs of one thread each, so any
  * number of threads gives the same bits.
@@ -10,27 +10,16 @@
 
 #include "route/internal.h"
 
-enum { FOLDS = 5, ALL = FOLDS, PARTS = 6, JOBS = PARTS * FOLDS * (FOLDS + 1) };
-enum { GAP, WEAK, STRONG, TARGETS };
-static const double WORDS_RIDGE = 8.0;
+enum { FOLDS = 5, ALL = FOLDS, PARTS = 3, JOBS = PARTS * FOLDS * (FOLDS + 1) };
+static const double WORDS_RIDGE = 8.0, LINE_RIDGE = 10000.0;
+static const route_growth growth = {.trees = 250, .leaves = 6, .least = 150, .rate = 0.04, .ridge = 5.0, .share = 0.1};
+enum { TREES = 250, NODES = 2 * 6 - 1 };
 
-enum { LARGE, SMALL };
-static const route_growth growth[] = {
-    [LARGE] = {.trees = 150, .leaves = 12, .least = 60, .rate = 0.04, .ridge = 5.0, .share = 0.3},
-    [SMALL] = {.trees = 250, .leaves = 6, .least = 150, .rate = 0.04, .ridge = 5.0, .share = 0.1}};
-enum { MOST_TREES = 250, NODES = 2 * 12 - 1 };
-
-static const struct part {
-  bool trees;
-  int target, growth;
-  uint32_t features; /* 0: all */
-  double prior; /* its weight: fixed, because weights fitted on some subjects are worse for others */
-} parts[PARTS] = {{false, GAP, 0, 0, 0.15},
-                  {true, GAP, LARGE, 0, 0.3},
-                  {true, GAP, SMALL, 0, 0.3},
-                  {true, GAP, LARGE, ROUTE_SURFACE, 0.3},
-                  {true, WEAK, LARGE, 0, -0.15},
-                  {true, STRONG, LARGE, 0, 0.15}};
+/* Each part predicts the gap: strong right minus weak right. Their weights are fixed, because weights fitted on some
+ * subjects are worse for others. Words tell subjects apart, which helps where subjects are those of the training. */
+enum { WORDS, LINE, FOREST };
+static const double shares[2][PARTS] = {[false] = {[WORDS] = 0.6, [LINE] = 0.2, [FOREST] = 0.4},
+                                        [true] = {[WORDS] = 0.2, [LINE] = 0.45, [FOREST] = 0.45}}; /* by_subject */
 
 typedef struct job {
   int part, a, b; /* folds left out, a <= b; ALL, ALL: none */
@@ -38,8 +27,10 @@ typedef struct job {
 
 typedef struct worker {
   route_words words;
+  route_line line;
   route_forest forest;
   float *words_scratch;
+  double *line_scratch;
   void *grow_scratch;
   uint32_t *which;
 } worker;
@@ -47,10 +38,12 @@ typedef struct worker {
 typedef struct training {
   const route_rows *rows;
   const route_options *o;
+  const double *share; /* [PARTS] */
   route_table t;
   const base_allocator *allocator;
   uint8_t *fold;     /* [n] */
-  float *y[TARGETS]; /* [n] */
+  float *y;          /* [n] the gap */
+  float *by_row;     /* [n] weights of rows: many of one subject count for less each */
   bool *need;        /* [n] weak wrong, strong right */
   float *guess;      /* [PARTS][FOLDS][FOLDS][n]: part, folds left out, row */
   float *x;          /* [n][PARTS] */
@@ -59,16 +52,17 @@ typedef struct training {
   uint32_t *order;   /* [n] */
   worker *worker;
   route_words words; /* of all rows */
-  route_forest forest[PARTS];
+  route_line line;
+  route_forest forest;
   job job[JOBS];
   size_t n_jobs, first;
   void *block;
   size_t block_bytes;
 } training;
 
-typedef struct mixture {
-  double weight[PARTS], slope, offset;
-} mixture;
+typedef struct calibration {
+  double slope, offset;
+} calibration;
 
 /* ---- memory ---- */
 
@@ -89,11 +83,20 @@ static route_words carve_words(base_arena *a) {
   return w;
 }
 
+static route_line carve_line(base_arena *a, size_t dense) {
+  route_line l = {0};
+  l.mean = base_arena_take(a, dense, sizeof *l.mean);
+  l.inv_std = base_arena_take(a, dense, sizeof *l.inv_std);
+  l.weight = base_arena_take(a, dense, sizeof *l.weight);
+  return l;
+}
+
 static void carve(training *g, base_arena *a, size_t threads) {
   size_t n = g->rows->n;
   worker one, *list = base_arena_take(a, threads, sizeof *list);
   g->fold = base_arena_take(a, n, 1);
-  for (int i = 0; i < TARGETS; i++) g->y[i] = base_arena_take(a, n, sizeof(float));
+  g->y = base_arena_take(a, n, sizeof *g->y);
+  g->by_row = base_arena_take(a, n, sizeof *g->by_row);
   g->need = base_arena_take(a, n, sizeof *g->need);
   g->guess = base_arena_take(a, PARTS * FOLDS * FOLDS * n, sizeof(float));
   g->x = base_arena_take(a, n * PARTS, sizeof(float));
@@ -102,15 +105,17 @@ static void carve(training *g, base_arena *a, size_t threads) {
   g->order = base_arena_take(a, n > g->rows->n_subjects ? n : g->rows->n_subjects, sizeof *g->order);
   for (size_t i = 0; i < threads; i++) {
     one.words = carve_words(a);
-    one.forest = carve_forest(a, MOST_TREES);
+    one.line = carve_line(a, g->t.dense);
+    one.forest = carve_forest(a, TREES);
     one.words_scratch = base_arena_take(a, 3 * ROUTE_BUCKETS + n, sizeof(float));
+    one.line_scratch = base_arena_take(a, route_line_scratch(g->t.dense), sizeof(double));
     one.grow_scratch = base_arena_take(a, route_grow_bytes(n, g->t.dense), 1);
     one.which = base_arena_take(a, n, sizeof *one.which);
     if (list != NULL) list[i] = one;
   }
   g->words = carve_words(a);
-  for (int i = 0; i < PARTS; i++)
-    if (parts[i].trees) g->forest[i] = carve_forest(a, growth[parts[i].growth].trees);
+  g->line = carve_line(a, g->t.dense);
+  g->forest = carve_forest(a, TREES);
   g->worker = list;
 }
 
@@ -131,6 +136,19 @@ static void draw_folds(training *g) {
       if (g->rows->row[r].subject == g->order[i]) g->fold[r] = (uint8_t)(i % FOLDS);
 }
 
+/* What each row is to learn, and how much it counts: one over the root of its subject's rows. */
+static void set_targets(training *g) {
+  const route_rows *rows = g->rows;
+  memset(g->order, 0, rows->n_subjects * sizeof *g->order);
+  for (size_t i = 0; i < rows->n; i++) g->order[rows->row[i].subject]++;
+  for (size_t i = 0; i < rows->n; i++) {
+    const route_row *r = &rows->row[i];
+    g->y[i] = (float)(r->strong - r->weak);
+    g->need[i] = !r->weak && r->strong;
+    g->by_row[i] = 1.0f / sqrtf((float)g->order[r->subject]);
+  }
+}
+
 static base_status check_rows(const route_rows *rows, bool by_subject, base_error *err) {
   size_t gap = 0;
   for (size_t i = 0; i < rows->n; i++) gap += rows->row[i].weak != rows->row[i].strong;
@@ -149,7 +167,8 @@ static base_status start(training *g, const route_rows *rows, const route_option
                          base_error *err) {
   size_t threads = (size_t)os_pool_threads(o->pool);
   base_arena a;
-  *g = (training){.rows = rows, .o = o, .allocator = o->allocator ? o->allocator : base_allocator_libc()};
+  *g = (training){.rows = rows, .o = o, .share = shares[o->by_subject],
+                  .allocator = o->allocator ? o->allocator : base_allocator_libc()};
   base_status st = check_rows(rows, o->by_subject, err);
   if (!st) st = route_table_make(&g->t, rows, o, trunk, err);
   if (st) return st;
@@ -160,13 +179,7 @@ static base_status start(training *g, const route_rows *rows, const route_option
   if (g->block == NULL) return base_fail(err, BASE_ENOMEM, "route", "no memory to train on %zu rows", rows->n);
   base_arena_init(&a, g->block, g->block_bytes);
   carve(g, &a, threads);
-  for (size_t i = 0; i < rows->n; i++) {
-    const route_row *r = &rows->row[i];
-    g->y[WEAK][i] = r->weak;
-    g->y[STRONG][i] = r->strong;
-    g->y[GAP][i] = g->y[STRONG][i] - g->y[WEAK][i];
-    g->need[i] = !r->weak && r->strong;
-  }
+  set_targets(g);
   draw_folds(g);
   return BASE_OK;
 }
@@ -183,13 +196,15 @@ static float *guesses(const training *g, int part, int a, int b) {
   return g->guess + ((size_t)(part * FOLDS + a) * FOLDS + (size_t)b) * g->rows->n;
 }
 
-static void guess_rows(const training *g, const job *j, const route_words *words, const route_forest *forest) {
+static void guess_rows(const training *g, const job *j, const worker *w) {
   float *out = guesses(g, j->part, j->a, j->b);
   for (size_t i = 0; i < g->rows->n; i++) {
+    const float *x = g->t.value + i;
+    const route_gram *gram = g->t.gram + g->t.start[i];
     if (g->fold[i] != j->a && g->fold[i] != j->b) continue;
-    out[i] = parts[j->part].trees
-                 ? route_forest_score(forest, g->t.value + i, g->t.n)
-                 : route_words_score(words, g->t.gram + g->t.start[i], g->t.start[i + 1] - g->t.start[i]);
+    out[i] = j->part == WORDS  ? route_words_score(&w->words, gram, g->t.start[i + 1] - g->t.start[i])
+             : j->part == LINE ? route_line_score(&w->line, x, g->t.dense, g->t.n)
+                               : route_forest_score(&w->forest, x, g->t.n);
   }
 }
 
@@ -197,21 +212,20 @@ static void run_job(void *ctx, size_t index, int who) {
   training *g = ctx;
   const job *j = &g->job[g->first + index];
   worker *w = &g->worker[who];
-  const struct part *p = &parts[j->part];
-  route_words *words = j->a == ALL ? &g->words : &w->words;
-  route_forest *forest = j->a == ALL ? &g->forest[j->part] : &w->forest;
+  bool whole = j->a == ALL;
   size_t m = 0;
   for (size_t i = 0; i < g->rows->n; i++)
     if (g->fold[i] != j->a && g->fold[i] != j->b) w->which[m++] = (uint32_t)i;
-  if (p->trees) {
-    route_growth how = growth[p->growth];
-    how.features = p->features;
-    how.seed = g->o->seed * 1000 + (uint64_t)(j->part * 100 + j->a * 10 + j->b);
-    route_forest_grow(forest, &how, &g->t, w->which, m, g->y[p->target], w->grow_scratch);
+  if (j->part == WORDS) {
+    route_words_fit(whole ? &g->words : &w->words, &g->t, w->which, m, g->y, WORDS_RIDGE, w->words_scratch);
+  } else if (j->part == LINE) {
+    route_line_fit(whole ? &g->line : &w->line, &g->t, w->which, m, g->y, g->by_row, LINE_RIDGE, w->line_scratch);
   } else {
-    route_words_fit(words, &g->t, w->which, m, g->y[p->target], WORDS_RIDGE, w->words_scratch);
+    route_growth how = growth;
+    how.seed = g->o->seed * 1000 + (uint64_t)(j->a * 10 + j->b);
+    route_forest_grow(whole ? &g->forest : &w->forest, &how, &g->t, w->which, m, g->y, w->grow_scratch);
   }
-  if (j->a != ALL) guess_rows(g, j, words, forest);
+  if (!whole) guess_rows(g, j, w);
 }
 
 static void plan(training *g, int a, int b) {
@@ -229,7 +243,7 @@ static base_status run_jobs(training *g, base_error *err) {
   return BASE_OK;
 }
 
-/* ---- mix and calibration ---- */
+/* ---- calibration of the parts' sum ---- */
 
 /* Predictions of rows outside fold `out` (ALL: of all rows) by parts that saw neither them nor `out`: x, and their
  * indices in order. */
@@ -248,39 +262,36 @@ static size_t gather(training *g, int out) {
   return m;
 }
 
-static float mix(const mixture *w, const float *x) {
+static float mix(const training *g, const float *x) {
   double sum = 0.0;
-  for (int p = 0; p < PARTS; p++) sum += w->weight[p] * (double)x[p];
+  for (int p = 0; p < PARTS; p++) sum += g->share[p] * (double)x[p];
   return (float)sum;
 }
 
-static mixture fit_mixture(training *g, int out) {
-  mixture w = {0};
+static calibration fit_calibration(training *g, int out) {
   double logistic[2];
   size_t m = gather(g, out);
-  for (int p = 0; p < PARTS; p++) w.weight[p] = parts[p].prior;
   for (size_t i = 0; i < m; i++) {
-    g->sum[i] = mix(&w, g->x + i * PARTS);
+    g->sum[i] = mix(g, g->x + i * PARTS);
     g->event[i] = g->need[g->order[i]];
   }
   route_logistic(g->sum, g->event, NULL, m, 1, 1e-3, logistic);
-  w.slope = logistic[0] > 0.0 ? logistic[0] : 1e-6; /* the order is the mix's, whatever the calibration says */
-  w.offset = logistic[1];
-  return w;
+  /* the order is the mix's, whatever the calibration says */
+  return (calibration){logistic[0] > 0.0 ? logistic[0] : 1e-6, logistic[1]};
 }
 
 float route_probability(float slope, float offset, float sum) {
   return 1.0f / (1.0f + cpu_expf(-(slope * sum + offset)));
 }
 
-/* Probabilities of the rows of fold `of` (ALL: of every row) by a mixture, from fits without their fold. */
-static void score_fold(const training *g, const mixture *w, int of, float *score) {
+/* Probabilities of the rows of fold `of` (ALL: of every row) from fits without their fold. */
+static void score_fold(const training *g, const calibration *w, int of, float *score) {
   for (size_t i = 0; i < g->rows->n; i++) {
     float x[PARTS];
     int f = g->fold[i];
     if (of != ALL && f != of) continue;
     for (int p = 0; p < PARTS; p++) x[p] = guesses(g, p, f, f)[i];
-    score[i] = route_probability((float)w->slope, (float)w->offset, mix(w, x));
+    score[i] = route_probability((float)w->slope, (float)w->offset, mix(g, x));
   }
 }
 
@@ -350,14 +361,12 @@ base_status route_judge_scores(const route_rows *rows, const float *score, uint6
   return BASE_OK;
 }
 
-/* The curve of some parts' sum. Not of the probabilities: each fold has a calibration of its own, and a fold whose subjects
- * need help more often is calibrated on others that need it less. */
-static void curve_of_parts(training *g, bool words, bool trees, route_curve *out) {
+/* The curve of the parts `from` to `to`, summed. Not of the probabilities: each fold has a calibration of its own, and a
+ * fold whose subjects need help more often is calibrated on others that need it less. */
+static void curve_of_parts(training *g, int from, int to, route_curve *out) {
   for (size_t i = 0; i < g->rows->n; i++) {
     g->sum[i] = 0.0f;
-    for (int p = 0; p < PARTS; p++)
-      if (parts[p].trees ? trees : words)
-        g->sum[i] += (float)parts[p].prior * guesses(g, p, g->fold[i], g->fold[i])[i];
+    for (int p = from; p <= to; p++) g->sum[i] += (float)g->share[p] * guesses(g, p, g->fold[i], g->fold[i])[i];
   }
   route_curve_of(g->rows->row, g->sum, g->rows->n, g->order, out);
 }
@@ -369,9 +378,10 @@ static void judge_parts(training *g, const float *score, route_report *out) {
   out->threshold = route_threshold(score, g->event, n, g->o->alpha, true, 0.0, g->order);
   for (size_t i = 0; i < n; i++) kept += score[i] < out->threshold;
   out->kept = (double)kept / (double)n;
-  curve_of_parts(g, true, true, &out->router);
-  curve_of_parts(g, true, false, &out->words);
-  curve_of_parts(g, false, true, &out->trees);
+  curve_of_parts(g, WORDS, FOREST, &out->router);
+  curve_of_parts(g, WORDS, WORDS, &out->words);
+  curve_of_parts(g, LINE, LINE, &out->line);
+  curve_of_parts(g, FOREST, FOREST, &out->trees);
 }
 
 base_status route_judge(const route_rows *rows, const route_options *o, route_report *out, float *score,
@@ -390,7 +400,7 @@ base_status route_judge(const route_rows *rows, const route_options *o, route_re
     if (mine == NULL) st = base_fail(err, BASE_ENOMEM, "route", "no memory for %zu rows", rows->n);
   }
   for (int a = 0; a < FOLDS && !st; a++) {
-    mixture w = fit_mixture(&g, a);
+    calibration w = fit_calibration(&g, a);
     score_fold(&g, &w, a, score);
   }
   if (!st) st = route_judge_scores(rows, score, o->seed, g.allocator, out, err);
@@ -403,37 +413,17 @@ base_status route_judge(const route_rows *rows, const route_options *o, route_re
 
 /* ---- the file ---- */
 
-/* One forest: the parts' trees behind each other, their values times the part's weight. */
-static base_status join(training *g, const mixture *w, route_parts *p, void **block, size_t *bytes, base_error *err) {
-  size_t trees = 0, at = 0;
-  base_arena a;
-  for (int i = 0; i < PARTS; i++) trees += parts[i].trees ? growth[parts[i].growth].trees : 0;
-  base_arena_init(&a, NULL, 0);
-  (void)carve_forest(&a, trees);
-  *bytes = a.used;
-  *block = base_alloc(g->allocator, *bytes);
-  if (*block == NULL) return base_fail(err, BASE_ENOMEM, "route", "no memory for the trees");
-  base_arena_init(&a, *block, *bytes);
-  p->forest = carve_forest(&a, trees);
-  p->forest.trees = (uint32_t)trees;
-  p->words = g->words;
-  for (int i = 0; i < PARTS; i++) {
-    float scale = (float)w->weight[i];
-    const route_forest *f = &g->forest[i];
-    size_t n = (size_t)f->trees * f->nodes;
-    if (!parts[i].trees) {
-      for (size_t j = 0; j < ROUTE_BUCKETS; j++) p->words.weight[j] *= scale;
-      p->words.bias *= scale;
-      continue;
-    }
-    memcpy(p->forest.feature + at, f->feature, n * sizeof *f->feature);
-    memcpy(p->forest.threshold + at, f->threshold, n * sizeof *f->threshold);
-    memcpy(p->forest.left + at, f->left, n * sizeof *f->left);
-    for (size_t j = 0; j < n; j++) p->forest.value[at + j] = f->value[j] * scale;
-    p->forest.base += f->base * scale;
-    at += n;
-  }
-  return BASE_OK;
+/* The parts of all rows, with their shares in what they add to the sum. */
+static void join(training *g, const calibration *w, route_parts *p) {
+  route_forest *f = &g->forest;
+  for (size_t i = 0; i < ROUTE_BUCKETS; i++) g->words.weight[i] *= (float)g->share[WORDS];
+  for (size_t i = 0; i < g->t.dense; i++) g->line.weight[i] *= (float)g->share[LINE];
+  for (size_t i = 0; i < (size_t)f->trees * f->nodes; i++) f->value[i] *= (float)g->share[FOREST];
+  g->words.bias *= (float)g->share[WORDS];
+  g->line.bias *= (float)g->share[LINE];
+  f->base *= (float)g->share[FOREST];
+  *p = (route_parts){.words = g->words, .line = g->line, .dense = (uint32_t)g->t.dense, .forest = *f,
+                     .slope = (float)w->slope, .offset = (float)w->offset, .threshold = p->threshold};
 }
 
 base_status route_train(const route_rows *rows, const route_options *o, const char *path, route_report *out,
@@ -441,9 +431,7 @@ base_status route_train(const route_rows *rows, const route_options *o, const ch
   training g = {0};
   gguf_file *trunk = NULL;
   route_parts p = {0};
-  void *block = NULL;
   float *score = NULL;
-  size_t bytes = 0;
   *out = (route_report){0};
   base_status st = gguf_open(&trunk, o->trunk, o->allocator, err);
   if (!st) st = start(&g, rows, o, trunk, err);
@@ -454,18 +442,15 @@ base_status route_train(const route_rows *rows, const route_options *o, const ch
     if (score == NULL) st = base_fail(err, BASE_ENOMEM, "route", "no memory for %zu rows", rows->n);
   }
   if (!st) {
-    mixture w = fit_mixture(&g, ALL);
+    calibration w = fit_calibration(&g, ALL);
     score_fold(&g, &w, ALL, score);
     st = route_judge_scores(rows, score, o->seed, g.allocator, out, err);
     if (!st) judge_parts(&g, score, out);
-    p.slope = (float)w.slope;
-    p.offset = (float)w.offset;
     p.threshold = out->threshold;
-    if (!st) st = join(&g, &w, &p, &block, &bytes, err);
+    if (!st) join(&g, &w, &p);
   }
   if (!st) st = route_parts_save(&p, trunk, path, g.allocator, err);
   if (score != NULL) base_free(g.allocator, score, rows->n * sizeof *score);
-  if (block != NULL) base_free(g.allocator, block, bytes);
   finish(&g);
   gguf_close(trunk);
   return st;
