@@ -36,8 +36,8 @@ static bool next_word(base_slice s, size_t *i, size_t *start, char word[WORD_BYT
 }
 
 static bool is_one_of(const char *word, const char *list) { /* "|a|b|" */
-  char key[WORD_BYTES + 2] = "|";
-  strcat(strcat(key, word), "|");
+  char key[WORD_BYTES + 2];
+  base_format(key, sizeof key, "|%s|", word);
   return strstr(list, key) != NULL;
 }
 
