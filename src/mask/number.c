@@ -314,13 +314,28 @@ static uint8_t next_phase(uint8_t phase, uint8_t c) {
   }
 }
 
+static bool has_number(const mask_rule *r, const node *n) {
+  for (uint32_t i = 0; i < n->n_values; i++)
+    if (jdoc_kind_at(&r->doc, n->values[i]) == JDOC_NUMBER) return true;
+  return false;
+}
+
+/* The same for a local that the digits have failed: LOST where an exponent might make it hold after all, OPEN_ where only
+ * one that is not negative might (a fraction that is gone makes an integer), SETTLED where none does. */
+static int failed_under_exponent(const mask_rule *r, const node *n) {
+  if (!(n->kinds & KIND_BIT(JDOC_NUMBER)) || (n->has_enum && !has_number(r, n))) return SETTLED;
+  if (n->number != NULL || n->has_enum) return LOST;
+  return n->integer && !n->strict_integer ? OPEN_ : SETTLED;
+}
+
 /* The locals behind the exponent's mark: nothing is open any more. False where an exponent would leave a local's truth
  * to be worked out: then there is none. */
 static bool settle_exponent(const mask_rule *r, const number_state *from, number_state *s) {
   const plan *p = s->plan;
   for (uint32_t i = 0; i < p->n_locals; i++) {
-    if (bit_has(s->lost, i) || !(p->locals[i].n->asserts & KIND_BIT(JDOC_NUMBER))) continue;
-    int out = under_exponent(r, p->locals[i].n, from, bit_has(from->open, i));
+    const node *n = p->locals[i].n;
+    if (!(n->asserts & KIND_BIT(JDOC_NUMBER))) continue;
+    int out = bit_has(s->lost, i) ? failed_under_exponent(r, n) : under_exponent(r, n, from, bit_has(from->open, i));
     if (out == LOST) return false;
     if (out == OPEN_) s->shrinks = true;
   }
