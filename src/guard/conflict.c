@@ -96,26 +96,32 @@ static void add_stems(guard_stems *s, const guard_view *v, bounds b) {
   }
 }
 
-/* Does one of the words or phrases "a|b~|c d" stand at i, where a word begins? */
-static bool phrase_at(const guard_view *v, size_t i, const char *words) {
-  for (const char *w = words; *w != '\0';) {
-    size_t n = strcspn(w, "|");
-    size_t at = 0, p = i;
-    for (; at < n && w[at] != '~' && v->low[p] == (uint8_t)w[at]; at++) p++;
-    while (at < n && w[at] == '~' && at + 1 < n && guard_is_alpha(v->low[p]) && v->low[p] != (uint8_t)w[at + 1]) p++;
-    if (at < n && w[at] == '~') /* "schr~dinger": any letters between */
-      for (at++; at < n && v->low[p] == (uint8_t)w[at]; at++) p++;
-    if (at < n && w[at] == '~') at++;
-    else if (at == n && n > 0 && w[n - 1] != '~' && guard_is_alnum(v->low[p])) at = 0;
-    if (at >= n && n > 0) return true;
-    w += n + (w[n] == '|');
+/* The end of the word or phrase w[0..n) at i, "~" for any letters; 0: it does not stand there. */
+static size_t match_phrase(const guard_view *v, size_t i, const char *w, size_t n) {
+  size_t p = i;
+  for (size_t at = 0; at < n; at++) {
+    if (w[at] != '~') {
+      if (v->low[p++] != (uint8_t)w[at]) return 0;
+    } else {
+      while (guard_is_alpha(v->low[p]) && (at + 1 == n || v->low[p] != (uint8_t)w[at + 1])) p++;
+    }
   }
-  return false;
+  return guard_is_alnum(v->low[p]) ? 0 : p;
 }
 
+/* Does one of the words or phrases "a|b~|c d" stand in [b.start, b.end), where a word begins? By phrases first, because
+ * looking for a letter is fast. */
 static bool has_phrase(const guard_view *v, bounds b, const char *words) {
-  for (size_t i = b.start; i < b.end; i++)
-    if ((i == 0 || !guard_is_alnum(v->low[i - 1])) && guard_is_alpha(v->low[i]) && phrase_at(v, i, words)) return true;
+  for (const char *w = words, *bar; w != NULL; w = bar != NULL ? bar + 1 : NULL) {
+    bar = strchr(w, '|');
+    size_t n = bar != NULL ? (size_t)(bar - w) : strlen(w);
+    for (size_t i = b.start; n > 0 && i < b.end; i++) {
+      const uint8_t *at = memchr(v->low + i, w[0], b.end - i);
+      if (at == NULL) break;
+      i = (size_t)(at - v->low);
+      if ((i == 0 || !guard_is_alnum(v->low[i - 1])) && match_phrase(v, i, w, n) > 0) return true;
+    }
+  }
   return false;
 }
 
@@ -153,7 +159,7 @@ static bounds forbidden_part(const guard_view *v, bounds b) {
     for (size_t k = 0; k < sizeof forbidding / sizeof forbidding[0]; k++) {
       const char *word = forbidding[k];
       bool both = word[0] == '!';
-      if (!guard_starts(v, i, word + both)) continue;
+      if (v->low[i] != (uint8_t)word[both] || !guard_starts(v, i, word + both)) continue;
       return (bounds){both ? b.start : i + strlen(word), both ? b.end : clause_end(v, (bounds){i, b.end})};
     }
   return (bounds){b.end, b.end};
@@ -164,7 +170,7 @@ static void add_names(guard_stems *s, const guard_view *v) {
   static const char *const heads[] = {"name is ", "named ", "name: ", "called "};
   for (size_t i = 0; i < v->n; i++)
     for (size_t k = 0; k < sizeof heads / sizeof heads[0]; k++) {
-      if (!guard_starts(v, i, heads[k])) continue;
+      if (v->low[i] != (uint8_t)heads[k][0] || !guard_starts(v, i, heads[k])) continue;
       size_t start = i + strlen(heads[k]), end = start;
       while (guard_is_alpha(v->low[end]) || (v->low[end] == ' ' && guard_is_upper(v->f[end + 1]))) end++;
       add_stems(s, v, (bounds){start, end});
