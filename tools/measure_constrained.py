@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What answers under a rule cost: tokens per second of `minnow generate` with a schema over those without, run by turns.
 
-  tools/measure_constrained.py MODEL [--rounds 7] [--tokens 200] [--threads 2]
+  tools/measure_constrained.py MODEL [--rounds 7] [--tokens 600] [--threads 2]
 
-Prints rows for bench/results/mask.csv. Both ways draw the same number of tokens with the same sampling; tokens that a
+Prints rows for bench/results/constrained.csv. Both ways draw the same number of tokens with the same sampling; tokens that a
 rule leaves no choice about are put in without the model, so they are counted by themselves."""
 import argparse, json, os, statistics, subprocess, tempfile
 
@@ -33,7 +33,7 @@ def main():
     p.add_argument("model")
     p.add_argument("--minnow", default="build/minnow")
     p.add_argument("--rounds", type=int, default=7)
-    p.add_argument("--tokens", type=int, default=200)
+    p.add_argument("--tokens", type=int, default=600)
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
     with tempfile.TemporaryDirectory() as folder:
