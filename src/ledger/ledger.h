@@ -59,9 +59,10 @@ typedef struct ledger_event {
   char incident[16], incident_detail[LEDGER_NAME_BYTES];
 } ledger_event;
 
-/* Hands an event to the writing thread: copies it, allocates nothing, waits only while LEDGER_WAITING events
- * have not been written yet. A request that was deferred has one event: what becomes of it later replaces the decision and
- * adds to tokens, attempts and cost, and its time runs from the user's action. text may be NULL and is stored only when the options say so. */
+/* Hands an event to the writing thread: copies it, allocates nothing, waits only while LEDGER_WAITING events have not
+ * been written yet. A request that was deferred has one event: what becomes of it later replaces the decision and adds
+ * to tokens, attempts and cost, and its time runs from the user's action. text may be NULL and is stored only when the
+ * options say so. */
 enum { LEDGER_WAITING = 64 };
 void ledger_write(ledger *l, const ledger_event *e, const guard_clean *text);
 /* Waits until everything handed over is in the file. The first failure of the writing thread is told here and
@@ -109,7 +110,8 @@ typedef struct ledger_deferred {
 /* The texts that a request has. */
 typedef enum ledger_part { LEDGER_TEXT, LEDGER_INSTRUCTIONS, LEDGER_SCHEMA, LEDGER_CONTEXT, LEDGER_PARTS } ledger_part;
 
-/* Saves a request for later; durable when it returns. The same id again changes nothing. Parts that are NULL are empty. */
+/* Saves a request for later; durable when it returns. The same id again changes nothing. Parts that are NULL are
+ * empty. */
 base_status ledger_defer(ledger *l, const ledger_deferred *d, const guard_clean *const part[LEDGER_PARTS],
                          base_error *err);
 /* Takes the request that has waited longest of those that may be tried now: nobody else gets it for lease_s

@@ -23,9 +23,10 @@
 
 typedef struct mask_vocab mask_vocab;
 
-/* Token id stands for piece(ctx, id), asked once for each id in order and borrowed until the call returns: bytes, which need not be UTF-8; an empty piece (control tokens) is never in a
- * mask. Pieces over 512 bytes are never allowed. Takes some 20 ms and 12 MB for 128,000 tokens. Immutable but for
- * tables that rules fill in: one thread at a time. */
+/* Token id stands for piece(ctx, id), asked once for each id in order and borrowed until the call returns: bytes,
+ * which need not be UTF-8; an empty piece (control tokens) is never in a mask. Pieces over 512 bytes are never
+ * allowed. Takes some 20 ms and 12 MB for 128,000 tokens. Immutable but for tables that rules fill in: one thread at a
+ * time. */
 base_status mask_vocab_open(mask_vocab **out, size_t n_tokens, base_slice (*piece)(void *ctx, uint32_t id), void *ctx,
                             const base_allocator *a, base_error *err);
 void mask_vocab_close(mask_vocab *v); /* NULL is harmless */
@@ -56,10 +57,11 @@ base_status mask_regex(mask_rule **out, base_slice pattern, const mask_options *
                        base_error *err);
 void mask_rule_close(mask_rule *r); /* NULL is harmless; after its runs */
 
-/* The text is what the rule `root` of a GBNF grammar says (llama.cpp's notation): strings, character classes, . for any
- * character, groups, |, * + ? {m} {m,} {m,n}, # to the end of a line. Undefined rules are refused by name, and
- * of those that root leads to the ones without any text and left recursive ones; rules that nothing uses are let be. A run fails with BASE_ELIMIT where more than 16,384 places in the
- * grammar fit the text at once, or the rule's memory is used up. */
+/* The text is what the rule `root` of a GBNF grammar says (llama.cpp's notation): strings, character classes, . for
+ * any character, groups, |, * + ? {m} {m,} {m,n}, # to the end of a line. Undefined rules are refused by name, and of
+ * those that root leads to the ones without any text and left recursive ones; rules that nothing uses are let be. A
+ * run fails with BASE_ELIMIT where more than 16,384 places in the grammar fit the text at once, or the rule's memory
+ * is used up. */
 base_status mask_grammar(mask_rule **out, base_slice text, const mask_options *o, const base_allocator *a,
                          base_error *err);
 
@@ -67,9 +69,10 @@ base_status mask_grammar(mask_rule **out, base_slice text, const mask_options *o
  *
  *   text := WORDS  or  [WORDS] opening CALL (between CALL)* end        CALL := name middle DOCUMENT last
  *
- * WORDS is any text in UTF-8 in which the trigger does not occur; with `at_start` the trigger counts only at the text's beginning,
- * behind white space, and words that begin otherwise go on as they like. A byte 0xFF begins the name of a control token
- * (the piece of such a token is 0xFF and its name): no other text has one, so that literals may ask for control tokens. */
+ * WORDS is any text in UTF-8 in which the trigger does not occur; with `at_start` the trigger counts only at the
+ * text's beginning, behind white space, and words that begin otherwise go on as they like. A byte 0xFF begins the name
+ * of a control token (the piece of such a token is 0xFF and its name): no other text has one, so that literals may ask
+ * for control tokens. */
 
 typedef struct mask_part {
   base_slice name;     /* bytes that `middle` does not begin with; no two alike */
