@@ -1,28 +1,11 @@
 /* Fuzz target: grammars. Up to a NUL the input is a grammar (GBNF), what follows drives a walk: at each step one of the
  * tokens that the mask allows. Beyond not crashing: a grammar that is refused is refused with a sentence, what a mask allows
  * can be committed and what it does not allow cannot, and after taking a token back the mask is what it was. */
-#include <stdlib.h>
-
-#include "mask_vocab.h"
+#include "mask_fuzz.h"
 
 enum { MAX_STEPS = 100, WORDS = (MASK_N_TOKENS + 31) / 32 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool ok) {
-  if (!ok) abort();
-}
-
-/* The n-th token that is allowed; MASK_N_TOKENS when none is. */
-static uint32_t pick(const uint32_t *mask, uint32_t n) {
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < MASK_N_TOKENS; i++) count += mask[i >> 5] >> (i & 31) & 1;
-  if (count == 0) return MASK_N_TOKENS;
-  n %= count;
-  for (uint32_t i = 0; i < MASK_N_TOKENS; i++)
-    if ((mask[i >> 5] >> (i & 31) & 1) && n-- == 0) return i;
-  return MASK_N_TOKENS;
-}
 
 /* A few tokens are committed as the mask says, and taking them back leaves the mask as it was. */
 static bool agrees(mask_run *run, const uint32_t *before, uint32_t from) {

@@ -2,18 +2,12 @@
  * follows drives a walk: at each step one of the tokens that the mask allows. Beyond not crashing: what a mask allows
  * can be committed and what it does not allow cannot, taking back gives the same mask again, and every text that may
  * end is valid. */
-#include <stdlib.h>
-
 #include "constrain/constrain.h"
-#include "mask_vocab.h"
+#include "mask_fuzz.h"
 
 enum { MAX_STEPS = 120 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool ok) {
-  if (!ok) abort();
-}
 
 static void require_valid(const constrain_schema *schema, base_slice text) {
   jdoc d = {0};
@@ -22,17 +16,6 @@ static void require_valid(const constrain_schema *schema, base_slice text) {
   if (status == BASE_OK) status = constrain_validate(schema, &d, NULL, NULL, NULL);
   require(status == BASE_OK || status == BASE_ELIMIT || status == BASE_ENOMEM);
   jdoc_close(&d);
-}
-
-/* The n-th token that is allowed; MASK_N_TOKENS when none is. */
-static uint32_t pick(const uint32_t *mask, uint32_t n) {
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < MASK_N_TOKENS; i++) count += mask[i >> 5] >> (i & 31) & 1;
-  if (count == 0) return MASK_N_TOKENS;
-  n %= count;
-  for (uint32_t i = 0; i < MASK_N_TOKENS; i++)
-    if ((mask[i >> 5] >> (i & 31) & 1) && n-- == 0) return i;
-  return MASK_N_TOKENS;
 }
 
 /* A mask and commits say the same of a few tokens. */

@@ -197,16 +197,6 @@ static base_status ask_all(asking *k, base_slice rest, bool (*progress)(void *ct
   return st;
 }
 
-static base_status save_rows(const asking *k, const char *path, base_error *err) {
-  os_writer *w = NULL;
-  base_status st = os_writer_open(&w, path, err);
-  if (st) return st;
-  st = os_writer_add(w, k->rows.ptr ? k->rows.ptr : "", k->rows.len, err);
-  if (!st) return os_writer_commit(w, err);
-  os_writer_abort(w);
-  return st;
-}
-
 int mn_route_answers(mn_model *m, const char *data, const char *out, uint32_t max_tokens,
                      bool (*progress)(void *ctx, size_t done, size_t all), void *ctx, size_t *rows, size_t *right,
                      mn_error *error) {
@@ -219,7 +209,7 @@ int mn_route_answers(mn_model *m, const char *data, const char *out, uint32_t ma
   if (!st) api_feature_set(m, k.set);
   if (!st) st = os_read_file(data, MAX_DATA_BYTES, &file, &err);
   if (!st) st = ask_all(&k, (base_slice){file.ptr ? file.ptr : "", file.len}, progress, ctx, &err);
-  if (!st) st = save_rows(&k, out, &err);
+  if (!st) st = os_write_file(out, k.rows.ptr ? k.rows.ptr : "", k.rows.len, &err);
   if (!st && rows != NULL) *rows = k.n;
   if (!st && right != NULL) *right = k.right;
   base_buf_free(&file);

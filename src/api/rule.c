@@ -53,25 +53,17 @@ static base_status compile_schema(mn_session *s, base_slice json, base_error *er
   return st ? st : mask_schema(&s->rule.rule, json, NULL, a, err);
 }
 
-static uint32_t format_member(const jdoc *d, uint32_t object, const char *key) {
-  return object != JDOC_NONE && jdoc_kind_at(d, object) == JDOC_OBJECT ? jdoc_find(d, object, base_slice_of(key)) : JDOC_NONE;
-}
-
-static bool is_type(const jdoc *d, uint32_t at, const char *name) {
-  return at != JDOC_NONE && jdoc_kind_at(d, at) == JDOC_STRING && base_slice_equal(jdoc_text(d, at), base_slice_of(name));
-}
-
 /* OpenAI's response_format. Whether it is "strict" makes no difference: answers always fit. */
 static base_status compile_format(mn_session *s, base_slice json, base_error *err) {
   jdoc d = {0};
   base_status st = jdoc_open(&d, json, NULL, "response_format", &s->model->bound.bounded, err);
   if (st) return st;
-  uint32_t type = format_member(&d, 0, "type"), schema = format_member(&d, format_member(&d, 0, "json_schema"), "schema");
-  if (is_type(&d, type, "json_object")) st = compile_schema(s, BASE_LITERAL("{\"type\":\"object\"}"), err);
-  else if (is_type(&d, type, "json_schema") && schema != JDOC_NONE) st = compile_schema(s, jdoc_raw(&d, schema), err);
-  else if (is_type(&d, type, "json_schema"))
+  uint32_t type = jdoc_member(&d, 0, "type"), schema = jdoc_member(&d, jdoc_member(&d, 0, "json_schema"), "schema");
+  if (jdoc_is_text(&d, type, "json_object")) st = compile_schema(s, BASE_LITERAL("{\"type\":\"object\"}"), err);
+  else if (jdoc_is_text(&d, type, "json_schema") && schema != JDOC_NONE) st = compile_schema(s, jdoc_raw(&d, schema), err);
+  else if (jdoc_is_text(&d, type, "json_schema"))
     st = base_fail(err, BASE_EARGUMENT, "response_format.json_schema", "it has a name and a schema; there is no schema");
-  else if (!is_type(&d, type, "text"))
+  else if (!jdoc_is_text(&d, type, "text"))
     st = base_fail(err, BASE_EARGUMENT, "response_format.type", "it is text, json_object or json_schema");
   jdoc_close(&d);
   return st;

@@ -139,18 +139,12 @@ enum { MAX_FILE = 64 << 20 };
 int mn_session_save(const mn_session *s, const char *path, mn_error *error) {
   base_error err = {0};
   base_buf text = {.allocator = &s->model->bound.bounded};
-  os_writer *w = NULL;
   base_buf_puts(&text, "");
   for (size_t i = 0; i < s->n_messages; i++) {
     api_message_write(&text, &s->messages[i]);
     base_buf_putc(&text, '\n');
   }
-  base_status st = text.failed ? API_OUT_OF_MEMORY(&err, path) : os_writer_open(&w, path, &err);
-  if (!st) {
-    st = os_writer_add(w, text.ptr, text.len, &err);
-    if (st) os_writer_abort(w);
-    else st = os_writer_commit(w, &err);
-  }
+  base_status st = text.failed ? API_OUT_OF_MEMORY(&err, path) : os_write_file(path, text.ptr, text.len, &err);
   base_buf_free(&text);
   return api_result(st, &err, error);
 }

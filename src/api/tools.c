@@ -134,8 +134,7 @@ size_t mn_session_calls(const mn_session *s, size_t index, const mn_tool_call **
 enum { MAX_CALLS = 512 };
 
 static uint32_t text_member(const jdoc *d, uint32_t object, const char *key) {
-  if (object == JDOC_NONE || jdoc_kind_at(d, object) != JDOC_OBJECT) return JDOC_NONE;
-  uint32_t at = jdoc_find(d, object, base_slice_of(key));
+  uint32_t at = jdoc_member(d, object, key);
   return at != JDOC_NONE && jdoc_kind_at(d, at) == JDOC_STRING ? at : JDOC_NONE;
 }
 
@@ -153,8 +152,7 @@ static bool is_object(base_slice json, const base_allocator *a) {
 static base_status read_call(const jdoc *d, uint32_t at, chat_call *out, const char *where,
                              const base_allocator *a,
                              base_error *err) {
-  bool object = jdoc_kind_at(d, at) == JDOC_OBJECT;
-  uint32_t function = object ? jdoc_find(d, at, BASE_LITERAL("function")) : JDOC_NONE;
+  uint32_t function = jdoc_member(d, at, "function");
   uint32_t name = text_member(d, function, "name"), arguments = text_member(d, function, "arguments");
   if (name == JDOC_NONE || arguments == JDOC_NONE)
     return base_fail(err, BASE_EFORMAT, where,

@@ -352,7 +352,6 @@ static base_status save_model(const source *s) {
   bool unigram = base_slice_equal(s->model, BASE_LITERAL("t5")), bytes = false;
   base_buf out = {0}, part = {0};
   char path[4096];
-  os_writer *w = NULL;
   base_status status = convert_join(path, sizeof path, s->dir, "tokenizer.model", s->err);
   for (size_t i = 0; i < s->used; i++) {
     put_piece(&out, s, i);
@@ -372,12 +371,7 @@ static base_status save_model(const source *s) {
   put_bytes(&out, 3, part.ptr, part.len);
   if (!status && (out.failed || part.failed))
     status = base_fail(s->err, BASE_ENOMEM, path, "no memory for the tokenizer");
-  if (!status) status = os_writer_open(&w, path, s->err);
-  if (!status) status = os_writer_add(w, out.ptr, out.len, s->err);
-  if (w != NULL && !status)
-    status = os_writer_commit(w, s->err);
-  else
-    os_writer_abort(w);
+  if (!status) status = os_write_file(path, out.ptr, out.len, s->err);
   base_buf_free(&out);
   base_buf_free(&part);
   return status;

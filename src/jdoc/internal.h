@@ -4,8 +4,6 @@
 
 #include "jdoc/jdoc.h"
 
-/* Bytewise order, a prefix first. */
-int jdoc_compare_texts(base_slice a, base_slice b);
 /* Sorts indices of strings by their text: in place, n log n comparisons at most. */
 void jdoc_sort_texts(const jdoc *d, uint32_t *index, size_t n);
 

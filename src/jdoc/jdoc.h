@@ -90,6 +90,12 @@ static inline base_slice jdoc_text(const jdoc *d, uint32_t i) {
 
 /* The value of a member, JDOC_NONE when there is none. Linear in the members. */
 uint32_t jdoc_find(const jdoc *d, uint32_t object, base_slice key);
+/* The same for any value, JDOC_NONE too, which has no members unless it is an object. */
+uint32_t jdoc_member(const jdoc *d, uint32_t i, const char *key);
+/* Is it a string, this one? JDOC_NONE is none. */
+bool jdoc_is_text(const jdoc *d, uint32_t i, const char *text);
+/* Bytewise order of texts, a prefix first. */
+int jdoc_compare_texts(base_slice a, base_slice b);
 /* What an RFC 6901 pointer ("" or "/a/0") names below node i, JDOC_NONE when nothing. */
 uint32_t jdoc_at_pointer(const jdoc *d, uint32_t i, base_slice pointer);
 /* Adds "/key" with '~' and '/' escaped (RFC 6901). */

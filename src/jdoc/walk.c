@@ -59,6 +59,16 @@ uint32_t jdoc_at_pointer(const jdoc *d, uint32_t i, base_slice pointer) {
   return i;
 }
 
+uint32_t jdoc_member(const jdoc *d, uint32_t i, const char *key) {
+  if (i == JDOC_NONE || jdoc_kind_at(d, i) != JDOC_OBJECT) return JDOC_NONE;
+  return jdoc_find(d, i, base_slice_of(key));
+}
+
+bool jdoc_is_text(const jdoc *d, uint32_t i, const char *text) {
+  return i != JDOC_NONE && jdoc_kind_at(d, i) == JDOC_STRING &&
+         base_slice_equal(jdoc_text(d, i), base_slice_of(text));
+}
+
 void jdoc_put_pointer(base_buf *b, base_slice key) {
   base_buf_putc(b, '/');
   for (size_t i = 0; i < key.len; i++) {

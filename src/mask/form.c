@@ -41,14 +41,8 @@ static base_slice keep(mask_pool *pool, base_slice s) {
   return (base_slice){out, s.len};
 }
 
-static int compare_names(base_slice a, base_slice b) {
-  size_t least = a.len < b.len ? a.len : b.len;
-  int by_bytes = least > 0 ? memcmp(a.ptr, b.ptr, least) : 0;
-  return by_bytes != 0 ? by_bytes : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_parts(const void *x, const void *y) {
-  return compare_names(((const form_part *)x)->name, ((const form_part *)y)->name);
+  return jdoc_compare_texts(((const form_part *)x)->name, ((const form_part *)y)->name);
 }
 
 static base_status refuse(base_error *err, const char *text) {

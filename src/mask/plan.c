@@ -357,15 +357,8 @@ static bool is_vital(mask_rule *r, situation *s, uint32_t i) {
 
 /* ---- names of objects ---- */
 
-static int compare_slices(const void *x, const void *y) {
-  const base_slice *a = x, *b = y;
-  size_t n = a->len < b->len ? a->len : b->len;
-  int order = n > 0 ? memcmp(a->ptr, b->ptr, n) : 0;
-  return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
-}
-
 uint32_t mask_names_find(const object_names *names, base_slice name) {
-  const base_slice *found = names->n_names == 0 ? NULL : bsearch(&name, names->name, names->n_names, sizeof name, compare_slices);
+  const base_slice *found = names->n_names == 0 ? NULL : bsearch(&name, names->name, names->n_names, sizeof name, mask_compare_slices);
   return found != NULL ? (uint32_t)(found - names->name) : MASK_NONE;
 }
 
@@ -447,9 +440,9 @@ object_names *mask_plan_names(mask_rule *r, plan *p) {
   names->required = take(r, (p->n_locals + 1) * sizeof *names->required);
   if (r->failed != BASE_OK) return NULL;
   put_names(p, names->name);
-  if (n > 1) qsort(names->name, n, sizeof *names->name, compare_slices);
+  if (n > 1) qsort(names->name, n, sizeof *names->name, mask_compare_slices);
   for (uint32_t i = 0; i < n; i++)
-    if (kept == 0 || compare_slices(&names->name[kept - 1], &names->name[i]) != 0) names->name[kept++] = names->name[i];
+    if (kept == 0 || mask_compare_slices(&names->name[kept - 1], &names->name[i]) != 0) names->name[kept++] = names->name[i];
   names->n_names = kept;
   names->state = take(r, (kept + 1) * sizeof *names->state);
   for (uint32_t i = 0; i < p->n_locals; i++) {
@@ -561,7 +554,7 @@ static uint32_t property_of(const node *n, base_slice name) {
   uint32_t low = 0, high = n->n_properties;
   while (low < high) {
     uint32_t middle = (low + high) / 2;
-    int order = compare_slices(&key.name, &n->properties[middle].name);
+    int order = mask_compare_slices(&key.name, &n->properties[middle].name);
     if (order == 0) return n->properties[middle].node;
     if (order < 0) high = middle;
     else low = middle + 1;

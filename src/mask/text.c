@@ -429,23 +429,13 @@ text_state *mask_text_nameless(text_state *s) {
 
 /* ---- making automata ---- */
 
-static int compare_slices(const void *x, const void *y) {
-  const base_slice *a = x, *b = y;
-  size_t n = a->len < b->len ? a->len : b->len;
-  int order = n > 0 ? memcmp(a->ptr, b->ptr, n) : 0;
-  return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
+int mask_compare_slices(const void *x, const void *y) {
+  return jdoc_compare_texts(*(const base_slice *)x, *(const base_slice *)y);
 }
 
 static uint32_t find_string(const text_automaton *t, base_slice s) {
-  uint32_t low = 0, high = t->n_strings;
-  while (low < high) {
-    uint32_t middle = (low + high) / 2;
-    int order = compare_slices(&s, &t->strings[middle]);
-    if (order == 0) return middle;
-    if (order < 0) high = middle;
-    else low = middle + 1;
-  }
-  return MASK_NONE;
+  const base_slice *found = t->n_strings == 0 ? NULL : bsearch(&s, t->strings, t->n_strings, sizeof s, mask_compare_slices);
+  return found != NULL ? (uint32_t)(found - t->strings) : MASK_NONE;
 }
 
 /* The strings of all enums, sorted, each once. */
@@ -462,9 +452,9 @@ static bool gather_strings(mask_rule *r, text_automaton *t) {
     for (uint32_t k = 0; d->has_enum && k < d->n_values; k++)
       if (jdoc_kind_at(&r->doc, d->values[k]) == JDOC_STRING) t->strings[n++] = jdoc_text(&r->doc, d->values[k]);
   }
-  if (n > 1) qsort(t->strings, n, sizeof *t->strings, compare_slices);
+  if (n > 1) qsort(t->strings, n, sizeof *t->strings, mask_compare_slices);
   for (uint32_t i = 0; i < n; i++)
-    if (kept == 0 || compare_slices(&t->strings[kept - 1], &t->strings[i]) != 0) t->strings[kept++] = t->strings[i];
+    if (kept == 0 || mask_compare_slices(&t->strings[kept - 1], &t->strings[i]) != 0) t->strings[kept++] = t->strings[i];
   t->n_strings = kept;
   if (mask_text_build_trie(&r->pool, &t->trie, t->strings, kept)) return true;
   mask_fail(r, r->pool.failed);

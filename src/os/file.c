@@ -256,6 +256,16 @@ done:
   return status;
 }
 
+base_status os_write_file(const char *path, const void *bytes, size_t len, base_error *err) {
+  os_writer *w = NULL;
+  base_status status = os_writer_open(&w, path, err);
+  if (status) return status;
+  status = os_writer_add(w, bytes, len, err);
+  if (!status) return os_writer_commit(w, err);
+  os_writer_abort(w);
+  return status;
+}
+
 void os_writer_abort(os_writer *w) {
   if (w == NULL) return;
   if (w->fd >= 0) (void)close(w->fd);

@@ -37,6 +37,7 @@ base_status os_writer_open(os_writer **w, const char *path, base_error *err);
 base_status os_writer_add(os_writer *w, const void *bytes, size_t len, base_error *err);
 base_status os_writer_commit(os_writer *w, base_error *err); /* frees w, whatever it returns */
 void os_writer_abort(os_writer *w);                          /* frees w; NULL is harmless */
+base_status os_write_file(const char *path, const void *bytes, size_t len, base_error *err); /* the same in one call */
 
 bool os_exists(const char *path);
 bool os_is_dir(const char *path);

@@ -2,6 +2,7 @@
  * histograms of ROUTE_BINS quantile bins (as in Ke et al. 2017), each split looking at a random share of the
  * features. One forest is grown in one thread, so its bits depend on rows and seed alone. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "route/internal.h"
@@ -50,24 +51,9 @@ size_t route_grow_bytes(size_t m, size_t dense) {
 
 /* ---- bins ---- */
 
-static void sift(float *a, size_t at, size_t n) {
-  for (size_t child; (child = 2 * at + 1) < n; at = child) {
-    if (child + 1 < n && a[child + 1] > a[child]) child++;
-    if (a[at] >= a[child]) return;
-    float x = a[at];
-    a[at] = a[child];
-    a[child] = x;
-  }
-}
-
-static void sort(float *a, size_t n) {
-  for (size_t i = n / 2; i-- > 0;) sift(a, i, n);
-  for (size_t end = n; end-- > 1;) {
-    float x = a[0];
-    a[0] = a[end];
-    a[end] = x;
-    sift(a, 0, end);
-  }
+static int by_value(const void *x, const void *y) {
+  float a = *(const float *)x, b = *(const float *)y;
+  return (a > b) - (a < b);
 }
 
 /* Edges half way between neighbouring values, at quantiles; the last bin has none. */
@@ -77,7 +63,7 @@ static void bin_feature(growing *w, size_t j) {
   uint8_t *bin = w->bin + j * w->m;
   size_t n = 0;
   for (size_t i = 0; i < w->m; i++) w->sorted[i] = value[w->which[i]];
-  sort(w->sorted, w->m);
+  qsort(w->sorted, w->m, sizeof *w->sorted, by_value);
   for (size_t b = 1; b < ROUTE_BINS; b++) {
     size_t at = b * w->m / ROUTE_BINS;
     while (at > 0 && at < w->m && w->sorted[at] == w->sorted[at - 1]) at++;

@@ -30,9 +30,9 @@ typedef struct probe {
 } probe;
 
 static size_t find(base_slice text, size_t from, base_slice what) {
-  for (size_t i = from; what.len > 0 && i + what.len <= text.len; i++)
-    if (memcmp(text.ptr + i, what.ptr, what.len) == 0) return i;
-  return SIZE_MAX;
+  if (what.len == 0 || from >= text.len) return SIZE_MAX;
+  const char *found = memmem(text.ptr + from, text.len - from, what.ptr, what.len);
+  return found != NULL ? (size_t)(found - text.ptr) : SIZE_MAX;
 }
 
 static bool has(base_slice text, const char *what) { return find(text, 0, base_slice_of(what)) != SIZE_MAX; }

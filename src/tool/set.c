@@ -27,16 +27,6 @@ static bool is_name(base_slice s) {
   return true;
 }
 
-static bool is_text(const jdoc *d, uint32_t at, const char *text) {
-  return at != JDOC_NONE && jdoc_kind_at(d, at) == JDOC_STRING &&
-      base_slice_equal(jdoc_text(d, at), base_slice_of(text));
-}
-
-static uint32_t member(const jdoc *d, uint32_t object, const char *key) {
-  if (object == JDOC_NONE || jdoc_kind_at(d, object) != JDOC_OBJECT) return JDOC_NONE;
-  return jdoc_find(d, object, base_slice_of(key));
-}
-
 /* Missing or null parameters: the function takes none. */
 static base_status read_parameters(tool_set *s, size_t i, uint32_t at, base_error *err) {
   const jdoc *d = &s->doc;
@@ -44,7 +34,7 @@ static base_status read_parameters(tool_set *s, size_t i, uint32_t at, base_erro
   char where[96];
   t->schema = BASE_LITERAL("{\"type\":\"object\",\"additionalProperties\":false}");
   if (at != JDOC_NONE && jdoc_kind_at(d, at) != JDOC_NULL) {
-    if (jdoc_kind_at(d, at) != JDOC_OBJECT || !is_text(d, member(d, at, "type"), "object"))
+    if (jdoc_kind_at(d, at) != JDOC_OBJECT || !jdoc_is_text(d, jdoc_member(d, at, "type"), "object"))
       return fail_at(err, BASE_EARGUMENT, i, ".function.parameters",
                      "a function's parameters are a JSON Schema of type \"object\"");
     t->schema = jdoc_raw(d, at);
@@ -55,10 +45,10 @@ static base_status read_parameters(tool_set *s, size_t i, uint32_t at, base_erro
 
 static base_status read_one(tool_set *s, size_t i, uint32_t at, base_error *err) {
   const jdoc *d = &s->doc;
-  uint32_t function = member(d, at, "function"), name = member(d, function, "name");
-  uint32_t description = member(d, function, "description");
+  uint32_t function = jdoc_member(d, at, "function"), name = jdoc_member(d, function, "name");
+  uint32_t description = jdoc_member(d, function, "description");
   if (jdoc_kind_at(d, at) != JDOC_OBJECT) return fail_at(err, BASE_EARGUMENT, i, "", "a tool is an object");
-  if (!is_text(d, member(d, at, "type"), "function"))
+  if (!jdoc_is_text(d, jdoc_member(d, at, "type"), "function"))
     return fail_at(err, BASE_EARGUMENT, i, ".type", "a tool's type is \"function\"; there are no others");
   if (function == JDOC_NONE || jdoc_kind_at(d, function) != JDOC_OBJECT)
     return fail_at(err, BASE_EARGUMENT, i, ".function",
@@ -73,7 +63,7 @@ static base_status read_one(tool_set *s, size_t i, uint32_t at, base_error *err)
     if (base_slice_equal(s->tool[k].name, s->tool[i].name))
       return fail_at(err, BASE_EARGUMENT, i, ".function.name",
                      "two tools have this name; each needs one of its own");
-  return read_parameters(s, i, member(d, function, "parameters"), err);
+  return read_parameters(s, i, jdoc_member(d, function, "parameters"), err);
 }
 
 /* ---- the set ---- */
@@ -150,8 +140,8 @@ static bool take_word(tool_choice *out, base_slice word) {
 /* {"type":"function","function":{"name":"x"}} */
 static base_status allow_named(tool_choice *out, const tool_set *s, const jdoc *d, uint32_t at,
                                base_error *err) {
-  uint32_t name = member(d, member(d, at, "function"), "name");
-  if (!is_text(d, member(d, at, "type"), "function") || name == JDOC_NONE ||
+  uint32_t name = jdoc_member(d, jdoc_member(d, at, "function"), "name");
+  if (!jdoc_is_text(d, jdoc_member(d, at, "type"), "function") || name == JDOC_NONE ||
       jdoc_kind_at(d, name) != JDOC_STRING)
     return fail_choice(err, "a tool is named by {\"type\":\"function\",\"function\":{\"name\":\"...\"}}");
   base_slice text = jdoc_text(d, name);
@@ -165,7 +155,7 @@ static base_status allow_named(tool_choice *out, const tool_set *s, const jdoc *
 
 static base_status allow_listed(tool_choice *out, const tool_set *s, const jdoc *d, uint32_t at,
                                 base_error *err) {
-  uint32_t mode = member(d, at, "mode"), list = member(d, at, "tools");
+  uint32_t mode = jdoc_member(d, at, "mode"), list = jdoc_member(d, at, "tools");
   bool fine = mode != JDOC_NONE && jdoc_kind_at(d, mode) == JDOC_STRING &&
       take_word(out, jdoc_text(d, mode)) && !out->none &&
               list != JDOC_NONE && jdoc_kind_at(d, list) == JDOC_ARRAY && jdoc_count(d, list) > 0;
@@ -180,8 +170,8 @@ static base_status allow_listed(tool_choice *out, const tool_set *s, const jdoc 
 }
 
 static base_status read_object(tool_choice *out, const tool_set *s, const jdoc *d, base_error *err) {
-  if (jdoc_kind_at(d, 0) == JDOC_OBJECT && is_text(d, member(d, 0, "type"), "allowed_tools"))
-    return allow_listed(out, s, d, member(d, 0, "allowed_tools"), err);
+  if (jdoc_kind_at(d, 0) == JDOC_OBJECT && jdoc_is_text(d, jdoc_member(d, 0, "type"), "allowed_tools"))
+    return allow_listed(out, s, d, jdoc_member(d, 0, "allowed_tools"), err);
   out->required = true;
   return allow_named(out, s, d, 0, err);
 }
