@@ -13,7 +13,9 @@ call --help
 [ $status -eq 0 ] && has "$out" "minnow do" && [ -z "$err" ]; ok $? "help"
 call --version
 [ $status -eq 0 ] && [[ $out == "minnow "[0-9]* ]]; ok $? "version"
-for command in do run packs train eval inspect quantize convert export schema; do
+commands=$("$minnow" --help | sed -n 's/^  minnow \([a-z]*\) .*/\1/p')
+[ "$(echo "$commands" | wc -l)" -ge 19 ]; ok $? "commands in the help"
+for command in $commands "schema check" "schema explain" "schema bench"; do # shellcheck disable=SC2086
   call $command --help
   [ $status -eq 0 ] && has "$out" "usage: minnow $command" && [ -z "$err" ]; ok $? "help of $command"
   call $command --nonsense
@@ -21,6 +23,13 @@ for command in do run packs train eval inspect quantize convert export schema; d
 done
 call
 fails 2 "no command"
+for words in schema "schema dance" "schema explain" "schema bench" bench "bench dance" policy "policy check" "policy dance" \
+  "policy schema x" "queue dance" "queue list x" "report --json --csv" feedback route "route dance" "route train"; do
+  # shellcheck disable=SC2086
+  call $words
+  fails 2 "$words"
+  ! has "$err" '""'; ok $? "$words: the sentence names no empty word"
+done
 
 # ---- schema ----
 echo '{"properties":{"a":{"$ref":"#/$defs/n"},"e":{"format":"email"}},"required":["c"],"$defs":{"n":{"minimum":3}}}' >"$folder/s.json"
@@ -56,8 +65,6 @@ call schema check "$folder/s.json" "$folder/bad.json" --draft 3
 fails 2 "schema check: unknown draft"
 call schema check "$folder/s.json"
 fails 2 "schema check: one file"
-call schema
-fails 2 "schema: no sub-command"
 call dance
 fails 2 "no such command"
 call run

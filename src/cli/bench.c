@@ -110,12 +110,13 @@ int cli_bench(int argc, char **argv) {
   };
   int status = cli_parse("bench", options, sizeof options / sizeof options[0], argc, argv, &w.words);
   if (status != CLI_GO) return status;
-  const char *what = w.words.n > 0 ? w.words.item[0] : "";
+  if (w.words.n == 0) return cli_usage("bench", "bandwidth, peak, engine or shape is needed", NULL);
+  const char *what = w.words.item[0];
   fill_options(&w, &o);
   if (strcmp(what, "shape") == 0) return shape(&w);
   if (w.words.n > 1) return cli_usage("bench", "this word is not expected:", w.words.item[1]);
   if (strcmp(what, "bandwidth") == 0) return bandwidth(&w, &o);
   if (strcmp(what, "peak") == 0) return peak(&w, &o);
   if (strcmp(what, "engine") == 0) return engine(&w, &o);
-  return cli_usage("bench", "bandwidth, peak, engine or shape is needed:", what);
+  return cli_usage("bench", "bandwidth, peak, engine or shape is needed, not", what);
 }

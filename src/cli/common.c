@@ -41,7 +41,7 @@ void cli_close_engine(mn_engine *mn, cli_house *house) {
 
 const char *cli_ledger(const char *command, const char *given) {
   const char *path = or_environment(given, "MINNOW_LEDGER");
-  if (path == NULL) (void)cli_usage(command, "name the ledger with --ledger FILE or $MINNOW_LEDGER", "");
+  if (path == NULL) (void)cli_usage(command, "name the ledger with --ledger FILE or $MINNOW_LEDGER", NULL);
   return path;
 }
 

@@ -59,7 +59,7 @@ int cli_eval(int argc, char **argv) {
       {"--data", CLI_TEXT, &o.data, "FILE",
        "labelled rows {\"text\",\"intent\",\"spans\":[[start,end,slot],...]}"},
       {"--oos", CLI_TEXT, &o.oos, "FILE", "rows that are out of scope"},
-      {"--kernels", CLI_TEXT, &o.kernels, "NAME", "scalar, avx2, avx512vnni or neondot; the best"},
+      {"--kernels", CLI_TEXT, &o.kernels, "NAME", "scalar, avx2, avx512vnni, amx or neondot; the best"},
       {"--json", CLI_SWITCH, &json, NULL, "the figures as one JSON object (docs/do.md)"},
   };
   int status = cli_parse("eval", options, sizeof options / sizeof options[0], argc, argv, &words);

@@ -22,9 +22,9 @@ static int help(void) {
       "minnow: a sentence in, a typed and validated action out, on this device\n\nusage: minnow COMMAND "
       "...\n");
   for (size_t i = 0; i < COMMANDS; i++)
-    printf("  minnow %-30s %s\n", commands[i].usage, commands[i].summary);
+    printf("  minnow %-38s %s\n", commands[i].usage, commands[i].summary);
   puts(
-      "\n  minnow COMMAND --help                 the command's options\n  minnow --version\n\n"
+      "\n  minnow COMMAND --help                         the command's options\n  minnow --version\n\n"
       "$MINNOW_PACKS names the folder of built packs; NO_COLOR turns colour off.\n"
       "exit status: 0 done, 1 failed, 2 wrong usage");
   return CLI_DONE;

@@ -9,6 +9,7 @@ static const char *usage_of(const char *name, const char **summary) {
     const char *name, *usage, *summary;
   } all[] = {
 #define CLI_COMMAND(id, usage, summary) {#id, usage, summary},
+#define CLI_FORM(name, usage, summary) {name, usage, summary},
 #include "cli/command.def"
 #undef CLI_COMMAND
   };
@@ -21,18 +22,45 @@ static const char *usage_of(const char *name, const char **summary) {
   return name;
 }
 
+static const char chat_notes[] =
+    "While talking: Ctrl-C ends the answer; at the prompt, Ctrl-D or Ctrl-C twice ends the program.\n"
+    "A line that ends with \\ goes on in the next one. Lines that begin with / are commands:\n"
+    "  /reset              forget the conversation, keep the system message\n"
+    "  /system TEXT        another system message, and a fresh conversation\n"
+    "  /undo               take back the last question and its answer\n"
+    "  /again              answer the last question anew\n"
+    "  /save FILE          write the conversation, one JSON object a line\n"
+    "  /load FILE          go on with a saved conversation\n"
+    "  /help               this list\n"
+    "  /quit               end";
+
+static const char schema_notes[] =
+    "  minnow schema check SCHEMA INSTANCE                   whether a document fits, exactly\n"
+    "  minnow schema explain SCHEMA                          what of it is enforced while text is written\n"
+    "  minnow schema bench --tokenizer FILE ROWS.jsonl       measures masks by MaskBench's procedure\n"
+    "minnow schema check --help, and so on, lists the options.";
+
+static const char bench_notes[] =
+    "  minnow bench bandwidth               what memory and caches give, by the size of the block\n"
+    "  minnow bench peak                    what the kernels' arithmetic gives in registers\n"
+    "  minnow bench engine -m FILE          tokens per second of a model, beside the bandwidth\n"
+    "  minnow bench shape NAME TYPE OUT     a model with random weights: 10M, 45M, 135M, 500M or 1.1B";
+
+static const char route_notes[] =
+    "  minnow route train ROWS.jsonl -o ROUTER.gguf                  learns a router\n"
+    "  minnow route eval ROUTER.gguf --data ROWS.jsonl               figures on rows it never saw\n"
+    "  minnow route eval --folds --data ROWS.jsonl                   figures of held-out fifths\n"
+    "  minnow route answers --model MODEL QUESTIONS.jsonl -o ANSWERS.jsonl\n"
+    "                                                                a model's answers, their features, right or wrong\n"
+    "  minnow route calibrate ANSWERS.jsonl -o PROBE.gguf            how likely an answer is right";
+
 const char *cli_notes(const char *command) {
-  if (strcmp(command, "chat") != 0) return NULL;
-  return "While talking: Ctrl-C ends the answer; at the prompt, Ctrl-D or Ctrl-C twice ends the program.\n"
-         "A line that ends with \\ goes on in the next one. Lines that begin with / are commands:\n"
-         "  /reset              forget the conversation, keep the system message\n"
-         "  /system TEXT        another system message, and a fresh conversation\n"
-         "  /undo               take back the last question and its answer\n"
-         "  /again              answer the last question anew\n"
-         "  /save FILE          write the conversation, one JSON object a line\n"
-         "  /load FILE          go on with a saved conversation\n"
-         "  /help               this list\n"
-         "  /quit               end";
+  static const struct {
+    const char *command, *notes;
+  } all[] = {{"chat", chat_notes}, {"schema", schema_notes}, {"bench", bench_notes}, {"route", route_notes}};
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+    if (strcmp(all[i].command, command) == 0) return all[i].notes;
+  return NULL;
 }
 
 static int show_help(const char *command, const cli_option *options, size_t n) {
@@ -44,7 +72,7 @@ static int show_help(const char *command, const cli_option *options, size_t n) {
                       options[i].meta != NULL ? options[i].meta : "");
     printf("  %-22s %s\n", left, options[i].help);
   }
-  if (cli_notes(command) != NULL) printf("\n%s\n", cli_notes(command));
+  if (cli_notes(command) != NULL) printf("%s%s\n", n > 0 ? "\n" : "", cli_notes(command));
   return CLI_DONE;
 }
 

@@ -16,7 +16,7 @@ static int list(const char *ledger) {
 static int drop(const char *ledger, const cli_list *words, bool all) {
   mn_error err = {0};
   size_t dropped = 0;
-  if ((words->n == 2) == all) return cli_usage("queue", "drop takes a request's ID, or --all", "");
+  if ((words->n == 2) == all) return cli_usage("queue", "drop takes a request's ID, or --all", NULL);
   if (mn_queue_drop(ledger, all ? NULL : words->item[1], &dropped, &err) != MN_OK) return cli_fail(&err);
   printf("%zu dropped\n", dropped);
   return CLI_DONE;
@@ -48,10 +48,12 @@ int cli_queue(int argc, char **argv) {
   int status = cli_parse("queue", options, sizeof options / sizeof options[0], argc, argv, &words);
   if (status != CLI_GO) return status;
   const char *what = words.n > 0 ? words.item[0] : "list";
-  if (strcmp(what, "list") != 0 && strcmp(what, "drop") != 0 && strcmp(what, "run") != 0)
+  bool dropping = strcmp(what, "drop") == 0, running = strcmp(what, "run") == 0;
+  if (!dropping && !running && strcmp(what, "list") != 0)
     return cli_usage("queue", "say list, drop ID or run, not", what);
+  if (!dropping && words.n > 1) return cli_usage("queue", "this word is not expected:", words.item[1]);
   house.ledger = cli_ledger("queue", house.ledger);
   if (house.ledger == NULL) return CLI_USAGE;
-  if (strcmp(what, "drop") == 0) return drop(house.ledger, &words, all);
-  return strcmp(what, "run") == 0 ? ask(&house) : list(house.ledger);
+  if (dropping) return drop(house.ledger, &words, all);
+  return running ? ask(&house) : list(house.ledger);
 }

@@ -36,7 +36,7 @@ int cli_report(int argc, char **argv) {
   int status = cli_parse("report", options, sizeof options / sizeof options[0], argc, argv, &words);
   if (status != CLI_GO) return status;
   if (words.n > 0) return cli_usage("report", "this word is not expected:", words.item[0]);
-  if (json && csv) return cli_usage("report", "--json and --csv exclude each other", "");
+  if (json && csv) return cli_usage("report", "--json and --csv exclude each other", NULL);
   if (!read_span(since, &seconds)) return cli_usage("report", "a span is like 7d, 12h or 30m, not", since);
   const char *ledger = cli_ledger("report", given);
   if (ledger == NULL) return CLI_USAGE;
@@ -71,7 +71,7 @@ int cli_feedback(int argc, char **argv) {
   };
   int status = cli_parse("feedback", options, sizeof options / sizeof options[0], argc, argv, &words);
   if (status != CLI_GO) return status;
-  if (words.n != 2) return cli_usage("feedback", "say the request's ID and ok, undo or correct", "");
+  if (words.n != 2) return cli_usage("feedback", "say the request's ID and ok, undo or correct", NULL);
   if (!read_kind(words.item[1], &kind)) return cli_usage("feedback", "say ok, undo or correct, not", words.item[1]);
   if (action != NULL && kind != MN_FEEDBACK_CORRECT)
     return cli_usage("feedback", "--action goes with correct, not with", words.item[1]);

@@ -187,7 +187,7 @@ int cli_route(int argc, char **argv) {
       {"--by-row", CLI_SWITCH, &w.o.by_row, NULL, "hold out rows of every subject instead of whole subjects"},
       {"--at-most-wrong", CLI_REAL, &w.o.at_most_wrong, "SHARE", "of requests answered here and wrong; 0.2"},
       {"--trunk", CLI_TEXT, &w.o.trunk, "FILE", "the trunk that reads the prompts; the shipped one"},
-      {"--kernels", CLI_TEXT, &w.o.kernels, "NAME", "scalar, avx2, avx512vnni or neondot; the best"},
+      {"--kernels", CLI_TEXT, &w.o.kernels, "NAME", "scalar, avx2, avx512vnni, amx or neondot; the best"},
       {"--threads", CLI_NUMBER, &w.threads, "N", "one a processor; the result does not depend on it"},
       {"--seed", CLI_NUMBER, &w.o.seed, "N", "the same seed and rows give the same bytes; 1"},
       {"--json", CLI_SWITCH, &w.json, NULL, "the figures as one JSON object (docs/route.md)"},

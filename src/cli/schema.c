@@ -129,14 +129,15 @@ static int check(int argc, char **argv) {
       {"--content", CLI_SWITCH, &o.content, NULL, "contentEncoding and contentMediaType are checked"},
       {"--unique-keys", CLI_SWITCH, &run.unique_keys, NULL, "refuse an object that has a key twice"},
   };
-  int status = cli_parse("schema", options, sizeof options / sizeof options[0], argc, argv, &words);
+  int status = cli_parse("schema check", options, sizeof options / sizeof options[0], argc, argv, &words);
   if (status != CLI_GO) return status;
-  if (words.n != 2) return cli_usage("schema", "a schema and an instance are needed", NULL);
+  if (words.n != 2) return cli_usage("schema check", "a schema and an instance are needed", NULL);
   if (strcmp(words.item[0], "-") == 0 && strcmp(words.item[1], "-") == 0)
-    return cli_usage("schema", "only one of the two can be standard input", NULL);
+    return cli_usage("schema check", "only one of the two can be standard input", NULL);
   status = open_input(&schema, words.item[0]);
   if (status == CLI_GO && mn_schema_open(&s, schema.ptr, schema.len, &o, &err) != MN_OK)
-    status = err.code == MN_EARGUMENT ? cli_usage("schema", "this is no draft:", o.draft) : fail_file(words.item[0], &err);
+    status = err.code == MN_EARGUMENT ? cli_usage("schema check", "this is no draft:", o.draft)
+                                      : fail_file(words.item[0], &err);
   if (status == CLI_GO) status = check_file(s, words.item[1], &run);
   mn_schema_close(s);
   close_input(&schema);
@@ -150,8 +151,11 @@ int cli_schema(int argc, char **argv) {
     const char *name;
     int (*run)(int argc, char **argv);
   } all[] = {{"check", check}, {"explain", cli_schema_explain}, {"bench", cli_schema_bench}};
+  cli_list words;
   for (size_t i = 0; argc > 0 && i < sizeof all / sizeof all[0]; i++)
     if (strcmp(argv[0], all[i].name) == 0) return all[i].run(argc - 1, argv + 1);
-  if (argc > 0 && argv[0][0] == '-') return check(argc, argv); /* --help, or a wrong option */
-  return cli_usage("schema", argc > 0 ? "there is no such sub-command:" : "say what to do: check, explain or bench", argc > 0 ? argv[0] : NULL);
+  int status = cli_parse("schema", NULL, 0, argc, argv, &words); /* --help, or a wrong option */
+  if (status != CLI_GO) return status;
+  if (words.n == 0) return cli_usage("schema", "say what to do: check, explain or bench", NULL);
+  return cli_usage("schema", "there is no such sub-command:", words.item[0]);
 }

@@ -47,9 +47,9 @@ int cli_schema_explain(int argc, char **argv) {
       {"--json", CLI_SWITCH, &e.json, NULL, "the answer as one JSON object (docs/schema.md)"},
       {"--no-format", CLI_SWITCH, &o.no_formats, NULL, "formats are not enforced"},
   };
-  int status = cli_parse("schema", options, sizeof options / sizeof options[0], argc, argv, &words);
+  int status = cli_parse("schema explain", options, sizeof options / sizeof options[0], argc, argv, &words);
   if (status != CLI_GO) return status;
-  if (words.n != 1) return cli_usage("schema", "a schema is needed", NULL);
+  if (words.n != 1) return cli_usage("schema explain", "a schema is needed", NULL);
   if (os_read_file(words.item[0], MAX_SCHEMA_BYTES, &text, &failure)) {
     fprintf(stderr, "minnow: %s: %s\n", failure.where, failure.text);
     return CLI_FAILED;
@@ -118,9 +118,10 @@ int cli_schema_bench(int argc, char **argv) {
       {"--any-space", CLI_SWITCH, &o.any_space, NULL, "masks allow any white space JSON allows"},
       {"--check", CLI_SWITCH, &o.check_masks, NULL, "hold each refusal of a mask against a commit"},
   };
-  int status = cli_parse("schema", options, sizeof options / sizeof options[0], argc, argv, &words);
+  int status = cli_parse("schema bench", options, sizeof options / sizeof options[0], argc, argv, &words);
   if (status != CLI_GO) return status;
-  if (words.n != 1 || o.tokenizer == NULL) return cli_usage("schema", "bench needs a file of rows and --tokenizer", NULL);
+  if (words.n != 1 || o.tokenizer == NULL)
+    return cli_usage("schema bench", "a file of rows and --tokenizer FILE are needed", NULL);
   o.file = words.item[0];
   o.limit = (size_t)limit;
   o.failure = put_failure;

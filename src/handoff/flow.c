@@ -55,6 +55,7 @@ struct handoff_flow {
   handoff_reason why_cloud; /* why the device did not answer */
   char complaint[360]; /* what the answer before did not fit; as much as an error holds */
   base_buf draft;      /* the device's text */
+  constrain_schema *schema; /* of an extraction, opened once */
   guard_vault *vault;
   guard_clean *clean, *clean_instructions, *clean_schema, *clean_context, *clean_complaint;
   cloud_answer said;
@@ -94,6 +95,7 @@ static void forget(handoff_flow *f) {
   guard_vault_free(f->vault);
   base_buf_free(&f->draft);
   base_buf_free(&f->result.answer);
+  constrain_schema_close(f->schema);
 }
 
 void handoff_flow_start(handoff_flow *f, const handoff_means *means, const handoff_request *r) {
@@ -166,9 +168,24 @@ static bool refused_domain(handoff_flow *f, base_error *err, base_status *st) {
   return refused;
 }
 
+static base_status open_schema(handoff_flow *f, base_error *err) {
+  if (f->r.schema.len == 0 || f->schema != NULL) return BASE_OK;
+  return constrain_schema_open(&f->schema, f->r.schema, "schema", &f->allocator, err);
+}
+
+/* Text that is none, or a schema that is none: the app hears of it, whatever else would have become of the request. */
+static base_status check_request(handoff_flow *f, base_error *err) {
+  char plain[GUARD_MAX_REQUEST_BYTES + 1];
+  size_t len;
+  if (f->r.deferred) return BASE_OK; /* was looked at before it was saved */
+  if (f->r.task == POLICY_ACTION) return guard_request(f->r.text, plain, &len, err);
+  return open_schema(f, err);
+}
+
 static base_status guard_stage(handoff_flow *f, base_error *err) {
-  base_status st = BASE_OK;
   uint64_t start = os_monotonic_ns();
+  base_status st = check_request(f, err);
+  if (st) return st;
   f->at = HANDOFF_AT_LOCAL;
   if (steers(f, err, &st)) {
     f->result.source = HANDOFF_RULE;
@@ -248,14 +265,9 @@ static base_status local_stage(handoff_flow *f, base_error *err) {
 
 /* ---- VALID, for either side's text ---- */
 
-static base_status fits(const handoff_flow *f, base_slice value, base_error *err) {
-  constrain_schema *s = NULL;
-  base_status st = BASE_OK;
-  if (f->r.schema.len) {
-    st = constrain_schema_open(&s, f->r.schema, "schema", &f->allocator, err);
-    if (!st) st = constrain_check(s, value, err);
-    constrain_schema_close(s);
-  }
+static base_status fits(handoff_flow *f, base_slice value, base_error *err) {
+  base_status st = open_schema(f, err);
+  if (!st && f->schema != NULL) st = constrain_check(f->schema, value, err);
   if (!st && f->m.check.check != NULL) st = f->m.check.check(f->m.check.ctx, NULL, NULL, value, err);
   return st == BASE_EFORMAT ? BASE_EMISMATCH : st;
 }
