@@ -36,6 +36,32 @@ static base_status stop_at_once(void *ctx, const char *name, base_error *err) {
   return base_fail(err, BASE_ECANCELLED, name, "enough");
 }
 
+/* A map read past itself: the same bytes, wherever they come from. */
+static void test_reader(void) {
+  os_map map;
+  os_reader r;
+  char room[8] = "";
+  TAP_OK(write_file(path_of("r"), "0123456789", 10) && os_map_open(&map, path_of("r"), NULL) == BASE_OK, "map");
+  os_reader_open(&r, &map, path_of("r"));
+  const char *at = map.ptr;
+  TAP_OK(os_reader_get(&r, at + 3, 5, room) == room && memcmp(room, "34567", 5) == 0, "read into room");
+  TAP_OK(os_reader_get(&r, at + 8, 4, room) == at + 8, "what the file does not have is not made up");
+  os_reader_close(&r);
+  TAP_OK(os_reader_get(&r, at + 3, 5, room) == at + 3, "closed: where it lies");
+  TAP_OK(write_file(path_of("r"), "abcdefghij", 10), "another file under that path");
+  os_reader_open(&r, &map, path_of("r"));
+  TAP_OK(os_reader_get(&r, at, 5, room) == at && memcmp(at, "01234", 5) == 0, "is not taken for the one mapped");
+  os_reader_close(&r);
+  TAP_OK(os_remove(path_of("r"), NULL) == BASE_OK, "removed");
+  os_reader_open(&r, &map, path_of("r"));
+  TAP_OK(os_reader_get(&r, at, 5, room) == at, "no file: where it lies");
+  os_reader_close(&r);
+  os_map_close(&map);
+  os_reader_open(&r, &map, path_of("a"));
+  TAP_OK(os_reader_get(&r, at, 5, room) == at, "no map: the caller's own bytes");
+  os_reader_close(&r);
+}
+
 static void test_files(void) {
   base_buf buf = {0};
   os_map map;
@@ -349,6 +375,7 @@ static void test_turn(void) {
 int main(void) {
   if (mkdtemp(folder) == NULL) return 1;
   test_files();
+  test_reader();
   test_file_failures();
   test_full_disk();
   test_names();

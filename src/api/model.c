@@ -150,7 +150,7 @@ static base_status open_chat(mn_model *m, base_error *err) {
   return st == BASE_ENOMEM ? base_fail(err, st, m->chat_error.where, "%s", m->chat_error.text) : BASE_OK;
 }
 
-/* The vocabulary is read while the other threads pack the weights. */
+/* The vocabulary is read while the other threads pack the weights. Its strings are then in tables of its own. */
 typedef struct vocab_job {
   mn_model *m;
   base_status status;
@@ -160,6 +160,7 @@ typedef struct vocab_job {
 static bool open_vocab(void *ctx) {
   vocab_job *j = ctx;
   j->status = tok_vocab_open(&j->m->vocab, j->m->file, &j->m->bound.bounded, j->err);
+  gguf_forget_all(j->m->file);
   return j->status == BASE_OK;
 }
 

@@ -80,6 +80,9 @@ const char *gguf_path(const gguf_file *f);
  * the caller keeps. */
 void gguf_fetch(const gguf_file *f, const void *ptr, size_t len);
 void gguf_forget(const gguf_file *f, const void *ptr, size_t len);
+void gguf_forget_all(const gguf_file *f);
+/* Reads tensors past the map (os_reader). Bytes that the caller keeps are read where they lie. `f` stays open. */
+void gguf_reader_open(os_reader *r, const gguf_file *f);
 uint32_t gguf_version(const gguf_file *f); /* 2 or 3 */
 
 /* Typed access; an absent key or another type is BASE_EFORMAT and names the key. Integers of any width

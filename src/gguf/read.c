@@ -452,6 +452,14 @@ void gguf_forget(const gguf_file *f, const void *ptr, size_t len) {
   os_map_forget(&f->map, ptr, len);
 }
 
+void gguf_forget_all(const gguf_file *f) {
+  os_map_forget(&f->map, f->map.ptr, f->map.len);
+}
+
+void gguf_reader_open(os_reader *r, const gguf_file *f) {
+  os_reader_open(r, &f->map, f->path);
+}
+
 const char *gguf_path(const gguf_file *f) {
   return f->path;
 }

@@ -112,8 +112,8 @@ struct lm_model {
   const lm_family *family;
   lm_options options; /* with defaults filled in */
   lm_memory need;
-  void *block; /* holds packed weights and scratch */
-  size_t block_bytes, weights_bytes;
+  void *block; /* holds packed weights, vectors and scratch */
+  size_t block_bytes, packed_bytes;
   size_t align_bytes; /* of the block are skipped, at most, so that the weights begin with a large page */
 
   uint32_t vocab, d, head_dim, rope_dims, trained_context, context;

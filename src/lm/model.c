@@ -62,10 +62,47 @@ static void carve_weights(lm_model *m, base_arena *arena) {
     unsigned *const needs[LM_LINEARS] = {&m->needs_n, &m->needs_n,  &m->needs_n, &m->needs_q,
                                          &m->needs_n, &m->needs_n, &m->needs_ff};
     for (int k = 0; k < LM_LINEARS; k++) carve_linear(lm_layer_linear(l, k), arena, needs[k]);
-    for (uint32_t r = 1; r < m->repeat; r++)
-      for (int k = 0; k < LM_LINEARS; k++) *lm_layer_linear(l + r, k) = *lm_layer_linear(l, k);
   }
   carve_linear(&m->output, arena, &m->needs_n);
+}
+
+/* Norms and biases are copied: they are few bytes scattered over the file, and each read where it lies would bring in a page
+ * of it, up to a large one (40 MB of a file of 144). `file` is NULL while the arena only counts. */
+static void carve_vector(const float **v, size_t n, base_arena *arena, const os_reader *file) {
+  float *own = *v != NULL ? base_arena_take(arena, n, sizeof *own) : NULL;
+  if (own == NULL || file == NULL) return;
+  const void *from = os_reader_get(file, *v, n * sizeof *own, own);
+  if (from != own) memcpy(own, from, n * sizeof *own);
+  *v = own;
+}
+
+static void carve_norm(lm_norm *norm, size_t n, base_arena *arena, const os_reader *file) {
+  carve_vector(&norm->weight, n, arena, file);
+  carve_vector(&norm->bias, n, arena, file);
+}
+
+static void carve_vectors(lm_model *m, base_arena *arena, const os_reader *file) {
+  for (uint32_t i = 0; i < m->layers; i += m->repeat) {
+    lm_layer *l = &m->layer[i];
+    lm_norm *const wide[] = {&l->attn_norm, &l->attn_post, &l->ffn_norm, &l->ffn_post};
+    for (size_t k = 0; k < sizeof wide / sizeof wide[0]; k++) carve_norm(wide[k], m->d, arena, file);
+    carve_norm(&l->q_norm, m->head_dim, arena, file);
+    carve_norm(&l->k_norm, m->head_dim, arena, file);
+    for (int k = 0; k < LM_LINEARS; k++)
+      carve_vector(&lm_layer_linear(l, k)->bias, lm_layer_linear(l, k)->w.n, arena, file);
+  }
+  carve_vector(&m->output.bias, m->output.w.n, arena, file);
+  carve_norm(&m->embedding_norm, m->d, arena, file);
+  carve_norm(&m->output_norm, m->d, arena, file);
+}
+
+/* A layer that is run several times: all but its place in the cache. */
+static void repeat_layers(lm_model *m) {
+  for (uint32_t i = 0; i < m->layers; i++) {
+    uint32_t slot = m->layer[i].kv_slot;
+    m->layer[i] = m->layer[i / m->repeat * m->repeat];
+    m->layer[i].kv_slot = slot;
+  }
 }
 
 static void carve_scratch(lm_model *m, base_arena *arena) {
@@ -107,13 +144,12 @@ static void carve_scratch(lm_model *m, base_arena *arena) {
   s->own_n = base_arena_take(arena, workers, s->own_n_bytes);
 }
 
-/* Tensors that are not packed are read where they lie. */
+/* Tables of which each token takes a row are read where they lie, unless they are packed too. */
 static size_t mapped_bytes(const lm_model *m) {
+  const gguf_tensor *const tables[] = {m->embedding == m->output.tensor ? NULL : m->embedding, m->type_table,
+                                       m->position_table};
   size_t bytes = 0;
-  for (size_t i = 0; i < gguf_tensor_count(m->file); i++) {
-    const gguf_tensor *t = gguf_tensor_at(m->file, i);
-    if (t->dim[1] == 1 || (t == m->embedding && t != m->output.tensor)) bytes += t->bytes;
-  }
+  for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) bytes += tables[i] != NULL ? tables[i]->bytes : 0;
   return bytes;
 }
 
@@ -126,9 +162,10 @@ static base_status add_up(lm_model *m, base_error *err) {
   base_arena_init(&weights, NULL, 0);
   base_arena_init(&scratch, NULL, 0);
   carve_weights(m, &weights);
+  m->packed_bytes = weights.used;
+  carve_vectors(m, &weights, NULL);
   carve_scratch(m, &scratch);
-  m->weights_bytes = weights.used;
-  m->align_bytes = weights.used >= LARGE_WEIGHTS ? OS_LARGE_PAGE : 0;
+  m->align_bytes = m->packed_bytes >= LARGE_WEIGHTS ? OS_LARGE_PAGE : 0;
   need->mapped_bytes = mapped_bytes(m);
   need->weights_bytes = sizeof *m + m->layers * sizeof *m->layer + weights.used + m->align_bytes;
   need->scratch_bytes = scratch.used;
@@ -190,32 +227,21 @@ static base_status check_limit(const lm_model *m, base_error *err) {
 
 /* ---- packing, in pieces that the threads take one after another: nobody waits for anybody, and a thread that starts late
  * takes fewer. A piece is the rows whose packed form begins in one large page: two threads in the same fresh page would
- * both clear it. ---- */
+ * both clear it. The file is read past its map, a little at a time into room that stays in the processor's cache: mapping its
+ * pages costs as much, and they would count as this process's beside the packed ones. ---- */
 
-enum { PIECE_BYTES = OS_LARGE_PAGE, FORGET_BYTES = 4 << 20 }; /* packed; of the file, given back after so many */
+enum { PIECE_BYTES = OS_LARGE_PAGE, STAGE_BYTES = 128 << 10 };
 
 typedef struct packing {
   lm_model *m;
+  os_reader file;
   const unsigned char *start; /* of the packed weights */
+  unsigned char *stage;       /* [workers][stage_bytes]: the scratch, which nobody uses yet */
+  size_t stage_bytes;
   _Atomic size_t taken;       /* pieces */
   _Atomic size_t done;        /* bytes, packed */
   _Atomic bool stopped;
 } packing;
-
-/* A stretch of the file. */
-typedef struct stretch {
-  const unsigned char *begin, *end;
-} stretch;
-
-static void extend(stretch *s, const unsigned char *begin, size_t bytes) {
-  if (s->begin == NULL || begin < s->begin) s->begin = begin;
-  if (begin + bytes > s->end) s->end = begin + bytes;
-}
-
-static void forget(const lm_model *m, stretch *s) {
-  if (s->begin != NULL) gguf_forget(m->file, s->begin, (size_t)(s->end - s->begin));
-  *s = (stretch){0};
-}
 
 /* All matrices, in the order of their memory; some are not there (tensor NULL, no rows). */
 static size_t linear_count(const lm_model *m) { return (size_t)m->stored_layers * LM_LINEARS + 1; }
@@ -227,7 +253,7 @@ static lm_linear *linear_at(lm_model *m, size_t i) {
 
 static void report(packing *p) {
   const lm_watch *watch = &p->m->options.watch;
-  if (watch->progress != NULL) watch->progress(watch->ctx, p->done, p->m->weights_bytes);
+  if (watch->progress != NULL) watch->progress(watch->ctx, p->done, p->m->packed_bytes);
   if (watch->stop != NULL && watch->stop(watch->ctx)) p->stopped = true;
 }
 
@@ -240,50 +266,47 @@ static size_t piece_at(const packing *p, const lm_linear *l, size_t row, size_t 
   return piece;
 }
 
-static void pack_rows(packing *p, const lm_linear *l, const unsigned char *from, size_t bytes, size_t row, size_t rows) {
-  gguf_fetch(p->m->file, from, bytes);
-  matrix_pack(&l->w, from, row, rows);
-  atomic_fetch_add(&p->done, (rows + 15) / 16 * l->w.w.group_bytes);
+/* Rows too long for the room, sixteen at least, are read where they lie. */
+static void pack_rows(packing *p, int me, const lm_linear *l, size_t row, size_t rows) {
+  size_t row_bytes = l->tensor->bytes / (size_t)l->tensor->dim[1], most = p->stage_bytes / row_bytes / 16 * 16;
+  const unsigned char *from = (const unsigned char *)l->tensor->data + (l->row + row) * row_bytes;
+  for (size_t n; rows > 0; row += n, rows -= n, from += n * row_bytes) {
+    n = most > 0 && most < rows ? most : rows;
+    const void *at = most > 0 ? os_reader_get(&p->file, from, n * row_bytes, p->stage + (size_t)me * p->stage_bytes) : from;
+    matrix_pack(&l->w, at, row, n);
+    if (at == from) gguf_forget(p->m->file, from, n * row_bytes);
+    atomic_fetch_add(&p->done, (n + 15) / 16 * l->w.w.group_bytes);
+  }
 }
 
-/* Worker 0 gives back what all have passed. Where another still reads, a little comes back until the end. */
 static void pack_pieces(void *ctx, int me, int of) {
   packing *p = ctx;
   const lm_options *o = &p->m->options;
-  stretch passed = {0};
   if (me == 0 && o->meanwhile != NULL && !o->meanwhile(o->meanwhile_ctx)) p->stopped = true;
   size_t mine = atomic_fetch_add(&p->taken, 1);
   (void)of;
   for (size_t i = 0; i < linear_count(p->m); i++) {
     const lm_linear *l = linear_at(p->m, i);
     if (l->tensor == NULL) continue;
-    size_t row_bytes = l->tensor->bytes / (size_t)l->tensor->dim[1];
-    const unsigned char *from = (const unsigned char *)l->tensor->data + l->row * row_bytes;
-    for (size_t row = 0, rows; row < l->w.n && !p->stopped; row += rows, from += rows * row_bytes) {
+    for (size_t row = 0, rows; row < l->w.n && !p->stopped; row += rows) {
       size_t piece = piece_at(p, l, row, &rows);
       while (mine < piece) mine = atomic_fetch_add(&p->taken, 1);
-      if (mine == piece) pack_rows(p, l, from, rows * row_bytes, row, rows);
-      if (me > 0) continue;
-      if (mine == piece) report(p);
-      extend(&passed, from, rows * row_bytes);
-      if ((size_t)(passed.end - passed.begin) >= FORGET_BYTES) forget(p->m, &passed);
+      if (mine != piece) continue;
+      pack_rows(p, me, l, row, rows);
+      if (me == 0) report(p);
     }
   }
 }
 
-static void forget_all(lm_model *m) {
-  stretch all = {0};
-  for (size_t i = 0; i < linear_count(m); i++) {
-    const gguf_tensor *t = linear_at(m, i)->tensor;
-    if (t != NULL) extend(&all, t->data, t->bytes);
-  }
-  forget(m, &all);
+/* The weights; the page that they end in if they fill half of it and the rest is scratch of ours. */
+static size_t large_bytes(const lm_model *m, size_t room) {
+  size_t pages = (m->packed_bytes + OS_LARGE_PAGE / 2) / OS_LARGE_PAGE, whole = room / OS_LARGE_PAGE;
+  return (pages < whole ? pages : whole) * OS_LARGE_PAGE;
 }
 
-/* The weights, and what of the scratch lies in their last page, if all of that is ours. */
-static size_t large_bytes(const lm_model *m, size_t room) {
-  size_t pages = (m->weights_bytes + OS_LARGE_PAGE - 1) / OS_LARGE_PAGE, whole = room / OS_LARGE_PAGE;
-  return (pages < whole ? pages : whole) * OS_LARGE_PAGE;
+static size_t stage_bytes(const lm_model *m) {
+  size_t bytes = m->need.scratch_bytes / (size_t)os_team_threads(m->options.team) / 64 * 64;
+  return bytes < STAGE_BYTES ? bytes : STAGE_BYTES;
 }
 
 static base_status fill_block(lm_model *m, base_error *err) {
@@ -296,11 +319,16 @@ static base_status fill_block(lm_model *m, base_error *err) {
   unsigned char *start = (unsigned char *)m->block + skip;
   if (m->align_bytes > 0) os_memory_large(start, large_bytes(m, m->block_bytes - skip));
   base_arena_init(&arena, start, m->block_bytes - skip);
+  gguf_reader_open(&p.file, m->file);
   carve_weights(m, &arena);
-  carve_scratch(m, &arena);
+  carve_vectors(m, &arena, &p.file);
+  repeat_layers(m);
   p.start = start;
+  p.stage = start + arena.used;
+  p.stage_bytes = stage_bytes(m);
+  carve_scratch(m, &arena);
   os_team_run(m->options.team, pack_pieces, &p);
-  forget_all(m);
+  os_reader_close(&p.file);
   return p.stopped ? base_fail(err, BASE_ECANCELLED, gguf_path(m->file), "stopped while loading") : BASE_OK;
 }
 

@@ -68,7 +68,7 @@ base_status os_map_open(os_map *map, const char *path, base_error *err) {
     status = fail_errno(err, path, "cannot map the file");
     goto done;
   }
-  *map = (os_map){.ptr = ptr, .len = (size_t)st.st_size};
+  *map = (os_map){.ptr = ptr, .len = (size_t)st.st_size, .device = (uint64_t)st.st_dev, .inode = (uint64_t)st.st_ino};
 done:
   (void)close(fd);
   return status;
@@ -94,6 +94,32 @@ void os_map_fetch(const os_map *map, const void *ptr, size_t len) {
 
 void os_map_forget(const os_map *map, const void *ptr, size_t len) {
   if (map->ptr != NULL) advise(ptr, len, MADV_DONTNEED, false);
+}
+
+void os_reader_open(os_reader *r, const os_map *map, const char *path) {
+  struct stat st;
+  *r = (os_reader){.map = map, .file = map->ptr != NULL ? open_read(path) : -1};
+  if (r->file < 0 || (fstat(r->file, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_dev == map->device &&
+                      (uint64_t)st.st_ino == map->inode))
+    return;
+  os_reader_close(r);
+}
+
+const void *os_reader_get(const os_reader *r, const void *ptr, size_t len, void *room) {
+  if (r->file < 0) return ptr;
+  off_t at = (const char *)ptr - (const char *)r->map->ptr;
+  for (size_t done = 0; done < len;) {
+    ssize_t n = pread(r->file, (char *)room + done, len - done, at + (off_t)done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return ptr;
+    done += (size_t)n;
+  }
+  return room;
+}
+
+void os_reader_close(os_reader *r) {
+  if (r->file >= 0) (void)close(r->file);
+  r->file = -1;
 }
 
 void os_memory_large(void *ptr, size_t len) {

@@ -10,6 +10,7 @@
 typedef struct os_map {
   const void *ptr;
   size_t len;
+  uint64_t device, inode; /* which file it is, whatever its path names by now */
 } os_map;
 
 base_status os_map_open(os_map *map, const char *path, base_error *err);
@@ -20,6 +21,18 @@ void os_map_fetch(const os_map *map, const void *ptr, size_t len);
 /* These bytes of a map will hardly be read again: their pages no longer count as this process's memory. Reading
  * them still works and brings them back from the file. */
 void os_map_forget(const os_map *map, const void *ptr, size_t len);
+
+/* Reads bytes of a map past the map: what is only copied or converted then never counts as this process's memory, and no
+ * page of it has to be mapped and taken away again. */
+typedef struct os_reader {
+  const os_map *map;
+  int file; /* -1: none */
+} os_reader;
+/* `path` is what the map was opened with. Where it is gone or another file by now, bytes are read where they lie. */
+void os_reader_open(os_reader *r, const os_map *map, const char *path);
+/* `len` bytes of the map from `ptr` on: in `room`, or where they lie. Any thread. */
+const void *os_reader_get(const os_reader *r, const void *ptr, size_t len, void *room);
+void os_reader_close(os_reader *r);
 
 /* All of this memory, fresh from the allocator, will be written: large pages may hold what lies between two multiples of
  * OS_LARGE_PAGE. They come in one piece and take few entries in the processor's tables. Another wish. */
