@@ -456,6 +456,9 @@ typedef struct mn_generate_options {
    * in the result. */
   const char *tool_choice;
   bool single_call; /* one call at most: OpenAI's parallel_tool_calls false */
+  /* Objects have the properties that their schema lists first, in its order (docs/schema.md): of `schema`,
+   * `response_format` and the arguments of calls. Otherwise in any order. */
+  bool schema_order;
 } mn_generate_options;
 
 typedef enum mn_finish {

@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const uint8_t *end = memchr(data + 1, 0, size - 1);
   size_t n = end != NULL ? (size_t)(end - data) - 1 : size - 1;
   base_slice text = {(const char *)data + 1, n};
-  mask_options o = {.space = (mask_space)(data[0] % 3), .max_bytes = 8 << 20};
+  mask_options o = {.space = (mask_space)(data[0] % 3), .order = (mask_order)(data[0] / 3 % 2), .max_bytes = 8 << 20};
   base_status status = mask_schema(&rule, text, &o, NULL, &err);
   if (status != BASE_OK) {
     require(err.text[0] != '\0' && rule == NULL);

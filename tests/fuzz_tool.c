@@ -105,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   require(tool_form_open(&f, t, tokens, BASE_LITERAL("<s>"), BASE_LITERAL("<end>"), NULL, &err) == BASE_OK);
   base_status st = tool_choice_read(&c, s, choice, NULL, &err);
   require(st == BASE_OK || err.text[0] != '\0');
-  if (st == BASE_OK && !c.none && tool_set_count(s) > 0) st = tool_rule(&rule, f, s, &c, data[0] >= 128, NULL, &err);
+  if (st == BASE_OK && !c.none && tool_set_count(s) > 0) st = tool_rule(&rule, f, s, &c, data[0] >= 128, (mask_order)(data[0] & 1), NULL, &err);
   require(st == BASE_OK || err.text[0] != '\0');
   if (rule != NULL && mask_vocab_open(&v, CONTROL + 1, piece, NULL, NULL, NULL) == BASE_OK &&
       mask_run_open(&run, rule, v, NULL, NULL) == BASE_OK)

@@ -105,6 +105,14 @@ call generate -m "$model" -p "Give me one." --schema "$folder/schema.json" --see
 [ $status -eq 0 ] && [ "$(field 'sorted(j), j["kind"] in ("cat", "hat"), len(j["name"]) < 10' <"$folder/out")" = "(['kind', 'name'], True, True)" ]
 ok $? "an answer that fits a schema"
 has "$err" "without a choice"; ok $? "says how many tokens were forced"
+for seed in 1 2 3 4 5 6; do
+  call generate -m "$model" -p "Give me one." --schema "$folder/schema.json" --seed $seed --temp 1 --order schema
+  [ $status -eq 0 ] && [ "$(field 'list(j)' <"$folder/out")" = "['name', 'kind']" ]; ok $? "in the schema's order, seed $seed"
+done
+call generate -m "$model" -p x --schema "$folder/schema.json" --order best
+fails 2 "an order that is none"
+call generate -m "$model" -p x --order schema
+fails 2 "an order without a schema"
 call generate -m "$model" -p "Give me one." --schema "$folder/schema.json" -n 4 --json
 fails 1 "an answer that is cut is none"
 call generate -m "$model" -p "A code: " --regex '[a-f]{4}' --quiet

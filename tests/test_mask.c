@@ -50,6 +50,8 @@ static const text_case cases[] = {
     {"{\"patternProperties\":{\"^x\":{\"type\":\"null\"}},\"additionalProperties\":{\"type\":\"boolean\"}}", "{\"xa\": null, \"a\": true}", -1},
     {"{\"patternProperties\":{\"^x\":{\"type\":\"null\"}},\"additionalProperties\":{\"type\":\"boolean\"}}", "{\"xa\": t", 7},
     {"{\"propertyNames\":{\"maxLength\":2}}", "{\"abc", 4}, {"{\"minProperties\":2}", "{\"a\": 1}", 7},
+    {"{\"propertyNames\":{\"enum\":[\"a\",\"b\"]}}", "{\"b\": 1, \"a\": 1,", 15}, {"{\"propertyNames\":{\"enum\":[\"a\",\"b\"]}}", "{\"b\": 1, \"b", 10},
+    {"{\"propertyNames\":{\"enum\":[\"a\",\"b\"]},\"properties\":{\"c\":{}}}", "{\"a\": 1, \"c", 10},
     {"{\"maxProperties\":1,\"required\":[\"a\"]}", "{\"b", 2}, {"{\"maxProperties\":1,\"required\":[\"a\"]}", "{\"a\": 1,", 7},
     {"{\"dependentRequired\":{\"a\":[\"b\"]}}", "{\"a\": 1}", 7}, {"{\"dependentRequired\":{\"a\":[\"b\"]}}", "{\"a\": 1, \"b\": 2}", -1},
     {"{\"dependentSchemas\":{\"a\":{\"required\":[\"b\"]}}}", "{\"a\": 1}", 7},

@@ -129,8 +129,26 @@ static bool fits(const char *schema, const mn_generated *g) {
 }
 
 typedef struct tally {
-  uint32_t wrong, none, forced, tokens; /* none: no answer, which was said */
+  uint32_t wrong, disordered, none, forced, tokens; /* none: no answer, which was said */
 } tally;
+
+/* Schemas here list the properties of an object by a letter and how many came before: "c0", "a1", "d2". */
+static bool is_in_order(const jdoc *d, uint32_t object) {
+  char last = '0';
+  for (uint32_t k = object + 1, n = jdoc_count(d, object); n > 0; n--, k = jdoc_next(d, k + 1)) {
+    if (jdoc_text(d, k).ptr[1] < last) return false;
+    last = jdoc_text(d, k).ptr[1];
+  }
+  return true;
+}
+
+static bool all_in_order(const mn_generated *g) {
+  jdoc d = {0};
+  bool fine = jdoc_open(&d, (base_slice){g->text, g->text_len}, NULL, "answer", NULL, NULL) == BASE_OK;
+  for (uint32_t i = 0; fine && i < d.n_nodes; i++) fine = jdoc_kind_at(&d, i) != JDOC_OBJECT || is_in_order(&d, i);
+  jdoc_close(&d);
+  return fine;
+}
 
 static void one_pair(mn_session *s, maker *m, uint32_t pair, tally *t) {
   static const char *const prompts[] = {"", "Give me a person: ", "{\"a\":", "\xF0\x9F\x98\x80 no!", "<|im_start|>"};
@@ -148,10 +166,13 @@ static void one_pair(mn_session *s, maker *m, uint32_t pair, tally *t) {
   o.temperature = pair % 4 == 0 ? 0.0f : 1.0f;
   o.lookup = pair % 3 == 0;
   o.logprobs = pair % 7 == 0;
+  o.schema_order = pair % 2 == 1;
   int st = mn_generate(s, &o, &g, &err);
   t->forced += g.forced_tokens;
   t->tokens += g.generated_tokens;
-  if (st == MN_OK && fits(m->out.ptr, &g)) return;
+  bool ordered = st != MN_OK || !o.schema_order || all_in_order(&g);
+  t->disordered += !ordered;
+  if (st == MN_OK && ordered && fits(m->out.ptr, &g)) return;
   if (st == MN_OK) t->wrong++;
   else t->none++;
   printf("# pair %u: status %d: %s: %s\n#  %s\n#  %.200s\n", pair, st, err.where, err.text, m->out.ptr,
@@ -167,6 +188,7 @@ static void test_pairs(uint32_t pairs) {
   TAP_OK(mn_session_open(&s, model, NULL) == MN_OK, "session");
   for (uint32_t i = 0; i < pairs; i++) one_pair(s, &m, i, &t);
   TAP_OK(t.wrong == 0, "%u of %u answers do not fit", t.wrong, pairs);
+  TAP_OK(t.disordered == 0, "%u of %u answers are not in the order asked for", t.disordered, pairs / 2);
   TAP_OK(t.none == 0, "%u of %u had no answer", t.none, pairs);
   TAP_OK(t.forced > pairs / 4, "%u tokens without a choice", t.forced);
   printf("# %u pairs: %u wrong, %u without an answer; %u of %u tokens without a choice\n", pairs, t.wrong, t.none,

@@ -47,20 +47,21 @@ static base_status open_vocab(mn_model *m, base_error *err) {
 
 /* ---- compiling ---- */
 
-static base_status compile_schema(mn_session *s, base_slice json, base_error *err) {
+static base_status compile_schema(mn_session *s, base_slice json, bool in_order, base_error *err) {
   const base_allocator *a = &s->model->bound.bounded;
+  mask_options o = {.order = in_order ? MASK_ORDER_SCHEMA : MASK_ORDER_ANY};
   base_status st = constrain_schema_compile(&s->rule.schema, json, NULL, "schema", a, err);
-  return st ? st : mask_schema(&s->rule.rule, json, NULL, a, err);
+  return st ? st : mask_schema(&s->rule.rule, json, &o, a, err);
 }
 
 /* OpenAI's response_format. Whether it is "strict" makes no difference: answers always fit. */
-static base_status compile_format(mn_session *s, base_slice json, base_error *err) {
+static base_status compile_format(mn_session *s, base_slice json, bool in_order, base_error *err) {
   jdoc d = {0};
   base_status st = jdoc_open(&d, json, NULL, "response_format", &s->model->bound.bounded, err);
   if (st) return st;
   uint32_t type = jdoc_member(&d, 0, "type"), schema = jdoc_member(&d, jdoc_member(&d, 0, "json_schema"), "schema");
-  if (jdoc_is_text(&d, type, "json_object")) st = compile_schema(s, BASE_LITERAL("{\"type\":\"object\"}"), err);
-  else if (jdoc_is_text(&d, type, "json_schema") && schema != JDOC_NONE) st = compile_schema(s, jdoc_raw(&d, schema), err);
+  if (jdoc_is_text(&d, type, "json_object")) st = compile_schema(s, BASE_LITERAL("{\"type\":\"object\"}"), in_order, err);
+  else if (jdoc_is_text(&d, type, "json_schema") && schema != JDOC_NONE) st = compile_schema(s, jdoc_raw(&d, schema), in_order, err);
   else if (jdoc_is_text(&d, type, "json_schema"))
     st = base_fail(err, BASE_EARGUMENT, "response_format.json_schema", "it has a name and a schema; there is no schema");
   else if (!jdoc_is_text(&d, type, "text"))
@@ -75,10 +76,10 @@ base_status api_rule_compile(mn_session *s, const mn_generate_options *o, base_e
   s->rule = (api_rule){0};
   if ((o->schema != NULL) + (o->regex != NULL) + (o->grammar != NULL) + (o->response_format != NULL) > 1)
     return base_fail(err, BASE_EARGUMENT, "rule", "a schema, a response format, an expression and a grammar exclude each other");
-  if (o->schema != NULL) st = compile_schema(s, base_slice_of(o->schema), err);
+  if (o->schema != NULL) st = compile_schema(s, base_slice_of(o->schema), o->schema_order, err);
   if (o->regex != NULL) st = mask_regex(&s->rule.rule, base_slice_of(o->regex), NULL, a, err);
   if (o->grammar != NULL) st = mask_grammar(&s->rule.rule, base_slice_of(o->grammar), NULL, a, err);
-  if (o->response_format != NULL) st = compile_format(s, base_slice_of(o->response_format), err);
+  if (o->response_format != NULL) st = compile_format(s, base_slice_of(o->response_format), o->schema_order, err);
   if (!st && s->chat && api_tools_are_on(s)) {
     if (s->rule.rule != NULL)
       return base_fail(err, BASE_EARGUMENT, "tool_choice", "an answer under a rule cannot call tools; with tools the choice has to be none");

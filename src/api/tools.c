@@ -91,7 +91,7 @@ bool api_tools_are_on(const mn_session *s) {
 
 base_status api_tools_rule(mn_session *s, const mn_generate_options *o, base_error *err) {
   base_status st = tool_rule(&s->rule.rule, s->model->form, s->tools, &s->choice, o->single_call,
-                             &s->model->bound.bounded, err);
+                             o->schema_order ? MASK_ORDER_SCHEMA : MASK_ORDER_ANY, &s->model->bound.bounded, err);
   s->rule.tools = st == BASE_OK;
   return st;
 }

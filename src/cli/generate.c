@@ -15,7 +15,8 @@ typedef struct generating {
   uint64_t logprobs, deadline_ms;
   const char *schema_file, *grammar_file, *regex;
   const char *messages_file, *tools_file, *tool_choice, *format_file;
-  bool single_call;
+  bool single_call, schema_order;
+  const char *order;
   base_buf schema, messages, tools, format;
   bool wants_logprobs;
   cli_list stops;
@@ -204,6 +205,7 @@ static int generate(generating *g, mn_model *m, const base_buf *prompt) {
   if (g->format_file != NULL) o.response_format = g->format.ptr;
   o.tool_choice = g->tool_choice;
   o.single_call = g->single_call;
+  o.schema_order = g->schema_order;
   o.deadline_ms = (uint32_t)g->deadline_ms;
   o.token = on_token;
   o.progress = on_progress;
@@ -232,6 +234,11 @@ static int check(generating *g, const char *logprobs) {
   if (g->system != NULL && !g->chat) return cli_usage("generate", "--system needs --chat", NULL);
   if (g->tools_file == NULL && (g->tool_choice != NULL || g->single_call))
     return cli_usage("generate", "--tool-choice and --single-call need --tools", NULL);
+  if (g->order != NULL && strcmp(g->order, "schema") != 0 && strcmp(g->order, "any") != 0)
+    return cli_usage("generate", "--order is schema or any, not", g->order);
+  if (g->order != NULL && g->schema_file == NULL && g->tools_file == NULL && g->format_file == NULL)
+    return cli_usage("generate", "--order needs --schema, --tools or --response-format", NULL);
+  g->schema_order = g->order != NULL && strcmp(g->order, "schema") == 0;
   if (g->deadline_ms > UINT32_MAX) return cli_usage("generate", "this number is too large", NULL);
   if (logprobs == NULL) return CLI_GO;
   if (!base_parse_int(base_slice_of(logprobs), &n) || n < 0 || n > 20)
@@ -248,7 +255,7 @@ int cli_generate(int argc, char **argv) {
   cli_list words;
   base_buf prompt = {0};
   mn_model *m = NULL;
-  cli_option options[CLI_MODEL_OPTIONS + 24];
+  cli_option options[CLI_MODEL_OPTIONS + 25];
   size_t n = cli_model_options(&g.model, "generate", options);
   g.model.max_tokens = DEFAULT_TOKENS;
   const cli_option more[] = {
@@ -260,6 +267,7 @@ int cli_generate(int argc, char **argv) {
       {"--special", CLI_SWITCH, &g.special, NULL, "names of control tokens in the prompt are those tokens"},
       {"--stop", CLI_LIST, &g.stops, "TEXT", "end before this text; may be given up to 16 times"},
       {"--schema", CLI_TEXT, &g.schema_file, "FILE", "the answer is a JSON document that fits this JSON Schema"},
+      {"--order", CLI_TEXT, &g.order, "ORDER", "of properties under a schema: any (the default), or schema: as it lists them"},
       {"--grammar", CLI_TEXT, &g.grammar_file, "FILE", "the answer fits this grammar (GBNF)"},
       {"--regex", CLI_TEXT, &g.regex, "R", "the answer matches this regular expression (ECMA-262)"},
       {"--messages", CLI_TEXT, &g.messages_file, "FILE", "the conversation so far, a JSON array as OpenAI's API has it"},

@@ -181,10 +181,11 @@ static uint32_t name_to_try(mask_run *run, const point *p, uint32_t index) {
   if (p->in.text->trie == TRIE_OFF || p->in.text->lexical != TEXT_CHAR) return MASK_NONE;
   const trie_node *t = &names->automaton->trie.nodes[p->in.text->trie];
   for (uint32_t i = 0; i < of->n_locals; i++) {
-    if (bit_has(p->top->s->failed, i)) continue;
+    if (bit_has(p->top->s->failed, i) || of->locals[i].n->n_required == 0 || !mask_local_may_hold(run->rule, p->top->s, i)) continue;
     for (uint32_t k = 0; k < of->locals[i].n->n_required; k++) {
       uint32_t name = names->required[i][k];
       if (name < t->first || name >= t->last || bit_has(p->top->words, name)) continue;
+      if (names->order != NULL && !mask_name_is_possible(run, p->top, name)) continue;
       if (index-- == 0) return name;
     }
   }

@@ -165,10 +165,15 @@ static bool may_go_on(mask_run *run, const point *p, text_state *next) {
   return mask_key_is_alive(run, p->top, next);
 }
 
-/* Is there a slot for the key (no name) that ends in s? */
+/* The slot of a key (no name) that ends in s; NULL: there is none. */
+static const slot *free_slot(mask_run *run, const point *p, text_state *s) {
+  situation *then = mask_situation_for_key(run, p->top, MASK_NONE);
+  return then != NULL ? mask_slot_of_key(run->rule, then, MASK_NONE, s) : NULL;
+}
+
 static bool may_close(mask_run *run, const point *p, text_state *s) {
   if (p->mode == MODE_STRING || s->trie != TRIE_OFF) return s->may_close;
-  const slot *of = mask_slot_of_key(run->rule, p->top->s, MASK_NONE, s);
+  const slot *of = free_slot(run, p, s);
   return of != NULL && of->after != NULL;
 }
 
@@ -268,10 +273,10 @@ static void join_slots(mask_run *run, const point *p, memo *m) {
   for (uint32_t i = 0; i < m->n_exits; i++) {
     text_state *s = m->exit[i].state;
     if (s == NULL || s->trie != TRIE_OFF) continue;
-    const slot *of = mask_slot_of_key(run->rule, p->top->s, MASK_NONE, s);
+    const slot *of = free_slot(run, p, s);
     for (uint32_t k = 0; k < i; k++) {
       text_state *before = m->exit[k].state;
-      if (before == NULL || before->trie != TRIE_OFF || mask_slot_of_key(run->rule, p->top->s, MASK_NONE, before) != of) continue;
+      if (before == NULL || before->trie != TRIE_OFF || free_slot(run, p, before) != of) continue;
       m->exit[i].state = before;
       break;
     }
@@ -294,19 +299,19 @@ static memo *build_memo(mask_run *run, const point *p, uint32_t at) {
 }
 
 /* A table is of the text alone, and for a key of the object's situation; `names`: and of the keys that are there. */
-static uint64_t memo_key(const point *p, uint32_t at, bool names) {
+static uint64_t memo_key(mask_run *run, const point *p, uint32_t at, bool names) {
   uint64_t key = mask_mix(mask_mix(11, at), p->in.text->id ^ (uint64_t)p->part << 48); /* ids are a rule's own */
   const frame *f = p->top;
   if (p->mode == MODE_STRING) return key;
+  if (!names) return mask_mix(key, (uintptr_t)mask_situation_for_key(run, f, MASK_NONE));
   key = mask_mix(key, (uintptr_t)f->s);
-  if (!names) return key;
-  key = mask_mix(key, f->s->plan->names->bounded ? f->count : 0);
+  key = mask_mix(key, (f->s->plan->names->bounded ? f->count : 0) | (uint64_t)f->passed << 32);
   return mask_mix_bytes(key, f->words, f->n_words * sizeof(uint64_t));
 }
 
 static const memo *memo_of(mask_run *run, const point *p, uint32_t at, bool names) {
   mask_tables *t = run->tables;
-  uint64_t key = memo_key(p, at, names);
+  uint64_t key = memo_key(run, p, at, names);
   memo *m = mask_map_get(&t->memos, key);
   if (m != NULL) return m;
   if (t->pool.held > MAX_MEMO_BYTES / 2) {
@@ -394,7 +399,8 @@ static bool walk_key(mask_run *run, const point *p, uint32_t at, uint32_t *words
   if (p->in.text->lexical != TEXT_CHAR) return walk_by_state(run, p, at, true, words);
   free.in.text = mask_text_nameless(p->in.text);
   if (free.in.text == &mask_text_dead) return false;
-  if (mask_key_may_be_free(run->rule, p->top->s, free.in.text) && mask_frame_has_room(run, p->top)) {
+  situation *then = mask_situation_for_key(run, p->top, MASK_NONE);
+  if (then != NULL && mask_key_may_be_free(run->rule, then, free.in.text)) {
     const memo *m = t->n_regexes + t->n_subs == 0 ? mask_memo_free(run->vocab, at, true) : memo_of(run, &free, at, false);
     const uint32_t *all = m != NULL && at == MASK_NONE ? mask_memo_at_most(run->vocab, MASK_NONE, true) : NULL;
     bool plain = t->n_regexes + t->n_subs == 0;

@@ -4,6 +4,7 @@
  *   schema.c  JSON Schema to nodes (refs.c, note.c)   plan.c    nodes to plans, truth of a plan, situations
  *   text.c, reach.c  automata of strings and keys     number.c  automata of numbers
  *   machine.c one byte: frames, keys, items           walk.c    the trie, masks, tables
+ *   order.c   room for a key, the schema's order
  *   inside.c  the trie inside strings and keys        memo.c    what is kept of that
  *   run.c     a text: commit, roll back, forced
  *   grammar*.c  GBNF, which shares the walk and the run alone
@@ -79,6 +80,7 @@ typedef struct group {
 typedef struct property {
   base_slice name;
   uint32_t node;
+  uint32_t place; /* among those of its schema, as they are written */
 } property;
 
 typedef struct key_pattern {
@@ -114,7 +116,9 @@ typedef struct node {
   uint32_t *prefix, n_prefix;
   uint32_t items, contains, min_contains, max_contains, min_items, max_items;
   property *properties; /* sorted by name */
+  uint32_t *in_order;   /* the same as they are written: places in `properties` */
   uint32_t n_properties;
+  uint32_t groups_before; /* groups that stand before `properties` */
   key_pattern *patterns;
   uint32_t n_patterns;
   uint32_t additional, names; /* nodes; MASK_NONE */
@@ -215,6 +219,14 @@ typedef struct slot {
   bool simple; /* no counting: all roots true means that nothing changes */
 } slot;
 
+/* The order in which a plan's objects are written: see order.c. */
+typedef struct object_order {
+  uint32_t *rank;       /* by name: its place; MASK_NONE: behind all that have one */
+  uint32_t n;           /* names that have one */
+  uint32_t **due, *n_due; /* by local: the places of what it requires, ascending */
+  bool depends, least;  /* a local has dependentRequired, minProperties */
+} object_order;
+
 /* Names that a plan's objects know: sorted, as a trie whose nodes span ranges of them. */
 typedef struct object_names {
   base_slice *name;
@@ -224,7 +236,9 @@ typedef struct object_names {
   bool bounded;              /* a local has maxProperties */
   uint32_t **pattern; /* by local: for each of its patterns the expression, as the automaton numbers them */
   uint32_t *sub;      /* by local: which automaton of propertyNames; MASK_NONE */
+  bool *listed;       /* by local: propertyNames is an enum, all of which are names */
   uint32_t **required; /* by local: names, as numbers */
+  object_order *order; /* NULL: any */
 } object_names;
 
 /* ---- strings ---- */
@@ -352,8 +366,13 @@ plan *mask_plan_of(struct mask_rule *r, const uint32_t *roots, uint32_t n_roots,
 beginning *mask_plan_start(struct mask_rule *r, plan *p, jdoc_kind kind);
 situation *mask_situation_of(struct mask_rule *r, plan *p, jdoc_kind kind, const uint64_t *failed,
                              const uint64_t *done);
+/* Could the document still be right if local i held? Not so below `not`. */
+bool mask_local_may_hold(struct mask_rule *r, situation *s, uint32_t i);
 object_names *mask_plan_names(struct mask_rule *r, plan *p);
 uint32_t mask_names_find(const object_names *names, base_slice name); /* MASK_NONE */
+/* The names that `properties` of p's schemas declare, some more than once (out NULL: only how many); their order. */
+uint32_t mask_order_names(struct mask_rule *r, const plan *p, base_slice *out);
+bool mask_order_make(struct mask_rule *r, const plan *p, object_names *names);
 /* s with more locals failed and done (either may be NULL). */
 situation *mask_situation_with(struct mask_rule *r, situation *s, const uint64_t *failed, const uint64_t *done);
 /* Slot of a key (name or MASK_NONE, with the patterns it matches and the names rules it fails) or of an item. */
@@ -437,6 +456,7 @@ typedef struct frame {
   slot *slot;    /* of the value in progress */
   uint64_t hash; /* 0: not worked out */
   uint32_t count, start, n_words;
+  uint32_t passed; /* of an object in order: names of lower rank can not come any more */
   free_key *keys;
   item_hash *items;
   uint64_t words[]; /* object: names that were seen; array with contains: how many items count, by local */
@@ -511,8 +531,16 @@ static inline bool mask_text_may_close(const text_state *s, uint32_t count) {
 }
 /* May the key that has come to k still end as one that may be here? */
 bool mask_key_is_alive(mask_run *run, const frame *f, text_state *k);
-/* Is there room for one more key that is no name; may name i come? */
-bool mask_frame_has_room(mask_run *run, const frame *f);
+/* The situation once a key comes (a name, or MASK_NONE for one that is none), before what its own schema says: count and
+ * order. NULL: it may not come. */
+situation *mask_situation_for_key(mask_run *run, const frame *f, uint32_t name);
+/* How many of local i's required names are missing, `but` not counted. */
+uint32_t mask_frame_misses(const frame *f, uint32_t i, uint32_t but);
+/* frame.passed behind a key. */
+uint32_t mask_order_behind(const object_order *o, uint32_t name);
+/* Scratch for a set of locals, zeroed; small plans use the caller's words. */
+uint64_t *mask_local_set(mask_run *run, const plan *p, uint64_t *small, uint32_t n_small);
+/* May name i come? */
 bool mask_name_is_possible(mask_run *run, const frame *f, uint32_t i);
 bool mask_point_may_end(const mask_run *run, const point *p);
 /* Writes one character of a key (or more than one: UTF-8 byte by byte) as keys are spelt; returns how many bytes. */

@@ -23,8 +23,7 @@ static frame *copy_frame(mask_run *run, const frame *f) {
   return out;
 }
 
-/* Scratch for a set of locals; small plans use the caller's words. */
-static uint64_t *local_set(mask_run *run, const plan *p, uint64_t *small, uint32_t n_small) {
+uint64_t *mask_local_set(mask_run *run, const plan *p, uint64_t *small, uint32_t n_small) {
   if (p->words > n_small) return take(run, p->words * sizeof(uint64_t));
   memset(small, 0, p->words * sizeof *small);
   return small;
@@ -84,51 +83,14 @@ text_state *mask_state_of_name(mask_rule *r, object_names *names, uint32_t i) {
   return s;
 }
 
-/* How many required names of local i are missing, `but` not counted. */
-static uint32_t missing(const frame *f, uint32_t i, uint32_t but) {
-  const plan *p = f->s->plan;
-  const uint32_t *required = p->names->required[i];
-  uint32_t n = 0;
-  for (uint32_t k = 0; k < p->locals[i].n->n_required; k++)
-    n += required[k] != but && !bit_has(f->words, required[k]);
-  return n;
-}
-
-/* Would one more key (a name or MASK_NONE) leave room for those that are required? Fails the locals where not. */
-static bool exceeds(const frame *f, uint32_t name, uint64_t *failed) {
-  const plan *p = f->s->plan;
-  bool any = false;
-  for (uint32_t i = 0; i < p->n_locals; i++) {
-    uint32_t most = p->locals[i].n->max_properties;
-    if (most == MASK_NONE || bit_has(f->s->failed, i)) continue;
-    if ((uint64_t)f->count + 1 + missing(f, i, name) <= most) continue;
-    bit_set(failed, i);
-    any = true;
-  }
-  return any;
-}
-
-static bool count_allows(mask_run *run, const frame *f, uint32_t name) {
-  uint64_t small[8], *failed;
-  if (!f->s->plan->names->bounded) return true;
-  failed = local_set(run, f->s->plan, small, 8);
-  if (failed == NULL) return false;
-  if (!exceeds(f, name, failed)) return true;
-  situation *after = mask_situation_with(run->rule, f->s, failed, NULL);
-  return after != NULL && !after->dead;
-}
-
-bool mask_frame_has_room(mask_run *run, const frame *f) {
-  return count_allows(run, f, MASK_NONE);
-}
-
 bool mask_name_is_possible(mask_run *run, const frame *f, uint32_t name) {
   object_names *names = f->s->plan->names;
   if (bit_has(f->words, name)) return false;
   text_state *k = mask_state_of_name(run->rule, names, name);
   if (k == &mask_text_dead) return false;
-  slot *s = mask_slot_of_key(run->rule, f->s, name, k);
-  return s != NULL && s->after != NULL && count_allows(run, f, name);
+  situation *then = mask_situation_for_key(run, f, name);
+  slot *s = then != NULL ? mask_slot_of_key(run->rule, then, name, k) : NULL;
+  return s != NULL && s->after != NULL;
 }
 
 /* In an escape the names below the trie's node are not what may come, but those that one of its ends leads to. */
@@ -143,7 +105,8 @@ static bool escape_is_alive(mask_run *run, const frame *f, text_state *k) {
 bool mask_key_is_alive(mask_run *run, const frame *f, text_state *k) {
   const object_names *names = f->s->plan->names;
   if (mask_text_in_escape(k)) return escape_is_alive(run, f, k);
-  if (mask_key_may_be_free(run->rule, f->s, k) && count_allows(run, f, MASK_NONE)) return true;
+  situation *then = mask_situation_for_key(run, f, MASK_NONE);
+  if (then != NULL && mask_key_may_be_free(run->rule, then, k)) return true;
   if (k->trie == TRIE_OFF) return false;
   const trie_node *n = &names->automaton->trie.nodes[k->trie];
   for (uint32_t i = n->first; i < n->last; i++)
@@ -167,7 +130,7 @@ static bool settle_required(const frame *f, uint64_t *done) {
     const node *n = p->locals[i].n;
     if (bit_has(f->s->failed, i) || bit_has(f->s->done, i)) continue;
     if (n->n_properties + n->n_patterns + n->n_dependencies + n->min_properties > 0 || n->additional != MASK_NONE ||
-        n->names != MASK_NONE || n->max_properties != MASK_NONE || missing(f, i, MASK_NONE) > 0)
+        n->names != MASK_NONE || n->max_properties != MASK_NONE || mask_frame_misses(f, i, MASK_NONE) > 0)
       continue;
     bit_set(done, i);
     any = true;
@@ -197,22 +160,19 @@ static bool close_key(mask_run *run, point *p, size_t at) {
   uint32_t name = t != NULL && t->ends ? t->first : MASK_NONE;
   uint64_t small[8], *set;
   if (name != MASK_NONE && bit_has(old->words, name)) return false;
-  slot *s = mask_slot_of_key(run->rule, old->s, name, k);
-  if (s == NULL || s->after == NULL || !count_allows(run, old, name)) return false;
+  situation *then = mask_situation_for_key(run, old, name);
+  slot *s = then != NULL ? mask_slot_of_key(run->rule, then, name, k) : NULL;
+  if (s == NULL || s->after == NULL) return false;
   frame *f = copy_frame(run, old);
   if (f == NULL) return false;
   if (name == MASK_NONE && !add_free_key(run, f, p, at)) return false;
   f->s = s->after;
   f->slot = s;
-  if (names->bounded) {
-    set = local_set(run, f->s->plan, small, 8);
-    if (set == NULL) return false;
-    if (exceeds(old, name, set)) f->s = mask_situation_with(run->rule, f->s, set, NULL);
-  }
+  if (names->order != NULL) f->passed = mask_order_behind(names->order, name);
   if (name != MASK_NONE) bit_set(f->words, name);
   f->count++;
   if (f->s != NULL && !f->s->plan->plain) {
-    set = local_set(run, f->s->plan, small, 8);
+    set = mask_local_set(run, f->s->plan, small, 8);
     if (set == NULL) return false;
     if (settle_required(f, set)) f->s = mask_situation_with(run->rule, f->s, NULL, set);
   }
@@ -291,7 +251,7 @@ static bool finish_value(mask_run *run, point *p, const uint64_t *failed_roots, 
   bool unique = asks_unique(old->s);
   if (failed_roots == NULL && old->slot->simple && !unique) return true;
   frame *f = copy_frame(run, old);
-  set = local_set(run, old->s->plan, small, 8);
+  set = mask_local_set(run, old->s->plan, small, 8);
   if (f == NULL || set == NULL) return false;
   bool any = apply(run, f, failed_roots, set);
   if (unique && is_repeat(run, f, start_at, end)) {
@@ -319,13 +279,13 @@ static bool own_part_fails(const frame *f, uint32_t i) {
   const node *n = f->s->plan->locals[i].n;
   if (f->s->kind == JDOC_ARRAY)
     return f->count < n->min_items || (n->contains != MASK_NONE && f->words[i] < n->min_contains);
-  return f->count < n->min_properties || missing(f, i, MASK_NONE) > 0 || misses_dependency(f, n);
+  return f->count < n->min_properties || mask_frame_misses(f, i, MASK_NONE) > 0 || misses_dependency(f, n);
 }
 
 static bool close_frame(mask_run *run, point *p, size_t at) {
   const frame *f = p->top;
   const plan *of = f->s->plan;
-  uint64_t small[8], *failed = local_set(run, of, small, 8);
+  uint64_t small[8], *failed = mask_local_set(run, of, small, 8);
   bool fatal = false;
   if (failed == NULL) return false;
   for (uint32_t i = 0; i < of->n_locals; i++)

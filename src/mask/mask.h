@@ -42,8 +42,16 @@ typedef enum mask_space {
   MASK_SPACE_ANY /* up to 20 of space, tab and line ends wherever JSON allows them inside the document */
 } mask_space;
 
+typedef enum mask_order {
+  MASK_ORDER_ANY,
+  /* As `properties` lists them, then those that it does not list. Schemas that apply to one object are read as they
+   * stand in the text, references where they stand; a name counts where it is first; `not` and `if` list nothing. */
+  MASK_ORDER_SCHEMA
+} mask_order;
+
 typedef struct mask_options {
   mask_space space;
+  mask_order order;    /* of an object's properties */
   bool ignore_formats; /* formats are annotations only */
   size_t max_bytes;    /* memory of a rule and its runs' tables; 0: 192 MiB */
 } mask_options;

@@ -355,6 +355,15 @@ static bool is_vital(mask_rule *r, situation *s, uint32_t i) {
   return bit_has(s->vital, i);
 }
 
+bool mask_local_may_hold(mask_rule *r, situation *s, uint32_t i) {
+  bool lost, was = bit_has(s->done, i);
+  if (s->plan->plain) return true;
+  bit_set(s->done, i);
+  lost = mask_plan_is_lost(r, s->plan, s->failed, s->done);
+  if (!was) s->done[i >> 6] &= ~(UINT64_C(1) << (i & 63));
+  return !lost;
+}
+
 /* ---- names of objects ---- */
 
 uint32_t mask_names_find(const object_names *names, base_slice name) {
@@ -362,11 +371,22 @@ uint32_t mask_names_find(const object_names *names, base_slice name) {
   return found != NULL ? (uint32_t)(found - names->name) : MASK_NONE;
 }
 
+/* The enum that propertyNames of d is, if it is one: names that there are, and no others. */
+static const node *enum_of_names(mask_rule *r, const node *d) {
+  plan *p = d->names != MASK_NONE ? mask_plan_of(r, &d->names, 1, 1, false) : NULL;
+  return p != NULL && p->plain && p->n_locals == 1 && p->locals[0].n->has_enum ? p->locals[0].n : NULL;
+}
+
 /* Writes every name that the plan's objects mention (into NULL: only counts). */
-static uint32_t put_names(const plan *p, base_slice *out) {
+static uint32_t put_names(mask_rule *r, const plan *p, base_slice *out) {
   uint32_t n = 0;
   for (uint32_t i = 0; i < p->n_locals; i++) {
-    const node *d = p->locals[i].n;
+    const node *d = p->locals[i].n, *listed = enum_of_names(r, d);
+    for (uint32_t k = 0; listed != NULL && k < listed->n_values; k++) {
+      if (jdoc_kind_at(&r->doc, listed->values[k]) != JDOC_STRING) continue;
+      if (out != NULL) out[n] = jdoc_text(&r->doc, listed->values[k]);
+      n++;
+    }
     for (uint32_t k = 0; k < d->n_properties; k++, n++)
       if (out != NULL) out[n] = d->properties[k].name;
     for (uint32_t k = 0; k < d->n_required; k++, n++)
@@ -405,11 +425,13 @@ static bool add_key_rules(mask_rule *r, plan *p, object_names *names) {
   text_state **subs = take(r, (n_subs + 1) * sizeof *subs);
   names->pattern = take(r, (p->n_locals + 1) * sizeof *names->pattern);
   names->sub = take(r, (p->n_locals + 1) * sizeof *names->sub);
+  names->listed = take(r, (p->n_locals + 1) * sizeof *names->listed);
   if (r->failed != BASE_OK) return false;
   n_subs = 0;
   for (uint32_t i = 0; i < p->n_locals; i++) {
     const node *n = p->locals[i].n;
     names->sub[i] = MASK_NONE;
+    names->listed[i] = enum_of_names(r, n) != NULL;
     if (n->n_patterns > 0) names->pattern[i] = take(r, n->n_patterns * sizeof(uint32_t));
     for (uint32_t k = 0; k < n->n_patterns && r->failed == BASE_OK; k++)
       names->pattern[i][k] = index_of(index, &n_regexes, n->patterns[k].regex);
@@ -434,12 +456,14 @@ static bool add_key_rules(mask_rule *r, plan *p, object_names *names) {
 object_names *mask_plan_names(mask_rule *r, plan *p) {
   if (p->names != NULL) return p->names;
   object_names *names = take(r, sizeof *names);
-  uint32_t n = put_names(p, NULL), kept = 0;
+  bool ordered = r->options.order == MASK_ORDER_SCHEMA;
+  uint32_t n = put_names(r, p, NULL), n_declared = ordered ? mask_order_names(r, p, NULL) : 0, kept = 0;
   if (names == NULL) return NULL;
-  names->name = take(r, (n + 1) * sizeof *names->name);
+  names->name = take(r, ((size_t)n + n_declared + 1) * sizeof *names->name);
   names->required = take(r, (p->n_locals + 1) * sizeof *names->required);
   if (r->failed != BASE_OK) return NULL;
-  put_names(p, names->name);
+  put_names(r, p, names->name);
+  if (ordered) n += mask_order_names(r, p, names->name + n);
   if (n > 1) qsort(names->name, n, sizeof *names->name, mask_compare_slices);
   for (uint32_t i = 0; i < n; i++)
     if (kept == 0 || mask_compare_slices(&names->name[kept - 1], &names->name[i]) != 0) names->name[kept++] = names->name[i];
@@ -453,7 +477,7 @@ object_names *mask_plan_names(mask_rule *r, plan *p) {
     for (uint32_t k = 0; k < d->n_required && r->failed == BASE_OK; k++)
       names->required[i][k] = mask_names_find(names, d->required[k]);
   }
-  if (r->failed != BASE_OK || !add_key_rules(r, p, names)) return NULL;
+  if (r->failed != BASE_OK || (ordered && !mask_order_make(r, p, names)) || !add_key_rules(r, p, names)) return NULL;
   p->names = names;
   return names;
 }
@@ -550,7 +574,7 @@ static slot *make_slot(mask_rule *r, situation *s, demands *d) {
 }
 
 static uint32_t property_of(const node *n, base_slice name) {
-  property key = {name, 0};
+  property key = {.name = name};
   uint32_t low = 0, high = n->n_properties;
   while (low < high) {
     uint32_t middle = (low + high) / 2;
@@ -637,7 +661,7 @@ slot *mask_slot_of_item(mask_rule *r, situation *s, uint32_t index) {
 /* ---- keys that are no name ---- */
 
 /* May a key that begins as `key` still become one that no name is? Only what is closed (additionalProperties false)
- * with no pattern still alive, and propertyNames, speak against it. */
+ * with no pattern still alive, and propertyNames, speak against it: always where that is a list of names. */
 bool mask_key_may_be_free(mask_rule *r, situation *s, const text_state *key) {
   void *known = mask_map_get(&s->free_by, key->alive);
   if (known != NULL) return known == (void *)s;
@@ -651,7 +675,7 @@ bool mask_key_may_be_free(mask_rule *r, situation *s, const text_state *key) {
     if (!(n->asserts & KIND_BIT(JDOC_OBJECT)) || bit_has(failed, i)) continue;
     bool lost = n->additional == NODE_NEVER;
     for (uint32_t k = 0; k < n->n_patterns && lost; k++) lost = key->regex[names->pattern[i][k]] == REGEX_DEAD;
-    if (names->sub[i] != MASK_NONE && key->subs[names->sub[i]] == &mask_text_dead) lost = true;
+    if (names->sub[i] != MASK_NONE && (names->listed[i] || key->subs[names->sub[i]] == &mask_text_dead)) lost = true;
     if (lost) bit_set(failed, i);
     any = any || lost;
   }

@@ -254,6 +254,7 @@ static void read_type(compiler *c, node *n, uint32_t at) {
 
 /* A value that is an array or object, as a schema: equal in whatever order and white space. */
 static uint32_t const_node(compiler *c, uint32_t at);
+static void sort_properties(compiler *c, node *n);
 
 static void const_object(compiler *c, node *n, uint32_t at) {
   const jdoc *d = &c->r->doc;
@@ -264,7 +265,7 @@ static void const_object(compiler *c, node *n, uint32_t at) {
   n->required = take(c, count + 1u, sizeof *n->required);
   if (n->properties == NULL || n->required == NULL) return;
   for (uint32_t k = at + 1; i < count; i++, k = jdoc_next(d, k + 1)) {
-    n->properties[i] = (property){jdoc_text(d, k), const_node(c, k + 1)};
+    n->properties[i] = (property){.name = jdoc_text(d, k), .node = const_node(c, k + 1)};
     n->required[i] = jdoc_text(d, k);
   }
   n->n_properties = n->n_required = count;
@@ -292,6 +293,16 @@ static int compare_properties(const void *x, const void *y) {
   return (a->name.len > b->name.len) - (a->name.len < b->name.len);
 }
 
+/* By name; how they were written is kept. */
+static void sort_properties(compiler *c, node *n) {
+  uint32_t count = n->n_properties;
+  n->in_order = take(c, count + 1u, sizeof *n->in_order);
+  if (n->in_order == NULL || c->status != BASE_OK) return;
+  for (uint32_t i = 0; i < count; i++) n->properties[i].place = i;
+  if (count > 1) qsort(n->properties, count, sizeof *n->properties, compare_properties);
+  for (uint32_t i = 0; i < count; i++) n->in_order[n->properties[i].place] = i;
+}
+
 /* Constants nest as deep as they were written; the work list would be for nothing, so a bound is enough. */
 static uint32_t const_node(compiler *c, uint32_t at) {
   const jdoc *d = &c->r->doc;
@@ -309,7 +320,7 @@ static uint32_t const_node(compiler *c, uint32_t at) {
     if (++c->refs.depth > 200) refuse(c, at, BASE_ELIMIT, "a constant is nested deeper than 200");
     if (kind == JDOC_OBJECT) {
       const_object(c, n, at);
-      if (n->n_properties > 1) qsort(n->properties, n->n_properties, sizeof *n->properties, compare_properties);
+      sort_properties(c, n);
     } else {
       const_array(c, n, at);
     }
@@ -389,10 +400,11 @@ static void read_properties(compiler *c, node *n, uint32_t at) {
   uint32_t count = jdoc_count(d, at), i = 0;
   property *p = take(c, count + 1u, sizeof *p);
   if (p == NULL) return;
-  for (uint32_t k = at + 1; i < count; i++, k = jdoc_next(d, k + 1)) p[i] = (property){jdoc_text(d, k), node_of(c, k + 1)};
-  if (count > 1) qsort(p, count, sizeof *p, compare_properties);
+  for (uint32_t k = at + 1; i < count; i++, k = jdoc_next(d, k + 1)) p[i] = (property){.name = jdoc_text(d, k), .node = node_of(c, k + 1)};
   n->properties = p;
   n->n_properties = count;
+  n->groups_before = n->n_groups;
+  sort_properties(c, n);
   n->asserts |= KIND_BIT(JDOC_OBJECT);
 }
 

@@ -31,7 +31,7 @@ uint64_t mask_frame_hash(const mask_run *run, frame *f) {
   if (f->hash != 0) return f->hash;
   uint64_t h = mask_mix(mask_frame_hash(run, f->up), (uintptr_t)f->s);
   h = mask_mix(h, (uintptr_t)f->slot);
-  if (f->s != NULL) h = mask_mix(h, relevant_count(f));
+  if (f->s != NULL) h = mask_mix(h, relevant_count(f) | (uint64_t)f->passed << 32);
   h = mask_mix_bytes(h, f->words, f->n_words * sizeof(uint64_t));
   for (const free_key *k = f->keys; k != NULL; k = k->next) h = mask_mix_bytes(h, run->text.ptr + k->start, k->len);
   for (const item_hash *i = f->items; i != NULL; i = i->next) h = mask_mix(h, i->hash);

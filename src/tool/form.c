@@ -368,7 +368,8 @@ mask_form tool_form_literals(const tool_form *f) {
 }
 
 base_status tool_rule(mask_rule **out, const tool_form *f, const tool_set *s, const tool_choice *c, bool single,
-                      const base_allocator *a, base_error *err) {
+                      mask_order order, const base_allocator *a, base_error *err) {
+  mask_options o = {.order = order};
   mask_form form = tool_form_literals(f);
   mask_part *parts = base_alloc(a != NULL ? a : base_allocator_libc(), TOOL_MAX_TOOLS * sizeof *parts);
   *out = NULL;
@@ -378,7 +379,7 @@ base_status tool_rule(mask_rule **out, const tool_form *f, const tool_set *s, co
   form.parts = parts;
   for (size_t i = 0; i < s->n; i++)
     if (c->allowed[i]) parts[form.n_parts++] = (mask_part){s->tool[i].name, s->tool[i].schema};
-  base_status st = mask_form_open(out, &form, NULL, a, err);
+  base_status st = mask_form_open(out, &form, &o, a, err);
   base_free(a != NULL ? a : base_allocator_libc(), parts, TOOL_MAX_TOOLS * sizeof *parts);
   return st;
 }

@@ -55,7 +55,7 @@ mask_form tool_form_literals(const tool_form *f);
 /* The rule of an answer: words or calls as the choice says, each call with arguments that fit its schema.
  * `single`: one call at most. */
 base_status tool_rule(mask_rule **out, const tool_form *f, const tool_set *s, const tool_choice *c, bool single,
-                      const base_allocator *a, base_error *err);
+                      mask_order order, const base_allocator *a, base_error *err);
 
 /* ---- a conversation with calls ---- */
 
