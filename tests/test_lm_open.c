@@ -120,6 +120,47 @@ static void check_need(const char *name, lm_options o) {
   TAP_OK(count.held == 0, "%s: %zu bytes stay", name, count.held);
 }
 
+typedef struct asked {
+  lm_memory need;
+  uint32_t vocab;
+  base_status answer;
+} asked;
+
+static base_status on_planned(void *ctx, const lm_memory *need, const lm_info *info, base_error *err) {
+  asked *a = ctx;
+  a->need = *need;
+  a->vocab = info->vocab;
+  return a->answer ? base_fail(err, a->answer, "owner", "no") : BASE_OK;
+}
+
+/* Asked with what lm_need says for as many threads, before anything large is taken. */
+static void check_planned(void) {
+  gguf_file *f = NULL;
+  failing count;
+  base_allocator a = failing_allocator(&count, 1 << 30);
+  asked ask = {.answer = BASE_ELIMIT};
+  lm_options o = {.allocator = &a, .threads = 3, .planned = on_planned, .opening_ctx = &ask};
+  lm_model *m = NULL;
+  lm_memory need, alone;
+  base_error err = {0};
+  if (fixture_open(&f, "llama", &err) != BASE_OK) return;
+  TAP_OK(lm_need(&need, NULL, f, &o, &err) == BASE_OK && ask.vocab == 0, "the need alone asks nobody");
+  o.threads = 0;
+  TAP_OK(lm_need(&alone, NULL, f, &o, &err) == BASE_OK && alone.scratch_bytes < need.scratch_bytes,
+         "threads have scratch of their own");
+  TAP_OK(os_team_open(&o.team, 3, &err) == BASE_OK, "%s", err.text);
+  count.most = 0;
+  TAP_OK(lm_model_open(&m, f, &o, &err) == BASE_ELIMIT && strcmp(err.where, "owner") == 0 && m == NULL, "refused: %s",
+         err.text);
+  TAP_OK(memcmp(&ask.need, &need, sizeof need) == 0 && ask.vocab == 256, "asked with the need");
+  TAP_OK(count.most < 1 << 16 && count.held == 0, "nothing large was taken: %zu", count.most);
+  ask.answer = BASE_OK;
+  TAP_OK(lm_model_open(&m, f, &o, NULL) == BASE_OK, "allowed");
+  lm_model_close(m);
+  os_team_close(o.team);
+  gguf_close(f);
+}
+
 /* A model of a context nobody can pay: refused by number, and without a limit by whoever allocates. */
 static void check_absurd_context(void) {
   change c = {.set_key = "llama.context_length", .value = 1 << 24};
@@ -270,6 +311,7 @@ int main(void) {
   check_need("mobilellm", (lm_options){.reference = true, .cache = LM_CACHE_I8});
   check_need("gemma3", (lm_options){.context = 100, .block = 7, .cache = LM_CACHE_F32});
   check_need("bert", (lm_options){0});
+  check_planned();
   check_absurd_context();
   check_failing_allocations("qwen2");
   check_failing_allocations("nomic-bert");

@@ -80,19 +80,14 @@ static size_t engine_bytes(const lm_info *i, const mn_model_options *o) {
   return gen_engine_bytes(&b, &g);
 }
 
-static base_status need_of(const gguf_file *f, const mn_model_options *o, const lm_options *lm, mn_memory *out,
-                           base_error *err) {
-  lm_memory need;
-  lm_info info;
-  base_status st = lm_need(&need, &info, f, lm, err);
-  if (st) return st;
-  size_t engine = engine_bytes(&info, o);
-  out->mapped_bytes = need.mapped_bytes;
-  out->weights_bytes = need.weights_bytes;
-  out->cache_bytes = need.cache_bytes;
-  out->scratch_bytes = need.scratch_bytes + engine;
-  out->total_bytes = need.total_bytes + engine;
-  return BASE_OK;
+/* lm's, and gen's. */
+static void add_up(const lm_memory *need, const lm_info *info, const mn_model_options *o, mn_memory *out) {
+  size_t engine = engine_bytes(info, o);
+  out->mapped_bytes = need->mapped_bytes;
+  out->weights_bytes = need->weights_bytes;
+  out->cache_bytes = need->cache_bytes;
+  out->scratch_bytes = need->scratch_bytes + engine;
+  out->total_bytes = need->total_bytes + engine;
 }
 
 /* Said before anything is loaded. */
@@ -110,12 +105,16 @@ int mn_model_need(const char *path, const mn_model_options *given, mn_memory *ou
   base_error err = {0};
   mn_model_options o;
   lm_options lm;
+  lm_memory planned;
+  lm_info info;
   mn_memory need;
   gguf_file *f = NULL;
   mn_memory_init(&need);
   base_status st = take_options(&o, given, &lm, &err);
   if (!st) st = gguf_open(&f, path, NULL, &err);
-  if (!st) st = need_of(f, &o, &lm, &need, &err);
+  lm.threads = o.threads;
+  if (!st) st = lm_need(&planned, &info, f, &lm, &err);
+  if (!st) add_up(&planned, &info, &o, &need);
   gguf_close(f);
   if (!st) st = api_give_struct(out, &need, sizeof need, "memory", &err);
   return api_result(st, &err, error);
@@ -150,27 +149,39 @@ static base_status open_chat(mn_model *m, base_error *err) {
   return st == BASE_ENOMEM ? base_fail(err, st, m->chat_error.where, "%s", m->chat_error.text) : BASE_OK;
 }
 
-/* The vocabulary is read while the other threads pack the weights. Its strings are then in tables of its own. */
-typedef struct vocab_job {
+/* What is done on the way. */
+typedef struct opening {
   mn_model *m;
-  base_status status;
+  const mn_model_options *o;
+  base_status vocab;
   base_error *err;
-} vocab_job;
+} opening;
 
-static bool open_vocab(void *ctx) {
-  vocab_job *j = ctx;
-  j->status = tok_vocab_open(&j->m->vocab, j->m->file, &j->m->bound.bounded, j->err);
-  gguf_forget_all(j->m->file);
-  return j->status == BASE_OK;
+/* What is read in the file's own pages counts, though nobody allocates it. */
+static base_status on_planned(void *ctx, const lm_memory *need, const lm_info *info, base_error *err) {
+  const opening *p = ctx;
+  mn_model *m = p->m;
+  add_up(need, info, p->o, &m->memory);
+  base_status st = check_fits(gguf_path(m->file), &m->memory, p->o, err);
+  if (!st && m->bound.limit != SIZE_MAX) m->bound.limit -= (size_t)m->memory.mapped_bytes;
+  return st;
 }
 
-static base_status open_model(mn_model *m, lm_options *lm, base_error *err) {
-  vocab_job j = {.m = m, .err = err};
+/* The vocabulary is read while the other threads pack the weights. Its strings are then in tables of its own. */
+static bool open_vocab(void *ctx) {
+  opening *p = ctx;
+  p->vocab = tok_vocab_open(&p->m->vocab, p->m->file, &p->m->bound.bounded, p->err);
+  gguf_forget_all(p->m->file);
+  return p->vocab == BASE_OK;
+}
+
+static base_status open_model(mn_model *m, const mn_model_options *o, lm_options *lm, base_error *err) {
+  opening p = {.m = m, .o = o, .err = err};
+  lm->planned = on_planned;
   lm->meanwhile = open_vocab;
-  lm->meanwhile_ctx = &j;
+  lm->opening_ctx = &p;
   base_status st = lm_model_open(&m->lm.model, m->file, lm, err);
-  lm->meanwhile = NULL;
-  return j.status ? j.status : st;
+  return p.vocab ? p.vocab : st;
 }
 
 static base_status open_parts(mn_model *m, const char *path, const mn_model_options *o, lm_options *lm,
@@ -180,14 +191,10 @@ static base_status open_parts(mn_model *m, const char *path, const mn_model_opti
   lm->watch = (lm_watch){.ctx = &l, .stop = is_stopped, .progress = on_progress};
   lm->allocator = a;
   base_status st = gguf_open(&m->file, path, a, err);
-  if (!st) st = need_of(m->file, o, lm, &m->memory, err);
-  if (!st) st = check_fits(path, &m->memory, o, err);
-  if (st) return st;
-  if (m->bound.limit != SIZE_MAX) m->bound.limit -= (size_t)m->memory.mapped_bytes;
-  st = os_turn_open(&m->turn, a, err);
+  if (!st) st = os_turn_open(&m->turn, a, err);
   if (!st && o->threads > 1) st = os_team_open(&m->team, (int)o->threads, err);
   lm->team = m->team;
-  if (!st) st = open_model(m, lm, err);
+  if (!st) st = open_model(m, o, lm, err);
   if (!st) st = lm_cache_open(&m->lm.cache, m->lm.model, err);
   if (!st) st = open_engine(m, o, lm, err);
   return st ? st : open_chat(m, err);

@@ -34,24 +34,6 @@ typedef struct lm_watch {
                     norm */
 } lm_watch;
 
-/* Zero means default. */
-typedef struct lm_options {
-  const base_allocator *allocator; /* libc */
-  const cpu_kernels *kernels;      /* the machine's best */
-  os_team *team;                   /* borrowed; none: the caller's thread alone */
-  uint32_t context;                /* tokens a sequence can hold; 4096, or fewer when the model was made for fewer */
-  uint32_t sequences;              /* in one cache; 1 */
-  uint32_t block;                  /* tokens in one pass over the weights; 128 */
-  lm_cache_type cache;
-  bool reference;           /* weights and activations in 32-bit floats: slow and exact */
-  size_t memory_limit_bytes; /* hard bound over all that lm_need adds up; no bound */
-  lm_watch watch;           /* of opening */
-  /* Of opening: work for the calling thread, once the file is found good, while the others already pack the weights. False
-   * ends the opening with BASE_ECANCELLED. */
-  bool (*meanwhile)(void *ctx);
-  void *meanwhile_ctx;
-} lm_options;
-
 /* What running needs. `mapped` is read in the file's own pages, which the system can drop and read again; all
  * else is taken from the allocator, and nothing beyond it is. */
 typedef struct lm_memory {
@@ -71,6 +53,27 @@ typedef struct lm_info {
   uint64_t parameters;
   bool encoder; /* gives vectors (lm_embed), not logits */
 } lm_info;
+
+/* Zero means default. */
+typedef struct lm_options {
+  const base_allocator *allocator; /* libc */
+  const cpu_kernels *kernels;      /* the machine's best */
+  os_team *team;                   /* borrowed; none: the caller's thread alone */
+  uint32_t context;                /* tokens a sequence can hold; 4096, or fewer when the model was made for fewer */
+  uint32_t sequences;              /* in one cache; 1 */
+  uint32_t block;                  /* tokens in one pass over the weights; 128 */
+  lm_cache_type cache;
+  bool reference;           /* weights and activations in 32-bit floats: slow and exact */
+  size_t memory_limit_bytes; /* hard bound over all that lm_need adds up; no bound */
+  lm_watch watch;           /* of opening */
+  uint32_t threads; /* of lm_need, which needs no team yet: that it will have so many; 1 */
+  /* Of opening, both for the calling thread. `planned`: the file is found good, nothing large is taken yet; what is not
+   * BASE_OK ends the opening. `meanwhile`: work to do while the other threads already pack the weights; false ends the
+   * opening with BASE_ECANCELLED. */
+  base_status (*planned)(void *ctx, const lm_memory *need, const lm_info *info, base_error *err);
+  bool (*meanwhile)(void *ctx);
+  void *opening_ctx;
+} lm_options;
 
 /* From the file's keys and tensor table alone: nothing large is read or allocated. `info`, which may be NULL: what the
  * opened model would say of itself, with every default filled in. */

@@ -105,10 +105,15 @@ static void repeat_layers(lm_model *m) {
   }
 }
 
+static size_t workers_of(const lm_model *m) {
+  uint32_t expected = m->options.threads > 0 ? m->options.threads : 1;
+  return m->options.team != NULL ? (size_t)os_team_threads(m->options.team) : expected;
+}
+
 static void carve_scratch(lm_model *m, base_arena *arena) {
   lm_scratch *s = &m->scratch;
   size_t t = m->options.block, d = m->d, nq = m->max_heads * (size_t)m->head_dim;
-  size_t nkv = m->max_kv_heads * (size_t)m->head_dim, workers = (size_t)os_team_threads(m->options.team);
+  size_t nkv = m->max_kv_heads * (size_t)m->head_dim, workers = workers_of(m);
   s->row_floats = d > m->head_dim ? d : m->head_dim;
   s->rope_table = m->family->rope_pairs ? m->rope_dims : m->rope_dims / 2;
   s->scores_floats = cpu_attend_scratch(m->context);
@@ -282,7 +287,7 @@ static void pack_rows(packing *p, int me, const lm_linear *l, size_t row, size_t
 static void pack_pieces(void *ctx, int me, int of) {
   packing *p = ctx;
   const lm_options *o = &p->m->options;
-  if (me == 0 && o->meanwhile != NULL && !o->meanwhile(o->meanwhile_ctx)) p->stopped = true;
+  if (me == 0 && o->meanwhile != NULL && !o->meanwhile(o->opening_ctx)) p->stopped = true;
   size_t mine = atomic_fetch_add(&p->taken, 1);
   (void)of;
   for (size_t i = 0; i < linear_count(p->m); i++) {
@@ -305,7 +310,7 @@ static size_t large_bytes(const lm_model *m, size_t room) {
 }
 
 static size_t stage_bytes(const lm_model *m) {
-  size_t bytes = m->need.scratch_bytes / (size_t)os_team_threads(m->options.team) / 64 * 64;
+  size_t bytes = m->need.scratch_bytes / workers_of(m) / 64 * 64;
   return bytes < STAGE_BYTES ? bytes : STAGE_BYTES;
 }
 
@@ -337,6 +342,10 @@ base_status lm_model_open(lm_model **out, const gguf_file *f, const lm_options *
   *out = NULL;
   base_status st = plan(&m, f, o, err);
   if (st == BASE_OK) st = check_limit(m, err);
+  if (st == BASE_OK && m->options.planned != NULL) {
+    lm_info info = lm_model_info(m);
+    st = m->options.planned(m->options.opening_ctx, &m->need, &info, err);
+  }
   if (st == BASE_OK) st = fill_block(m, err);
   if (st == BASE_OK && m->family->encoder) st = lm_cache_make(&m->own_cache, m, err);
   if (st == BASE_OK) *out = m;
