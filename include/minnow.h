@@ -92,6 +92,10 @@ typedef struct mn_engine_options {
                          threshold goes there at once, where the policy lets it. NULL: none */
   const char *probe; /* a file of mn_route_calibrate over mn_route_answers of this model: says how likely an answer of it is
                         right, and from where on it stands when the policy says nothing else. NULL: none */
+  /* Whether `value` is known to the app as a `kind` ("account", "contact"): 1 yes, 0 no, -1 cannot tell. Asked by the
+   * "exists" checks of schemas (docs/checks.md). NULL: nothing can be told */
+  int (*exists)(void *ctx, const char *kind, const char *value);
+  void *exists_ctx;
 } mn_engine_options;
 
 MN_API void mn_engine_options_init(mn_engine_options *o);
@@ -159,6 +163,9 @@ MN_API const char *mn_outcome_answer(const mn_outcome *o);   /* the answer's tex
 MN_API size_t mn_outcome_actions(const mn_outcome *o);
 MN_API mn_action mn_outcome_action(const mn_outcome *o, size_t index); /* all NULL past the end */
 MN_API mn_timings mn_outcome_timings(const mn_outcome *o);
+/* What lies behind the reason, for whoever runs the app ("cloud: the service refused the request: HTTP 401"); may quote the
+ * user's values; may be "" */
+MN_API const char *mn_outcome_detail(const mn_outcome *o);
 MN_API const char *mn_outcome_json(const mn_outcome *o); /* the documented JSON object, one line */
 
 /* ---- policy, ledger, queue (docs/policy.md, docs/ledger.md) ---- */
@@ -167,6 +174,10 @@ MN_API const char *mn_outcome_json(const mn_outcome *o); /* the documented JSON 
 typedef struct mn_text mn_text;
 MN_API const char *mn_text_chars(const mn_text *t);
 MN_API void mn_text_free(mn_text *t); /* NULL is harmless */
+
+/* The names of the user's contact list: persons wherever they stand in what would leave (docs/guard.md). Replaces the list
+ * before; copied. */
+MN_API int mn_contacts(mn_engine *mn, const char *const *names, size_t n, mn_error *err);
 
 /* Is this file a policy? A failure names the place. */
 MN_API int mn_policy_check(const char *path, mn_error *err);
@@ -184,13 +195,15 @@ MN_API int mn_feedback(mn_engine *mn, const char *id, mn_feedback_kind kind, con
 
 /* Of a ledger's file; no engine is needed. format: "text", "json", "csv". */
 MN_API int mn_report(const char *ledger, int64_t since_unix_s, const char *format, mn_text **out, mn_error *err);
-/* Deferred requests, a JSON object a line. */
-MN_API int mn_queue_list(const char *ledger, mn_text **out, mn_error *err);
+/* Deferred requests. format: "text" for a person, "json": an object a line (docs/ledger.md). */
+MN_API int mn_queue_list(const char *ledger, const char *format, mn_text **out, mn_error *err);
 /* Removes one, or with a NULL id all; *dropped says how many. */
 MN_API int mn_queue_drop(const char *ledger, const char *id, size_t *dropped, mn_error *err);
 /* Asks the cloud for what was deferred, oldest first, until there is no more or it cannot be reached; `each` gets the
- * outcomes, which are freed after it returns. Expired ones are dropped. Each is asked
- * as it was, with its instructions, schema, context and local time, all cleaned. */
+ * outcomes, which are freed after it returns; where the cloud could not be asked, the last one's decision is still "defer".
+ * Expired ones are dropped. Each is asked
+ * as it was, with its instructions, schema, context and local time, all cleaned; where the policy keeps values
+ * (offline.keep_values) its answer has them, elsewhere placeholders, and mn_outcome_text says so. */
 MN_API int mn_queue_run(mn_engine *mn, void (*each)(void *ctx, const mn_outcome *o), void *ctx, size_t *answered,
                         mn_error *err);
 /* The app knows that the network came or went. */

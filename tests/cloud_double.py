@@ -27,6 +27,28 @@ def answer(text, **more):
                        "usage": USAGE, **more}).encode()
 
 
+def block(text, asked):
+    """Anthropic's: text, or the one tool that has to be called with it as its input."""
+    if "tool_choice" in asked:
+        return {"type": "tool_use", "id": "t1", "name": asked["tool_choice"]["name"], "input": json.loads(text)}
+    return {"type": "text", "text": text}
+
+
+def message(text, asked):
+    return json.dumps({"model": "double-2", "role": "assistant", "content": [block(text, asked)], "stop_reason": "end_turn",
+                       "usage": {"input_tokens": 20, "output_tokens": 3}}).encode()
+
+
+def message_events(text):
+    events = [{"type": "message_start", "message": {"model": "double-2", "usage": {"input_tokens": 20, "output_tokens": 1}}},
+              {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+              *({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": ch}} for ch in text),
+              {"type": "content_block_stop", "index": 0},
+              {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3}},
+              {"type": "message_stop"}]
+    return b"".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in events)
+
+
 def http(status, body, *headers):
     head = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(body)}", "Connection: close",
             "Content-Type: application/json", *headers]
@@ -47,13 +69,17 @@ def reset(c):
 
 
 def good(c, body, n):
-    """The answer the request asks for: {"say": TEXT} in the last message is said back, else "Lima"."""
+    """Says back what follows SAY in the last message, else "Lima"; in OpenAI's or Anthropic's words, whole or as a stream."""
     text = "Lima"
     try:
         asked = json.loads(body)
         said = asked["messages"][-1]["content"]
         if said.startswith("SAY "):
             text = said[4:]
+        if "system" in asked:
+            stream = asked.get("stream") and "tool_choice" not in asked
+            c.sendall(STREAM_HEAD + message_events(text) if stream else http(200, message(text, asked)))
+            return
         if asked.get("stream"):
             c.sendall(STREAM_HEAD + b"".join(event(ch) for ch in text) + STREAM_END)
             return

@@ -15,13 +15,21 @@ done
 port=$(cat "$folder/double/port")
 echo secret-key-1234 >"$folder/key"
 
+# Deadlines are far off where they are not what is tested: on a busy machine a retry after "Retry-After: 1" is no failure.
 policy() { # FAULT, more keys of the document
+  local late=20000
+  case $1 in hang | dripforever) late=1500 ;; esac
   cat >"$folder/policy.json" <<END
 {"version": "test-1", "cloud": {"enabled": true, "endpoint": "http://127.0.0.1:$port/$1/v1", "model": "gpt-4o-mini",
- "key_file": "key", "prices": "prices.json"}, "deadline_ms": {"cloud": 2500, "text": 6000, "extract": 6000}${2:+, $2}}
+ "key_file": "key", "prices": "prices.json"}, "deadline_ms": {"cloud": $late, "text": 30000, "extract": 30000}${2:+, $2}}
 END
 }
 echo '{"date":"2026-11-21","currency":"USD","models":{"gpt-4o-mini":{"input":0.15,"output":0.6}}}' >"$folder/prices.json"
+# A service that is silent for 30 seconds, under the policy's own deadlines; looked at below, when its time has passed.
+echo '{"version": "hang", "cloud": {"enabled": true, "endpoint": "http://127.0.0.1:'"$port"'/hang+long/v1", "model": "gpt-4o-mini",
+ "prices": "prices.json"}}' >"$folder/hang.json"
+"$minnow" do --policy "$folder/hang.json" --ledger "$folder/hang.db" --json --task text "is anybody there" >"$folder/hang.out" 2>&1 </dev/null &
+hung=$!
 ask() { call do --policy "$folder/policy.json" --ledger "$folder/ledger.db" --json "$@"; }
 answered() { field "$1" <<<"$out" 2>/dev/null; } # of the last call
 is() { # decision reason source, what
@@ -69,13 +77,13 @@ dripbody answer answered
 500once answer answered
 resetonce answer answered
 429once answer answered
-429 handoff cloud_failed
+429 handoff limited
 reset handoff cloud_failed
 500 handoff cloud_failed
-401 handoff cloud_failed
+401 handoff cloud_refused
 nojson handoff cloud_failed
 garbage handoff cloud_failed
-redirect handoff cloud_failed
+redirect handoff cloud_refused
 short handoff cloud_failed
 dripforever handoff timeout
 hang handoff timeout
@@ -84,6 +92,25 @@ echo '{"type":"object","required":["total"]}' >"$folder/bill.json"
 policy wrongschema
 ask --task extract --schema "$folder/bill.json" "two teas for three"
 is handoff invalid_answer device "wrong schema twice"
+echo '{"type":"object","x-check":[{"bill":"/items","amount":"total","total":"/total","currency":"EUR"}]}' >"$folder/sum.json"
+policy wrongsum
+ask --task extract --schema "$folder/sum.json" "two teas for three"
+is handoff invalid_answer device "wrong arithmetic twice"
+[[ $(answered 'j["detail"]') == *"add up to 300"* ]]; ok $? "and it says what"
+policy good
+ask --task extract --schema "$folder/sum.json" 'SAY {"items":[{"total":"1.00"},{"total":"2.00"}],"total":"3.00"}'
+is answer answered cloud "right arithmetic"
+policy good '"flags": {}, "offline": {"text": "local"}' && sed -i 's/"enabled": true/"enabled": true, "stream": true/' "$folder/policy.json"
+ask --task text "SAY the sea is wide"
+[ "$(answered 'j["answer"]')" = "the sea is wide" ]; ok $? "as a stream"
+sed -i 's/"enabled": true/"enabled": true, "dialect": "anthropic"/' "$folder/policy.json"
+ask --task text "SAY the sea is wide"
+[ "$(answered 'j["answer"]')" = "the sea is wide" ]; ok $? "Anthropic's words, as a stream"
+sed -i 's/"stream": true/"stream": false/' "$folder/policy.json"
+ask --task text "SAY the sea is wide"
+[ "$(answered 'j["answer"]')" = "the sea is wide" ]; ok $? "and whole"
+ask --task extract --schema "$folder/bill.json" 'SAY {"total":3}'
+[ "$(answered 'j["answer"]')" = '{"total": 3}' ] || [ "$(answered 'j["answer"]')" = '{"total":3}' ]; ok $? "with a schema"
 call report --ledger "$folder/ledger.db" --since 1h --json
 [ "$(answered 'j["requests"]["all"]["count"] >= 20 and j["handoff_reason"]["timeout"]["count"] == 2')" = True ]
 ok $? "the report knows them"
@@ -107,7 +134,7 @@ if command -v openssl >/dev/null; then
   policy good '"offline": {"text": "local"}'
   tls ''
   ask --task text "tell me about the sea"
-  is handoff cloud_failed device "an unknown certificate"
+  is handoff untrusted device "an unknown certificate"
   grep -qa 'secret-key' "$folder/tls/seen" 2>/dev/null; [ $? -ne 0 ]; ok $? "nobody is told the key"
   policy good
   tls '"ca_file": "ca.pem", '
@@ -129,12 +156,12 @@ call report --ledger "$folder/ledger.db" --json
 policy good '"budget": {"request_usd": 0.0001, "day_usd": 0.0001, "month_usd": 0.0001}'
 ask --task text "SAY one"
 is defer over_budget device "a cap that this call could pass: saved"
-call queue list --ledger "$folder/ledger.db"
+call queue list --json --ledger "$folder/ledger.db"
 [ "$(wc -l <"$folder/out")" -eq 1 ] && [ "$(answered 'j["reason"]')" = over_budget ]; ok $? "listed with its reason"
 policy good
-call queue run --policy "$folder/policy.json" --ledger "$folder/ledger.db"
+call queue run --json --policy "$folder/policy.json" --ledger "$folder/ledger.db"
 [ "$(answered 'j["answer"]')" = one ] && [[ $err == *"1 answered"* ]]; ok $? "answered when there is money"
-call queue run --policy "$folder/policy.json" --ledger "$folder/ledger.db"
+call queue run --json --policy "$folder/policy.json" --ledger "$folder/ledger.db"
 [ -z "$out" ] && [[ $err == *"0 answered"* ]]; ok $? "and not twice"
 
 # ---- an extraction that waited is held to its schema ----
@@ -144,13 +171,56 @@ for say in '{"total":3}' '{"nonsense":true}'; do
 done
 is defer over_budget device "an extraction is saved"
 policy good
-call queue run --policy "$folder/policy.json" --ledger "$folder/ledger.db"
+call queue run --json --policy "$folder/policy.json" --ledger "$folder/ledger.db"
 first=$(head -1 "$folder/out") out=$(tail -1 "$folder/out")
 is handoff invalid_answer device "one that does not fit its schema is no answer"
 out=$first
 [ "$(answered 'j["decision"], j["answer"]')" = "('answer', '{\"total\":3}')" ]; ok $? "one that fits is"
 call queue list --ledger "$folder/ledger.db"
 [ -z "$out" ]; ok $? "and neither is asked again"
+
+# ---- values of what waited ----
+policy good '"budget": {"request_usd": 0.0001, "day_usd": 0.0001, "month_usd": 0.0001}'
+ask --task text "SAY write to emma.stone@example.com"
+policy good '"budget": {"request_usd": 0.0001, "day_usd": 0.0001, "month_usd": 0.0001}, "offline": {"keep_values": true}'
+ask --task text "SAY write to bob.fox@example.com"
+ask --task text "SAY charge 4111 1111 1111 1111"
+is refuse private device "what never leaves is not saved either"
+call queue list --ledger "$folder/ledger.db"
+[[ $out == *"[EMAIL_1]  (values not saved)"*"bob.fox@example.com"* ]]; ok $? "a list for people"
+policy good
+call queue run --json --policy "$folder/policy.json" --ledger "$folder/ledger.db"
+first=$(head -1 "$folder/out") out=$(tail -1 "$folder/out")
+[ "$(answered 'j["answer"], j["text"]')" = "('write to bob.fox@example.com', '')" ]; ok $? "kept values come back"
+out=$first
+[[ $(answered 'j["answer"] + j["text"]') == "write to [EMAIL_1]Words like [EMAIL_1]"* ]]; ok $? "where none are kept it says so"
+grep -qa 'emma.stone\|bob.fox\|4111' "$folder/ledger.db" "$folder/ledger.db-wal"; [ $? -eq 1 ]; ok $? "and nothing of them stays in the file"
+grep -qa 'bob.fox' "$folder/double/seen"; [ $? -eq 1 ]; ok $? "nor was any on the wire"
+
+# ---- a policy that changes under a running program ----
+cat >"$folder/type.py" <<'END'
+import os, pty, sys, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], [sys.argv[1], "run", "--policy", sys.argv[2], "/dev/null"])
+def read():
+    text = b""
+    while not text.endswith(b"minnow> "):
+        text += os.read(fd, 4096)
+    return text
+read()
+for broken in (False, True):
+    with open(sys.argv[2], "w") as f:
+        f.write('{"version": 7}' if broken else '{"version": "new", "risk": {"reversible": "refuse"}}')
+    time.sleep(1.2)
+    os.write(fd, b"set an alarm for 7:30\n")
+    print(read().decode())
+os.write(fd, b"quit\n")
+END
+echo '{"version": "old"}' >"$folder/live.json"
+out=$(python3 "$folder/type.py" "$minnow" "$folder/live.json")
+[ "$(grep -c 'risk_refused' <<<"$out")" -eq 2 ] && [[ $out == *"the policy new stays in force: "*"/version"* ]]
+ok $? "a new policy is obeyed, a broken one is said and leaves it in force"
 
 # ---- kill -9 while a call is on its way ----
 policy hang
@@ -171,5 +241,15 @@ END
 [ "$spent" = "3 3 True" ]; ok $? "three calls stay counted: $spent"
 call do --policy "$folder/policy.json" --ledger "$folder/kill.db" --json --task text "SAY four"
 is defer over_budget device "and use up the day's cap"
+
+# ---- the 30 seconds of silence ----
+wait "$hung"
+status=$? out=$(cat "$folder/hang.out") err=''
+is defer timeout device "a service that hangs is left at the deadline"
+[ "$(answered '15000 <= j["timings_us"]["cloud"] / 1000 < 20000')" = True ]; ok $? "of 15 seconds"
+call report --ledger "$folder/hang.db" --json
+[ "$(answered 'j["handoff_reason"]["timeout"]["count"], j["requests"]["all"]["cloud_calls"]')" = "(1, 1)" ]
+ok $? "in the ledger with its reason"
+[ "$(answered 'j["requests"]["all"]["cost_usd"] > 0')" = True ]; ok $? "what it may have charged counts"
 
 program_sum handoff

@@ -44,6 +44,8 @@ typedef struct api_house {
   char tier[16];
   int (*check)(void *ctx, const char *pack, const char *action, const char *json, char *why, size_t why_size);
   void *check_ctx;
+  int (*exists)(void *ctx, const char *kind, const char *value);
+  void *exists_ctx;
   api_answerer answerer;
   handoff_writer writer;
   gguf_file *router_file;

@@ -175,6 +175,8 @@ base_status api_house_open(mn_engine *mn, const mn_engine_options *o, const char
   policy wanted;
   h->check = o->check;
   h->check_ctx = o->check_ctx;
+  h->exists = o->exists;
+  h->exists_ctx = o->exists_ctx;
   h->answerer.model = o->model;
   h->key.allocator = &mn->allocator;
   if (o->device) h->device = base_hash(BASE_HASH_START, o->device, strlen(o->device));
@@ -224,6 +226,16 @@ static base_status check(void *ctx, const char *pack_name, const char *action, b
   return base_fail(err, BASE_EMISMATCH, "check", "%s", why[0] ? why : "the app's own check failed");
 }
 
+/* The app's answer to whether something is there; what cannot be asked is not known. */
+static int exists(void *ctx, base_slice kind, base_slice value) {
+  api_house *h = ctx;
+  char kind_text[64], value_text[512];
+  if (!base_format(kind_text, sizeof kind_text, "%.*s", (int)kind.len, kind.ptr) ||
+      value.len >= sizeof value_text || !base_format(value_text, sizeof value_text, "%.*s", (int)value.len, value.ptr))
+    return -1;
+  return h->exists(h->exists_ctx, kind_text, value_text);
+}
+
 static float route(void *ctx, base_slice text) {
   mn_engine *mn = ctx;
   return route_router_score(mn->house.router, mn->kernels, text);
@@ -241,6 +253,7 @@ handoff_means api_house_means(mn_engine *mn) {
                          .writer = h->writer,
                          .router = {h->router ? route : NULL, mn, h->router ? route_router_threshold(h->router) : 0.0f},
                          .check = {h->check ? check : NULL, h},
+                         .lookup = {h->exists ? exists : NULL, h},
                          .device = h->device,
                          .tier = h->tier};
 }
@@ -255,6 +268,19 @@ base_status api_house_run(mn_engine *mn, const handoff_request *r, base_error *e
   if (st) return st;
   mn->done = handoff_flow_result(mn->flow);
   return BASE_OK;
+}
+
+/* ---- public: people ---- */
+
+int mn_contacts(mn_engine *mn, const char *const *names, size_t n, mn_error *error) {
+  base_error err = {0};
+  base_slice *list = n ? base_calloc(&mn->allocator, n, sizeof *list) : NULL;
+  if (n > 0 && list == NULL)
+    return api_result(base_fail(&err, BASE_ENOMEM, "contacts", "no memory for the names"), &err, error);
+  for (size_t i = 0; i < n; i++) list[i] = base_slice_of(names[i]);
+  base_status st = guard_set_contacts(mn->house.guard, list, n, &err);
+  base_free(&mn->allocator, list, n * sizeof *list);
+  return api_result(st, &err, error);
 }
 
 /* ---- public: policy ---- */

@@ -97,6 +97,31 @@ int mn_feedback(mn_engine *mn, const char *id, mn_feedback_kind kind, const char
 
 /* ---- the queue ---- */
 
+/* "2026-11-21 20:50", where the device is. */
+static void put_time(base_buf *b, int64_t unix_s) {
+  os_local_time t;
+  if (os_local_time_of(unix_s, &t, NULL) == BASE_OK)
+    base_buf_printf(b, "%04d-%02d-%02d %02d:%02d", t.year, t.month, t.day, t.hour, t.minute);
+}
+
+/* For a person. */
+static base_status say_deferred(void *ctx, const ledger_deferred *d, base_slice text, base_error *err) {
+  base_buf *b = ctx;
+  (void)err;
+  base_buf_printf(b, "%s  %s, %s  saved ", d->id, d->kind, d->reason);
+  put_time(b, d->at_s);
+  base_buf_puts(b, ", until ");
+  put_time(b, d->expires_s);
+  if (d->attempts > 0) {
+    base_buf_printf(b, ", asked %u time%s, again from ", d->attempts, d->attempts > 1 ? "s" : "");
+    put_time(b, d->next_s);
+  }
+  base_buf_puts(b, "\n  ");
+  for (size_t i = 0; i < text.len; i++) base_buf_putc(b, (unsigned char)text.ptr[i] < ' ' ? ' ' : text.ptr[i]);
+  base_buf_puts(b, d->withheld > 0 ? "  (values not saved)\n" : "\n");
+  return BASE_OK;
+}
+
 static base_status put_deferred(void *ctx, const ledger_deferred *d, base_slice text, base_error *err) {
   base_buf *b = ctx;
   (void)err;
@@ -106,20 +131,22 @@ static base_status put_deferred(void *ctx, const ledger_deferred *d, base_slice 
   base_buf_json(b, base_slice_of(d->kind));
   base_buf_puts(b, ",\"reason\":");
   base_buf_json(b, base_slice_of(d->reason));
-  base_buf_printf(b, ",\"at\":%lld,\"expires\":%lld,\"not_before\":%lld,\"attempts\":%u,\"text\":",
-                  (long long)d->at_s, (long long)d->expires_s, (long long)d->next_s, d->attempts);
+  base_buf_printf(b, ",\"at\":%lld,\"expires\":%lld,\"not_before\":%lld,\"attempts\":%u,\"withheld\":%u,\"text\":",
+                  (long long)d->at_s, (long long)d->expires_s, (long long)d->next_s, d->attempts, d->withheld);
   base_buf_json(b, text);
   base_buf_puts(b, "}\n");
   return BASE_OK;
 }
 
-int mn_queue_list(const char *path, mn_text **out, mn_error *error) {
+int mn_queue_list(const char *path, const char *format, mn_text **out, mn_error *error) {
   base_error err = {0};
   ledger *l = NULL;
-  base_status st = BASE_OK;
+  ledger_format f = LEDGER_AS_TEXT;
+  base_status st = format_of(format ? format : "text", &f, &err);
   mn_text *t = new_text(&err, &st);
+  if (!st && f == LEDGER_AS_CSV) st = base_fail(&err, BASE_EARGUMENT, "format", "a queue is listed as text or json");
   if (!st) st = open_ledger(&l, path, &err);
-  if (!st) st = ledger_queue_list(l, put_deferred, &t->buf, &err);
+  if (!st) st = ledger_queue_list(l, f == LEDGER_AS_JSON ? put_deferred : say_deferred, &t->buf, &err);
   ledger_close(l);
   return finish(t, out, st, &err, error);
 }
@@ -165,6 +192,16 @@ static base_slice part_of(const base_buf part[LEDGER_PARTS], ledger_part which) 
   return (base_slice){part[which].ptr ? part[which].ptr : "", part[which].len};
 }
 
+/* Hands what became of a request to the app. */
+static base_status hand_out(mn_engine *mn, const char *id, void (*each)(void *ctx, const mn_outcome *o), void *ctx,
+                            base_error *err) {
+  mn_outcome *o = NULL;
+  base_status st = each ? api_make_outcome(mn, id, &o, err) : BASE_OK;
+  if (o != NULL) each(ctx, o);
+  mn_outcome_free(o);
+  return st;
+}
+
 /* One deferred request, as it was asked: its schema judges the answer again. *answered: it was, or never can be, and has
  * left the queue. */
 static base_status run_deferred(mn_engine *mn, const ledger_deferred *d, const base_buf part[LEDGER_PARTS],
@@ -180,20 +217,19 @@ static base_status run_deferred(mn_engine *mn, const ledger_deferred *d, const b
                        .context = part_of(part, LEDGER_CONTEXT),
                        .open_pack = api_find_pack(mn, d->pack),
                        .now = timed ? &now : NULL,
-                       .deferred = true};
-  mn_outcome *o = NULL;
+                       .deferred = true,
+                       .withheld = d->withheld};
   *answered = false;
   base_status st = api_house_run(mn, &r, err);
   if (st || mn->done->out.decision == HANDOFF_DEFER) { /* one that fails must not hold up those behind it */
     base_status kept = ledger_queue_retry(mn->house.ledger, base_slice_of(d->id), next_try(d, os_unix_seconds()),
                                           st ? NULL : err);
+    if (!st && !kept) kept = hand_out(mn, d->id, each, ctx, err);
     return st ? st : kept;
   }
   st = ledger_queue_done(mn->house.ledger, base_slice_of(d->id), err);
   if (st == BASE_ENOTFOUND) return BASE_OK; /* dropped meanwhile, or another process was faster */
-  if (!st) st = api_make_outcome(mn, d->id, &o, err);
-  if (!st && each != NULL) each(ctx, o);
-  mn_outcome_free(o);
+  if (!st) st = hand_out(mn, d->id, each, ctx, err);
   *answered = st == BASE_OK;
   return st;
 }

@@ -7,7 +7,7 @@ struct mn_outcome {
   base_allocator allocator;
   void *block; /* what holds this, of `bytes`; alignment puts the outcome a little behind its start */
   size_t bytes;
-  const char *id, *decision, *source, *reason, *why, *text, *answer, *json;
+  const char *id, *decision, *source, *reason, *why, *text, *answer, *detail, *json;
   float confidence;
   size_t n_actions;
   mn_action *actions;
@@ -93,6 +93,10 @@ static void write_json(mn_engine *mn, const char *id) {
   put_versions(b, mn);
   put_answer(b, mn);
   put_cloud(b, mn->done);
+  if (mn->done->detail[0] != '\0') {
+    base_buf_puts(b, ",\"detail\":");
+    base_buf_json(b, base_slice_of(mn->done->detail));
+  }
   base_buf_putc(b, '}');
 }
 
@@ -140,6 +144,7 @@ static mn_outcome *lay_out(base_arena *arena, const mn_engine *mn, const char *i
   filled.id = keep_text(arena, id);
   filled.text = keep_text(arena, run->text);
   filled.answer = keep_text(arena, answer_of(mn));
+  filled.detail = keep_text(arena, mn->done->detail);
   filled.json = keep(arena, mn->json.ptr, mn->json.len);
   filled.timings =
       (mn_timings){microseconds(run->ns_guard), microseconds(run->ns_gate), microseconds(run->ns_pack),
@@ -184,6 +189,7 @@ const char *mn_outcome_text(const mn_outcome *o) { return o->text; }
 size_t mn_outcome_actions(const mn_outcome *o) { return o->n_actions; }
 mn_timings mn_outcome_timings(const mn_outcome *o) { return o->timings; }
 const char *mn_outcome_answer(const mn_outcome *o) { return o->answer; }
+const char *mn_outcome_detail(const mn_outcome *o) { return o->detail; }
 const char *mn_outcome_json(const mn_outcome *o) { return o->json; }
 
 mn_action mn_outcome_action(const mn_outcome *o, size_t index) {

@@ -53,7 +53,8 @@ int cli_usage(const char *command, const char *text, const char *what);
 
 /* What an engine is opened with, as options of a command say it. */
 typedef struct cli_house {
-  const char *packs, *policy, *ledger, *model, *probe, *router;
+  const char *packs, *policy, *ledger, *contacts, *model, *probe, *router;
+  bool kept; /* opened with a ledger */
   mn_model *opened; /* that of `model`: cli_close_house */
 } cli_house;
 /* The options that fill one, for a command's table. */
@@ -61,6 +62,7 @@ typedef struct cli_house {
   {"--packs", CLI_TEXT, &(h).packs, "DIR", "the folder of built packs"},              \
   {"--policy", CLI_TEXT, &(h).policy, "FILE", "what may be done and what may leave (docs/policy.md)"}, \
   {"--ledger", CLI_TEXT, &(h).ledger, "FILE", "where decisions and spending are written down"},        \
+  {"--contacts", CLI_TEXT, &(h).contacts, "FILE", "names that are persons wherever they stand, one a line"},           \
   {"--model", CLI_TEXT, &(h).model, "FILE", "a GGUF model that answers text on this device"},          \
   {"--probe", CLI_TEXT, &(h).probe, "FILE", "says how likely that model's answer is right (docs/route.md)"}, \
   {"--router", CLI_TEXT, &(h).router, "FILE", "which texts need the cloud at once (docs/route.md)"}
@@ -70,8 +72,10 @@ int cli_open_engine(mn_engine **mn, cli_house *house);
 void cli_close_engine(mn_engine *mn, cli_house *house); /* NULL is harmless */
 /* The ledger to read: the one given, else $MINNOW_LEDGER; NULL, and that was said, when there is none. */
 const char *cli_ledger(const char *command, const char *given);
-/* One answer for a person. */
-void cli_show_outcome(const mn_outcome *o);
+/* One answer for a person; with its id when a ledger has kept it. */
+void cli_show_outcome(const mn_outcome *o, bool kept);
+/* A policy that was changed and is broken is not in force: said on stderr. */
+void cli_warn_policy(const mn_engine *mn);
 /* "0.98" as "98 %" in `out` [16]. */
 const char *cli_percent(double share, char out[16]);
 

@@ -22,14 +22,14 @@ static int read_text(const cli_list *words, base_buf *out) {
 }
 
 /* A 0 byte ends no text here: the length goes along, so that the library sees and refuses it. */
-static int answer(mn_engine *mn, mn_request *r, const base_buf *text, bool json) {
+static int answer(mn_engine *mn, mn_request *r, const base_buf *text, bool json, bool kept) {
   mn_outcome *o = NULL;
   mn_error err = {0};
   r->text = text->len > 0 ? text->ptr : "";
   r->text_len = text->len;
   if (mn_do(mn, r, &o, &err) != MN_OK) return cli_fail(&err);
   if (json) puts(mn_outcome_json(o));
-  else cli_show_outcome(o);
+  else cli_show_outcome(o, kept);
   mn_outcome_free(o);
   return CLI_DONE;
 }
@@ -45,12 +45,6 @@ static int read_whole(const char *path, base_buf *out, const char **text) {
   (void)base_format(said.where, sizeof said.where, "%s", err.where);
   (void)base_format(said.text, sizeof said.text, "%s", err.text);
   return cli_fail(&said);
-}
-
-/* A policy that was changed and is broken is not in force: said once, beside the answer. */
-static void warn_policy(const mn_engine *mn) {
-  mn_error err = {0};
-  if (mn_policy_problem(mn, &err) != MN_OK) (void)cli_fail(&err);
 }
 
 int cli_do(int argc, char **argv) {
@@ -78,8 +72,8 @@ int cli_do(int argc, char **argv) {
   if (status == CLI_GO && context != NULL) status = read_whole(context, &context_text, &r.context);
   r.context_len = context_text.len;
   if (status == CLI_GO) status = cli_open_engine(&mn, &house);
-  if (status == CLI_GO) status = answer(mn, &r, &text, json);
-  if (mn != NULL) warn_policy(mn);
+  if (status == CLI_GO) status = answer(mn, &r, &text, json, house.kept);
+  if (mn != NULL) cli_warn_policy(mn);
   cli_close_engine(mn, &house);
   base_buf_free(&schema_text);
   base_buf_free(&context_text);

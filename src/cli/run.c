@@ -22,6 +22,7 @@ static const char *const decisions[DECISIONS] = {"act",     "answer", "confirm",
 typedef struct running {
   mn_engine *mn;
   const char *pack, *now;
+  bool kept; /* there is a ledger */
   size_t columns, count[DECISIONS];
   uint32_t *us; /* of every answer */
   size_t n, cap;
@@ -57,7 +58,8 @@ static void describe(const mn_outcome *o, base_buf *out) {
     base_buf_printf(out, "%s%s%s%s", i > 0 ? "; " : "", a.name, a.summary[0] != '\0' ? ": " : "", a.summary);
   }
   if (strcmp(mn_outcome_decision(o), "ask") == 0 || mn_outcome_actions(o) == 0)
-    base_buf_printf(out, "%s(%s) %s", out->len > 0 ? "  " : "", mn_outcome_reason(o), mn_outcome_text(o));
+    base_buf_printf(out, "%s(%s) %s%s", out->len > 0 ? "  " : "", mn_outcome_reason(o), mn_outcome_text(o),
+                    mn_outcome_answer(o));
 }
 
 static bool note(running *r, const char *decision, uint32_t us) {
@@ -98,7 +100,7 @@ static bool run_one(running *r, base_slice text, bool table) {
   if (table)
     put_row(r, text, mn_outcome_decision(o), actions.len > 0 ? actions.ptr : "",
             cli_percent((double)mn_outcome_confidence(o), sure), time);
-  else cli_show_outcome(o);
+  else cli_show_outcome(o, r->kept);
   base_buf_free(&actions);
   mn_outcome_free(o);
   return fine;
@@ -170,6 +172,7 @@ static bool prompt(running *r) {
         base_slice_equal_nocase(text, BASE_LITERAL("exit")))
       break;
     fine = run_one(r, text, false);
+    cli_warn_policy(r->mn);
   }
   free(line);
   return fine;
@@ -200,6 +203,7 @@ int cli_run(int argc, char **argv) {
   if (status == CLI_GO) status = read_file(words.item[0], &file);
   if (status == CLI_GO) status = cli_open_engine(&r.mn, &house);
   if (status == CLI_GO) {
+    r.kept = house.kept;
     r.columns = cli_columns();
     bool fine = run_file(&r, &file);
     size_t bad = r.count[DECISIONS - 1];

@@ -1,68 +1,44 @@
-/* A request's whole way, a stage at a time. Each arrow has its function; each stage ends by naming the next.
+/* A request's whole way, a stage at a time. Each arrow has its function; each stage ends by naming the next. What bounds a
+ * stage's time stands in stage.def.
  *
- *   GUARD ------- guard_stage: no request ---------------------------> error
+ *   GUARD ------- guard_stage: no request, or a schema that is none -> error
  *     |             steers the assistant (itself, or the screen or document it comes with), a refused domain -> RECORD
  *     |             (refuse)
  *     |             taken from the queue -----------------------------> CLEAN
  *     v
- *   LOCAL ------- local_stage: actions by the packs (loop.c has their own picture, with the repair and the
+ *   LOCAL ------- handoff_flow_local: actions by the packs (loop.c has their own picture, with the repair and the
  *     |             fallback), text and extraction by the writer
- *     |             no writer; routed: the router wants the cloud -----> DECIDE
+ *     |             no writer, it failed or was late; routed: the router wants the cloud -> DECIDE
  *     v
- *   VALID ------- valid_stage: schema and the app's check
+ *   VALID ------- handoff_flow_valid: schema, its checks and the app's check
  *     |             does not fit, first time (repair) ----------------> LOCAL
- *     |             does not fit, second time ------------------------> CLEAN
+ *     v             (the second time there is no draft)
+ *   DECIDE ------ decide_stage: sure enough --------------------------> RECORD (act, confirm, ask, answer, refuse)
+ *     |             the cloud is not allowed for this ----------------> RECORD (the draft, however unsure; else handoff)
  *     v
- *   DECIDE ------ decide_stage: sure enough --------------------------> RECORD (act, confirm, ask, answer)
- *     |             the cloud is not allowed for this ----------------> RECORD (handoff) or WITHOUT
+ *   CLEAN ------- handoff_flow_clean: holds what may not leave -------> RECORD (refuse / private)
+ *     |             not allowed any more (taken from the queue) ------> WITHOUT
  *     v
- *   CLEAN ------- clean_stage: holds what may not leave --------------> RECORD (refuse / private)
- *     v             (rules make it anew, whatever was found before)
- *   CLOUD ------- cloud_stage: not reached, too late, no money -------> WITHOUT
+ *   CLOUD ------- handoff_flow_cloud: not reached, too late, no money -> WITHOUT
  *     v
- *   CLOUD_VALID - cloud_valid_stage: the same schema and checks
+ *   CLOUD_VALID - handoff_flow_cloud_valid: values put back, the same schema and checks
  *     |             does not fit, first time (repair) ----------------> CLOUD
  *     |             does not fit, second time ------------------------> WITHOUT
  *     v
  *   RECORD                                 (answer, act, confirm)
  *
- *   WITHOUT ----- without_stage: the local draft as far as there is one (fallback), saved for later, or no
- *     |             routed, so nothing was tried here -----------------> LOCAL (and never to the cloud again)
+ *   WITHOUT ----- without_stage: saved for later, the local draft as far as there is one (fallback), or no
+ *     |             routed, so nothing was tried here ----------------> LOCAL (and never to the cloud again)
  *     v
  *   RECORD ------ record_stage: one row in the ledger ----------------> END */
 #include <stdio.h>
 #include <string.h>
 
-#include "constrain/constrain.h"
-#include "handoff/internal.h"
+#include "handoff/flow.h"
 #include "os/os.h"
 
-struct handoff_flow {
-  base_allocator allocator;
-  handoff_means m;
-  handoff_request r;
-  handoff_stage at;
-  handoff_result result;
-  uint64_t began_ns;
-  int64_t began_unix_ms;
-  bool must_confirm;  /* the domain asks for a yes */
-  bool local_retried; /* the one repair of either side */
-  bool cloud_retried;
-  bool routed; /* the router sent it to the cloud before any model here was asked */
-  bool alone;  /* and the cloud did not answer: the device tries after all */
-  bool has_draft;     /* the device has something to offer, if unsure */
-  float draft_confidence;
-  handoff_reason why_cloud; /* why the device did not answer */
-  char complaint[360]; /* what the answer before did not fit; as much as an error holds */
-  base_buf draft;      /* the device's text */
-  constrain_schema *schema; /* of an extraction, opened once */
-  guard_vault *vault;
-  guard_clean *clean, *clean_instructions, *clean_schema, *clean_context, *clean_complaint;
-  cloud_answer said;
-};
-
 static const char *const stage_words[] = {
-#define HANDOFF_STAGE(name, word) word,
+#define HANDOFF_STAGE(name, word, bound) word,
 #include "handoff/stage.def"
 #undef HANDOFF_STAGE
     "end"};
@@ -93,9 +69,10 @@ static void forget(handoff_flow *f) {
   guard_clean_free(f->clean_context);
   guard_clean_free(f->clean_complaint);
   guard_vault_free(f->vault);
+  constrain_schema_close(f->schema);
+  jdoc_close(&f->schema_text);
   base_buf_free(&f->draft);
   base_buf_free(&f->result.answer);
-  constrain_schema_close(f->schema);
 }
 
 void handoff_flow_start(handoff_flow *f, const handoff_means *means, const handoff_request *r) {
@@ -119,23 +96,73 @@ const handoff_result *handoff_flow_result(const handoff_flow *f) { return &f->re
 
 /* ---- words for what stages do ---- */
 
-static handoff_stage settle(handoff_flow *f, handoff_decision d, handoff_reason why) {
+handoff_stage handoff_flow_settle(handoff_flow *f, handoff_decision d, handoff_reason why) {
   f->result.out.decision = d;
   f->result.out.reason = why;
   return HANDOFF_AT_RECORD;
 }
 
-static uint32_t left_ms(const handoff_flow *f, uint32_t stage_ms) {
+uint32_t handoff_flow_left_ms(const handoff_flow *f, uint32_t stage_ms) {
   uint64_t gone = (os_monotonic_ns() - f->began_ns) / 1000000, all = f->m.policy->latency_ms[f->r.task];
   uint64_t left = gone < all ? all - gone : 0;
   return left < stage_ms ? (uint32_t)left : stage_ms;
 }
 
-static void say(handoff_flow *f, const char *text) {
+void handoff_flow_say(handoff_flow *f, const char *text) {
   base_format(f->result.out.text, sizeof f->result.out.text, "%s", text);
 }
 
+void handoff_flow_tell(handoff_flow *f, const char *where, const char *detail) {
+  base_format(f->result.detail, sizeof f->result.detail, "%s%s%s", where, where[0] ? ": " : "", detail);
+}
+
+const char *handoff_flow_kept_here(const handoff_flow *f) {
+  const policy *p = f->m.policy;
+  char flag[32];
+  base_format(flag, sizeof flag, "cloud_%s", policy_task_name(f->r.task));
+  if (!p->cloud || f->m.cloud == NULL || f->m.guard == NULL) return "the policy allows no cloud";
+  if (!p->cloud_for[f->r.task]) return "the policy allows no cloud for this task (cloud.tasks)";
+  bool on = policy_flag(p, "cloud", f->m.device) && policy_flag(p, flag, f->m.device);
+  return on ? NULL : "a flag of the policy keeps this device from the cloud (flags)";
+}
+
 /* ---- GUARD ---- */
+
+/* What every text has to be that is no action's. */
+static base_status check_words(base_slice text, base_error *err) {
+  bool any = false;
+  for (size_t at = 0, step; at < text.len; at += step) {
+    uint32_t c;
+    step = base_utf8_decode(text.ptr + at, text.len - at, &c);
+    if (step == 0) return base_fail(err, BASE_EFORMAT, "request", "byte %zu of the text is not UTF-8", at + 1);
+    if ((c < ' ' && c != '\t' && c != '\n' && c != '\r') || (c >= 0x7f && c < 0xa0))
+      return base_fail(err, BASE_EFORMAT, "request", "byte %zu of the text is a control character", at + 1);
+    any = any || c > ' ';
+  }
+  return any ? BASE_OK : base_fail(err, BASE_EARGUMENT, "request", "the text is empty; say what is asked");
+}
+
+/* A schema that cannot judge is the caller's mistake: said before anything is asked or paid. */
+static base_status read_schema(handoff_flow *f, base_error *err) {
+  base_error why = {0};
+  if (f->r.schema.len == 0) return BASE_OK;
+  base_status st = jdoc_open(&f->schema_text, f->r.schema, NULL, "schema", &f->allocator, &why);
+  if (!st) st = constrain_schema_compile(&f->schema, f->r.schema, NULL, "schema", &f->allocator, &why);
+  if (!st) st = handoff_check_checks(&f->schema_text, &f->allocator, &why);
+  return st ? base_fail(err, st, why.where, "%s", why.text) : BASE_OK;
+}
+
+/* Text that is none, or a schema that is none: the app hears of it, whatever else would have become of the request. */
+static base_status check_request(handoff_flow *f, base_error *err) {
+  char plain[GUARD_MAX_REQUEST_BYTES + 1];
+  size_t len;
+  if (f->r.task != POLICY_ACTION) {
+    base_status st = check_words(f->r.text, err);
+    return st ? st : read_schema(f, err);
+  }
+  /* one that was saved was looked at before, and is longer by its placeholders */
+  return f->r.deferred ? BASE_OK : guard_request(f->r.text, plain, &len, err);
+}
 
 /* What the person at the device asks is refused only when a rule or a sure model says so; a model that merely suspects
  * takes away acting without a yes. Text from outside has no such credit. */
@@ -168,156 +195,26 @@ static bool refused_domain(handoff_flow *f, base_error *err, base_status *st) {
   return refused;
 }
 
-static base_status open_schema(handoff_flow *f, base_error *err) {
-  if (f->r.schema.len == 0 || f->schema != NULL) return BASE_OK;
-  return constrain_schema_open(&f->schema, f->r.schema, "schema", &f->allocator, err);
-}
-
-/* Text that is none, or a schema that is none: the app hears of it, whatever else would have become of the request. */
-static base_status check_request(handoff_flow *f, base_error *err) {
-  char plain[GUARD_MAX_REQUEST_BYTES + 1];
-  size_t len;
-  if (f->r.deferred) return BASE_OK; /* was looked at before it was saved */
-  if (f->r.task == POLICY_ACTION) return guard_request(f->r.text, plain, &len, err);
-  return open_schema(f, err);
+static void refuse_by_rule(handoff_flow *f, const char *incident, handoff_reason why) {
+  f->result.source = HANDOFF_RULE;
+  f->result.incident = incident;
+  f->result.out.confidence = 1.0f;
+  f->at = handoff_flow_settle(f, HANDOFF_REFUSE, why);
 }
 
 static base_status guard_stage(handoff_flow *f, base_error *err) {
   uint64_t start = os_monotonic_ns();
+  f->at = HANDOFF_AT_LOCAL;
   base_status st = check_request(f, err);
   if (st) return st;
-  f->at = HANDOFF_AT_LOCAL;
-  if (steers(f, err, &st)) {
-    f->result.source = HANDOFF_RULE;
-    f->result.incident = "abuse";
-    f->at = settle(f, HANDOFF_REFUSE, HANDOFF_REASON_INJECTION);
-  } else if (!st && refused_domain(f, err, &st)) {
-    f->result.source = HANDOFF_RULE;
-    f->result.incident = "safety";
-    f->at = settle(f, HANDOFF_REFUSE, HANDOFF_REASON_DOMAIN);
-  } else if (f->r.deferred) {
+  if (steers(f, err, &st))
+    refuse_by_rule(f, "abuse", HANDOFF_REASON_INJECTION);
+  else if (!st && refused_domain(f, err, &st))
+    refuse_by_rule(f, "safety", HANDOFF_REASON_DOMAIN);
+  else if (f->r.deferred)
     f->at = HANDOFF_AT_CLEAN;
-  }
   f->result.out.ns_guard = os_monotonic_ns() - start;
   return st;
-}
-
-/* ---- LOCAL ---- */
-
-static bool cloud_allowed(const handoff_flow *f) {
-  const policy *p = f->m.policy;
-  char flag[32];
-  base_format(flag, sizeof flag, "cloud_%s", policy_task_name(f->r.task));
-  return p->cloud && p->cloud_for[f->r.task] && f->m.cloud != NULL && f->m.guard != NULL &&
-         policy_flag(p, "cloud", f->m.device) && policy_flag(p, flag, f->m.device);
-}
-
-/* True when the router sends a text straight to the cloud. Without a way there the device tries all the same. */
-static bool routed(handoff_flow *f) {
-  const handoff_router *r = &f->m.router;
-  if (r->score == NULL || f->r.task != POLICY_TEXT || f->local_retried || f->alone || !cloud_allowed(f) ||
-      !policy_flag(f->m.policy, "router", f->m.device) || !cloud_available(f->m.cloud))
-    return false;
-  return r->score(r->ctx, f->r.text) >= r->threshold;
-}
-
-static base_status local_action(handoff_flow *f, base_error *err) {
-  uint64_t guard_ns = f->result.out.ns_guard;
-  handoff_loop_obey(f->m.loop, f->m.policy);
-  base_status st = handoff_run(f->m.loop, f->r.text, f->r.open_pack, f->r.now, &f->result.out, err);
-  if (f->result.out.by_rule) f->result.source = HANDOFF_RULE;
-  f->result.out.ns_guard += guard_ns;
-  f->at = HANDOFF_AT_VALID;
-  return st;
-}
-
-static base_status local_text(handoff_flow *f, base_error *err) {
-  handoff_writing w = {.text = f->r.text,
-                       .context = f->r.context,
-                       .instructions = f->r.instructions,
-                       .schema = f->r.schema,
-                       .complaint = base_slice_of(f->complaint),
-                       .max_tokens = f->m.policy->max_tokens,
-                       .deadline_ms = left_ms(f, f->m.policy->local_ms)};
-  base_error why = {0};
-  f->at = HANDOFF_AT_DECIDE;
-  f->why_cloud = HANDOFF_REASON_NO_MODEL;
-  if (f->m.writer.model == NULL || !policy_flag(f->m.policy, "local_text", f->m.device)) return BASE_OK;
-  uint64_t start = os_monotonic_ns();
-  if (routed(f)) {
-    f->routed = true;
-    f->why_cloud = HANDOFF_REASON_ROUTED;
-    f->result.out.ns_gate = os_monotonic_ns() - start;
-    return BASE_OK;
-  }
-  base_buf_clear(&f->draft);
-  base_status st = f->m.writer.write(f->m.writer.ctx, &w, &f->draft, &f->draft_confidence, &why);
-  f->result.out.ns_pack += os_monotonic_ns() - start;
-  if (st == BASE_ENOMEM) return base_fail(err, st, why.where, "%s", why.text);
-  f->why_cloud = st == BASE_ECANCELLED ? HANDOFF_REASON_TIMEOUT : HANDOFF_REASON_INVALID_ANSWER;
-  if (!st) f->at = HANDOFF_AT_VALID;
-  return BASE_OK;
-}
-
-static base_status local_stage(handoff_flow *f, base_error *err) {
-  return f->r.task == POLICY_ACTION ? local_action(f, err) : local_text(f, err);
-}
-
-/* ---- VALID, for either side's text ---- */
-
-static base_status fits(handoff_flow *f, base_slice value, base_error *err) {
-  base_status st = open_schema(f, err);
-  if (!st && f->schema != NULL) st = constrain_check(f->schema, value, err);
-  if (!st && f->m.check.check != NULL) st = f->m.check.check(f->m.check.ctx, NULL, NULL, value, err);
-  return st == BASE_EFORMAT ? BASE_EMISMATCH : st;
-}
-
-/* A sentence that was cut may end in half a value, which no rule knows any more: then only the place is told. */
-static void complain(handoff_flow *f, const base_error *misfit) {
-  bool whole = strlen(misfit->text) + 1 < sizeof misfit->text && strlen(misfit->where) + 1 < sizeof misfit->where;
-  base_format(f->complaint, sizeof f->complaint, "%s%s%s", whole ? misfit->where : "it", whole ? ": " : "",
-              whole ? misfit->text : " does not fit");
-}
-
-/* The app's check of actions that the packs drafted: one that does not pass is not acted on. */
-static void check_actions(handoff_flow *f) {
-  handoff_outcome *out = &f->result.out;
-  for (size_t i = 0; i < out->n_actions; i++) {
-    handoff_action *a = &out->action[i];
-    const pack_manifest *m = pack_manifest_of(a->pack);
-    base_error misfit = {0};
-    if (a->decision == HANDOFF_ASK ||
-        !f->m.check.check(f->m.check.ctx, m->name, m->action[a->action].name, base_slice_of(a->arguments), &misfit))
-      continue;
-    a->decision = HANDOFF_ASK;
-    base_format(a->prompt, sizeof a->prompt, "%s", misfit.text);
-    out->decision = HANDOFF_ASK;
-    out->reason = HANDOFF_REASON_UNCLEAR_VALUE;
-    say(f, misfit.text);
-    f->result.incident = "validator";
-  }
-}
-
-static base_status valid_stage(handoff_flow *f, base_error *err) {
-  base_error misfit = {0};
-  uint64_t start = os_monotonic_ns();
-  base_status st = BASE_OK;
-  f->at = HANDOFF_AT_DECIDE;
-  if (f->r.task == POLICY_ACTION) {
-    if (f->m.check.check != NULL) check_actions(f);
-  } else {
-    st = fits(f, (base_slice){f->draft.ptr, f->draft.len}, &misfit);
-    f->has_draft = st == BASE_OK;
-    f->why_cloud = st ? HANDOFF_REASON_INVALID_ANSWER : HANDOFF_REASON_LOW_CONFIDENCE;
-    if (st == BASE_EMISMATCH && !f->local_retried && policy_flag(f->m.policy, "repair", f->m.device)) {
-      complain(f, &misfit);
-      f->local_retried = f->result.repaired = true;
-      f->at = HANDOFF_AT_LOCAL;
-    }
-    if (st == BASE_EMISMATCH) st = BASE_OK;
-  }
-  f->result.out.ns_valid += os_monotonic_ns() - start;
-  return st ? base_fail(err, st, misfit.where, "%s", misfit.text) : BASE_OK;
 }
 
 /* ---- DECIDE ---- */
@@ -326,8 +223,9 @@ static handoff_stage answer_with_draft(handoff_flow *f, handoff_reason why) {
   base_buf_clear(&f->result.answer);
   base_buf_add(&f->result.answer, f->draft.ptr, f->draft.len);
   f->result.out.confidence = f->draft_confidence;
+  if (why == HANDOFF_REASON_ANSWERED) f->result.detail[0] = '\0';
   base_format(f->result.model, sizeof f->result.model, "%s", f->m.writer.model);
-  return settle(f, HANDOFF_ANSWER, why);
+  return handoff_flow_settle(f, HANDOFF_ANSWER, why);
 }
 
 /* A domain that wants a yes takes back what would have been done without one. */
@@ -340,246 +238,70 @@ static void ask_first(handoff_flow *f) {
     if (out->action[i].decision == HANDOFF_ACT) out->action[i].decision = HANDOFF_CONFIRM;
 }
 
+/* Stays with what the device has, or hands the request back to the app. */
+static void decide_here(handoff_flow *f, const char *kept_here) {
+  if (f->has_draft) {
+    f->at = answer_with_draft(f, HANDOFF_REASON_UNSURE);
+    return;
+  }
+  bool expected = f->r.task == POLICY_ACTION && !f->m.policy->cloud; /* that packs alone answer */
+  if (kept_here != NULL && !expected && f->result.detail[0] == '\0') handoff_flow_tell(f, "cloud", kept_here);
+  f->at = handoff_flow_settle(f, HANDOFF_HANDOFF, f->why_cloud);
+}
+
 static base_status decide_stage(handoff_flow *f, base_error *err) {
+  const char *kept_here = handoff_flow_kept_here(f);
+  float asked = f->m.policy->text_confidence, enough = asked >= 0.0f ? asked : f->m.writer.enough;
+  bool action = f->r.task == POLICY_ACTION;
   (void)err;
-  if (f->r.task == POLICY_ACTION) {
+  if (action) {
     f->why_cloud = f->result.out.reason;
     ask_first(f);
-    f->at = HANDOFF_AT_RECORD;
-    if (f->result.out.decision == HANDOFF_HANDOFF && cloud_allowed(f)) f->at = HANDOFF_AT_CLEAN;
-    return BASE_OK;
   }
-  float asked = f->m.policy->text_confidence, enough = asked >= 0.0f ? asked : f->m.writer.enough;
-  if (f->has_draft && f->draft_confidence >= enough)
+  if (action && f->result.out.decision != HANDOFF_HANDOFF)
+    f->at = HANDOFF_AT_RECORD;
+  else if (!action && f->has_draft && f->draft_confidence >= enough)
     f->at = answer_with_draft(f, HANDOFF_REASON_ANSWERED);
-  else if (cloud_allowed(f) && !f->alone)
+  else if (kept_here == NULL && !f->alone)
     f->at = HANDOFF_AT_CLEAN;
   else
-    f->at = f->has_draft ? answer_with_draft(f, HANDOFF_REASON_UNSURE)
-                         : settle(f, HANDOFF_HANDOFF, f->why_cloud);
+    decide_here(f, kept_here);
   return BASE_OK;
-}
-
-/* ---- CLEAN ---- */
-
-/* In a schema only what is certain counts, beside what is kept: guesses at names take its keywords for people. Of the
- * 5,100 schemas of JSONSchemaBench under 8 KB, placeholders broke 1,014 at 0.3, and none at 0.9. */
-static const float certain = 0.9f;
-
-/* Everything that is sent beside our own words. The app's are no exception: a schema may list the user's accounts. */
-static base_status clean_all(handoff_flow *f, guard_class *kept, base_error *why) {
-  const guard_rules *rules = &f->m.policy->personal;
-  guard_rules for_schema = *rules;
-  if (for_schema.threshold < certain) for_schema.threshold = certain;
-  const struct {
-    base_slice text;
-    const guard_rules *rules;
-    guard_clean **clean;
-  } part[] = {{f->r.text, rules, &f->clean},
-              {f->r.instructions, rules, &f->clean_instructions},
-              {f->r.schema, &for_schema, &f->clean_schema},
-              {f->r.context, rules, &f->clean_context}};
-  base_status st = BASE_OK;
-  for (size_t i = 0; i < sizeof part / sizeof *part && !st; i++)
-    if (part[i].text.len > 0)
-      st = guard_clean_make(f->m.guard, part[i].text, part[i].rules, f->vault, part[i].clean, kept, why);
-  return st;
-}
-
-static base_slice cleaned(const guard_clean *c) { return c ? guard_clean_text(c) : (base_slice){0}; }
-
-/* A placeholder may stand where a schema has no place for a string. */
-static bool cleaned_schema_holds(const handoff_flow *f) {
-  constrain_schema *s = NULL;
-  if (f->clean_schema == NULL || guard_clean_redacted(f->clean_schema) == 0) return true;
-  base_status st = constrain_schema_open(&s, cleaned(f->clean_schema), "schema", &f->allocator, NULL);
-  constrain_schema_close(s);
-  return st == BASE_OK;
-}
-
-static base_status refuse_private(handoff_flow *f, const char *holds) {
-  char text[160];
-  base_format(text, sizeof text, "This needs the cloud, and it holds %s that may not leave this device.", holds);
-  say(f, text);
-  f->result.out.n_actions = 0;
-  f->at = settle(f, HANDOFF_REFUSE, HANDOFF_REASON_PRIVATE);
-  return BASE_OK;
-}
-
-static base_status clean_stage(handoff_flow *f, base_error *err) {
-  guard_class kept = GUARD_CLASSES;
-  base_error why = {0};
-  char a_value[64];
-  f->at = HANDOFF_AT_CLOUD;
-  if (!cloud_allowed(f)) { /* a policy may have changed since the request was saved */
-    f->at = HANDOFF_AT_WITHOUT;
-    f->why_cloud = HANDOFF_REASON_OFFLINE;
-    return BASE_OK;
-  }
-  f->vault = guard_vault_new(&f->allocator);
-  if (f->vault == NULL) return base_fail(err, BASE_ENOMEM, "request", "no memory for what is redacted");
-  base_status st = clean_all(f, &kept, &why);
-  base_format(a_value, sizeof a_value, "a %s", guard_class_name(kept));
-  if (st == BASE_EMISMATCH) return refuse_private(f, a_value);
-  if (st) return base_fail(err, st, why.where, "%s", why.text);
-  return cleaned_schema_holds(f) ? BASE_OK : refuse_private(f, "values in its schema");
-}
-
-/* ---- CLOUD ---- */
-
-/* Tools of the packs that were asked on the device; of all where the text was too long for them. */
-static void put_tools(handoff_flow *f, base_buf *tools) {
-  const handoff_outcome *out = &f->result.out;
-  if (f->r.task != POLICY_ACTION) return;
-  if (f->r.open_pack != NULL)
-    handoff_put_tools(f->m.policy, &f->r.open_pack, 1, tools);
-  else if (f->why_cloud == HANDOFF_REASON_TOO_LONG || f->r.deferred)
-    handoff_put_tools(f->m.policy, f->m.packs, f->m.n_packs, tools);
-  else
-    handoff_put_tools(f->m.policy, out->used, out->n_used, tools);
-}
-
-static handoff_reason reason_of(cloud_outcome o) {
-  switch (o) {
-    case CLOUD_UNAVAILABLE: return HANDOFF_REASON_OFFLINE;
-    case CLOUD_TIMED_OUT: return HANDOFF_REASON_TIMEOUT;
-    case CLOUD_OVER_BUDGET: return HANDOFF_REASON_OVER_BUDGET;
-    default: return HANDOFF_REASON_CLOUD_FAILED;
-  }
-}
-
-static void account(handoff_flow *f) {
-  f->result.attempts += f->said.attempts;
-  f->result.tokens_in += f->said.tokens_in;
-  f->result.tokens_out += f->said.tokens_out;
-  f->result.cost_nano_usd += f->said.cost_nano_usd;
-  base_format(f->result.model, sizeof f->result.model, "%s",
-              f->said.model[0] ? f->said.model : f->m.policy->model);
-}
-
-static base_status ask_cloud(handoff_flow *f, const base_buf *instructions, const base_buf *tools,
-                             uint32_t deadline_ms, base_error *err) {
-  const guard_clean *texts[] = {f->clean, f->clean_context, f->clean_complaint};
-  cloud_message messages[3];
-  size_t n = 0;
-  for (size_t i = 0; i < 3; i++)
-    if (texts[i] != NULL) messages[n++] = (cloud_message){CLOUD_USER, texts[i]};
-  cloud_question q = {.instructions = {instructions->ptr, instructions->len},
-                      .messages = messages,
-                      .n_messages = n,
-                      .tools = {tools->ptr, tools->len},
-                      .schema = cleaned(f->clean_schema),
-                      .max_tokens = f->m.policy->max_tokens,
-                      .deadline_ms = deadline_ms};
-  uint64_t start = os_monotonic_ns();
-  cloud_answer_free(&f->said);
-  base_status st = cloud_ask(f->m.cloud, &q, &f->said, err);
-  f->result.ns_cloud += os_monotonic_ns() - start;
-  if (!st && f->said.attempts) account(f);
-  return st;
-}
-
-static base_status cloud_stage(handoff_flow *f, base_error *err) {
-  base_buf instructions = {.allocator = &f->allocator}, tools = instructions;
-  uint32_t deadline_ms = left_ms(f, f->m.policy->cloud_ms);
-  base_status st = BASE_OK;
-  f->at = HANDOFF_AT_WITHOUT;
-  f->why_cloud = HANDOFF_REASON_TIMEOUT;
-  if (deadline_ms == 0) return BASE_OK;
-  handoff_put_instructions(&f->r, cleaned(f->clean_instructions), &instructions);
-  put_tools(f, &tools);
-  if (instructions.failed || tools.failed) st = base_fail(err, BASE_ENOMEM, "request", "no memory for a question");
-  if (!st) st = ask_cloud(f, &instructions, &tools, deadline_ms, err);
-  if (!st) {
-    f->why_cloud = reason_of(f->said.outcome);
-    f->at = f->said.outcome == CLOUD_ANSWERED ? HANDOFF_AT_CLOUD_VALID : HANDOFF_AT_WITHOUT;
-  }
-  base_buf_free(&instructions);
-  base_buf_free(&tools);
-  return st;
-}
-
-/* ---- CLOUD_VALID ---- */
-
-/* The user's values back in place of their placeholders. */
-static base_status restore(handoff_flow *f, const base_buf *said, guard_form form, base_buf *out, base_error *err) {
-  base_buf_clear(out);
-  return guard_restore(f->vault, (base_slice){said->ptr, said->len}, form, out, err);
-}
-
-static base_status take_call(handoff_flow *f, base_error *err) {
-  base_buf arguments = {.allocator = &f->allocator};
-  handoff_outcome *out = &f->result.out;
-  base_status st = restore(f, &f->said.tool_arguments, GUARD_JSON, &arguments, err);
-  if (!st)
-    st = handoff_take_call(&f->m, (base_slice){f->said.tool_name.ptr, f->said.tool_name.len},
-                           (base_slice){arguments.ptr, arguments.len}, &out->action[0], err);
-  base_buf_free(&arguments);
-  if (st) return st;
-  handoff_action *a = &out->action[0];
-  if (f->must_confirm && a->decision == HANDOFF_ACT) a->decision = HANDOFF_CONFIRM;
-  a->confidence = out->confidence = 1.0f;
-  out->n_actions = 1;
-  say(f, a->prompt);
-  settle(f, a->decision, a->decision == HANDOFF_REFUSE ? HANDOFF_REASON_RISK_REFUSED : HANDOFF_REASON_ANSWERED);
-  return BASE_OK;
-}
-
-static base_status take_text(handoff_flow *f, base_error *err) {
-  base_status st =
-      restore(f, &f->said.text, f->r.schema.len ? GUARD_JSON : GUARD_TEXT, &f->result.answer, err);
-  if (!st) st = fits(f, (base_slice){f->result.answer.ptr, f->result.answer.len}, err);
-  if (st) return st;
-  f->result.out.n_actions = 0;
-  f->result.out.confidence = 1.0f;
-  settle(f, HANDOFF_ANSWER, HANDOFF_REASON_ANSWERED);
-  return BASE_OK;
-}
-
-/* Puts what was wrong into a second question. The complaint quotes what the service said, with values put back, so
- * it is cleaned like everything else. */
-static base_status ask_again(handoff_flow *f, const base_error *misfit, base_error *err) {
-  char text[sizeof f->complaint + 64];
-  complain(f, misfit);
-  base_format(text, sizeof text, "The last answer did not fit (%s). Answer again.", f->complaint);
-  guard_clean_free(f->clean_complaint);
-  f->clean_complaint = NULL;
-  base_status st = guard_clean_make(f->m.guard, base_slice_of(text), &f->m.policy->personal, f->vault,
-                                    &f->clean_complaint, NULL, NULL);
-  if (st == BASE_ENOMEM) return base_fail(err, st, "request", "no memory for a question");
-  f->cloud_retried = f->result.repaired = true;
-  f->at = st ? HANDOFF_AT_WITHOUT : HANDOFF_AT_CLOUD;
-  return BASE_OK;
-}
-
-static base_status cloud_valid_stage(handoff_flow *f, base_error *err) {
-  base_error misfit = {0};
-  uint64_t start = os_monotonic_ns();
-  bool call = f->r.task == POLICY_ACTION && f->said.tool_name.len > 0;
-  base_status st = call ? take_call(f, &misfit) : take_text(f, &misfit);
-  f->result.out.ns_valid += os_monotonic_ns() - start;
-  if (!st) {
-    f->result.source = HANDOFF_CLOUD;
-    f->at = HANDOFF_AT_RECORD;
-    return BASE_OK;
-  }
-  base_buf_clear(&f->result.answer);
-  if (st != BASE_EMISMATCH) return base_fail(err, st, misfit.where, "%s", misfit.text);
-  f->result.incident = "validator";
-  f->why_cloud = HANDOFF_REASON_INVALID_ANSWER;
-  f->at = HANDOFF_AT_WITHOUT;
-  return f->cloud_retried || !policy_flag(f->m.policy, "repair", f->m.device) ? BASE_OK : ask_again(f, &misfit, err);
 }
 
 /* ---- WITHOUT ---- */
 
+/* What may be saved of a request: its clean texts; or, where the policy keeps values on this device, the texts with all but
+ * what never leaves, so that they are cleaned anew and the answer gets its values back. The vault is not needed again. */
+static base_status make_whole(handoff_flow *f, guard_clean *whole[LEDGER_PARTS], base_error *err) {
+  const base_slice text[LEDGER_PARTS] = {[LEDGER_TEXT] = f->r.text,
+                                         [LEDGER_INSTRUCTIONS] = f->r.instructions,
+                                         [LEDGER_SCHEMA] = f->r.schema,
+                                         [LEDGER_CONTEXT] = f->r.context};
+  guard_rules rules = f->m.policy->personal;
+  guard_vault *vault = guard_vault_new(&f->allocator);
+  base_status st = vault ? BASE_OK : base_fail(err, BASE_ENOMEM, "queue", "no memory for a request to save");
+  for (int c = 0; c < GUARD_CLASSES; c++)
+    if (rules.of[c] == GUARD_REDACT) rules.of[c] = GUARD_ALLOW;
+  for (int i = 0; i < LEDGER_PARTS && !st; i++)
+    if (text[i].len > 0) st = guard_clean_make(f->m.guard, text[i], &rules, vault, &whole[i], NULL, err);
+  guard_vault_free(vault);
+  return st;
+}
+
 static base_status save(handoff_flow *f, base_error *err) {
-  const guard_clean *const part[LEDGER_PARTS] = {[LEDGER_TEXT] = f->clean,
-                                                 [LEDGER_INSTRUCTIONS] = f->clean_instructions,
-                                                 [LEDGER_SCHEMA] = f->clean_schema,
-                                                 [LEDGER_CONTEXT] = f->clean_context};
+  guard_clean *whole[LEDGER_PARTS] = {0};
+  const guard_clean *part[LEDGER_PARTS] = {[LEDGER_TEXT] = f->clean,
+                                           [LEDGER_INSTRUCTIONS] = f->clean_instructions,
+                                           [LEDGER_SCHEMA] = f->clean_schema,
+                                           [LEDGER_CONTEXT] = f->clean_context};
   const value_datetime *now = f->r.now;
   ledger_deferred d = {.at_s = f->began_unix_ms / 1000};
+  base_status st = f->m.policy->keep_values ? make_whole(f, whole, err) : BASE_OK;
+  for (int i = 0; i < LEDGER_PARTS && !st; i++) {
+    if (f->m.policy->keep_values) part[i] = whole[i];
+    if (part[i] != NULL) d.withheld += (uint32_t)guard_clean_redacted(part[i]);
+  }
   d.next_s = d.at_s;
   d.expires_s = d.at_s + (int64_t)f->m.policy->keep_hours * 3600;
   base_format(d.id, sizeof d.id, "%s", f->r.id);
@@ -589,21 +311,25 @@ static base_status save(handoff_flow *f, base_error *err) {
   if (now)
     base_format(d.local_time, sizeof d.local_time, "%04d-%02d-%02dT%02d:%02d:%02d", now->date.year, now->date.month,
                 now->date.day, now->time.hour, now->time.minute, now->time.second);
-  return ledger_defer(f->m.ledger, &d, part, err);
+  /* an action whose values are gone could only be done wrong */
+  if (!st && f->r.task == POLICY_ACTION && d.withheld > 0)
+    st = base_fail(err, BASE_EMISMATCH, "queue", "not saved: its values are not kept (offline.keep_values)");
+  if (!st) st = ledger_defer(f->m.ledger, &d, part, err);
+  for (int i = 0; i < LEDGER_PARTS; i++) guard_clean_free(whole[i]);
+  return st;
 }
 
 /* Whether asking again later can help: what is to be done on a screen cannot be once that is gone. */
 static bool worth_saving(const handoff_flow *f) {
   if (f->r.context.len > 0 && f->r.task == POLICY_ACTION) return false;
-  return f->why_cloud == HANDOFF_REASON_OFFLINE || f->why_cloud == HANDOFF_REASON_TIMEOUT ||
-         f->why_cloud == HANDOFF_REASON_CLOUD_FAILED || f->why_cloud == HANDOFF_REASON_OVER_BUDGET;
+  return f->why_cloud != HANDOFF_REASON_INVALID_ANSWER;
 }
 
 /* The reason stays what kept the cloud from answering. */
 static base_status stay_deferred(handoff_flow *f) {
-  say(f, "This needs the cloud. It is saved, and asked when that can be.");
+  handoff_flow_say(f, "This needs the cloud. It is saved, and asked when that can be.");
   f->result.out.n_actions = 0;
-  f->at = settle(f, HANDOFF_DEFER, f->why_cloud);
+  f->at = handoff_flow_settle(f, HANDOFF_DEFER, f->why_cloud);
   return BASE_OK;
 }
 
@@ -615,13 +341,14 @@ static base_status without_stage(handoff_flow *f, base_error *err) {
   if (worth_saving(f) && f->r.deferred) return stay_deferred(f); /* it is in the queue already */
   if (how == POLICY_DEFER && can_save && save(f, &why) == BASE_OK) return stay_deferred(f);
   if (why.code == BASE_ENOMEM) return base_fail(err, why.code, why.where, "%s", why.text);
+  if (why.code) handoff_flow_tell(f, why.where, why.text);
   if (how != POLICY_NO && f->routed && !f->alone) {
     f->alone = true;
     f->at = HANDOFF_AT_LOCAL;
   } else if (how != POLICY_NO && f->has_draft)
     f->at = answer_with_draft(f, f->why_cloud);
   else
-    f->at = settle(f, how == POLICY_NO ? HANDOFF_REFUSE : HANDOFF_HANDOFF, f->why_cloud);
+    f->at = handoff_flow_settle(f, how == POLICY_NO ? HANDOFF_REFUSE : HANDOFF_HANDOFF, f->why_cloud);
   return BASE_OK;
 }
 
@@ -689,10 +416,14 @@ static base_status record_stage(handoff_flow *f, base_error *err) {
 
 base_status handoff_flow_step(handoff_flow *f, base_error *err) {
   static base_status (*const stages[])(handoff_flow *, base_error *) = {
-      [HANDOFF_AT_GUARD] = guard_stage,     [HANDOFF_AT_LOCAL] = local_stage,
-      [HANDOFF_AT_VALID] = valid_stage,     [HANDOFF_AT_DECIDE] = decide_stage,
-      [HANDOFF_AT_CLEAN] = clean_stage,     [HANDOFF_AT_CLOUD] = cloud_stage,
-      [HANDOFF_AT_CLOUD_VALID] = cloud_valid_stage, [HANDOFF_AT_WITHOUT] = without_stage,
+      [HANDOFF_AT_GUARD] = guard_stage,
+      [HANDOFF_AT_LOCAL] = handoff_flow_local,
+      [HANDOFF_AT_VALID] = handoff_flow_valid,
+      [HANDOFF_AT_DECIDE] = decide_stage,
+      [HANDOFF_AT_CLEAN] = handoff_flow_clean,
+      [HANDOFF_AT_CLOUD] = handoff_flow_cloud,
+      [HANDOFF_AT_CLOUD_VALID] = handoff_flow_cloud_valid,
+      [HANDOFF_AT_WITHOUT] = without_stage,
       [HANDOFF_AT_RECORD] = record_stage};
   if (f->at == HANDOFF_AT_END) return BASE_OK;
   base_status st = stages[f->at](f, err);

@@ -116,6 +116,7 @@ typedef struct handoff_means {
   handoff_writer writer;
   handoff_router router;
   handoff_check check;
+  guard_lookup lookup; /* what the app knows exists, for the checks of schemas; exists NULL: nothing is known */
   uint64_t device;  /* a stable hash of the device's id, for rollouts */
   const char *tier; /* class of device, for the ledger; may be NULL */
 } handoff_means;
@@ -131,10 +132,11 @@ typedef struct handoff_request {
                          not see it, models get it as a message of its own, one that steers is an incident */
   bool deferred;                 /* taken from the queue, cleaned: goes straight to the cloud; where that cannot answer now
                                     the decision is defer again */
+  uint32_t withheld; /* of a deferred request: placeholders in its texts whose values were not saved */
 } handoff_request;
 
 typedef enum handoff_stage {
-#define HANDOFF_STAGE(name, word) HANDOFF_AT_##name,
+#define HANDOFF_STAGE(name, word, bound) HANDOFF_AT_##name,
 #include "handoff/stage.def"
 #undef HANDOFF_STAGE
   HANDOFF_AT_END
@@ -156,6 +158,8 @@ typedef struct handoff_result {
   int64_t cost_nano_usd;
   uint64_t ns_cloud;
   const char *incident; /* "safety", "abuse", "validator", or NULL */
+  char detail[360];     /* behind the reason, for whoever runs the app: "cloud: ... HTTP 401"; may hold the user's values;
+                           may be empty */
 } handoff_result;
 
 /* A request on its way: stepped from stage to stage, so that a caller may do other things in between, and may

@@ -3,6 +3,8 @@
 #define HANDOFF_INTERNAL_H
 
 #include "handoff/handoff.h"
+#include "constrain/constrain.h"
+#include "jdoc/jdoc.h"
 
 /* One request of those that a text holds. */
 typedef struct handoff_part {
@@ -86,10 +88,24 @@ void handoff_say_unclear(const handoff_said *s, int slot, char *out, size_t out_
 void handoff_put_tools(const policy *rules, const pack *const *packs, size_t n, base_buf *out);
 /* A called tool and its arguments, values put back, to an action that fits its schema, the policy and the app's
  * check. BASE_EMISMATCH says what does not. */
-base_status handoff_take_call(const handoff_means *m, base_slice name, base_slice arguments, handoff_action *out,
-                              base_error *err);
+base_status handoff_take_call(const handoff_means *m, base_slice name, base_slice arguments, const value_datetime *now,
+                              handoff_action *out, base_error *err);
 /* What the cloud is told of a task behind the app's own words, cleaned; and a hash that changes when our text does. */
 void handoff_put_instructions(const handoff_request *r, base_slice app_words, base_buf *out);
 uint64_t handoff_prompt_version(void);
+
+/* ---- what a schema cannot say of a document (check.c) ---- */
+
+typedef struct handoff_judge {
+  const value_datetime *now; /* NULL: not known, and nothing is past or future */
+  guard_lookup lookup;
+  const base_allocator *allocator;
+} handoff_judge;
+/* The checks of a schema on a document. BASE_EMISMATCH names the check, the place and what does not hold. */
+base_status handoff_check_document(const handoff_judge *judge, const jdoc *schema, const jdoc *doc, base_error *err);
+/* Whether a schema's checks are what docs/checks.md says: BASE_EARGUMENT with the place. */
+base_status handoff_check_checks(const jdoc *schema, const base_allocator *a, base_error *err);
+/* The schema as models and services get it: without the checks. */
+void handoff_put_schema(const jdoc *schema, base_buf *out);
 
 #endif

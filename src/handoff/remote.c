@@ -116,8 +116,30 @@ static handoff_decision decide_call(const policy *rules, pack_risk risk) {
   return rules->cloud_may_act && rules->risk[risk] == POLICY_ACT ? HANDOFF_ACT : HANDOFF_CONFIRM;
 }
 
-base_status handoff_take_call(const handoff_means *m, base_slice name, base_slice arguments, handoff_action *out,
-                              base_error *err) {
+/* Times that a slot wants ahead (or behind) are: what the packs resolve themselves, a service may get wrong. */
+static base_status check_times(const pack_manifest *of, base_slice arguments, const value_datetime *now, base_error *err) {
+  const char *key;
+  json_t *value, *root = json_loadb(arguments.ptr, arguments.len, 0, NULL);
+  base_status st = BASE_OK;
+  json_object_foreach(root, key, value) {
+    value_datetime t;
+    int slot = pack_find_slot(of, base_slice_of(key));
+    if (slot < 0 || st || value_parse_datetime(base_slice_of(json_string_value(value)), &t, NULL)) continue;
+    pack_slot_type type = of->slot[slot].type;
+    if (type != PACK_DATETIME && type != PACK_DATE) continue;
+    guard_date_rule rule = {.now = *now,
+                            .not_past = of->slot[slot].resolve == VALUE_FUTURE,
+                            .not_future = of->slot[slot].resolve == VALUE_PAST};
+    base_error inner = {0};
+    st = guard_check_date(&t, &rule, &inner);
+    if (st) base_fail(err, st, "tool", "%s: %s", key, inner.text);
+  }
+  json_decref(root);
+  return st;
+}
+
+base_status handoff_take_call(const handoff_means *m, base_slice name, base_slice arguments, const value_datetime *now,
+                              handoff_action *out, base_error *err) {
   if (arguments.len == 0) arguments = BASE_LITERAL("{}");
   base_status st = find_action(m, name, out, err);
   if (!st && arguments.len >= sizeof out->arguments)
@@ -126,7 +148,8 @@ base_status handoff_take_call(const handoff_means *m, base_slice name, base_slic
   if (st) return st == BASE_EFORMAT ? BASE_EMISMATCH : st;
   const pack_manifest *of = pack_manifest_of(out->pack);
   const pack_action *action = &of->action[out->action];
-  if (m->check.check != NULL) st = m->check.check(m->check.ctx, of->name, action->name, arguments, err);
+  if (now != NULL) st = check_times(of, arguments, now, err);
+  if (!st && m->check.check != NULL) st = m->check.check(m->check.ctx, of->name, action->name, arguments, err);
   if (st) return st;
   base_format(out->arguments, sizeof out->arguments, "%.*s", (int)arguments.len, arguments.ptr);
   say_arguments(arguments, out->summary, sizeof out->summary);

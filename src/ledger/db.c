@@ -5,7 +5,7 @@
 #include "ledger/internal.h"
 
 /* "MNLG": the application id in SQLite's header, so that another program's database is not taken for ours. */
-enum { APPLICATION_ID = 0x4d4e4c47, TABLES_VERSION = 2, BUSY_MS = 5000 };
+enum { APPLICATION_ID = 0x4d4e4c47, TABLES_VERSION = 3, BUSY_MS = 5000 };
 
 /* What makes tables of version i + 1 out of those of version i. */
 static const char *const tables[TABLES_VERSION] = {
@@ -29,7 +29,8 @@ static const char *const tables[TABLES_VERSION] = {
     "ALTER TABLE deferred ADD COLUMN local_time TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE deferred ADD COLUMN instructions TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE deferred ADD COLUMN schema TEXT NOT NULL DEFAULT '';"
-    "ALTER TABLE deferred ADD COLUMN context TEXT NOT NULL DEFAULT '';"};
+    "ALTER TABLE deferred ADD COLUMN context TEXT NOT NULL DEFAULT '';",
+    "ALTER TABLE deferred ADD COLUMN withheld INTEGER NOT NULL DEFAULT 0;"};
 
 static const char *const sql[] = {
 #define LEDGER_STATEMENT(name, text) text,
@@ -99,7 +100,7 @@ base_status ledger_db_open(ledger_db *db, const char *path, bool durable, base_e
   base_status st = pragma_number(db, "PRAGMA user_version", &version, err);
   if (!st && version != TABLES_VERSION) st = execute(db, "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL", err);
   if (!st) st = execute(db, durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", err);
-  if (!st) st = execute(db, "PRAGMA wal_autocheckpoint=250", err);
+  if (!st) st = execute(db, "PRAGMA wal_autocheckpoint=250; PRAGMA secure_delete=ON", err);
   if (!st && version != TABLES_VERSION) st = make_tables(db, err);
   if (st) ledger_db_close(db);
   return st;

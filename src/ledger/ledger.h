@@ -105,6 +105,7 @@ typedef struct ledger_deferred {
   char local_time[24];          /* "2026-11-21T09:30:00", what "tomorrow" was said at; "": not known */
   int64_t at_s, expires_s, next_s; /* next_s: not to be tried before */
   uint32_t attempts;
+  uint32_t withheld; /* placeholders in its texts whose values are nowhere any more */
 } ledger_deferred;
 
 /* The texts that a request has. */

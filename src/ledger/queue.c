@@ -7,6 +7,12 @@
  *   from anywhere: ledger_queue_drop, ledger_queue_expire --> gone */
 #include "ledger/internal.h"
 
+/* A request that has left the queue leaves no bytes behind: its pages are overwritten (secure_delete), and the log that still
+ * has them is emptied into the file. Another process that reads meanwhile keeps its log; the next one to leave tries again. */
+static void leave_nothing(ledger *l, size_t gone) {
+  if (gone > 0) (void)ledger_db_simple(&l->calls, LEDGER_SQL_FORGET, NULL);
+}
+
 /* Enters, runs a statement that `id` and `number` fill (an empty id: number comes first), counts changes. */
 static base_status change(ledger *l, ledger_statement which, base_slice id, int64_t number, size_t *changed,
                           base_error *err) {
@@ -18,6 +24,7 @@ static base_status change(ledger *l, ledger_statement which, base_slice id, int6
   if (values > 1) sqlite3_bind_int64(s, 2, number);
   base_status st = ledger_db_run(&l->calls, s, err);
   *changed = st ? 0 : (size_t)sqlite3_changes(l->calls.handle);
+  if (which == LEDGER_SQL_QUEUE_DROP || which == LEDGER_SQL_QUEUE_DROP_ALL) leave_nothing(l, *changed);
   os_monitor_leave(l->calls_lock);
   return st;
 }
@@ -45,8 +52,9 @@ base_status ledger_defer(ledger *l, const ledger_deferred *d, const guard_clean 
     sqlite3_bind_int64(s, 6, d->next_s);
     ledger_bind_chars(s, 7, d->pack);
     ledger_bind_chars(s, 8, d->local_time);
+    sqlite3_bind_int64(s, 9, d->withheld);
     for (int i = 0; i < LEDGER_PARTS; i++)
-      ledger_bind_text(s, 9 + i, part[i] ? guard_clean_text(part[i]) : (base_slice){0});
+      ledger_bind_text(s, 10 + i, part[i] ? guard_clean_text(part[i]) : (base_slice){0});
   }
   base_status st = ledger_db_run(&l->calls, s, err);
   os_monitor_leave(l->calls_lock);
@@ -63,11 +71,12 @@ static void read_deferred(sqlite3_stmt *s, ledger_deferred *d) {
   d->attempts = (uint32_t)sqlite3_column_int64(s, 6);
   ledger_column_chars(s, 7, d->pack, sizeof d->pack);
   ledger_column_chars(s, 8, d->local_time, sizeof d->local_time);
+  d->withheld = (uint32_t)sqlite3_column_int64(s, 9);
 }
 
 static base_slice part_of(sqlite3_stmt *s, ledger_part part) {
-  const char *text = (const char *)sqlite3_column_text(s, 9 + (int)part);
-  return (base_slice){text ? text : "", (size_t)sqlite3_column_bytes(s, 9 + (int)part)};
+  const char *text = (const char *)sqlite3_column_text(s, 10 + (int)part);
+  return (base_slice){text ? text : "", (size_t)sqlite3_column_bytes(s, 10 + (int)part)};
 }
 
 static bool read_parts(sqlite3_stmt *s, base_buf part[LEDGER_PARTS]) {
@@ -137,6 +146,7 @@ base_status ledger_queue_expire(ledger *l, int64_t now_s, size_t *expired, base_
     if (!st) *expired = (size_t)sqlite3_changes(l->calls.handle);
     st = ledger_db_end(&l->calls, st, err);
   }
+  if (!st) leave_nothing(l, *expired);
   os_monitor_leave(l->calls_lock);
   return st;
 }

@@ -209,7 +209,7 @@ static void tier_row(query *q, sqlite3_stmt *s, void *ctx) {
 
 static base_status tiers(query *q) {
   return each_row(q,
-                  "SELECT tier, " COUNT_IF(TASK) ", " COUNT_IF(SUCCESS) ", " COUNT_IF("outcome = 'undo'")
+                  "SELECT coalesce(nullif(tier, ''), '-'), " COUNT_IF(TASK) ", " COUNT_IF(SUCCESS) ", " COUNT_IF("outcome = 'undo'")
                   ", " COUNT_IF("outcome = 'correct'") ", avg(total_us)"
                   " FROM event WHERE at_ms >= ?1 GROUP BY 1 ORDER BY 1",
                   tier_row, NULL);
@@ -240,7 +240,7 @@ static void model_row(query *q, sqlite3_stmt *s, void *ctx) {
 
 static base_status models(query *q) {
   return each_row(q,
-                  "SELECT CASE source WHEN 'device' THEN pack || ' ' || pack_version ELSE model END, count(*),"
+                  "SELECT coalesce(nullif(model, ''), nullif(trim(pack || ' ' || pack_version), ''), '-'), count(*),"
                   " coalesce(sum(cost_nano_usd), 0) FROM event WHERE at_ms >= ?1 GROUP BY 1"
                   " ORDER BY 2 DESC, 1 LIMIT 50",
                   model_row, NULL);

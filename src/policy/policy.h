@@ -56,12 +56,14 @@ typedef struct policy {
   bool anthropic;     /* the dialect; otherwise OpenAI's */
   char endpoint[POLICY_PATH_BYTES], model[96], key_file[POLICY_PATH_BYTES], ca_file[POLICY_PATH_BYTES],
       prices[POLICY_PATH_BYTES];
+  bool stream;        /* answers are asked for as a stream, and put together here */
   uint32_t max_tokens, attempts, calls_a_minute;
   int64_t request_nano_usd, day_nano_usd, month_nano_usd; /* -1: no cap */
   uint32_t local_ms, cloud_ms;         /* deadlines of the two slow stages */
   uint32_t latency_ms[POLICY_TASKS];   /* deadline of a whole request */
   policy_offline offline[POLICY_TASKS];
   uint32_t keep_hours; /* a deferred request expires */
+  bool keep_values;    /* and is saved with the values that would be redacted, so that its answer gets them back */
   /* flags, ledger */
   size_t n_flags;
   policy_rollout flag[POLICY_MAX_FLAGS];

@@ -124,6 +124,7 @@ static void take_cloud(policy *p, const json_t *cloud) {
   const char *dialect = json_string_value(json_object_get(cloud, "dialect"));
   take_bool(cloud, "enabled", &p->cloud);
   take_bool(cloud, "may_act", &p->cloud_may_act);
+  take_bool(cloud, "stream", &p->stream);
   p->anthropic = dialect != NULL && strcmp(dialect, "anthropic") == 0;
   take_text(cloud, "endpoint", p->endpoint, sizeof p->endpoint);
   take_text(cloud, "model", p->model, sizeof p->model);
@@ -146,6 +147,7 @@ static void take_times(policy *p, const json_t *deadlines, const json_t *offline
   take_count(deadlines, "local", &p->local_ms);
   take_count(deadlines, "cloud", &p->cloud_ms);
   take_count(offline, "keep_hours", &p->keep_hours);
+  take_bool(offline, "keep_values", &p->keep_values);
   for (size_t t = 0; t < POLICY_TASKS; t++) {
     int what = word_index(json_object_get(offline, task_names[t]), words, 3);
     take_count(deadlines, task_names[t], &p->latency_ms[t]);

@@ -34,6 +34,7 @@ static const char schema[] =
         KEY("enabled", "{\"type\":\"boolean\"}") ","
         KEY("tasks", "{\"type\":\"array\",\"items\":{\"enum\":[\"action\",\"text\",\"extract\"]}}") ","
         KEY("may_act", "{\"type\":\"boolean\"}") ","
+        KEY("stream", "{\"type\":\"boolean\"}") ","
         KEY("dialect", "{\"enum\":[\"openai\",\"anthropic\"]}") ","
         KEY("endpoint", PATH) "," KEY("model", "{\"type\":\"string\",\"minLength\":1,\"maxLength\":95}") ","
         KEY("key_file", PATH) "," KEY("ca_file", PATH) "," KEY("prices", PATH) ","
@@ -44,7 +45,8 @@ static const char schema[] =
     KEY("deadline_ms", OBJECT(KEY("local", MS) "," KEY("cloud", MS) "," KEY("action", MS) "," KEY("text", MS)
                               "," KEY("extract", MS))) ","
     KEY("offline", OBJECT(KEY("action", WITHOUT) "," KEY("text", WITHOUT) "," KEY("extract", WITHOUT) ","
-                          KEY("keep_hours", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":8760}"))) ","
+                          KEY("keep_hours", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":8760}") ","
+                          KEY("keep_values", "{\"type\":\"boolean\"}"))) ","
     KEY("flags",
         "{\"type\":\"object\",\"maxProperties\":32,\"additionalProperties\":"
         OBJECT(KEY("percent", "{\"type\":\"number\",\"minimum\":0,\"maximum\":100}") ","
