@@ -451,6 +451,26 @@ static void test_quiet_noises(void) {
   }
 }
 
+static void test_address(void) {
+  base_rng rng;
+  data_sample s, before;
+  base_rng_seed(&rng, 10);
+  for (int i = 0; i < 300; i++) {
+    random_sample(&s, &rng);
+    before = s;
+    data_noise_address(&s, &rng);
+    size_t more = s.len - before.len;
+    TAP_OK(more > 2 && s.text[more - 1] == ' ' && memcmp(s.text + more, before.text, before.len) == 0, "a call in front");
+    for (size_t k = 0; k < s.n_spans; k++)
+      TAP_OK(base_slice_equal(sample_span(&s, k), sample_span(&before, k)), "span %zu untouched", k);
+  }
+  data_sample *full = calloc(1, sizeof *full);
+  full->len = sizeof full->text - 1;
+  data_noise_address(full, &rng);
+  TAP_OK(full->len == sizeof full->text - 1, "no room, no call");
+  free(full);
+}
+
 static void test_typos(void) {
   base_rng rng;
   data_sample s, before;
@@ -534,6 +554,7 @@ int main(void) {
   test_draw();
   test_draw_over_long();
   test_quiet_noises();
+  test_address();
   test_typos();
   test_typos_within_words();
   test_join();

@@ -136,7 +136,7 @@ static void test_crf(void) {
                     .row = row,
                     .back = back,
                     .path = path};
-    head_crf_moves(&h->w, label, c);
+    head_crf_moves(&h->w, label, 1.0f, c);
     size_t expected = 1;
     bool good = c->tags[0] == 0;
     for (uint32_t s = 0; s < slots; s++) {
@@ -467,6 +467,108 @@ static void test_bag_score(void) {
   free(weight);
 }
 
+/* ---- the tagger ---- */
+
+static size_t read_words(const char *text, head_tag_features *f) {
+  tok_word words[HEAD_MAX_WORDS];
+  size_t n = tok_split(text, strlen(text), words, HEAD_MAX_WORDS);
+  head_tagger_read(base_slice_of(text), words, n, HEAD_TAGGER_BUCKETS, f);
+  return n;
+}
+
+static size_t shared_features(const head_word_features *a, const head_word_features *b) {
+  size_t same = 0;
+  for (size_t i = 0; i < a->n; i++)
+    for (size_t j = 0; j < b->n; j++)
+      if (a->bucket[i] == b->bucket[j]) {
+        same++;
+        break;
+      }
+  return same;
+}
+
+static void test_tagger_features(void) {
+  head_tag_features *a = malloc(sizeof *a), *b = malloc(sizeof *b);
+  memset(a, 0x11, sizeof *a);
+  memset(b, 0x22, sizeof *b);
+  read_words("play the man who", a);
+  read_words("play  the man who", b);
+  bool same = a->n_words == 4 && b->n_words == 4;
+  for (size_t i = 0; same && i < 4; i++)
+    same = a->word[i].n == b->word[i].n &&
+           memcmp(a->word[i].bucket, b->word[i].bucket, a->word[i].n * sizeof(uint32_t)) == 0;
+  TAP_OK(same, "blanks do not count");
+  /* itself and five neighbourhoods of one, six of two or three, four shapes, place, up to four letters at either end */
+  TAP_OK(a->word[1].n == 6 + 6 + 4 + 2 + 2 * 3 && a->word[0].n == 6 + 6 + 4 + 2 + 2 * 4, "%u and %u features",
+         (unsigned)a->word[1].n, (unsigned)a->word[0].n);
+  read_words("play THE man who", b);
+  TAP_OK(shared_features(&a->word[1], &b->word[1]) == a->word[1].n - 2, "case is two features, the word's shape and with the one before");
+  TAP_OK(shared_features(&a->word[3], &b->word[3]) == a->word[3].n, "and none of a word two places on");
+  read_words("stop the man who", b);
+  TAP_OK(shared_features(&a->word[3], &b->word[3]) == a->word[3].n, "another word is not seen three places away");
+  TAP_OK(shared_features(&a->word[2], &b->word[2]) == a->word[2].n - 2, "two places away by itself and in a pair");
+  TAP_OK(shared_features(&a->word[0], &b->word[0]) == a->word[0].n - 12,
+         "and where it is by itself, with its neighbours, and by four letters at either end");
+  TAP_OK(read_words("", b) == 0 && b->n_words == 0, "nothing of nothing");
+  char text[3000];
+  for (size_t i = 0; i + 1 < sizeof text; i++) text[i] = i % 7 == 6 ? ' ' : (char)(0x80 + i % 0x7f);
+  text[sizeof text - 1] = 0;
+  read_words(text, b);
+  bool inside = b->n_words == HEAD_MAX_WORDS;
+  for (size_t i = 0; i < b->n_words; i++)
+    for (size_t j = 0; j < b->word[i].n; j++) inside = inside && b->word[i].bucket[j] < HEAD_TAGGER_BUCKETS;
+  TAP_OK(inside, "as many words as there is room for, buckets in range");
+  free(a);
+  free(b);
+}
+
+static void test_tagger_values(void) {
+  head_tag_features *f = malloc(sizeof *f);
+  enum { N = 3 };
+  uint32_t value[N];
+  uint8_t slot[N] = {4, 1, 2};
+  read_words("Abbey Road", f);
+  TAP_OK(head_tagger_value(f, 0, 2) != head_tagger_value(f, 0, 1), "a longer value is another");
+  value[0] = value[1] = head_tagger_value(f, 0, 2);
+  value[2] = UINT32_MAX;
+  const head_tagger known = {.n_values = N, .value = value, .value_slot = slot};
+  read_words("play abbey road now", f);
+  const uint32_t before[] = {f->word[0].n, f->word[1].n, f->word[2].n, f->word[3].n};
+  head_tagger_read_values(&known, NULL, 0, f);
+  TAP_OK(f->word[1].n == before[1] + 4 && f->word[2].n == before[2] + 4, "two features for each of the two slots");
+  TAP_OK(f->word[0].n == before[0] && f->word[3].n == before[3], "and none beside the value");
+  read_words("play abbey road now", f);
+  head_tagger_read_values(&known, &(head_tag_value){value[0], 4}, 1, f);
+  TAP_OK(f->word[1].n == before[1] + 2 && f->word[2].n == before[2] + 2, "one slot's is hidden");
+  head_tagger_read_values(&(head_tagger){0}, NULL, 0, f);
+  TAP_OK(f->word[1].n == before[1] + 2, "nothing known");
+  for (int i = 0; i < 40; i++) head_tagger_read_values(&known, NULL, 0, f);
+  TAP_OK(f->word[1].n == HEAD_WORD_FEATURES, "no more than there is room for");
+  free(f);
+}
+
+static void test_tagger_score(void) {
+  enum { N = 5 };
+  base_rng rng;
+  head_word_features f = {.n = 7};
+  float *scale = calloc(HEAD_TAGGER_BUCKETS, sizeof *scale);
+  int8_t *weight = calloc(HEAD_TAGGER_BUCKETS, N);
+  base_rng_seed(&rng, 35);
+  for (size_t i = 0; i < f.n; i++) {
+    f.bucket[i] = base_rng_below(&rng, HEAD_TAGGER_BUCKETS);
+    scale[f.bucket[i]] = base_rng_unit(&rng) * 0.02f;
+    for (size_t j = 0; j < N; j++) weight[f.bucket[i] * N + j] = (int8_t)((int)base_rng_below(&rng, 256) - 128);
+  }
+  const head_tagger t = {.buckets = HEAD_TAGGER_BUCKETS, .weight = weight, .scale = scale};
+  for (size_t j = 0; j < N; j++) {
+    double want = 0.0;
+    for (size_t i = 0; i < f.n; i++) want += (double)scale[f.bucket[i]] * (double)weight[f.bucket[i] * N + j];
+    TAP_OK(fabs(want - (double)head_tagger_score(&t, N, &f, j)) < 1e-4, "tag %zu: %g", j, want);
+  }
+  free(scale);
+  free(weight);
+}
+
 /* ---- whole brains ---- */
 
 typedef struct opened {
@@ -665,7 +767,17 @@ static void test_wrong_files(const base_buf *good) {
                                         "head.tag.start",  "head.label_tag",       "head.allowed"};
   static const char *const bag[] = {"head.bag.weight", "head.bag.scale", "head.bag.idf", "head.bag.bias"};
   static const char *const keys[] = {"minnow.head.labels", "minnow.head.slots", "minnow.calibration"};
-  static const char risk[] = "minnow.risk";
+  static const char risk[] = "minnow.risk", tags[] = "minnow.tags";
+  static const char *const tagger[] = {"head.tagger.weight", "head.tagger.scale", "head.tagger.value", "head.tagger.value_slot"};
+  for (size_t i = 0; i < 4; i++) {
+    if (i % 2 == 1) refuse(good, (tiny_edit){.name = tagger[i], .change = TINY_DROP}, tagger[i]);
+    if (i != 2) refuse(good, (tiny_edit){.name = tagger[i], .change = TINY_WIDER}, tagger[i]);
+    refuse(good, (tiny_edit){.name = tagger[i], .change = TINY_TYPE, .number = i == 1 ? GGUF_T_I8 : GGUF_T_F32}, tagger[i]);
+  }
+  refuse(good, (tiny_edit){.name = tags, .change = TINY_STRING}, tags);
+  refuse(good, (tiny_edit){.name = tags, .change = TINY_NUMBER, .number = 2}, "2 numbers");
+  refuse(good, (tiny_edit){.name = tags, .change = TINY_FILL, .bits = 0x7fc00000}, "number 0");
+  refuse(good, (tiny_edit){.name = tags, .change = TINY_FILL, .bits = 0xbf800000}, "number 0");
   for (size_t i = 0; i < sizeof tensors / sizeof tensors[0] + 4; i++) {
     const char *name = i < 4 ? bag[i] : tensors[i - 4];
     bool bytes = strcmp(name, "head.allowed") == 0 || i == 0;
@@ -719,7 +831,8 @@ static void test_any_bits(const base_buf *good) {
       "head.pool.query", "head.classify.weight", "head.classify.bias", "head.tag.weight",
       "head.tag.bias",   "head.tag.transition",  "head.tag.start",     "head.label_tag",
       "head.allowed",    "head.bag.weight",      "head.bag.scale",     "head.bag.idf",
-      "head.bag.bias",   "token_embd.scale",     "output_norm.weight", "blk.0.attn_qkv.scale"};
+      "head.bag.bias",   "token_embd.scale",     "output_norm.weight", "blk.0.attn_qkv.scale",
+      "head.tagger.weight", "head.tagger.scale", "head.tagger.value", "head.tagger.value_slot"};
   static const char text[] = "wake me at 7:30 and play the music at nine";
   for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
     for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
@@ -764,6 +877,9 @@ int main(int argc, char **argv) {
   test_confidence();
   test_bag();
   test_bag_score();
+  test_tagger_features();
+  test_tagger_values();
+  test_tagger_score();
   test_texts(false);
   test_texts(true);
   test_least_brain();

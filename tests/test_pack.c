@@ -74,6 +74,11 @@ static void test_bad_manifests(void) {
       {"\"type\":\"datetime\"", "\"type\":\"moment\""},
       {"\"type\":\"datetime\",", ""},
       {"\"resolve\":\"future\"", "\"resolve\":\"later\""},
+      {"\"morning\":[\"wake\",\"get up\"]", "\"morning\":\"wake\""},
+      {"\"morning\":[\"wake\",\"get up\"]", "\"morning\":[]"},
+      {"\"morning\":[\"wake\",\"get up\"]", "\"morning\":[\"Wake\"]"},
+      {"\"morning\":[\"wake\",\"get up\"]", "\"morning\":[7]"},
+      {"\"type\":\"text\"", "\"type\":\"text\",\"morning\":[\"wake\"]"},
       {"\"type\":\"recurrence\"", "\"type\":\"recurrence\",\"values\":{}"},
       {"\"type\":\"text\"", "\"type\":\"text\",\"resolve\":\"past\""},
       {"\"type\":\"text\"", "\"type\":\"text\",\"currency\":\"USD\""},
@@ -471,6 +476,11 @@ static void test_drafts(void) {
   expect(&p, "ring", "wake <person:Ana> <time:tomorrow> please <time:at 7 am>",
          "{\"time\":\"2026-11-21T07:00:00\",\"person\":\"Ana\"}", NULL, NULL);
   expect(&p, "ring", "wake me", "{}", "time", NULL);
+  expect(&p, "ring", "Wake me at <time:7>", "{\"time\":\"2026-11-21T07:00:00\"}", NULL, NULL);
+  expect(&p, "ring", "ring at <time:7>", "{\"time\":\"2026-11-20T19:00:00\"}", NULL, NULL);
+  expect(&p, "ring", "i have to get up at <time:half past six>", "{\"time\":\"2026-11-21T06:30:00\"}", NULL, NULL);
+  expect(&p, "ring", "awakening at <time:7>", "{\"time\":\"2026-11-20T19:00:00\"}", NULL, NULL);
+  expect(&p, "ring", "wake me at <time:2>", "{\"time\":\"2026-11-20T14:00:00\"}", NULL, NULL);
   expect(&p, "ring", "wake me at <time:blue o'clock>", "{}", NULL, "time");
   expect(&p, "ring", "wake me <repeat:every weekday at 7 am>",
          "{\"time\":\"2026-11-23T07:00:00\",\"repeat\":\"FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=7;BYMINUTE="

@@ -164,6 +164,31 @@ static void test_gradients(const char *what, bool mlm, float consistency) {
   free_fixture(&f);
 }
 
+/* The tagger's loss of one word, whose features share a bucket, along its gradient and each weight it touches. */
+static void test_tagger_gradient(void) {
+  enum { BUCKETS = 8, ALL = 7, K = 4 };
+  static const uint16_t tags[K] = {0, 3, 4, 6};
+  static const head_word_features x = {.n = 4, .bucket = {2, 5, 2, 7}};
+  float w[BUCKETS * ALL], g[BUCKETS * ALL] = {0}, none[BUCKETS * ALL];
+  const cpu_kernels *k = cpu_best();
+  base_rng rng;
+  base_rng_seed(&rng, 5);
+  for (size_t i = 0; i < BUCKETS * ALL; i++) w[i] = base_rng_normal(&rng);
+  train_tagger_word(w, g, ALL, &x, tags, K, 4, 1.5f, 1.0f, k);
+  for (size_t i = 0; i < BUCKETS * ALL; i++) {
+    const float kept = w[i], step = 1e-2f;
+    w[i] = kept + step;
+    double up = (double)train_tagger_word(w, none, ALL, &x, tags, K, 4, 1.5f, 0.0f, k);
+    w[i] = kept - step;
+    double down = (double)train_tagger_word(w, none, ALL, &x, tags, K, 4, 1.5f, 0.0f, k);
+    w[i] = kept;
+    double slope = (up - down) / (2.0 * (double)step);
+    TAP_OK(fabs(slope - (double)g[i]) < 2e-3, "weight %zu: slope %g, gradient %g", i, slope, (double)g[i]);
+    bool touched = (i / ALL == 2 || i / ALL == 5 || i / ALL == 7) && (i % ALL == 0 || i % ALL == 3 || i % ALL == 4 || i % ALL == 6);
+    TAP_OK((g[i] != 0.0f) == touched, "weight %zu: only what was looked at", i);
+  }
+}
+
 /* ---- whole runs on a toy language ---- */
 
 static void toy_rows(data_set *s) {
@@ -364,6 +389,7 @@ int main(void) {
   test_gradients("heads", false, 0.0f);
   test_gradients("heads with agreement", false, 0.7f);
   test_gradients("masked tokens", true, 0.0f);
+  test_tagger_gradient();
   test_same_bytes();
   test_pretraining_learns();
   return tap_done("train");

@@ -487,6 +487,15 @@ static void test_resolve(void) {
   cx.morning = true;
   TAP_OK(value_read_datetime(BASE_LITERAL("tomorrow at 5"), &cx, &t, NULL) == BASE_OK &&
       t.time.hour == 5, "alarms are early");
+  cx.now.time.hour = 9;
+  TAP_OK(value_read_datetime(BASE_LITERAL("7"), &cx, &t, NULL) == BASE_OK && t.time.hour == 7 && t.date.day == 22,
+         "nobody wakes at seven in the evening");
+  TAP_OK(value_read_datetime(BASE_LITERAL("ten"), &cx, &t, NULL) == BASE_OK && t.time.hour == 10 && t.date.day == 21,
+         "an hour to come this morning is today's");
+  TAP_OK(value_read_datetime(BASE_LITERAL("3"), &cx, &t, NULL) == BASE_OK && t.time.hour == 15, "three is no hour to wake at");
+  TAP_OK(value_read_datetime(BASE_LITERAL("7 pm"), &cx, &t, NULL) == BASE_OK && t.time.hour == 19, "unless it is said");
+  cx.now.time.hour = 18;
+  TAP_OK(value_read_datetime(BASE_LITERAL("7"), &cx, &t, NULL) == BASE_OK && t.time.hour == 19, "a nap");
   cx.morning = false;
   TAP_OK(value_read_datetime(BASE_LITERAL("tomorrow at 5"), &cx, &t, NULL) == BASE_OK &&
       t.time.hour == 17, "events are late");

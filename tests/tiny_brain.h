@@ -60,7 +60,21 @@ static void tiny_bag(train_net *n, base_rng *rng) {
   n->bag = (head_bag){HEAD_BAG_BUCKETS, idf, weight, scale, bias};
 }
 
-/* A GGUF file in memory. labels 0: a trunk alone. Half of the slots are allowed for each label. */
+/* A tagger with random contents, which knows one value. */
+static void tiny_tagger(train_net *n, base_rng *rng) {
+  static const uint32_t value[] = {0x12345678};
+  static const uint8_t value_slot[] = {0};
+  size_t buckets = HEAD_TAGGER_BUCKETS, weights = (buckets * (1 + 2 * (size_t)n->n_slots) + 63) / 64 * 64;
+  n->tagger_bytes = weights + buckets * sizeof(float);
+  n->tagger_block = base_calloc(n->allocator, 1, n->tagger_bytes);
+  int8_t *weight = n->tagger_block;
+  float *scale = (float *)(void *)(weight + weights);
+  for (size_t i = 0; i < weights; i++) weight[i] = (int8_t)((int)base_rng_below(rng, 255) - 127);
+  for (size_t i = 0; i < buckets; i++) scale[i] = base_rng_unit(rng) * 0.01f;
+  n->tagger = (head_tagger){HEAD_TAGGER_BUCKETS, weight, scale, 1, value, value_slot};
+}
+
+/* A GGUF file in memory. labels 0: a trunk alone; bag: a tagger too. Half of the slots are allowed for each label. */
 static base_buf tiny_brain(const model_shape *shape, uint32_t labels, uint32_t slots, bool bag,
                            uint64_t seed) {
   base_buf out = {0};
@@ -87,7 +101,9 @@ static base_buf tiny_brain(const model_shape *shape, uint32_t labels, uint32_t s
       for (size_t k = 0; k < n->param[i].rows * n->param[i].cols; k++)
         train_w(n, (int)i)[k] += 0.4f * base_rng_normal(&rng);
   if (!st && bag) tiny_bag(n, &rng);
+  if (!st && bag && slots > 0) tiny_tagger(n, &rng);
   if (bag) {
+    c.tag_scale = 0.75f, c.tagger_weight = 0.5f, c.move_scale = 0.9f;
     c.bag_weight = 0.5f;
     c.n_risks = 2;
     c.risk_share[0] = 0.01f, c.risk_share[1] = 0.05f;

@@ -10,7 +10,7 @@ static const char tiny_pack_manifest[] =
     "{\"name\":\"desk\",\"version\":\"1.2.3\",\"title\":\"Desk\",\"app\":{\"id\":\"org.minnow.desk\","
     "\"versions\":\">=1.0\"},"
     "\"slots\":{"
-    "\"time\":{\"type\":\"datetime\",\"resolve\":\"future\",\"ask\":\"When?\"},"
+    "\"time\":{\"type\":\"datetime\",\"resolve\":\"future\",\"morning\":[\"wake\",\"get up\"],\"ask\":\"When?\"},"
     "\"repeat\":{\"type\":\"recurrence\"},"
     "\"person\":{\"type\":\"text\",\"ask\":\"Who?\"},"
     "\"items\":{\"type\":\"list\",\"ask\":\"What?\"},"

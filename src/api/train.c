@@ -57,6 +57,7 @@ static void recipe_for_pack(train_options *r, bool is_gate) {
   r->swap_rate = r->bag_swap_rate = 0.7f;
   r->typo_rate = 0.15f;
   r->speech_rate = 0.3f;
+  r->address_rate = 0.05f;
   r->limit_generated = is_gate ? 0 : 1500;
   r->join_rate = is_gate ? 0.3f : 0.0f;
   r->epochs = is_gate ? 8 : 20;

@@ -90,6 +90,8 @@ void data_noise_case(data_sample *s); /* all lower case */
 void data_noise_punctuation(data_sample *s);
 /* Letters at this rate: left out, doubled, swapped with the next, or the neighbouring key. */
 void data_noise_typo(data_sample *s, float rate, base_rng *rng);
+/* Puts a call for an assistant in front ("hey siri", "alexa"), which means nothing; a text with no room stays. */
+void data_noise_address(data_sample *s, base_rng *rng);
 /* Joins two samples with words between (" and ", " then "...); spans become one each of slot `part` over
  * either half. The first alone when both do not fit. The label is the first's. */
 void data_join(const data_sample *a, const data_sample *b, base_slice between, uint16_t part_slot,

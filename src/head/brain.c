@@ -80,6 +80,47 @@ static base_status bind_bag(head_brain *b, const gguf_file *f, base_error *err) 
   return BASE_OK;
 }
 
+/* So is the tagger, and what it knows of slot values. */
+static base_status bind_tagger(head_brain *b, const gguf_file *f, base_error *err) {
+  head_tagger *t = &b->heads.tagger;
+  uint64_t tags = 1 + 2 * (uint64_t)b->heads.n_slots;
+  const gguf_tensor *weight, *scale, *value, *slot;
+  if (gguf_find_tensor(f, "head.tagger.weight") == NULL) return BASE_OK;
+  base_status st = gguf_need_tensor(f, "head.tagger.weight", GGUF_T_I8, tags, HEAD_TAGGER_BUCKETS, &weight, err);
+  if (!st) st = gguf_need_tensor(f, "head.tagger.scale", GGUF_T_F32, HEAD_TAGGER_BUCKETS, 1, &scale, err);
+  if (st) return st;
+  *t = (head_tagger){.buckets = HEAD_TAGGER_BUCKETS, .weight = weight->data, .scale = scale->data};
+  if (gguf_find_tensor(f, "head.tagger.value") == NULL) return BASE_OK;
+  st = gguf_need_tensor(f, "head.tagger.value", GGUF_T_I32, 0, 1, &value, err);
+  if (!st) st = gguf_need_tensor(f, "head.tagger.value_slot", GGUF_T_I8, value->dim[0], 1, &slot, err);
+  if (st) return st;
+  t->n_values = (size_t)value->dim[0];
+  t->value = value->data;
+  t->value_slot = slot->data;
+  return BASE_OK;
+}
+
+/* How trunk and tagger mix; absent where there is no tagger. */
+static base_status bind_tag_mixture(head_calibration *c, const gguf_file *f, base_error *err) {
+  static const char key[] = "minnow.tags";
+  const void *raw;
+  uint64_t count;
+  float v[3];
+  if (gguf_find(f, key) == NULL) return BASE_OK;
+  base_status st = gguf_get_f32s(f, key, &raw, &count, err);
+  if (st) return st;
+  if (count != 3)
+    return base_fail(err, BASE_EFORMAT, gguf_path(f), "%s has %llu numbers instead of 3", key, (unsigned long long)count);
+  memcpy(v, raw, sizeof v);
+  for (size_t i = 0; i < 3; i++)
+    if (!(v[i] >= 0.0f && v[i] <= 10.0f))
+      return base_fail(err, BASE_EFORMAT, gguf_path(f), "number %zu of %s is out of range", i, key);
+  c->tag_scale = v[0];
+  c->tagger_weight = v[1];
+  c->move_scale = v[2];
+  return BASE_OK;
+}
+
 /* Six numbers, then means, inverse deviations and weights of the probe's features. A file made when there were fewer
  * features gives the others no weight. */
 static base_status bind_calibration(head_calibration *c, const gguf_file *f, base_error *err) {
@@ -101,7 +142,9 @@ static base_status bind_calibration(head_calibration *c, const gguf_file *f, bas
                           .act_threshold = v[2],
                           .target = v[3],
                           .oos_threshold = v[4],
-                          .bag_weight = v[5]};
+                          .bag_weight = v[5],
+                          .tag_scale = 1.0f,
+                          .move_scale = 1.0f};
   memcpy(c->mean, v + 6, n * sizeof *v);
   memcpy(c->inv_std, v + 6 + n, n * sizeof *v);
   memcpy(c->weight, v + 6 + 2 * n, n * sizeof *v);
@@ -145,7 +188,9 @@ base_status head_brain_open(head_brain **out, const gguf_file *f, const tok_bpe 
   if (!st) st = bind_names(b, f, err);
   if (!st) st = bind_heads(b, f, err);
   if (!st) st = bind_bag(b, f, err);
+  if (!st) st = bind_tagger(b, f, err);
   if (!st) st = bind_calibration(&b->calibration, f, err);
+  if (!st) st = bind_tag_mixture(&b->calibration, f, err);
   if (!st) st = bind_risks(&b->calibration, f, err);
   b->tok = shared;
   if (!st && (shared == NULL || !tok_bpe_matches(shared, f))) {

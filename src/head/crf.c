@@ -20,16 +20,16 @@ bool head_tag_may_follow(int a, int b) {
   return !inside || a == b || a == b - 1;
 }
 
-void head_crf_moves(const head_weights *w, uint32_t label, head_crf *c) {
+void head_crf_moves(const head_weights *w, uint32_t label, float scale, head_crf *c) {
   size_t n_tags = 1 + 2 * (size_t)w->n_slots;
   c->k = head_allowed_tags(w, label, c->tags);
   for (size_t to = 0; to < c->k; to++) {
     int b = c->tags[to];
-    c->start[to] = head_tag_may_follow(-1, b) ? w->start[b] : HEAD_NEVER;
+    c->start[to] = head_tag_may_follow(-1, b) ? scale * w->start[b] : HEAD_NEVER;
     for (size_t from = 0; from < c->k; from++) {
       int a = c->tags[from];
       c->move[to * c->k + from] =
-          head_tag_may_follow(a, b) ? w->transition[(size_t)a * n_tags + (size_t)b] : HEAD_NEVER;
+          head_tag_may_follow(a, b) ? scale * w->transition[(size_t)a * n_tags + (size_t)b] : HEAD_NEVER;
     }
   }
 }

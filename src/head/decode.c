@@ -22,6 +22,7 @@ static void scratch_carve(head_scratch *s, base_arena *a, const model_shape *m, 
   s->trunk_logits = base_arena_take(a, HEAD_MAX_LABELS, f);
   s->bag_logs = base_arena_take(a, HEAD_MAX_LABELS, f);
   s->features = base_arena_take(a, 1, sizeof *s->features);
+  s->tag_features = base_arena_take(a, 1, sizeof *s->tag_features);
   s->logits = base_arena_take(a, HEAD_MAX_LABELS, f);
   s->probabilities = base_arena_take(a, HEAD_MAX_LABELS, f);
   s->crf.emit = base_arena_take(a, words * k, f);
@@ -161,21 +162,34 @@ static void choose(const head_weights *w, uint16_t but, const head_scratch *s, h
 
 /* ---- tag ---- */
 
-static void emissions(const head_weights *w, uint32_t label, const cpu_kernels *k, const float *hidden,
-                      const tok_result *tok, head_crf *c) {
-  size_t d = w->d, n_tags = 1 + 2 * (size_t)w->n_slots;
-  const float *label_tag = w->label_tag + label * n_tags;
+static void add_tagger(const head_weights *w, float weight, const head_tag_features *f, head_crf *c) {
+  size_t n_tags = 1 + 2 * (size_t)w->n_slots;
+  for (size_t i = 0; i < c->n && i < f->n_words; i++)
+    for (size_t j = 0; j < c->k; j++)
+      c->emit[i * c->k + j] += weight * head_tagger_score(&w->tagger, n_tags, &f->word[i], c->tags[j]);
+}
+
+head_crf *head_tag_scores(const head_weights *w, const head_calibration *cal, const cpu_kernels *k, uint32_t label,
+                          head_scratch *s) {
+  const tok_result *tok = s->decoded;
+  const float *label_tag = w->label_tag + label * (1 + 2 * (size_t)w->n_slots);
+  head_crf *c = &s->crf;
+  size_t d = w->d;
+  head_crf_moves(w, label, cal->move_scale, c);
   c->n = tok->n_words;
-  for (size_t i = 0; i < c->n; i++) {
+  for (size_t i = 0; i < c->n && c->k > 1; i++) {
     size_t first = tok->words[i].first_token;
     size_t last = (i + 1 < c->n ? tok->words[i + 1].first_token : tok->n_tokens) - 1;
     for (size_t j = 0; j < c->k; j++) {
       size_t tag = c->tags[j];
       const float *row = w->tag + tag * 2 * d;
-      c->emit[i * c->k + j] = k->dot(row, hidden + first * d, d) + k->dot(row + d, hidden + last * d, d) +
-                              w->tag_bias[tag] + label_tag[tag];
+      float score = k->dot(row, s->hidden + first * d, d) + k->dot(row + d, s->hidden + last * d, d) +
+                    w->tag_bias[tag] + label_tag[tag];
+      c->emit[i * c->k + j] = score * cal->tag_scale;
     }
   }
+  if (w->tagger.buckets > 0 && cal->tagger_weight > 0.0f) add_tagger(w, cal->tagger_weight, s->tag_features, c);
+  return c;
 }
 
 /* log of the marginal of the best path's tag at word t. */
@@ -210,15 +224,15 @@ static size_t collect_spans(const head_crf *c, const tok_result *tok, head_resul
   return covered;
 }
 
-static void tag(const head_weights *w, const cpu_kernels *k, const float *hidden, const tok_result *tok,
-                head_crf *c, head_result *out) {
+static void tag(const head_weights *w, const head_calibration *cal, const cpu_kernels *k, head_scratch *s,
+                head_result *out) {
+  const tok_result *tok = s->decoded;
+  head_crf *c = head_tag_scores(w, cal, k, out->label, s);
   float weakest = 0.0f;
   size_t covered = 0;
   out->n_spans = 0;
   out->log_path = 0.0f;
-  head_crf_moves(w, out->label, c);
   if (tok->n_words > 0 && c->k > 1) {
-    emissions(w, out->label, k, hidden, tok, c);
     head_crf_viterbi(c);
     head_crf_forward(k, c);
     head_crf_backward(k, c);
@@ -242,7 +256,7 @@ static void tag(const head_weights *w, const cpu_kernels *k, const float *hidden
 /* ---- the whole ---- */
 
 void head_calibration_init(head_calibration *c) {
-  *c = (head_calibration){.temperature = 1.0f, .target = 0.02f}; /* bag_weight 0 */
+  *c = (head_calibration){.temperature = 1.0f, .tag_scale = 1.0f, .move_scale = 1.0f, .target = 0.02f};
   for (size_t i = 0; i < HEAD_FEATURES; i++) c->inv_std[i] = 1.0f;
 }
 
@@ -273,10 +287,14 @@ void head_decode(const head_weights *w, const head_calibration *c, const cpu_ker
   s->hidden = hidden;
   s->decoded = tok;
   ask_bag(w, k, text, tok, s, out);
+  if (w->tagger.buckets > 0) {
+    head_tagger_read(text, tok->words, tok->n_words, w->tagger.buckets, s->tag_features);
+    head_tagger_read_values(&w->tagger, NULL, 0, s->tag_features);
+  }
   head_pool(w, k, hidden, tok->n_tokens, s->attention, s->pooled);
   classify(w, c, k, s, out);
   choose(w, NO_LABEL, s, out);
-  tag(w, k, hidden, tok, &s->crf, out);
+  tag(w, c, k, s, out);
   out->confidence = head_confidence(c, out->features);
   out->truncated = tok->truncated;
 }
@@ -284,6 +302,6 @@ void head_decode(const head_weights *w, const head_calibration *c, const cpu_ker
 void head_decode_without(const head_weights *w, const head_calibration *c, const cpu_kernels *k, uint16_t label,
                          head_scratch *s, head_result *out) {
   choose(w, label, s, out);
-  tag(w, k, s->hidden, s->decoded, &s->crf, out);
+  tag(w, c, k, s, out);
   out->confidence = head_confidence(c, out->features);
 }

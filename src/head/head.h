@@ -21,7 +21,10 @@ enum {
   HEAD_FEATURES_FIRST = 12, /* of files made before the log odds were among them */
   HEAD_RISKS = 8,          /* points of the risk curve */
   HEAD_BAG_BUCKETS = 16384,
-  HEAD_MAX_FEATURES = 2048 /* n-grams of one text that count */
+  HEAD_MAX_FEATURES = 2048, /* n-grams of one text that count */
+  HEAD_TAGGER_BUCKETS = 16384,
+  HEAD_WORD_FEATURES = 48, /* of one word that count */
+  HEAD_VALUE_WORDS = 8     /* a longer slot value is not remembered */
 };
 
 /* The linear classifier over hashed n-grams that stands beside the trunk (bag.c). buckets 0: none. */
@@ -32,6 +35,16 @@ typedef struct head_bag {
   const float *scale;   /* [buckets] */
   const float *bias;    /* [n_labels] */
 } head_bag;
+
+/* The linear tagger over hashed features of words that stands beside the trunk's tag head (tagger.c). buckets 0: none. */
+typedef struct head_tagger {
+  uint32_t buckets;
+  const int8_t *weight; /* [buckets][n_tags] */
+  const float *scale;   /* [buckets] */
+  size_t n_values;      /* slot values seen in training */
+  const uint32_t *value;     /* [n_values] their hashes, growing */
+  const uint8_t *value_slot; /* [n_values] */
+} head_tagger;
 
 /* Parameters of both heads, all float, borrowed. n_tags = 1 + 2 n_slots. */
 typedef struct head_weights {
@@ -46,11 +59,14 @@ typedef struct head_weights {
   const float *label_tag;    /* [n_labels][n_tags]: a bias of each label on each tag */
   const uint8_t *allowed;    /* [n_labels][n_slots], 1 when the label may have the slot */
   head_bag bag;
+  head_tagger tagger;
 } head_weights;
 
 /* How raw scores become probabilities. Stored in the file. */
 typedef struct head_calibration {
   float temperature, bag_weight; /* logits = trunk's / temperature + bag_weight * log softmax of the bag's */
+  float tag_scale, tagger_weight;  /* a tag's score = the trunk's * tag_scale + tagger_weight * the tagger's */
+  float move_scale;                /* of the transitions */
   float mean[HEAD_FEATURES], inv_std[HEAD_FEATURES];
   float weight[HEAD_FEATURES], bias; /* logistic probe on the standardised features */
   float act_threshold;             /* confidence from which at most `target` is wrong of what is answered */
@@ -106,6 +122,11 @@ const float *head_label_probabilities(const head_scratch *s);
 const float *head_trunk_logits(const head_scratch *s);
 const float *head_bag_logs(const head_scratch *s);
 
+/* The CRF of the last decode's words over the tags that `label` allows, scores set, nothing summed yet; the scratch's
+ * until its next decode. For fitting how trunk and tagger mix. */
+struct head_crf *head_tag_scores(const head_weights *w, const head_calibration *c, const cpu_kernels *k, uint32_t label,
+                                 head_scratch *s);
+
 /* Confidence from features by the probe. */
 float head_confidence(const head_calibration *c, const float features[HEAD_FEATURES]);
 /* The confidence to act from when at most `share` of what is acted on may be wrong: that of the largest share on the
@@ -132,6 +153,33 @@ float head_bag_norm(const head_bag_features *f, const float *idf);
 /* Scores [n_labels]; returns the share of words never seen in training. */
 float head_bag_score(const head_bag *b, size_t n_labels, const head_bag_features *f, float *logits);
 
+/* ---- the tagger ---- */
+
+typedef struct head_word_features {
+  uint32_t n, bucket[HEAD_WORD_FEATURES];
+} head_word_features;
+
+typedef struct head_tag_features {
+  uint32_t buckets;
+  size_t n_words;
+  uint64_t hash[HEAD_MAX_WORDS + 4]; /* of the words in lower case, two places of padding on both sides */
+  head_word_features word[HEAD_MAX_WORDS];
+} head_tag_features;
+
+typedef struct head_tag_value {
+  uint32_t hash;
+  uint16_t slot;
+} head_tag_value;
+
+/* Features of each word: itself, its spelling, two words to either side, its place. */
+void head_tagger_read(base_slice text, const tok_word *words, size_t n_words, uint32_t buckets, head_tag_features *f);
+/* The hash of words [from, to) as a slot value. */
+uint32_t head_tagger_value(const head_tag_features *f, size_t from, size_t to);
+/* Adds which of training's slot values a word is part of. `hidden` are passed over: training must not recognise a value
+ * by the very sentence that it is learning from. */
+void head_tagger_read_values(const head_tagger *t, const head_tag_value *hidden, size_t n_hidden, head_tag_features *f);
+float head_tagger_score(const head_tagger *t, size_t n_tags, const head_word_features *f, size_t tag);
+
 /* ---- linear-chain CRF over the tags a label allows ---- */
 
 /* Tags allowed for a label, compacted: O first, then B, I of each allowed slot. Returns their number. */
@@ -156,7 +204,8 @@ typedef struct head_crf {
   float log_z, best;            /* log of the partition function; score of the best path */
 } head_crf;
 
-void head_crf_moves(const head_weights *w, uint32_t label, head_crf *c); /* k, tags, start, move */
+/* k, tags, start, move; scores of moves times `scale` */
+void head_crf_moves(const head_weights *w, uint32_t label, float scale, head_crf *c);
 void head_crf_viterbi(head_crf *c);                                      /* path, best; uses alpha */
 void head_crf_forward(const cpu_kernels *k, head_crf *c);                /* alpha, log_z */
 void head_crf_backward(const cpu_kernels *k, head_crf *c);               /* beta */

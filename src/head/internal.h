@@ -18,6 +18,7 @@ struct head_scratch {
   float *bag_logs;     /* [labels] */
   float *logits;       /* [labels] of both together */
   head_bag_features *features;
+  head_tag_features *tag_features;
   float *probabilities; /* [labels] */
   head_crf crf;
 };

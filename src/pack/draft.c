@@ -280,11 +280,35 @@ static base_status read_enum(drafting *d, const pack_slot *slot, base_slice word
   return BASE_OK;
 }
 
+static bool is_word_byte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || ((unsigned char)c & 0x80) != 0;
+}
+
+/* True when the lower-case `phrase` stands in the text as whole words, however the text is written. */
+static bool has_phrase(base_slice text, const char *phrase) {
+  size_t n = strlen(phrase);
+  for (size_t at = 0; at + n <= text.len; at++) {
+    size_t i = 0;
+    while (i < n && (text.ptr[at + i] >= 'A' && text.ptr[at + i] <= 'Z' ? text.ptr[at + i] + 32 : text.ptr[at + i]) == phrase[i])
+      i++;
+    bool whole = (at == 0 || !is_word_byte(text.ptr[at - 1])) && (at + n == text.len || !is_word_byte(text.ptr[at + n]));
+    if (i == n && whole) return true;
+  }
+  return false;
+}
+
+static bool says_morning(const drafting *d, const pack_slot *slot) {
+  for (size_t i = 0; i < slot->n_morning; i++)
+    if (has_phrase(d->text, slot->morning[i])) return true;
+  return false;
+}
+
 /* The words of one value to JSON. */
 static base_status read_value(drafting *d, size_t index, base_slice words, base_error *err) {
   const pack_slot *slot = &d->m->slot[index];
   value_context cx = *d->cx;
   cx.resolve = slot->resolve;
+  cx.morning = cx.morning || says_morning(d, slot);
   if (slot->currency[0] != 0) memcpy(cx.default_currency, slot->currency, sizeof cx.default_currency);
   switch (slot->type) {
     case PACK_TEXT:

@@ -225,8 +225,23 @@ static bool has_resolve(pack_slot_type t) {
   return t == PACK_DATETIME || t == PACK_DATE || t == PACK_TIME || t == PACK_INTERVAL || t == PACK_RECURRENCE;
 }
 
+static base_status read_morning(const reader *r, pack_slot *slot, const json_t *words, const char *place) {
+  const json_t *word;
+  size_t i;
+  if (words == NULL) return BASE_OK;
+  if (!has_resolve(slot->type)) return refuse(r, place, "\"morning\" is for dates and times");
+  if (!json_is_array(words) || json_array_size(words) == 0 || json_array_size(words) > PACK_MAX_MORNING)
+    return refuse(r, place, "\"morning\" must be a list of 1 to 16 words or phrases");
+  json_array_foreach(words, i, word) {
+    if (!json_is_string(word) || !is_lower(json_string_value(word)))
+      return refuse(r, place, "\"morning\" must be lower-case words or phrases");
+    slot->morning[slot->n_morning++] = json_string_value(word);
+  }
+  return BASE_OK;
+}
+
 static base_status read_slot(reader *r, const char *name, const json_t *object) {
-  static const char *const keys[] = {"type", "ask", "resolve", "values", "currency", "schema"};
+  static const char *const keys[] = {"type", "ask", "resolve", "morning", "values", "currency", "schema"};
   pack_manifest *m = &r->d->m;
   char place[64];
   int type = 0, resolve = VALUE_NEAREST;
@@ -244,6 +259,7 @@ static base_status read_slot(reader *r, const char *name, const json_t *object) 
   slot->resolve = (value_resolve)resolve;
   if (!st && json_object_get(object, "resolve") != NULL && !has_resolve(slot->type))
     st = refuse(r, place, "\"resolve\" is for dates and times");
+  if (!st) st = read_morning(r, slot, json_object_get(object, "morning"), place);
   if (!st && (json_object_get(object, "values") != NULL) != (slot->type == PACK_ENUM))
     st = refuse(r, place, "\"values\" and type enum belong together");
   if (!st && json_object_get(object, "currency") != NULL && slot->type != PACK_MONEY_AMOUNT)

@@ -40,12 +40,14 @@ typedef enum pack_slot_type {
   PACK_EMAIL
 } pack_slot_type;
 
-enum { PACK_MAX_ACTIONS = 64, PACK_MAX_SLOTS = 64, PACK_MAX_ARGUMENTS = 4096 };
+enum { PACK_MAX_ACTIONS = 64, PACK_MAX_SLOTS = 64, PACK_MAX_ARGUMENTS = 4096, PACK_MAX_MORNING = 16 };
 
 typedef struct pack_slot {
   const char *name, *ask;
   pack_slot_type type;
   value_resolve resolve;
+  const char *morning[PACK_MAX_MORNING]; /* dates and times: words of a request that make a bare hour one of the morning */
+  size_t n_morning;
   char currency[4];
   const char **value, **saying; /* enum: [n_sayings] canonical value of each way to say it, longest saying
                                    first; lower-case */

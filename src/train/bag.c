@@ -95,6 +95,7 @@ static void run(bag_training *t, const uint32_t *rows, size_t n_rows, size_t lab
     train_shuffle(t->order, n_rows, rng);
     for (size_t i = 0; i < n_rows; i++) {
       data_draw(t->set, t->order[i], t->o->bag_swap_rate, rng, t->sample);
+      if (t->o->address_rate > 0.0f && base_rng_unit(rng) < t->o->address_rate) data_noise_address(t->sample, rng);
       if (t->sample->label != DATA_NO_LABEL) {
         read_text(t, (base_slice){t->sample->text, t->sample->len});
         learn(t, t->sample->label, labels, k, 1.0f / BATCH, rng);
@@ -117,14 +118,7 @@ static base_status keep(train_net *n, const bag_training *t, size_t labels, base
   int8_t *weight = base_arena_take(&a, b * labels, 1);
   float *scale = base_arena_take(&a, b, f), *idf = base_arena_take(&a, b, f),
         *bias = base_arena_take(&a, labels, f);
-  for (size_t i = 0; i < b; i++) {
-    const float *row = t->w + i * labels;
-    float most = 0.0f;
-    for (size_t j = 0; j < labels; j++) most = fabsf(row[j]) > most ? fabsf(row[j]) : most;
-    scale[i] = most / 127.0f;
-    for (size_t j = 0; j < labels; j++)
-      weight[i * labels + j] = (int8_t)(most > 1e-30f ? lrintf(row[j] / scale[i]) : 0);
-  }
+  train_quantise_rows(t->w, b, labels, weight, scale);
   memcpy(idf, t->idf, b * f);
   memcpy(bias, t->w + b * labels, labels * f);
   n->bag = (head_bag){HEAD_BAG_BUCKETS, idf, weight, scale, bias};

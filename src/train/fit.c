@@ -65,15 +65,16 @@ static size_t epoch_rows(fitting *f, base_rng *rng) {
 
 /* ---- one training example ---- */
 
-static void add_noise(const fitting *f, data_sample *s, base_rng *rng) {
+void train_noise(const train_options *o, data_sample *s, base_rng *rng) {
   float how = base_rng_unit(rng);
-  if (how < f->o.speech_rate) {
+  if (o->address_rate > 0.0f && base_rng_unit(rng) < o->address_rate) data_noise_address(s, rng);
+  if (how < o->speech_rate) {
     data_noise_case(s);
     data_noise_punctuation(s);
-  } else if (how < f->o.speech_rate + f->o.lower_rate) {
+  } else if (how < o->speech_rate + o->lower_rate) {
     data_noise_case(s);
   }
-  if (base_rng_unit(rng) < f->o.typo_rate) data_noise_typo(s, 0.04f, rng);
+  if (base_rng_unit(rng) < o->typo_rate) data_noise_typo(s, 0.04f, rng);
 }
 
 /* Words between two requests in one sentence. */
@@ -99,7 +100,7 @@ static uint32_t partner(const fitting *f, base_rng *rng) {
 static data_sample *draw(fitting *f, uint32_t index, base_rng *rng) {
   data_sample *s = f->sample;
   data_draw(f->set, index, f->o.swap_rate, rng, s);
-  add_noise(f, s, rng);
+  train_noise(&f->o, s, rng);
   if (f->spec->part_slot < 0) return s;
   bool join = s->label != f->spec->none_label && f->n_train > 1 && base_rng_unit(rng) < f->o.join_rate;
   if (!join) {
@@ -108,26 +109,26 @@ static data_sample *draw(fitting *f, uint32_t index, base_rng *rng) {
     return s;
   }
   data_draw(f->set, partner(f, rng), f->o.swap_rate, rng, f->other);
-  add_noise(f, f->other, rng);
+  train_noise(&f->o, f->other, rng);
   while (s->len > 0 && strchr(".,!?;", s->text[s->len - 1])) s->len--;
   data_join(s, f->other, connective(rng), (uint16_t)f->spec->part_slot, f->joined);
   return f->joined;
 }
 
-/* Gold tags of the sequence just added: B for a span's first word, I for its others. */
-static void set_tags(train_batch *b, const data_sample *s) {
-  size_t seq = b->n_seqs - 1, last = SIZE_MAX;
-  for (size_t i = b->seq_word[seq]; i < b->n_words; i++) {
-    b->tags[i] = 0;
-    for (size_t k = 0; k < s->n_spans; k++) {
-      const data_span *span = &s->spans[k];
-      if (b->words[i].end <= span->start || b->words[i].start >= span->end) continue;
-      b->tags[i] = (uint16_t)((last == k ? 2 : 1) + 2 * span->slot);
-      last = k;
-      break;
-    }
-    if (b->tags[i] == 0) last = SIZE_MAX;
+void train_tag_words(const tok_word *words, size_t n_words, const data_span *spans, size_t n_spans, uint16_t *tags) {
+  size_t last = SIZE_MAX; /* the span of the word before */
+  for (size_t i = 0; i < n_words; i++) {
+    size_t k = 0;
+    while (k < n_spans && (words[i].end <= spans[k].start || words[i].start >= spans[k].end)) k++;
+    tags[i] = k == n_spans ? 0 : (uint16_t)((last == k ? 2 : 1) + 2 * spans[k].slot);
+    last = k == n_spans ? SIZE_MAX : k;
   }
+}
+
+/* Gold tags of the sequence just added. */
+static void set_tags(train_batch *b, const data_sample *s) {
+  size_t first = b->seq_word[b->n_seqs - 1];
+  train_tag_words(b->words + first, b->n_words - first, s->spans, s->n_spans, b->tags + first);
 }
 
 /* A tag the label does not allow cannot be scored; it happens only when a validation-only pair sneaks in, and
@@ -327,6 +328,8 @@ static base_status calibrate(fitting *f, const head_brain *brain, head_calibrati
                           m.bag_logs, err);
   if (!st) train_fit_mixture(c, m.judged, m.trunk_logits, m.bag_logs, f->n_valid, f->n->n_labels);
   judge.calibration = *c;
+  if (!st && f->spec->part_slot < 0) st = train_fit_tags(&judge, f->valid, f->valid_rows, f->n_valid, c, err);
+  judge.calibration = *c;
   if (!st)
     st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &mixed, m.judged, NULL, NULL, err);
   if (!st) judge.calibration.oos_threshold = c->oos_threshold = train_fit_oos(m.judged, f->n_valid);
@@ -377,6 +380,8 @@ static base_status finish(fitting *f, gguf_writer *w, train_report *report, base
   head_calibration_init(&c);
   base_status st = draft ? BASE_OK : base_fail(err, BASE_ENOMEM, "saving", "no memory for the file");
   if (!st) st = train_bag_fit(f->n, f->set, f->order, epoch_rows(f, &(base_rng){{1, 2, 3, 4}}), &f->o, err);
+  if (!st && f->spec->part_slot < 0) /* of a gate's rows this order is of single requests: nothing to learn on parts */
+    st = train_tagger_fit(f->n, f->set, f->order, f->n_train + spare_an_epoch(f), &f->o, err);
   if (!st) st = train_put(f->n, f->tok, f->set, &c, draft, err);
   if (!st) st = gguf_writer_bytes(draft, &bytes, err);
   if (!st) { /* a mapped file is aligned, a buffer need not be */

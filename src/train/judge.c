@@ -13,7 +13,7 @@ static const float *float_hidden(train_judge *j, const tok_result *tok) {
   return j->tape->hidden;
 }
 
-static void answer(train_judge *j, const head_weights *heads, base_slice text, head_result *out) {
+void train_judge_answer(train_judge *j, const head_weights *heads, base_slice text, head_result *out) {
   if (j->brain != NULL) {
     head_brain_run_with(j->brain, &j->calibration, j->o->kernels, text, j->scratch, out);
     return;
@@ -31,7 +31,7 @@ base_status train_judge_rows(train_judge *j, const data_set *set, const uint32_t
   for (size_t i = 0; i < n; i++) {
     const data_row *row = &set->rows[rows[i]];
     head_result got;
-    answer(j, &heads, row->text, &got);
+    train_judge_answer(j, &heads, row->text, &got);
     data_span whole = {0, (uint32_t)row->text.len, (uint16_t)j->part_slot, DATA_NO_LIST};
     const data_span *gold = j->part_slot < 0 ? set->spans + row->first_span : &whole;
     base_status st = eval_add(tally, row->label, gold, j->part_slot < 0 ? row->n_spans : 1, &got,

@@ -60,6 +60,8 @@ typedef struct train_judge {
   head_scratch *scratch;
 } train_judge;
 
+/* Answers one text. */
+void train_judge_answer(train_judge *j, const head_weights *heads, base_slice text, head_result *out);
 /* Answers rows[i] of the set as they are written. `judged` [n], `trunk_logits` and `bag_logs` [n][labels] may
  * be NULL. */
 base_status train_judge_rows(train_judge *j, const data_set *set, const uint32_t *rows, size_t n,
@@ -71,6 +73,10 @@ base_status train_judge_rows(train_judge *j, const data_set *set, const uint32_t
 /* Temperature and weight of the bag by the smallest log loss of the gold labels, over a grid. */
 void train_fit_mixture(head_calibration *c, const train_judged *judged, const float *trunk_logits,
                        const float *bag_logs, size_t n, size_t labels);
+/* How trunk and tagger mix, and how much moves count, by the smallest log loss of the gold tags of rows[i], over a grid.
+ * Nothing to do without a tagger. */
+base_status train_fit_tags(train_judge *j, const data_set *set, const uint32_t *rows, size_t n, head_calibration *c,
+                           base_error *err);
 /* The label probability under which to call a text out of scope: the largest that costs at most half a
  * percent of in-scope accuracy; 0 when no row is out of scope. */
 float train_fit_oos(const train_judged *judged, size_t n);

@@ -226,7 +226,7 @@ static void crf_sequence(void *ctx, size_t i, int worker) {
   (void)worker;
   w->nll[i] = 0.0;
   if (b->tag_label[i] == DATA_NO_LABEL || c.n == 0) return;
-  head_crf_moves(&task->heads, b->tag_label[i], &c);
+  head_crf_moves(&task->heads, b->tag_label[i], 1.0f, &c);
   if (c.k == 1) return;
   for (size_t j = 0; j < c.k; j++) compact[c.tags[j]] = (uint16_t)j;
   crf_emissions(task, i, &c);

@@ -169,6 +169,7 @@ void train_net_free(train_net *n) {
   free_arrays(n, n->size);
   base_free(a, n->allowed, (size_t)n->n_labels * (n->n_slots ? n->n_slots : 1));
   base_free(a, n->bag_block, n->bag_bytes);
+  base_free(a, n->tagger_block, n->tagger_bytes);
   base_free(a, n->saved, n->saved_bytes);
   base_free(a, n, sizeof *n);
 }
@@ -223,6 +224,7 @@ head_weights train_net_heads(const train_net *n) {
       .label_tag = train_w(n, n->label_tag),
       .allowed = n->allowed,
       .bag = n->bag,
+      .tagger = n->tagger,
   };
 }
 

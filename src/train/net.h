@@ -35,6 +35,9 @@ struct train_net {
   head_bag bag; /* trained beside the trunk; points into bag_block */
   void *bag_block;
   size_t bag_bytes;
+  head_tagger tagger; /* likewise, in tagger_block */
+  void *tagger_block;
+  size_t tagger_bytes;
   /* quantised copies that a writer borrows */
   void *saved;
   size_t saved_bytes;
@@ -150,6 +153,23 @@ void train_shuffle(uint32_t *order, size_t n, base_rng *rng);
 /* ---- the bag (bag.c): trained by itself on `rows` of the set, then held in n->bag ---- */
 base_status train_bag_fit(train_net *n, const data_set *set, const uint32_t *rows, size_t n_rows,
                           const train_options *o, base_error *err);
+
+/* ---- the tagger (tagger.c), the same way, in n->tagger; nothing for a net without slots ---- */
+base_status train_tagger_fit(train_net *n, const data_set *set, const uint32_t *rows, size_t n_rows,
+                             const train_options *o, base_error *err);
+
+/* -log p(gold) of one word with w [buckets][n_tags]: p = softmax over the k allowed tags of `up` times the sum of its
+ * features' rows. Its gradient, times `scale`, is added to g. */
+float train_tagger_word(const float *w, float *g, size_t n_tags, const head_word_features *x, const uint16_t *tags,
+                        size_t k, uint16_t gold, float up, float scale, const cpu_kernels *kernels);
+
+/* Rows of a table to int8, a scale a row. */
+void train_quantise_rows(const float *w, size_t rows, size_t cols, int8_t *q, float *scale);
+
+/* Gold tags of words: B for a span's first word, I for its others, 0 outside. */
+void train_tag_words(const tok_word *words, size_t n_words, const data_span *spans, size_t n_spans, uint16_t *tags);
+/* The noises of o on a drawn sample. */
+void train_noise(const train_options *o, data_sample *s, base_rng *rng);
 
 /* ---- optimiser ---- */
 

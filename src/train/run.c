@@ -113,7 +113,7 @@ uint64_t train_fingerprint(const train_net *n, const data_set *set, const train_
   const float rates[] = {o->learning_rate,   o->trunk_rate,  o->warmup,      o->decay,
                          o->beta2,           o->clip,        o->dropout,     o->head_dropout,
                          o->label_smoothing, o->average,     o->bpe_dropout, o->typo_rate,
-                         o->lower_rate,      o->speech_rate, o->swap_rate,   o->bag_swap_rate,
+                         o->lower_rate,      o->speech_rate, o->address_rate, o->swap_rate,   o->bag_swap_rate,
                          o->join_rate,       o->mask_rate,   o->consistency, o->valid_share};
   h = base_hash(h, counts, sizeof counts);
   h = base_hash(h, rates, sizeof rates);

@@ -36,20 +36,23 @@ static void save_packed(saver *s, const train_param *p) {
   gguf_put_tensor(s->w, name, GGUF_T_I32, 1, row_dim, row_sum);
 }
 
+void train_quantise_rows(const float *w, size_t rows, size_t cols, int8_t *q, float *scale) {
+  for (size_t r = 0; r < rows; r++) {
+    const float *row = w + r * cols;
+    float most = 0.0f;
+    for (size_t j = 0; j < cols; j++) most = fabsf(row[j]) > most ? fabsf(row[j]) : most;
+    scale[r] = most / 127.0f;
+    for (size_t j = 0; j < cols; j++) q[r * cols + j] = (int8_t)(most > 1e-30f ? lrintf(row[j] / scale[r]) : 0);
+  }
+}
+
 /* The embedding: int8 rows as they are looked up, one scale a row. */
 static void save_embedding(saver *s, const train_param *p) {
   uint64_t dim[2] = {p->cols, p->rows}, scale_dim[1] = {p->rows};
   int8_t *q = base_arena_take(&s->arena, p->rows * p->cols, 1);
   float *scale = base_arena_take(&s->arena, p->rows, sizeof *scale);
   if (s->w == NULL) return;
-  for (size_t r = 0; r < p->rows; r++) {
-    const float *row = s->n->w + p->offset + r * p->cols;
-    float most = 0.0f;
-    for (size_t j = 0; j < p->cols; j++) most = fabsf(row[j]) > most ? fabsf(row[j]) : most;
-    scale[r] = most / 127.0f;
-    for (size_t j = 0; j < p->cols; j++)
-      q[r * p->cols + j] = (int8_t)(most > 1e-30f ? lrintf(row[j] / scale[r]) : 0);
-  }
+  train_quantise_rows(s->n->w + p->offset, p->rows, p->cols, q, scale);
   gguf_put_tensor(s->w, "token_embd.weight", GGUF_T_I8, 2, dim, q);
   gguf_put_tensor(s->w, "token_embd.scale", GGUF_T_F32, 1, scale_dim, scale);
 }
@@ -80,6 +83,17 @@ static void save_bag(saver *s) {
   gguf_put_tensor(s->w, "head.bag.bias", GGUF_T_F32, 1, bias_dim, b->bias);
 }
 
+static void save_tagger(saver *s) {
+  const head_tagger *t = &s->n->tagger;
+  uint64_t weight_dim[2] = {1 + 2 * (uint64_t)s->n->n_slots, t->buckets}, dim[1] = {t->buckets}, value_dim[1] = {t->n_values};
+  if (s->w == NULL || t->buckets == 0) return;
+  gguf_put_tensor(s->w, "head.tagger.weight", GGUF_T_I8, 2, weight_dim, t->weight);
+  gguf_put_tensor(s->w, "head.tagger.scale", GGUF_T_F32, 1, dim, t->scale);
+  if (t->n_values == 0) return;
+  gguf_put_tensor(s->w, "head.tagger.value", GGUF_T_I32, 1, value_dim, t->value);
+  gguf_put_tensor(s->w, "head.tagger.value_slot", GGUF_T_I8, 1, value_dim, t->value_slot);
+}
+
 static void save_tensors(saver *s) {
   for (size_t i = 0; i < s->n->n_params; i++) {
     const train_param *p = &s->n->param[i];
@@ -92,6 +106,7 @@ static void save_tensors(saver *s) {
   }
   if (s->n->n_labels) save_allowed(s);
   save_bag(s);
+  save_tagger(s);
 }
 
 static void put_shape(gguf_writer *w, const model_shape *s) {
@@ -108,13 +123,15 @@ static void put_shape(gguf_writer *w, const model_shape *s) {
   gguf_put_f32(w, MODEL_KEY("attention.layer_norm_rms_epsilon"), s->eps);
 }
 
-static void put_calibration(gguf_writer *w, const head_calibration *c) {
+static void put_calibration(gguf_writer *w, const head_calibration *c, bool has_tagger) {
   float v[6 + 3 * HEAD_FEATURES] = {c->temperature, c->bias,          c->act_threshold,
                                     c->target,      c->oos_threshold, c->bag_weight};
   memcpy(v + 6, c->mean, sizeof c->mean);
   memcpy(v + 6 + HEAD_FEATURES, c->inv_std, sizeof c->inv_std);
   memcpy(v + 6 + 2 * HEAD_FEATURES, c->weight, sizeof c->weight);
   gguf_put_f32s(w, "minnow.calibration", v, sizeof v / sizeof v[0]);
+  const float tags[] = {c->tag_scale, c->tagger_weight, c->move_scale};
+  if (has_tagger) gguf_put_f32s(w, "minnow.tags", tags, sizeof tags / sizeof tags[0]);
   if (c->n_risks == 0) return;
   float risk[2 * HEAD_RISKS];
   memcpy(risk, c->risk_share, c->n_risks * sizeof *risk);
@@ -139,7 +156,7 @@ base_status train_put(train_net *n, const tok_bpe *tok, const data_set *names, c
   if (n->n_labels) {
     gguf_put_strings(w, "minnow.head.labels", names->labels.name, names->labels.n);
     gguf_put_strings(w, "minnow.head.slots", names->slots.name, names->slots.n);
-    put_calibration(w, c);
+    put_calibration(w, c, n->tagger.buckets > 0);
   }
   tok_bpe_save(tok, w);
   base_arena_init(&s.arena, n->saved, n->saved_bytes);

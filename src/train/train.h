@@ -49,6 +49,7 @@ typedef struct train_options {
   float average; /* decay of the moving average of weights that is evaluated and saved; 0 off */
   float bpe_dropout, typo_rate, lower_rate,
       speech_rate;     /* per sample: BPE-dropout; letters mistyped; all lower case; punctuation dropped */
+  float address_rate;  /* an assistant is called by a name first */
   float swap_rate;     /* a span's value is swapped for another of its list */
   float bag_swap_rate; /* the same where the bag learns */
   float join_rate;     /* two rows joined into one request (a gate learns where one ends) */

@@ -5,7 +5,8 @@
  *   alone, or with today   FUTURE the next time a 12-hour clock shows it, PAST the last, NEAREST the nearest
  *   with a part of the day what the part says (morning am; afternoon, evening pm; night 6-11 pm, 12 and 1-5
  *                          of the day after)
- *   with another day       12 noon, 6-11 am, 1-5 pm; with value_context.morning 1-11 am */
+ *   with another day       12 noon, 6-11 am, 1-5 pm; with value_context.morning 1-11 am
+ *   alone, morning         5-11 am, but not where the clock shows it within two hours */
 #include "value/value_private.h"
 
 enum { DAY_SECONDS = 86400 };
@@ -433,6 +434,13 @@ static value_datetime settle_on_day(const value_when *w, const value_scan *s, in
   return value_at(today, s->cx->resolve == VALUE_PAST ? half : half + DAY_SECONDS / 2);
 }
 
+/* An hour to wake up at, which `t` puts into the afternoon or evening, and no nap that ends soon. */
+static bool is_for_morning(const value_when *w, const value_context *cx, const value_datetime *t) {
+  value_datetime soon = value_add(cx->now, (value_duration){0, 0, 2 * 3600});
+  return cx->morning && cx->resolve == VALUE_FUTURE && w->hour >= 5 && w->hour <= 11 && t->time.hour >= 12 &&
+         value_compare(t, &soon) > 0;
+}
+
 /* A clock or a part of the day without a day. */
 static value_datetime settle_clock(const value_when *w, const value_scan *s) {
   int64_t today = value_today(s);
@@ -440,7 +448,9 @@ static value_datetime settle_clock(const value_when *w, const value_scan *s) {
   if ((w->has & VALUE_H_CLOCK) == 0) return pick(s, today, value_part_hour(w->part) * 3600, DAY_SECONDS);
   if ((w->has & VALUE_H_PART) != 0) return pick(s, today, clock_in_part(w, &next_day), DAY_SECONDS);
   int seconds = w->hour * 3600 + w->minute * 60 + w->second;
-  return pick(s, today, seconds, w->meridiem == 0 ? DAY_SECONDS / 2 : DAY_SECONDS);
+  if (w->meridiem != 0) return pick(s, today, seconds, DAY_SECONDS);
+  value_datetime t = pick(s, today, seconds, DAY_SECONDS / 2);
+  return is_for_morning(w, s->cx, &t) ? pick(s, today, seconds, DAY_SECONDS) : t;
 }
 
 static bool settle_weekday_today(const value_when *w, const value_scan *s, int64_t day, value_datetime *t) {
