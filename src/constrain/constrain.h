@@ -77,4 +77,7 @@ base_status constrain_check(const constrain_schema *s, base_slice instance, base
 /* The same for an object that is not complete yet: the outermost `required` and `anyOf` are not asked for. */
 base_status constrain_check_part(const constrain_schema *s, base_slice instance, base_error *err);
 
+/* The text of a draft's metaschema or one of its vocabularies; false when the URI (with or without '#') names none. */
+bool constrain_metaschema(base_slice uri, base_slice *text);
+
 #endif

@@ -267,8 +267,6 @@ void constrain_uri_decode(base_buf *out, base_slice text);
 
 /* ---- metaschema.c ---- */
 
-/* The text of a draft's metaschema or one of its vocabularies; false when the URI names none. */
-bool constrain_metaschema(base_slice uri, base_slice *text);
 /* The draft whose metaschema has this URI (with or without '#', http or https); 0 when none. */
 uint8_t constrain_draft_of(base_slice uri);
 

@@ -609,6 +609,7 @@ struct mask_vocab {
 uint32_t mask_vocab_child(const mask_vocab *v, uint32_t at, uint8_t byte); /* of the root: at MASK_NONE; MASK_NONE: none */
 
 base_status mask_schema_compile(mask_rule *r, base_error *err);
+int mask_draft_of(const jdoc *d); /* by $schema; 2020 where it is missing or unknown */
 bool mask_notes_locate(mask_rule *r);
 const char *mask_format_pattern(base_slice name); /* NULL: no format that is enforced */
 void mask_fail(mask_rule *r, base_status code);

@@ -19,6 +19,43 @@ static mask_rule *new_rule(const mask_options *o, const base_allocator *a, base_
   return r;
 }
 
+/* Does a $ref lead into the metaschema of this URI? */
+static bool refers_to(const jdoc *d, base_slice uri) {
+  for (uint32_t i = 0; i + 1 < d->n_nodes; i++) {
+    if (jdoc_kind_at(d, i) != JDOC_STRING || jdoc_kind_at(d, i + 1) != JDOC_STRING) continue;
+    base_slice key = jdoc_text(d, i), to = jdoc_text(d, i + 1);
+    if (key.len == 4 && memcmp(key.ptr, "$ref", 4) == 0 && base_slice_starts(to, uri) && (to.len == uri.len || to.ptr[uri.len] == '#')) return true;
+  }
+  return false;
+}
+
+/* A schema that refers to the metaschema of its own draft (4, 6, 7) gets it as one more member, named by its URI. */
+static base_status take_in_metaschema(mask_rule *r, const jdoc_limits *limits, base_error *err) {
+  static const char *const uris[] = {"http://json-schema.org/draft-04/schema", "http://json-schema.org/draft-06/schema",
+                                     "http://json-schema.org/draft-07/schema"};
+  static const int drafts[] = {4, 6, 7};
+  base_slice meta = {0};
+  int draft = mask_draft_of(&r->doc), i = 0;
+  while (i < 3 && drafts[i] != draft) i++;
+  if (i == 3 || jdoc_kind_at(&r->doc, 0) != JDOC_OBJECT || !refers_to(&r->doc, base_slice_of(uris[i])) ||
+      !constrain_metaschema(base_slice_of(uris[i]), &meta))
+    return BASE_OK;
+  size_t end = r->text_len, len;
+  while (r->text[end - 1] != '}') end--;
+  len = end - 1 + meta.len + strlen(uris[i]) + 5;
+  char *text = base_alloc(r->allocator, len);
+  if (text == NULL) return base_fail(err, BASE_ENOMEM, "schema", "out of memory");
+  memcpy(text, r->text, end - 1);
+  (void)base_format(text + end - 1, len - end + 1, ",\"%s\":", uris[i]);
+  memcpy(text + len - meta.len - 1, meta.ptr, meta.len);
+  text[len - 1] = '}';
+  jdoc_close(&r->doc);
+  base_free(r->allocator, r->text, r->text_len);
+  r->text = text;
+  r->text_len = len;
+  return jdoc_open(&r->doc, (base_slice){text, len}, limits, "schema", r->allocator, err);
+}
+
 base_status mask_schema(mask_rule **out, base_slice json, const mask_options *o, const base_allocator *a,
                         base_error *err) {
   jdoc_limits limits = {.depth = 10000};
@@ -34,6 +71,7 @@ base_status mask_schema(mask_rule **out, base_slice json, const mask_options *o,
   }
   if (json.len > 0) memcpy(r->text, json.ptr, json.len);
   status = jdoc_open(&r->doc, (base_slice){r->text, json.len}, &limits, "schema", r->allocator, err);
+  if (status == BASE_OK) status = take_in_metaschema(r, &limits, err);
   if (status == BASE_OK) status = mask_schema_compile(r, err);
 done:
   if (status != BASE_OK) {

@@ -670,7 +670,7 @@ static void fill(compiler *c, uint32_t id) {
 
 /* ---- the whole ---- */
 
-static int draft_of(const jdoc *d) {
+int mask_draft_of(const jdoc *d) {
   static const struct {
     const char *part;
     int draft;
@@ -753,7 +753,7 @@ static void note_overlaps(compiler *c) {
 
 base_status mask_schema_compile(mask_rule *r, base_error *err) {
   compiler c = {.r = r, .err = err};
-  r->draft = draft_of(&r->doc);
+  r->draft = mask_draft_of(&r->doc);
   r->node_at = take(&c, r->doc.n_nodes + 1, sizeof *r->node_at);
   if (r->node_at == NULL || new_node(&c, 0) == NULL || new_node(&c, 0) == NULL) return c.status;
   r->nodes[NODE_NEVER]->kinds = 0;

@@ -81,6 +81,7 @@ static uint32_t search(regex *r, uint32_t state, bool alive_is_enough, bool *cut
       uint32_t cost = (r->representative[c] & 0xC0) == 0x80 ? d : d + 1;
       if (next == REGEX_DEAD) continue;
       while (i < tail && queue[i] != next) i++;
+      (void)regex_works(r, i / 16);
       if (i < tail) {
         if (i >= head && cost < distance[i]) distance[i] = cost;
         continue;

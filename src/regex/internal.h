@@ -74,7 +74,8 @@ typedef enum regex_op {
   REGEX_T_REP,   /* a, min..max times */
   REGEX_T_OR,    /* list of `b` terms from lists[a] */
   REGEX_T_AND,   /* the same, intersected */
-  REGEX_T_NOT    /* complement of a over all bytes */
+  REGEX_T_NOT,   /* complement of a over all bytes */
+  REGEX_T_LOOP   /* what loops[a] is, in which this term may stand again behind a character */
 } regex_op;
 
 typedef struct regex_term {
@@ -99,6 +100,7 @@ typedef struct regex_state {
 struct regex {
   const base_allocator *allocator;
   size_t held, max_bytes;
+  uint64_t work; /* terms and states that were looked at; see REGEX_MAX_WORK */
   uint32_t max_states;
   base_status failed;
 
@@ -106,6 +108,8 @@ struct regex {
   uint32_t n_terms, cap_terms;
   uint32_t *lists;
   uint32_t n_lists, cap_lists;
+  uint32_t *loops; /* by number of a LOOP: its term */
+  uint32_t n_loops, cap_loops, loops_depth; /* loops_depth: of all of them together */
   uint32_t *buckets; /* hash of terms, open addressing, REGEX_NONE empty */
   uint32_t n_buckets;
   struct regex_memo {
@@ -128,6 +132,11 @@ struct regex {
 /* The three that always exist. */
 enum { REGEX_VOID = 0, REGEX_EMPTY = 1, REGEX_ALL = 2 };
 
+/* Bounds what making states may take in all: about a second. */
+enum { REGEX_MAX_WORK = 20000000 };
+/* False: the bound is passed, and the regex has failed. */
+bool regex_works(regex *r, uint32_t amount);
+
 /* Smart constructors: they keep terms in a normal form. After a failure (r->failed) they give REGEX_VOID. */
 uint32_t regex_term_bytes(regex *r, const regex_bytes_set *set);
 uint32_t regex_term_cat(regex *r, uint32_t a, uint32_t b);
@@ -136,6 +145,9 @@ uint32_t regex_term_and(regex *r, uint32_t a, uint32_t b);
 uint32_t regex_term_not(regex *r, uint32_t a);
 uint32_t regex_term_repeat(regex *r, uint32_t a, uint32_t min, uint32_t max);
 uint32_t regex_term_set(regex *r, const regex_set *s); /* one character of the set, as UTF-8 */
+/* A term that is said later what it is: whether it takes the empty text has to be known. */
+uint32_t regex_term_loop(regex *r, bool nullable);
+void regex_term_define(regex *r, uint32_t loop, uint32_t is);
 uint32_t regex_term_derive(regex *r, uint32_t term, uint32_t byte_class);
 uint32_t regex_term_text(regex *r, uint32_t a); /* what of `a` is UTF-8: needed around a complement */
 bool regex_terms_init(regex *r);

@@ -33,6 +33,12 @@ static uint32_t fail(regex *r, base_status code) {
   return REGEX_VOID;
 }
 
+bool regex_works(regex *r, uint32_t amount) {
+  r->work += amount;
+  if (r->work > REGEX_MAX_WORK) fail(r, BASE_ELIMIT);
+  return r->failed == BASE_OK;
+}
+
 /* ---- hash-consing ---- */
 
 static uint32_t hash_term(const regex *r, const regex_term *t) {
@@ -153,6 +159,23 @@ uint32_t regex_term_text(regex *r, uint32_t a) {
   return r->terms[a].op == REGEX_T_NOT ? regex_term_and(r, REGEX_ALL, a) : a;
 }
 
+/* Its own depth says nothing of how deep deriving it goes: all loops together stay in the bound. */
+uint32_t regex_term_loop(regex *r, bool nullable) {
+  if (r->failed != BASE_OK) return REGEX_VOID;
+  void *grown = regex_grow(r, r->loops, sizeof(uint32_t), &r->cap_loops, r->n_loops + 1);
+  if (grown == NULL) return REGEX_VOID;
+  r->loops = grown;
+  r->loops[r->n_loops] = REGEX_VOID;
+  return intern(r, (regex_term){.op = REGEX_T_LOOP, .a = r->n_loops++, .nullable = nullable, .logical = true, .depth = 1});
+}
+
+void regex_term_define(regex *r, uint32_t loop, uint32_t is) {
+  if (r->failed != BASE_OK) return;
+  r->loops[r->terms[loop].a] = is;
+  r->loops_depth += r->terms[is].depth;
+  if (r->loops_depth > MAX_DEPTH) fail(r, BASE_ELIMIT);
+}
+
 /* ---- unions and intersections: sorted lists without repeats ---- */
 
 static int compare_terms(const void *x, const void *y) {
@@ -199,6 +222,7 @@ static bool join_bytes(regex *r, uint8_t op, uint32_t from) {
 /* Sorted, without repeats; returns how many. */
 static uint32_t tidy(regex *r, uint32_t from) {
   uint32_t n = r->n_lists - from, out = 0;
+  (void)regex_works(r, n); /* every list that is made comes here */
   uint32_t *list = r->lists + from;
   qsort(list, n, sizeof *list, compare_terms);
   for (uint32_t i = 0; i < n; i++)
@@ -389,6 +413,7 @@ static uint32_t derive(regex *r, const regex_term *t, uint32_t byte_class) {
     case REGEX_T_REP: return derive_repeat(r, t, byte_class);
     case REGEX_T_OR: case REGEX_T_AND: return derive_list(r, t, byte_class);
     case REGEX_T_NOT: return regex_term_not(r, regex_term_derive(r, t->a, byte_class));
+    case REGEX_T_LOOP: return regex_term_derive(r, r->loops[t->a], byte_class);
     default: return REGEX_VOID;
   }
 }
@@ -398,6 +423,7 @@ uint32_t regex_term_derive(regex *r, uint32_t term, uint32_t byte_class) {
   struct regex_memo *memo = &r->memo[(term * 0x9E3779B1u ^ byte_class * 0x85EBCA77u) >> 7 & (r->n_memo - 1)];
   if (memo->term == term && memo->byte_class == byte_class) return memo->result;
   const regex_term t = r->terms[term];
+  if (!regex_works(r, 1)) return REGEX_VOID;
   uint32_t out = derive(r, &t, byte_class);
   if (r->failed != BASE_OK) return REGEX_VOID;
   *memo = (struct regex_memo){term, byte_class, out};
@@ -428,6 +454,7 @@ bool regex_terms_init(regex *r) {
 void regex_terms_free(regex *r) {
   base_free(r->allocator, r->terms, r->cap_terms * sizeof(regex_term));
   base_free(r->allocator, r->lists, r->cap_lists * sizeof(uint32_t));
+  base_free(r->allocator, r->loops, r->cap_loops * sizeof(uint32_t));
   base_free(r->allocator, r->buckets, r->n_buckets * sizeof(uint32_t));
   base_free(r->allocator, r->sets, r->cap_sets * sizeof(regex_bytes_set));
   base_free(r->allocator, r->memo, r->n_memo * sizeof *r->memo);
