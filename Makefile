@@ -99,7 +99,7 @@ minnow: $(BUILD)/minnow
 $(BUILD)/tests/%.o: tests/%.c Makefile
 	$(call SAY,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -O1 -Itests -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -O1 -Itests -DTEST_PACKS='"$(BUILD)/tiny"' -MMD -MP -c $< -o $@
 
 $(BUILD)/tests/replay_%: $(BUILD)/tests/fuzz_%.o $(BUILD)/tests/fuzz_main.o $(BUILD)/libminnow.a
 	$(call SAY,LD,$@)
@@ -116,7 +116,15 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libminnow.a
 # a test that makes allocations fail where no allocator is handed in
 $(BUILD)/tests/test_convert: override LDFLAGS += -Wl,--wrap=realloc
 
-tests: all $(TEST_PROGRAMS) $(HELPERS) $(REPLAYS)
+# the packs of tests/tiny are trained once for the tests that need them; without TINY (emulators) each trains its own
+TINY ?= $(BUILD)/tiny/trained
+$(BUILD)/tiny/trained: $(BUILD)/tests/tiny_cases $(wildcard tests/tiny/*/*)
+	$(call SAY,TRAIN,$(@D))
+	$(Q)rm -rf $(@D) && mkdir -p $(@D) && $< $(@D) > $(@D)/log && touch $@
+
+$(addprefix $(BUILD)/tests/,test_api test_handoff replay_do fuzz_do): | $(TINY)
+
+tests: all $(TINY) $(TEST_PROGRAMS) $(HELPERS) $(REPLAYS)
 
 fuzzers: $(FUZZERS)
 
@@ -191,7 +199,7 @@ ARM := aarch64-linux-gnu
 test-arm:
 	@tools/deps.sh arm
 	@PKG_CONFIG_LIBDIR=/usr/lib/$(ARM)/pkgconfig $(MAKE) --no-print-directory -j$(JOBS) BUILD=build/arm \
-	  CC=$(ARM)-gcc AR=$(ARM)-ar LDFLAGS=-static tests-static
+	  CC=$(ARM)-gcc AR=$(ARM)-ar LDFLAGS=-static TINY= tests-static
 	@TEST_SLOWER=10 RUNNER=qemu-aarch64-static tests/run.sh build/arm
 
 .PHONY: tests-static

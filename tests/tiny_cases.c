@@ -1,5 +1,4 @@
-/* Helper of the shell tests: tiny_cases FOLDER trains the packs of tests/tiny into an empty folder that is
- * there. */
+/* Helper of the build: tiny_cases FOLDER trains the packs of tests/tiny into an empty folder that is there. */
 #include "tiny.h"
 
 int main(int argc, char **argv) {
