@@ -188,8 +188,8 @@ MN_API int mn_policy_problem(const mn_engine *mn, mn_error *err);
 /* Whether a feature is on for this device; a flag that the policy does not name is on. */
 MN_API bool mn_flag(const mn_engine *mn, const char *name);
 
-/* How an outcome turned out. action_json: for MN_FEEDBACK_CORRECT what would have been right, or NULL; what may not
- * leave the device is not stored either. */
+/* How an outcome turned out. action_json: for MN_FEEDBACK_CORRECT what would have been right, a JSON object, or NULL;
+ * what may not leave the device is not stored either. */
 typedef enum mn_feedback_kind { MN_FEEDBACK_OK, MN_FEEDBACK_UNDO, MN_FEEDBACK_CORRECT } mn_feedback_kind;
 MN_API int mn_feedback(mn_engine *mn, const char *id, mn_feedback_kind kind, const char *action_json, mn_error *err);
 

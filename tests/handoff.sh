@@ -147,6 +147,10 @@ ask "set an alarm for 6:30"
 id=$(answered 'j["request_id"]')
 call feedback --ledger "$folder/ledger.db" "$id" undo
 [ $status -eq 0 ]; ok $? "undone"
+for action in '{bad' '[]' ''; do
+  call feedback --ledger "$folder/ledger.db" "$id" correct --action "$action"
+  fails 1 "feedback with an action that is none: $action"
+done
 call feedback --ledger "$folder/ledger.db" no-such-id ok
 [ $status -eq 1 ]; ok $? "unknown id"
 call report --ledger "$folder/ledger.db" --json

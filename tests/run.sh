@@ -36,7 +36,7 @@ count() { # name, log, exit status
   fi
 }
 
-# these train packs first: minutes natively, hours under an emulator; test_golden runs the shipped ones there
+# without packs that the build trained (TINY) these train their own: hours under an emulator, where test_golden runs the shipped ones
 trains_first=' test_api test_handoff replay_do '
 
 run() { # name, command...

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/engine.h"
+#include "jdoc/jdoc.h"
 #include "os/os.h"
 
 struct mn_text {
@@ -65,6 +66,17 @@ int mn_report(const char *path, int64_t since_unix_s, const char *format, mn_tex
 
 /* ---- feedback ---- */
 
+/* What would have been right is an action: one JSON object. */
+static base_status check_action(base_slice json, const base_allocator *a, base_error *err) {
+  const jdoc_limits limits = {.bytes = 65536, .nodes = 4096};
+  jdoc d;
+  base_status st = jdoc_open(&d, json, &limits, "action", a, err);
+  if (st) return st;
+  if (jdoc_kind_at(&d, 0) != JDOC_OBJECT) st = base_fail(err, BASE_EFORMAT, "action", "this is no JSON object");
+  jdoc_close(&d);
+  return st;
+}
+
 static base_status store_feedback(mn_engine *mn, const char *id, mn_feedback_kind kind, const char *action,
                                   base_error *err) {
   api_house *h = &mn->house;
@@ -77,6 +89,8 @@ static base_status store_feedback(mn_engine *mn, const char *id, mn_feedback_kin
     return base_fail(err, BASE_EARGUMENT, "feedback", "an outcome's id and a kind are needed");
   if (action != NULL) { /* what a policy keeps is not stored; the report counts all the same */
     base_error kept = {0};
+    st = check_action(base_slice_of(action), &mn->allocator, err);
+    if (st) return st;
     vault = guard_vault_new(&mn->allocator);
     if (vault == NULL) return base_fail(err, BASE_ENOMEM, "feedback", "no memory for the feedback");
     st = guard_clean_make(h->guard, base_slice_of(action), &h->policy.personal, vault, &clean, NULL, &kept);
