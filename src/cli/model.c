@@ -155,7 +155,7 @@ int cli_model_generate(mn_session *s, const mn_generate_options *o, mn_generated
 
 void cli_put_text(base_slice text) {
   if (!os_is_terminal(STDOUT_FILENO)) {
-    (void)fwrite(text.ptr, 1, text.len, stdout);
+    if (text.len > 0) (void)fwrite(text.ptr, 1, text.len, stdout);
     return;
   }
   for (size_t at = 0, step; at < text.len; at += step) {
