@@ -20,6 +20,8 @@ typedef struct fake_lm {
   uint32_t stop_after;                 /* tokens after which `stop` is asked; 0: only before the first */
   atomic_bool *cancel;                 /* set when `stop` is about to be asked */
   uint64_t fingerprint;
+  uint32_t window;                     /* how far back from the furthest a sequence can go on; 0: any way */
+  uint32_t furthest[FAKE_SEQUENCES];   /* length since it was last empty */
   bool nan;                            /* the weights are damaged */
 } fake_lm;
 
@@ -47,6 +49,7 @@ static base_status fake_forward(void *ctx, const lm_token *t, size_t n, float *l
     if (i == m->stop_after && watch->stop(watch->ctx)) return base_fail(err, BASE_ECANCELLED, "fake", "stopped");
     if (m->n[s] == FAKE_CONTEXT) return base_fail(err, BASE_ELIMIT, "fake", "sequence %u is full", s);
     m->tokens[s][m->n[s]++] = t[i].id;
+    if (m->furthest[s] < m->n[s]) m->furthest[s] = m->n[s];
     m->last_of[s]++;
     m->tokens_run++;
     if (!t[i].logits) continue;
@@ -58,15 +61,22 @@ static base_status fake_forward(void *ctx, const lm_token *t, size_t n, float *l
 
 static uint32_t fake_length(void *ctx, uint32_t s) { return ((fake_lm *)ctx)->n[s]; }
 
+static uint32_t fake_keeps(void *ctx, uint32_t s, uint32_t length) {
+  fake_lm *m = ctx;
+  return m->window == 0 || m->furthest[s] <= length + m->window ? length : 0;
+}
+
 static void fake_truncate(void *ctx, uint32_t s, uint32_t length) {
   fake_lm *m = ctx;
   if (length > m->n[s]) abort();
-  m->n[s] = length;
+  m->n[s] = length < m->n[s] ? fake_keeps(ctx, s, length) : length;
+  if (m->n[s] == 0) m->furthest[s] = 0;
 }
 
 static void fake_copy(void *ctx, uint32_t from, uint32_t to, uint32_t length) {
   fake_lm *m = ctx;
-  if (length > m->n[from]) abort();
+  if (length > m->n[from] || fake_keeps(ctx, from, length) != length) abort();
+  m->furthest[to] = m->furthest[from];
   memcpy(m->tokens[to], m->tokens[from], length * sizeof(uint32_t));
   m->n[to] = length;
   m->copied += length;
@@ -91,7 +101,7 @@ static base_status fake_import(void *ctx, uint32_t s, const void *bytes, size_t 
   memcpy(m->tokens[s], (const char *)bytes + sizeof n, n * sizeof n);
   for (uint32_t i = 0; i < n; i++)
     if (m->tokens[s][i] >= FAKE_VOCAB) return base_fail(err, BASE_EFORMAT, "fake", "damaged");
-  m->n[s] = n;
+  m->n[s] = m->furthest[s] = n;
   return BASE_OK;
 }
 
@@ -106,6 +116,7 @@ static gen_backend fake_backend(fake_lm *m) {
                        .sequences = FAKE_SEQUENCES,
                        .forward = fake_forward,
                        .length = fake_length,
+                       .keeps = fake_keeps,
                        .truncate = fake_truncate,
                        .copy = fake_copy,
                        .export_bytes = fake_export_bytes,

@@ -105,6 +105,7 @@ static void test_company(const tok_vocab *v) {
     gen_job *j[JOBS] = {0};
     uint32_t start[JOBS], over = 0, wrong = 0, accepted = 0, cached = 0;
     base_rng rng;
+    m.window = round % 2 * 40; /* some prefixes are there, and nothing can go on from them */
     base_rng_seed(&rng, 100 + round);
     for (uint32_t i = 0; i < JOBS; i++) {
       make_request(&rng, prompt[i], &r[i]);
@@ -323,6 +324,36 @@ static void test_prefixes(const tok_vocab *v) {
   gen_engine_close(e);
 }
 
+/* A model with a window cannot go on from everywhere: what it cannot reach is read again, and the answer is the same. */
+static void test_window(const tok_vocab *v) {
+  fake_lm m;
+  gen_engine *e = open_engine(&m, v, 0);
+  uint32_t p[80];
+  for (uint32_t i = 0; i < 80; i++) p[i] = i + 1;
+  m.window = 10;
+  TAP_OK(cached_of(e, p, 60) == 0 && cached_of(e, p, 60) == 59, "from near the end");
+  TAP_OK(cached_of(e, p, 20) == 0, "not from the beginning");
+  TAP_OK(cached_of(e, p, 55) == 54, "a little back");
+  gen_request r = {.prompt = p, .n_prompt = 30, .max_tokens = 40, .ignore_end = true};
+  answer got = {0}, want;
+  run_alone(e, &r, &got, NULL);
+  reference(&r, &want);
+  TAP_OK(same(&got, &want), "the same answer");
+  r = (gen_request){.prompt = p, .n_prompt = 40, .max_tokens = 120, .ignore_end = true, .shift = true, .keep = 20};
+  gen_stats stats;
+  base_buf_free(&got.text);
+  base_buf_free(&want.text);
+  run_alone(e, &r, &got, &stats);
+  m.window = 0;
+  gen_engine *other = open_engine(&m, v, 0);
+  run_alone(other, &r, &want, NULL);
+  TAP_OK(stats.shifts > 0 && same(&got, &want), "shifts read all again: %u", stats.shifts);
+  base_buf_free(&got.text);
+  base_buf_free(&want.text);
+  gen_engine_close(other);
+  gen_engine_close(e);
+}
+
 /* ---- prefixes in a file ---- */
 
 static bool change_byte(const char *path, size_t at, size_t cut) {
@@ -506,6 +537,7 @@ int main(void) {
   test_cancel(v);
   test_given_up(v);
   test_prefixes(v);
+  test_window(v);
   test_prefix_file(v);
   test_fairness(v);
   test_failures(v);

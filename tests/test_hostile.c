@@ -1,12 +1,15 @@
 /* Schemas and instances made to hurt, through the public header: each ends in a bounded time and memory, right or with one
  * sentence that names a place. The 100 MB are made here. */
 #include <string.h>
+#include <time.h>
 
 #include "minnow.h"
 #include "os/os.h"
 #include "tap.h"
 
-enum { MB = 1 << 20, SECONDS = 120 }; /* for one of them, sanitizers and other programs included */
+enum { MB = 1 << 20, SECONDS = 120 }; /* of the processor's time, for one of them, under a sanitizer or emulated */
+
+static uint64_t used_ms(void) { return (uint64_t)clock() * 1000 / CLOCKS_PER_SEC; }
 
 /* Memory held, and the most of it. */
 typedef struct meter {
@@ -29,7 +32,7 @@ static void run(const char *name, base_slice schema, base_slice instance, int co
   mn_error err = {0}, why = {0};
   mn_schema_options o;
   mn_schema_explain_report report;
-  uint64_t start = os_monotonic_ns();
+  uint64_t start = used_ms();
   mn_schema_options_init(&o);
   o.resize = metered;
   o.resize_ctx = &m;
@@ -44,7 +47,7 @@ static void run(const char *name, base_slice schema, base_slice instance, int co
   TAP_OK(m.held == 0 && m.most <= most_mb * MB, "%s: %zu MB, %zu bytes held", name, m.most / MB, m.held);
   st = mn_schema_explain(schema.ptr, schema.len, NULL, &report, &why);
   TAP_OK(st == MN_OK ? report.bytes <= (size_t)192 * MB : is_sentence(&why), "%s as masks: %s: %s", name, why.where, why.text);
-  uint64_t ms = (os_monotonic_ns() - start) / 1000000;
+  uint64_t ms = used_ms() - start;
   TAP_OK(ms < SECONDS * 1000, "%s: %llu ms", name, (unsigned long long)ms);
   printf("# %s: %llu ms, %zu MB; %s\n", name, (unsigned long long)ms, m.most / MB, why.text[0] != '\0' ? why.text : "masks");
 }
@@ -104,7 +107,7 @@ static void test_expressions(void) {
     base_buf_puts(&schema, "{\"pattern\":");
     base_buf_json(&schema, base_slice_of(patterns[i]));
     base_buf_puts(&schema, "}");
-    uint64_t start = os_monotonic_ns();
+    uint64_t start = used_ms();
     int st = mn_schema_open(&s, schema.ptr, schema.len, &o, &err);
     if (st == MN_OK) st = mn_schema_check(s, text.ptr, text.len, NULL, &err);
     mn_schema_close(s);
@@ -114,7 +117,7 @@ static void test_expressions(void) {
     err = (mn_error){0};
     st = mn_schema_explain(schema.ptr, schema.len, NULL, &report, &err);
     TAP_OK(st == MN_OK || is_sentence(&err), "%s as masks: %s", patterns[i], err.text);
-    uint64_t ms = (os_monotonic_ns() - start) / 1000000;
+    uint64_t ms = used_ms() - start;
     TAP_OK(ms < SECONDS * 1000, "%s: %llu ms", patterns[i], (unsigned long long)ms);
   }
   base_buf_free(&text);

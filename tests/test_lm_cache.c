@@ -2,13 +2,13 @@
  * touched; snapshots of another model, type, or with a wrong byte are refused. */
 #include "lm_fixture.h"
 
-enum { N = 37, VOCAB = 256 };
+enum { N = 37, LONG = 119, VOCAB = 256 };
 
 static uint32_t token_at(size_t i) { return (uint32_t)((i * 37 + i * i) % VOCAB); }
 
 /* Tokens [from, to) to a sequence; the last one's logits. */
 static bool feed(run *r, uint32_t sequence, size_t from, size_t to, float *logits) {
-  lm_token tokens[N];
+  lm_token tokens[LONG];
   for (size_t i = from; i < to; i++) tokens[i - from] = (lm_token){token_at(i), sequence, i + 1 == to};
   return lm_forward(r->model, r->cache, tokens, to - from, logits, NULL, NULL) == BASE_OK;
 }
@@ -132,10 +132,121 @@ static void check_refused_tokens(void) {
   run_close(&r);
 }
 
+/* ---- layers with a window keep the window only ---- */
+
+static float whole[LONG][VOCAB]; /* logits behind every token, out of a cache of all positions */
+
+/* Whether a sequence that holds `from` tokens goes on to `to` as it should; `most` at once. */
+static bool goes_on(run *r, uint32_t sequence, size_t from, size_t to, size_t most) {
+  float logits[VOCAB];
+  bool fine = lm_cache_length(r->cache, sequence) == from;
+  for (size_t n; from < to && fine; from += n) {
+    n = to - from < most ? to - from : most;
+    fine = feed(r, sequence, from, from + n, logits) && same(logits, whole[from + n - 1]);
+  }
+  return fine;
+}
+
+/* Back from LONG to every length: there, or all is forgotten and read again. */
+static void check_far_back(run *r, const char *name, uint32_t window) {
+  uint32_t kept = 0, lost = 0;
+  for (uint32_t length = 1; length < LONG; length += 3) {
+    lm_cache_truncate(r->cache, 0, 0);
+    bool fine = goes_on(r, 0, 0, LONG, 7);
+    uint32_t says = lm_cache_keeps(r->cache, 0, length);
+    lm_cache_copy(r->cache, 0, 1, length);
+    lm_cache_truncate(r->cache, 0, length);
+    uint32_t have = lm_cache_length(r->cache, 0);
+    fine = fine && (says == 0 || says == length) && have >= says && (have == 0 || have == length);
+    fine = fine && lm_cache_length(r->cache, 1) == says && goes_on(r, 1, says, LONG, 5) && goes_on(r, 0, have, LONG, 11);
+    TAP_OK(fine, "%s: back to %u of %d: says %u, has %u", name, (unsigned)length, LONG, (unsigned)says, (unsigned)have);
+    kept += says > 0;
+    lost += says == 0;
+  }
+  TAP_OK(kept > 0 && lost > 0, "%s: window %u: %u kept, %u lost", name, (unsigned)window, (unsigned)kept, (unsigned)lost);
+  TAP_OK(lm_cache_keeps(r->cache, 0, LONG + 1) == 0, "%s: more than there is", name);
+}
+
+/* A snapshot is the same whatever way a sequence came to its length, and its last token can be read again. */
+static void check_far_snapshots(run *r, const char *name) {
+  size_t bytes = lm_cache_export_bytes(r->cache, LONG);
+  unsigned char *one = malloc(bytes), *other = malloc(bytes);
+  for (uint32_t length = 1; length < LONG; length += 4) {
+    lm_cache_truncate(r->cache, 0, 0);
+    lm_cache_truncate(r->cache, 1, 0);
+    bool fine = goes_on(r, 0, 0, length, 1) && goes_on(r, 1, 0, length + 1, 6);
+    size_t n = lm_cache_export_bytes(r->cache, length);
+    fine = fine && n <= bytes && lm_cache_keeps(r->cache, 1, length) == length;
+    lm_cache_export(r->cache, 0, length, one);
+    lm_cache_export(r->cache, 1, length, other);
+    fine = fine && memcmp(one, other, n) == 0 && lm_cache_import(r->cache, 2, one, n, NULL) == BASE_OK;
+    lm_cache_truncate(r->cache, 2, length - 1);
+    fine = fine && goes_on(r, 2, length - 1, LONG, 9);
+    TAP_OK(fine, "%s: a snapshot of %u positions", name, (unsigned)length);
+  }
+  free(one);
+  free(other);
+}
+
+static void check_window(const char *name, uint32_t window, lm_cache_type type) {
+  lm_options all = {.block = 128, .cache = type}, sliding = {.block = 4, .cache = type, .sequences = 3};
+  lm_memory need_all, need;
+  run r;
+  if (run_open(&r, name, &all)) {
+    lm_token tokens[LONG];
+    for (size_t i = 0; i < LONG; i++) tokens[i] = (lm_token){token_at(i), 0, true};
+    TAP_OK(lm_forward(r.model, r.cache, tokens, LONG, whole[0], NULL, NULL) == BASE_OK &&
+               lm_cache_keeps(r.cache, 0, 1) == 1, "%s with all positions", name);
+  }
+  all.sequences = 3;
+  TAP_OK(lm_need(&need_all, NULL, r.file, &all, NULL) == BASE_OK && lm_need(&need, NULL, r.file, &sliding, NULL) == BASE_OK &&
+             need.cache_bytes < need_all.cache_bytes, "%s: %zu bytes of cache instead of %zu", name, need.cache_bytes,
+         need_all.cache_bytes);
+  run_close(&r);
+  if (run_open(&r, name, &sliding)) {
+    check_far_back(&r, name, window);
+    check_far_snapshots(&r, name);
+  }
+  run_close(&r);
+}
+
+/* Stopped and gone on from, while positions slide; two sequences of unlike lengths in one block. */
+static void check_window_in_company(void) {
+  lm_options all = {.block = 128}, sliding = {.block = 8, .sequences = 2};
+  run r;
+  if (run_open(&r, "gemma3", &all)) {
+    lm_token tokens[LONG];
+    for (size_t i = 0; i < LONG; i++) tokens[i] = (lm_token){token_at(i), 0, true};
+    (void)lm_forward(r.model, r.cache, tokens, LONG, whole[0], NULL, NULL);
+  }
+  run_close(&r);
+  if (run_open(&r, "gemma3", &sliding)) {
+    float logits[2][VOCAB];
+    bool fine = goes_on(&r, 1, 0, 29, 8);
+    for (uint32_t i = 0; i + 29 < LONG && fine; i++) {
+      int left = (int)i % 5;
+      lm_watch watch = {.ctx = &left, .stop = stop_at};
+      lm_token two[] = {{token_at(i), 0, true}, {token_at(i + 29), 1, true}};
+      if (lm_forward(r.model, r.cache, two, 2, logits[0], &watch, NULL) != BASE_OK)
+        fine = lm_forward(r.model, r.cache, two, 2, logits[0], NULL, NULL) == BASE_OK;
+      fine = fine && same(logits[0], whole[i]) && same(logits[1], whole[i + 29]);
+    }
+    TAP_OK(fine, "two sequences, stopped now and then");
+  }
+  run_close(&r);
+}
+
 int main(void) {
   static const char *const models[] = {"llama", "gemma3", "openelm", "minnow", "mobilellm", "mistral"};
   for (size_t i = 0; i < sizeof models / sizeof models[0]; i++)
     for (int type = 0; type < 3; type++) check_model(models[i], (lm_cache_type)type);
+  for (int type = 0; type < 3; type++) {
+    check_window("gemma2", 9, (lm_cache_type)type);
+    check_window("gemma3", 9, (lm_cache_type)type);
+    check_window("mistral", 9, (lm_cache_type)type);
+    check_window("phi3", 40, (lm_cache_type)type);
+  }
+  check_window_in_company();
   lm_options f16 = {0}, i8 = {.cache = LM_CACHE_I8}, exact = {.reference = true}, longer = {.context = 64};
   check_foreign("llama", &f16, "mistral", &f16);
   check_foreign("llama", &f16, "llama", &i8);

@@ -11,6 +11,10 @@ static uint32_t length(void *ctx, uint32_t sequence) {
   return lm_cache_length(((const gen_lm *)ctx)->cache, sequence);
 }
 
+static uint32_t keeps(void *ctx, uint32_t sequence, uint32_t n) {
+  return lm_cache_keeps(((const gen_lm *)ctx)->cache, sequence, n);
+}
+
 static void truncate(void *ctx, uint32_t sequence, uint32_t to) {
   lm_cache_truncate(((const gen_lm *)ctx)->cache, sequence, to);
 }
@@ -45,6 +49,7 @@ gen_backend gen_backend_of_lm(gen_lm *l) {
                        .width = info.width,
                        .forward = forward,
                        .length = length,
+                       .keeps = keeps,
                        .truncate = truncate,
                        .copy = copy,
                        .export_bytes = export_bytes,

@@ -81,7 +81,7 @@ uint32_t gen_slot_common(const gen_engine *e, const gen_slot *s, const uint32_t 
   uint32_t most = gen_slot_length(e, s), i = 0;
   if (most > n) most = (uint32_t)n;
   while (i < most && s->tokens[i] == tokens[i]) i++;
-  return i;
+  return e->backend.keeps(e->backend.ctx, (uint32_t)(s - e->slots), i);
 }
 
 /* An empty one, else the one that was used longest ago. */
@@ -139,7 +139,7 @@ bool gen_job_admit(gen_job *j) {
   memcpy(s->tokens, j->prompt, n * sizeof *s->tokens);
   s->n = n;
   uint64_t now = os_monotonic_ns();
-  j->stats.cached = common;
+  j->stats.cached = gen_slot_length(e, s);
   j->stats.wait_ns = now - j->since_ns;
   j->since_ns = now;
   return true;

@@ -152,6 +152,7 @@ typedef struct gen_backend {
   base_status (*forward)(void *ctx, const lm_token *tokens, size_t n, float *logits, const lm_watch *watch,
                          base_error *err);
   uint32_t (*length)(void *ctx, uint32_t sequence);
+  uint32_t (*keeps)(void *ctx, uint32_t sequence, uint32_t length);
   void (*truncate)(void *ctx, uint32_t sequence, uint32_t length);
   void (*copy)(void *ctx, uint32_t from, uint32_t to, uint32_t length);
   size_t (*export_bytes)(void *ctx, uint32_t length);

@@ -173,8 +173,8 @@ static void store_keys_values(const lm_worker *w, const lm_layer *l, head_share 
       float *k = s->k + (row * l->kv_heads + g) * hd, *v = s->v + (row * l->kv_heads + g) * hd;
       if (l->k_norm.weight != NULL) lm_norm_row(m, &l->k_norm, k, hd, k);
       lm_rope_heads(m, l->rope, row, k, 1);
-      m->kernels->kv_put(lm_cache_kv_type(m), hd, s->position[row], k, v, lm_cache_keys(w->p->c, l, sequence, g),
-                         lm_cache_values(w->p->c, l, sequence, g));
+      m->kernels->kv_put(lm_cache_kv_type(m), hd, lm_cache_place(w->p->c, l, sequence, s->position[row]), k, v,
+                         lm_cache_keys(w->p->c, l, sequence, g), lm_cache_values(w->p->c, l, sequence, g));
     }
   }
 }
@@ -197,7 +197,7 @@ static void attend(const lm_worker *w, const lm_layer *l, size_t row, size_t n, 
                                    .hd = hd,
                                    .heads = heads,
                                    .tokens = n,
-                                   .position = s->position[row],
+                                   .position = lm_cache_place(w->p->c, l, sequence, s->position[row]),
                                    .window = l->window,
                                    .scale = m->attention_scale,
                                    .cap = m->attention_cap,
@@ -389,6 +389,12 @@ static base_status check_tokens(const lm_model *m, const lm_cache *c, const lm_t
 /* Lays a block out in the scratch, each token behind what its sequence holds. */
 static void fill_block(lm_pass *p, const lm_token *tokens, size_t n) {
   const lm_scratch *s = &p->m->scratch;
+  uint32_t *coming = p->c->coming;
+  for (size_t t = 0; t < n; t++) coming[tokens[t].sequence]++;
+  for (size_t t = 0; t < n; t++) {
+    if (coming[tokens[t].sequence] > 0) lm_cache_make_room(p->c, tokens[t].sequence, coming[tokens[t].sequence]);
+    coming[tokens[t].sequence] = 0;
+  }
   p->rows = n;
   p->wanted = 0;
   for (size_t t = 0; t < n; t++) {

@@ -46,6 +46,7 @@ typedef struct lm_layer {
   int rope;           /* index into lm_model.rope */
   uint32_t kv_slot;   /* index of its keys and values in the cache */
   bool kv_own;        /* false: reads what an earlier layer wrote */
+  bool kv_slides;     /* the cache keeps the window's positions only (cache.c) */
   lm_norm attn_norm;  /* [d] before attention (bert: after it and the residual) */
   lm_norm attn_post;  /* [d] on attention's output, before the residual */
   lm_norm ffn_norm;   /* [d] before the feed-forward (bert: after it and the residual) */
@@ -122,6 +123,7 @@ struct lm_model {
   uint32_t kv_slots, last_writer;          /* last_writer: the last layer that writes keys and values */
   uint32_t max_heads, max_kv_heads, max_group, max_ff;
   uint32_t window, window_period; /* of every window_period layers the last has none; 0: all have one */
+  uint32_t slide_keep, slide_room; /* positions, in the cache of layers that slide */
   float eps, embedding_scale, attention_scale, attention_cap, logit_cap; /* caps: 0 = none */
   lm_rope rope[LM_ROPES];                  /* [0] global, [1] of layers with a window where a family has two */
 
@@ -188,17 +190,25 @@ struct lm_cache {
   void *block;
   size_t block_bytes;
   uint32_t *length;    /* [sequences] */
-  uint32_t *coming;    /* [sequences] tokens of the present batch; 0 between batches */
-  unsigned char **key; /* [kv_slots] of [sequences][kv_heads][lm_cache_key_bytes] */
+  uint32_t *coming;    /* [sequences] tokens of the present batch or block; 0 between them */
+  uint32_t *begin;     /* [sequences] the first position that layers which slide still have; whole tiles */
+  unsigned char **key; /* [kv_slots] of [sequences][kv_heads][room] */
   unsigned char **value;
 };
 
 cpu_kv_type lm_cache_kv_type(const lm_model *m);
+void lm_cache_plan(lm_model *m); /* which layers slide, and their room */
 size_t lm_cache_bytes(const lm_model *m); /* SIZE_MAX when that overflows */
 base_status lm_cache_make(lm_cache **out, const lm_model *m, base_error *err);
 /* What one head of one sequence holds, as the kernels read it. */
 unsigned char *lm_cache_keys(const lm_cache *c, const lm_layer *l, uint32_t sequence, uint32_t kv_head);
 unsigned char *lm_cache_values(const lm_cache *c, const lm_layer *l, uint32_t sequence, uint32_t kv_head);
+/* Where a position lies there. */
+uint32_t lm_cache_place(const lm_cache *c, const lm_layer *l, uint32_t sequence, uint32_t position);
+/* Before a block of n tokens goes behind what the sequence holds. */
+void lm_cache_make_room(lm_cache *c, uint32_t sequence, uint32_t n);
+/* The first position that a layer needs so that a sequence can go on from `length`, or from one before; whole tiles. */
+uint32_t lm_cache_first(const lm_model *m, const lm_layer *l, uint32_t length);
 
 /* ---- the pass ---- */
 

@@ -93,12 +93,16 @@ lm_info lm_model_info(const lm_model *m);
 base_status lm_cache_open(lm_cache **out, const lm_model *m, base_error *err);
 void lm_cache_close(lm_cache *c); /* NULL is harmless */
 uint32_t lm_cache_length(const lm_cache *c, uint32_t sequence); /* positions held */
-/* Forgets all from `length` on. */
+/* Layers with a sliding window keep the window's positions and some more, no others. Whoever goes far back in such a model
+ * finds nothing to go on from: `length`, or 0 when that is so, or when the sequence holds less. */
+uint32_t lm_cache_keeps(const lm_cache *c, uint32_t sequence, uint32_t length);
+/* Forgets all from `length` on; altogether all where it finds nothing to go on from (one position further back than
+ * lm_cache_keeps says still works). */
 void lm_cache_truncate(lm_cache *c, uint32_t sequence, uint32_t length);
-/* The first `length` positions of `from` (it has them) become the content of `to`. */
+/* The first `length` positions of `from` become the content of `to`; nothing does where lm_cache_keeps says 0. */
 void lm_cache_copy(lm_cache *c, uint32_t from, uint32_t to, uint32_t length);
 
-/* One sequence as bytes: lm_cache_export_bytes of them, its first `length` positions (it has them). They fit a
+/* One sequence as bytes: lm_cache_export_bytes of them, its first `length` positions (lm_cache_keeps them). They fit a
  * cache of the same model, type and mode only; import refuses others (BASE_EMISMATCH), damaged ones
  * (BASE_EFORMAT) and ones too long (BASE_ELIMIT), and then leaves the sequence alone. Tokens are not in it: keep
  * them beside it. */

@@ -40,6 +40,7 @@ static base_status bind(lm_model *m, base_error *err) {
   if (m->layer == NULL || b.used == NULL)
     lm_bind_fail(&b, BASE_ENOMEM, gguf_path(m->file), "no memory for a table of %zu tensors", tensors);
   else lm_bind_tensors(&b);
+  if (b.status == BASE_OK) lm_cache_plan(m);
   base_free(&m->allocator, b.used, b.used != NULL ? tensors * sizeof *b.used : 0);
   return b.status;
 }

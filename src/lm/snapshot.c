@@ -2,12 +2,13 @@
  * once per start. Little-endian:
  *   "MNKV", u32 version, u64 fingerprint, u32 length, u32 reserved 0, payload, u64 hash of all before
  * payload: for each slot and head the keys in whole tiles, then the values, as cpu.h lays them out; what lies behind
- * the last position or pads a row is 0, so that the same sequence gives the same bytes. */
+ * the last position or pads a row is 0, so that the same sequence gives the same bytes. Of a layer that slides there is
+ * what it needs to go on, from lm_cache_first. */
 #include "lm/internal.h"
 
 #include <string.h>
 
-enum { HEADER_BYTES = 24, VERSION = 1, HASH_BYTES = 8, TILE = 16, SAMPLE = 64 };
+enum { HEADER_BYTES = 24, VERSION = 2, HASH_BYTES = 8, TILE = 16, SAMPLE = 64 };
 
 /* ---- fingerprint ---- */
 
@@ -40,27 +41,27 @@ uint64_t lm_model_fingerprint(const lm_model *m) {
 typedef struct layout {
   cpu_kv_type type;
   size_t element, hd, tile_bytes, row_bytes; /* element: bytes of a value */
-  size_t tiles, length;
+  size_t tiles, length; /* of the layer; the first position is a tile's first */
 } layout;
 
-static layout layout_of(const lm_model *m, uint32_t length) {
-  layout y = {.type = lm_cache_kv_type(m), .hd = m->head_dim, .length = length};
+static layout layout_of(const lm_model *m, const lm_layer *l, uint32_t length) {
+  layout y = {.type = lm_cache_kv_type(m), .hd = m->head_dim, .length = length - lm_cache_first(m, l, length)};
   y.element = y.type == CPU_KV_F32 ? 4 : y.type == CPU_KV_F16 ? 2 : 1;
   y.tile_bytes = cpu_kv_tile_bytes(y.type, y.hd);
   y.row_bytes = cpu_kv_row_bytes(y.type, y.hd);
-  y.tiles = (length + TILE - 1) / TILE;
+  y.tiles = (y.length + TILE - 1) / TILE;
   return y;
 }
 
-static size_t payload_bytes(const lm_model *m, const layout *y) {
-  size_t head = y->tiles * y->tile_bytes + y->length * y->row_bytes, heads = 0;
-  for (uint32_t i = 0; i < m->layers; i++) heads += m->layer[i].kv_own ? m->layer[i].kv_heads : 0;
-  return heads * head;
-}
-
 size_t lm_cache_export_bytes(const lm_cache *c, uint32_t length) {
-  layout y = layout_of(c->model, length);
-  return HEADER_BYTES + payload_bytes(c->model, &y) + HASH_BYTES;
+  const lm_model *m = c->model;
+  size_t bytes = HEADER_BYTES + HASH_BYTES;
+  for (uint32_t i = 0; i < m->layers; i++) {
+    const lm_layer *l = &m->layer[i];
+    layout y = layout_of(m, l, length);
+    if (l->kv_own) bytes += l->kv_heads * (y.tiles * y.tile_bytes + y.length * y.row_bytes);
+  }
+  return bytes;
 }
 
 /* Positions from `used` on in a tile: [hd][16] values, for I8 then 16 scales at the tile's end. */
@@ -101,15 +102,17 @@ static unsigned char *put_head(const layout *y, const unsigned char *keys, const
 
 void lm_cache_export(const lm_cache *c, uint32_t sequence, uint32_t length, void *out) {
   const lm_model *m = c->model;
-  layout y = layout_of(m, length);
   unsigned char *begin = out, *p = begin;
   memcpy(p, "MNKV", 4);
   p = put_u64(put_u32(p + 4, VERSION), lm_model_fingerprint(m));
   p = put_u32(put_u32(p, length), 0);
   for (uint32_t i = 0; i < m->layers; i++) {
     const lm_layer *l = &m->layer[i];
+    layout y = layout_of(m, l, length);
+    size_t skip = lm_cache_place(c, l, sequence, lm_cache_first(m, l, length));
     for (uint32_t g = 0; g < l->kv_heads && l->kv_own; g++)
-      p = put_head(&y, lm_cache_keys(c, l, sequence, g), lm_cache_values(c, l, sequence, g), p);
+      p = put_head(&y, lm_cache_keys(c, l, sequence, g) + skip / TILE * y.tile_bytes,
+                   lm_cache_values(c, l, sequence, g) + skip * y.row_bytes, p);
   }
   put_u64(p, base_hash(BASE_HASH_START, begin, (size_t)(p - begin)));
 }
@@ -150,10 +153,12 @@ base_status lm_cache_import(lm_cache *c, uint32_t sequence, const void *bytes, s
   uint32_t length;
   base_status st = check(c, &in, &length, err);
   if (st != BASE_OK) return st;
-  layout y = layout_of(c->model, length);
-  size_t keys = y.tiles * y.tile_bytes, values = length * y.row_bytes;
+  c->begin[sequence] = 0;
   for (uint32_t i = 0; i < c->model->layers; i++) {
     const lm_layer *l = &c->model->layer[i];
+    layout y = layout_of(c->model, l, length);
+    size_t keys = y.tiles * y.tile_bytes, values = y.length * y.row_bytes;
+    if (l->kv_slides) c->begin[sequence] = lm_cache_first(c->model, l, length);
     for (uint32_t g = 0; g < l->kv_heads && l->kv_own; g++) {
       memcpy(lm_cache_keys(c, l, sequence, g), base_cursor_bytes(&in, keys), keys);
       memcpy(lm_cache_values(c, l, sequence, g), base_cursor_bytes(&in, values), values);
