@@ -304,6 +304,26 @@ static void check_without(const heads *h, const head_calibration *c, head_scratc
   }
 }
 
+/* The same text with each label in turn for what is out of scope: it is answered just where no other is likely enough,
+ * however likely it is itself. */
+static void check_none(const heads *h, const head_calibration *c, const sentence *s, size_t n, head_scratch *scratch,
+                       const head_result *r) {
+  for (uint32_t none = 0; none < LABELS; none++) {
+    head_calibration with = *c;
+    head_result in, out;
+    with.none_plus_1 = none + 1;
+    uint16_t other = none == r->label ? r->runner_up : r->label;
+    with.oos_threshold = 0.0f;
+    head_decode(&h->w, &with, cpu_best(), s->hidden, (base_slice){s->text, 4 * n}, &s->tok, scratch, &in);
+    float p = head_label_probabilities(scratch)[other];
+    TAP_OK(in.label == other && fabsf(in.probability - p) < 1e-6f, "none is %u: %u is likely enough", (unsigned)none, other);
+    with.oos_threshold = in.probability + 1e-6f;
+    head_decode(&h->w, &with, cpu_best(), s->hidden, (base_slice){s->text, 4 * n}, &s->tok, scratch, &out);
+    TAP_OK(out.label == none && out.runner_up == other, "a little above it is none, not %u", out.label);
+    TAP_OK(out.probability == head_label_probabilities(scratch)[none], "with a probability of its own");
+  }
+}
+
 /* Label, probability, path probability and features, all from the definitions. */
 static void test_answers(void) {
   base_rng rng;
@@ -338,6 +358,7 @@ static void test_answers(void) {
     for (size_t i = 0; i < r.n_spans; i++)
       TAP_OK(h->allowed[r.label * 2 + r.spans[i].slot] == 1, "only slots the label allows");
     check_without(h, &c, scratch, &r);
+    check_none(h, &c, s, n, scratch, &r);
   }
   head_scratch_free(scratch);
   free(s);
@@ -767,13 +788,15 @@ static void test_wrong_files(const base_buf *good) {
                                         "head.tag.start",  "head.label_tag",       "head.allowed"};
   static const char *const bag[] = {"head.bag.weight", "head.bag.scale", "head.bag.idf", "head.bag.bias"};
   static const char *const keys[] = {"minnow.head.labels", "minnow.head.slots", "minnow.calibration"};
-  static const char risk[] = "minnow.risk", tags[] = "minnow.tags";
+  static const char risk[] = "minnow.risk", tags[] = "minnow.tags", none[] = "minnow.head.none";
   static const char *const tagger[] = {"head.tagger.weight", "head.tagger.scale", "head.tagger.value", "head.tagger.value_slot"};
   for (size_t i = 0; i < 4; i++) {
     if (i % 2 == 1) refuse(good, (tiny_edit){.name = tagger[i], .change = TINY_DROP}, tagger[i]);
     if (i != 2) refuse(good, (tiny_edit){.name = tagger[i], .change = TINY_WIDER}, tagger[i]);
     refuse(good, (tiny_edit){.name = tagger[i], .change = TINY_TYPE, .number = i == 1 ? GGUF_T_I8 : GGUF_T_F32}, tagger[i]);
   }
+  refuse(good, (tiny_edit){.name = none, .change = TINY_STRING}, none);
+  refuse(good, (tiny_edit){.name = none, .change = TINY_NUMBER, .number = 5}, "none of the 5 labels");
   refuse(good, (tiny_edit){.name = tags, .change = TINY_STRING}, tags);
   refuse(good, (tiny_edit){.name = tags, .change = TINY_NUMBER, .number = 2}, "2 numbers");
   refuse(good, (tiny_edit){.name = tags, .change = TINY_FILL, .bits = 0x7fc00000}, "number 0");

@@ -352,6 +352,22 @@ static double judged_rows(train_judged *j, base_rng *rng) {
   return sum / JUDGED;
 }
 
+/* A hundred rows in scope and thirty out, log probabilities one tenth apart. */
+static void test_oos(void) {
+  enum { IN = 100, OUT = 30 };
+  static train_judged j[IN + OUT];
+  for (size_t i = 0; i < IN + OUT; i++) {
+    j[i].in_scope = j[i].label_right = i < IN;
+    j[i].features[0] = i < IN ? -0.05f * (float)i : -0.1f * (float)(i - IN) - 0.5f;
+  }
+  float recall = logf(train_fit_oos(j, IN + OUT, true)); /* 21 of 30 lie under it: from the tenth on */
+  TAP_OK(recall > -1.401f && recall < -1.399f, "seven in ten are found: %g", (double)recall);
+  float cost = logf(train_fit_oos(j, IN + OUT, false));
+  TAP_OK(cost > -4.951f && cost < -4.949f, "half a percent of a hundred is none: %g", (double)cost);
+  TAP_OK(train_fit_oos(j, IN + 19, true) == train_fit_oos(j, IN + 19, false), "nineteen rows are too few to count");
+  TAP_OK(train_fit_oos(j, IN, true) == 0.0f, "nothing out of scope, no threshold");
+}
+
 static void test_probe(void) {
   static train_judged judged[JUDGED];
   static float cross[JUDGED];
@@ -385,6 +401,7 @@ static void test_probe(void) {
 }
 
 int main(void) {
+  test_oos();
   test_probe();
   test_gradients("heads", false, 0.0f);
   test_gradients("heads with agreement", false, 0.7f);

@@ -105,6 +105,8 @@ static base_buf tiny_brain(const model_shape *shape, uint32_t labels, uint32_t s
   if (bag) {
     c.tag_scale = 0.75f, c.tagger_weight = 0.5f, c.move_scale = 0.9f;
     c.bag_weight = 0.5f;
+    c.none_plus_1 = labels;
+    c.oos_threshold = 0.2f;
     c.n_risks = 2;
     c.risk_share[0] = 0.01f, c.risk_share[1] = 0.05f;
     c.risk_threshold[0] = 0.99f, c.risk_threshold[1] = 0.5f;

@@ -250,6 +250,7 @@ static base_status learn(training *t, base_error *err) {
     return st ? st : train_net_put(t->net, t->tok, t->writer, err);
   }
   spec.none_label = data_find_name(&t->rows.labels, base_slice_of(none));
+  spec.none_by_threshold = t->manifest == NULL;
   base_status st = adapt_trunk(t, err);
   if (!st)
     st = train_fit(t->net, t->tok, &t->rows, o->valid_file ? &t->valid : NULL, &spec, &t->recipe, t->writer,

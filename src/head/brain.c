@@ -121,6 +121,18 @@ static base_status bind_tag_mixture(head_calibration *c, const gguf_file *f, bas
   return BASE_OK;
 }
 
+/* The label for what is out of scope, where the file has one that is chosen by the threshold. */
+static base_status bind_none(head_calibration *c, uint32_t n_labels, const gguf_file *f, base_error *err) {
+  static const char key[] = "minnow.head.none";
+  uint32_t none;
+  if (gguf_find(f, key) == NULL) return BASE_OK;
+  base_status st = gguf_get_u32(f, key, &none, err);
+  if (st) return st;
+  if (none >= n_labels) return base_fail(err, BASE_EFORMAT, gguf_path(f), "%s is none of the %u labels", key, n_labels);
+  c->none_plus_1 = none + 1;
+  return BASE_OK;
+}
+
 /* Six numbers, then means, inverse deviations and weights of the probe's features. A file made when there were fewer
  * features gives the others no weight. */
 static base_status bind_calibration(head_calibration *c, const gguf_file *f, base_error *err) {
@@ -191,6 +203,7 @@ base_status head_brain_open(head_brain **out, const gguf_file *f, const tok_bpe 
   if (!st) st = bind_tagger(b, f, err);
   if (!st) st = bind_calibration(&b->calibration, f, err);
   if (!st) st = bind_tag_mixture(&b->calibration, f, err);
+  if (!st) st = bind_none(&b->calibration, b->heads.n_labels, f, err);
   if (!st) st = bind_risks(&b->calibration, f, err);
   b->tok = shared;
   if (!st && (shared == NULL || !tok_bpe_matches(shared, f))) {

@@ -150,14 +150,29 @@ static void classify(const head_weights *w, const head_calibration *c, const cpu
   out->features[5] = k->logsumexp(s->trunk_logits, n);
 }
 
-static void choose(const head_weights *w, uint16_t but, const head_scratch *s, head_result *out) {
+/* What follows from out->label and out->runner_up. */
+static void describe_choice(const head_weights *w, const head_scratch *s, head_result *out) {
   size_t n = w->n_labels;
-  choose_label(s->logits, n, but, out);
   out->probability = as_probability(s->probabilities[out->label]);
   out->runner_up_probability = n > 1 ? as_probability(s->probabilities[out->runner_up]) : 0.0f;
   out->features[0] = cpu_logf(out->probability > 1e-30f ? out->probability : 1e-30f);
   out->features[1] = n > 1 ? s->logits[out->label] - s->logits[out->runner_up] : 0.0f;
   out->features[10] = s->bag_logs[out->label];
+}
+
+static void choose(const head_weights *w, uint16_t but, const head_scratch *s, head_result *out) {
+  choose_label(s->logits, w->n_labels, but, out);
+  describe_choice(w, s, out);
+}
+
+/* With a label for what is out of scope: the likeliest other one, or that one where no other is likely enough. */
+static void choose_in_scope(const head_weights *w, const head_calibration *c, const head_scratch *s, head_result *out) {
+  bool has_none = c->none_plus_1 > 0 && w->n_labels > 1;
+  choose(w, has_none ? (uint16_t)(c->none_plus_1 - 1) : NO_LABEL, s, out);
+  if (!has_none || out->probability >= c->oos_threshold) return;
+  out->runner_up = out->label;
+  out->label = (uint16_t)(c->none_plus_1 - 1);
+  describe_choice(w, s, out);
 }
 
 /* ---- tag ---- */
@@ -293,7 +308,7 @@ void head_decode(const head_weights *w, const head_calibration *c, const cpu_ker
   }
   head_pool(w, k, hidden, tok->n_tokens, s->attention, s->pooled);
   classify(w, c, k, s, out);
-  choose(w, NO_LABEL, s, out);
+  choose_in_scope(w, c, s, out);
   tag(w, c, k, s, out);
   out->confidence = head_confidence(c, out->features);
   out->truncated = tok->truncated;

@@ -75,6 +75,8 @@ typedef struct head_calibration {
   float risk_share[HEAD_RISKS];    /* growing; act_threshold's are `target` and itself */
   float risk_threshold[HEAD_RISKS]; /* confidence from which at most that share is wrong, falling; above 1: none */
   float oos_threshold;             /* label probability under which the text is out of scope; 0 never */
+  uint32_t none_plus_1; /* 1 + the label that stands for out of scope, answered only when no other reaches oos_threshold,
+                           however likely it is itself; 0: labels are all alike */
 } head_calibration;
 
 typedef struct head_span {

@@ -42,22 +42,33 @@ void train_fit_mixture(head_calibration *c, const train_judged *judged, const fl
 
 /* ---- out of scope ---- */
 
-float train_fit_oos(const train_judged *judged, size_t n) {
+static const double OOS_RECALL = 0.7, OOS_COST = 0.005;
+enum { OOS_ENOUGH = 20 }; /* rows that a share of them means something */
+
+/* True when a threshold at log probability `log_p` is higher than it needs to be. */
+static bool is_too_high(const train_judged *judged, size_t n, float log_p, size_t in_scope, size_t out, bool by_recall) {
+  size_t lost = 0, found = 0;
+  for (size_t i = 0; i < n; i++) {
+    bool under = judged[i].features[0] < log_p;
+    lost += judged[i].in_scope && judged[i].label_right && under;
+    found += !judged[i].in_scope && under;
+  }
+  return by_recall ? (double)found >= OOS_RECALL * (double)out : (double)lost > OOS_COST * (double)in_scope;
+}
+
+float train_fit_oos(const train_judged *judged, size_t n, bool by_threshold) {
   size_t in_scope = 0, out = 0;
   float low = -30.0f, high = 0.0f; /* of log p: halve the range until it is as narrow as it matters */
   for (size_t i = 0; i < n; i++) *(judged[i].in_scope ? &in_scope : &out) += 1;
   if (out == 0) return 0.0f;
   for (int step = 0; step < 40; step++) {
     float middle = 0.5f * (low + high);
-    size_t lost = 0;
-    for (size_t i = 0; i < n; i++)
-      lost += judged[i].in_scope && judged[i].label_right && judged[i].features[0] < middle;
-    if ((double)lost > 0.005 * (double)in_scope)
+    if (is_too_high(judged, n, middle, in_scope, out, by_threshold && out >= OOS_ENOUGH))
       high = middle;
     else
       low = middle;
   }
-  return cpu_expf(low);
+  return cpu_expf(by_threshold && out >= OOS_ENOUGH ? high : low);
 }
 
 /* ---- the probe ---- */

@@ -329,10 +329,11 @@ static base_status calibrate(fitting *f, const head_brain *brain, head_calibrati
   if (!st) train_fit_mixture(c, m.judged, m.trunk_logits, m.bag_logs, f->n_valid, f->n->n_labels);
   judge.calibration = *c;
   if (!st && f->spec->part_slot < 0) st = train_fit_tags(&judge, f->valid, f->valid_rows, f->n_valid, c, err);
+  if (f->spec->none_label >= 0 && f->spec->none_by_threshold) c->none_plus_1 = (uint32_t)f->spec->none_label + 1;
   judge.calibration = *c;
   if (!st)
     st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &mixed, m.judged, NULL, NULL, err);
-  if (!st) judge.calibration.oos_threshold = c->oos_threshold = train_fit_oos(m.judged, f->n_valid);
+  if (!st) judge.calibration.oos_threshold = c->oos_threshold = train_fit_oos(m.judged, f->n_valid, f->spec->none_by_threshold);
   if (!st)
     st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &final, m.judged, NULL, NULL, err);
   if (!st) st = train_fit_probe(c, m.judged, f->n_valid, m.cross, err);

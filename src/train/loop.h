@@ -77,9 +77,10 @@ void train_fit_mixture(head_calibration *c, const train_judged *judged, const fl
  * Nothing to do without a tagger. */
 base_status train_fit_tags(train_judge *j, const data_set *set, const uint32_t *rows, size_t n, head_calibration *c,
                            base_error *err);
-/* The label probability under which to call a text out of scope: the largest that costs at most half a
- * percent of in-scope accuracy; 0 when no row is out of scope. */
-float train_fit_oos(const train_judged *judged, size_t n);
+/* The label probability under which to call a text out of scope, 0 when no row is: the largest that costs at most half a
+ * percent of in-scope accuracy; or, with by_threshold and at least 20 rows out of scope, the smallest that finds seven in
+ * ten of them. */
+float train_fit_oos(const train_judged *judged, size_t n, bool by_threshold);
 /* The probe: logistic regression of `right` on the standardised features (ridge, Newton). cross [n] gets the
  * confidences of a two-fold cross-fit, where no row is judged by a probe that saw it. */
 base_status train_fit_probe(head_calibration *c, const train_judged *judged, size_t n, float *cross,

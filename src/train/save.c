@@ -132,6 +132,7 @@ static void put_calibration(gguf_writer *w, const head_calibration *c, bool has_
   gguf_put_f32s(w, "minnow.calibration", v, sizeof v / sizeof v[0]);
   const float tags[] = {c->tag_scale, c->tagger_weight, c->move_scale};
   if (has_tagger) gguf_put_f32s(w, "minnow.tags", tags, sizeof tags / sizeof tags[0]);
+  if (c->none_plus_1 > 0) gguf_put_u32(w, "minnow.head.none", c->none_plus_1 - 1);
   if (c->n_risks == 0) return;
   float risk[2 * HEAD_RISKS];
   memcpy(risk, c->risk_share, c->n_risks * sizeof *risk);
