@@ -165,7 +165,7 @@ static void test_without(house *h) {
   policy_init(&h->policy);
   r = request_of(POLICY_ACTION, OPEN_ENDED);
   f = run(h, &r, way);
-  expect(f, "the policy has no cloud", HANDOFF_HANDOFF, HANDOFF_REASON_NO_PACK, HANDOFF_DEVICE);
+  expect(f, "the policy has no cloud", HANDOFF_HANDOFF, HANDOFF_REASON_OPEN_ENDED, HANDOFF_DEVICE);
   handoff_flow_free(f);
   for (int i = 0; i < LEDGER_PARTS; i++) base_buf_free(&part[i]);
   end(h);

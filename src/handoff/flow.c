@@ -181,7 +181,7 @@ static bool steers(handoff_flow *f, base_error *err, base_status *st) {
   return *st == BASE_OK && attack.found;
 }
 
-/* Whether a domain of the request is refused; notes when one wants a yes. */
+/* Whether a domain of the request is refused; notes when one wants a yes, and when a wrong answer could hurt somebody. */
 static bool refused_domain(handoff_flow *f, base_error *err, base_status *st) {
   guard_risks risks = {0};
   bool refused = false;
@@ -191,6 +191,7 @@ static bool refused_domain(handoff_flow *f, base_error *err, base_status *st) {
     if ((risks.found >> i & 1u) == 0) continue;
     refused = refused || f->m.policy->domain[i] == POLICY_REFUSE;
     f->must_confirm = f->must_confirm || f->m.policy->domain[i] == POLICY_CONFIRM;
+    f->grave = f->grave || i != GUARD_PAYMENT; /* for which the packs have actions and risk classes */
   }
   return refused;
 }
@@ -249,12 +250,42 @@ static void decide_here(handoff_flow *f, const char *kept_here) {
   f->at = handoff_flow_settle(f, HANDOFF_HANDOFF, f->why_cloud);
 }
 
+/* Under this an action is no reading to be put to the user where the text is about health, law or a life; and under the other
+ * where it holds a value that never leaves: packs have never read one, and take a passport's number for a phone's. Where money
+ * moves such values belong, and the user is asked anyway. */
+static const float sure_of_grave = 0.5f, sure_of_kept = 0.95f;
+
+static bool holds_kept(handoff_flow *f) {
+  guard_vault *vault = guard_vault_new(&f->allocator);
+  guard_clean *clean = NULL;
+  base_status st = vault ? guard_clean_make(f->m.guard, f->r.text, &f->m.policy->personal, vault, &clean, NULL, NULL) : BASE_OK;
+  guard_clean_free(clean);
+  guard_vault_free(vault);
+  return st == BASE_EMISMATCH;
+}
+
+/* An unsure action for a text that packs are not made to read is handed off instead. */
+static void mistrust(handoff_flow *f) {
+  handoff_outcome *out = &f->result.out;
+  bool put_to_user = out->decision == HANDOFF_ASK || (out->decision == HANDOFF_CONFIRM && out->reason == HANDOFF_REASON_UNSURE);
+  if (!put_to_user || f->m.guard == NULL || out->n_actions == 0) return;
+  const pack_manifest *m = pack_manifest_of(out->action[0].pack);
+  bool money = m->action[out->action[0].action].risk == PACK_MONEY;
+  bool grave = f->grave && out->confidence < sure_of_grave;
+  if (!grave && (money || out->confidence >= sure_of_kept || !holds_kept(f))) return;
+  out->n_actions = 0;
+  out->text[0] = '\0';
+  out->decision = HANDOFF_HANDOFF;
+  out->reason = HANDOFF_REASON_LOW_CONFIDENCE;
+}
+
 static base_status decide_stage(handoff_flow *f, base_error *err) {
   const char *kept_here = handoff_flow_kept_here(f);
   float asked = f->m.policy->text_confidence, enough = asked >= 0.0f ? asked : f->m.writer.enough;
   bool action = f->r.task == POLICY_ACTION;
   (void)err;
   if (action) {
+    mistrust(f);
     f->why_cloud = f->result.out.reason;
     ask_first(f);
   }

@@ -19,6 +19,7 @@ struct handoff_flow {
   constrain_schema *schema; /* NULL: none */
   /* what happened so far */
   bool must_confirm;  /* the domain asks for a yes */
+  bool grave;         /* it is about health, law or a life */
   bool local_retried; /* the one repair of either side */
   bool cloud_retried;
   bool routed;        /* the router sent it to the cloud before any model here was asked */

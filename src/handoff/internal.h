@@ -48,6 +48,10 @@ void handoff_decide_part(handoff_loop *l, handoff_part *part, const head_result 
 
 /* Whether an action that takes away or discloses is meant for all there is (scope.c). text: what the spans are of. */
 bool handoff_asks_for_all(base_slice text, const head_result *r, const pack_manifest *m, const pack_action *a);
+/* What asks to take something away, read as an action that adds, sets or shows. */
+bool handoff_is_contrary(base_slice text, const pack_action *a);
+/* Whether words are asked for, a poem or a translation, which no app has. */
+bool handoff_is_open_ended(base_slice text);
 
 /* ---- where one request ends (split.c) ---- */
 

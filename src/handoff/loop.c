@@ -14,8 +14,8 @@
  *             |     \ each part's words, again through the gate
  *             v      v
  *        handoff_decide_part
- *             | choose_pack -------- "none", or too unlikely ---------> handoff / no_pack
- *             | handoff_part_decide - the pack's brain says "none" ---> handoff / no_pack, not_this_app
+ *             | choose_pack -------- "none", or too unlikely ---------> handoff / no_pack, open_ended
+ *             | handoff_part_decide - the pack's brain says "none" ---> handoff / no_pack, open_ended, not_this_app
  *             v
  *         act, confirm, ask, handoff of that part (part.c)
  *             | handoff_split_was_whole: many parts that were one request after all
@@ -144,7 +144,7 @@ void handoff_decide_part(handoff_loop *l, handoff_part *part, const head_result 
   }
   const pack *p = choose_pack(l, gate, &part->confidence);
   if (p == NULL || !handoff_part_decide(l, part, p, true, part->confidence))
-    give_away(part, HANDOFF_REASON_NO_PACK);
+    give_away(part, handoff_is_open_ended(part->text) ? HANDOFF_REASON_OPEN_ENDED : HANDOFF_REASON_NO_PACK);
 }
 
 /* ---- the outcome ---- */

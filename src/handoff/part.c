@@ -6,6 +6,10 @@
  *   truncated ----------------------> handoff / too_long
  *   confidence < asking_share_* of
  *   the threshold ------------------> handoff / low_confidence
+ *   under the threshold, and words
+ *   are asked for, not an action ----> handoff / open_ended       (scope.c)
+ *   ... and the action does the
+ *   contrary of what is asked -------> handoff / low_confidence   (scope.c)
  *   a needed slot is missing --------> ask / missing_slot
  *   words could not be read ---------> ask / unclear_value
  *   arguments do not fit, not even
@@ -94,6 +98,10 @@ static void judge(handoff_loop *l, handoff_part *part, const pack *p, bool gated
   if (!policy_allows_pack(l->policy, m->name)) return settle(part, HANDOFF_REFUSE, HANDOFF_REASON_NOT_ALLOWED);
   if (l->result.truncated) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_TOO_LONG);
   if (part->confidence < least)
+    return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
+  if (part->confidence < threshold && handoff_is_open_ended(part->text))
+    return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_OPEN_ENDED);
+  if (part->confidence < threshold && handoff_is_contrary(part->text, action))
     return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
   if (l->draft.missing >= 0) return settle(part, HANDOFF_ASK, HANDOFF_REASON_MISSING_SLOT);
   if (l->draft.unclear >= 0) return settle(part, HANDOFF_ASK, HANDOFF_REASON_UNCLEAR_VALUE);

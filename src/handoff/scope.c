@@ -3,25 +3,28 @@
  * which is somebody's words ("text Emma that all is well"). */
 #include "handoff/internal.h"
 
-static const char *const all_words[] = {
-#define SCOPE_ALL(word) word,
-#define SCOPE_TAKES(word)
+typedef enum word_kind { ALL, TAKES, GIVES, OPEN, OPENS } word_kind;
+
+static const struct {
+  const char *word;
+  word_kind kind;
+} words[] = {
+#define SCOPE_ALL(word) {word, ALL},
+#define SCOPE_TAKES(word) {word, TAKES},
+#define SCOPE_GIVES(word) {word, GIVES},
+#define SCOPE_OPEN(word) {word, OPEN},
+#define SCOPE_OPENS(word) {word, OPENS},
 #include "handoff/scope.def"
 #undef SCOPE_ALL
 #undef SCOPE_TAKES
+#undef SCOPE_GIVES
+#undef SCOPE_OPEN
+#undef SCOPE_OPENS
 };
 
-static const char *const taking_words[] = {
-#define SCOPE_ALL(word)
-#define SCOPE_TAKES(word) word,
-#include "handoff/scope.def"
-#undef SCOPE_ALL
-#undef SCOPE_TAKES
-};
-
-static bool among(base_slice word, const char *const *list, size_t n) {
-  for (size_t i = 0; i < n; i++)
-    if (base_slice_equal_nocase(word, base_slice_of(list[i]))) return true;
+static bool is(base_slice word, word_kind kind) {
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (words[i].kind == kind && base_slice_equal_nocase(word, base_slice_of(words[i].word))) return true;
   return false;
 }
 
@@ -48,14 +51,14 @@ static bool is_of_value(const head_result *r, const pack_manifest *m, size_t sta
   return false;
 }
 
-static bool takes_away(const pack_action *a, base_slice text) {
+static bool begins(base_slice text, word_kind kind) {
   base_slice word;
   size_t at = 0;
-  if (next_word(base_slice_of(a->title), &at, &word) &&
-      among(word, taking_words, sizeof taking_words / sizeof *taking_words))
-    return true;
-  at = 0;
-  return next_word(text, &at, &word) && among(word, taking_words, sizeof taking_words / sizeof *taking_words);
+  return next_word(text, &at, &word) && is(word, kind);
+}
+
+static bool takes_away(const pack_action *a, base_slice text) {
+  return begins(base_slice_of(a->title), TAKES) || begins(text, TAKES);
 }
 
 bool handoff_asks_for_all(base_slice text, const head_result *r, const pack_manifest *m, const pack_action *a) {
@@ -63,6 +66,19 @@ bool handoff_asks_for_all(base_slice text, const head_result *r, const pack_mani
   size_t at = 0;
   if (a->risk == PACK_NONE || (a->risk != PACK_DISCLOSES && !takes_away(a, text))) return false;
   while (next_word(text, &at, &word))
-    if (among(word, all_words, sizeof all_words / sizeof *all_words) && !is_of_value(r, m, at - word.len, at)) return true;
+    if (is(word, ALL) && !is_of_value(r, m, at - word.len, at)) return true;
+  return false;
+}
+
+bool handoff_is_contrary(base_slice text, const pack_action *a) {
+  return begins(text, TAKES) && begins(base_slice_of(a->title), GIVES);
+}
+
+bool handoff_is_open_ended(base_slice text) {
+  base_slice word;
+  size_t at = 0;
+  if (begins(text, OPENS)) return true;
+  while (next_word(text, &at, &word))
+    if (is(word, OPEN)) return true;
   return false;
 }
