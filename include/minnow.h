@@ -181,6 +181,9 @@ MN_API int mn_contacts(mn_engine *mn, const char *const *names, size_t n, mn_err
 
 /* Is this file a policy? A failure names the place. */
 MN_API int mn_policy_check(const char *path, mn_error *err);
+/* What its shares mean for the packs of a folder (NULL: the shipped ones), a line a pack: the share of answers that may be wrong,
+ * the confidence from which the pack acts on its own, and where that comes from. */
+MN_API int mn_policy_shares(const char *path, const char *packs_dir, mn_text **out, mn_error *err);
 MN_API const char *mn_policy_schema(void); /* JSON Schema of a policy */
 MN_API const char *mn_policy_version(const mn_engine *mn);
 /* MN_OK, or why the policy on disk is not in force. */

@@ -41,6 +41,11 @@ is() { # decision reason source, what
 policy good
 call policy check "$folder/policy.json"
 [ $status -eq 0 ]; ok $? "a policy that is one"
+echo '{"version": "1", "confidence": {"packs": {"clock": 0.001}}, "packs": {"deny": ["home"]}}' >"$folder/share.json"
+call policy check "$folder/share.json"
+[[ $out == *"clock         0.001 "*"home          not allowed"*"lists         0.020 "* ]]; ok $? "what its shares mean for the packs"
+call policy check --packs "$folder" "$folder/share.json"
+[ $status -eq 1 ]; ok $? "a folder without packs"
 echo '{"version":"1","risk":{"money":"never"}}' >"$folder/bad.json"
 call policy check "$folder/bad.json"
 [ $status -eq 1 ] && [[ $err == *"/risk/money"* ]]; ok $? "one that is not, with the place"

@@ -367,7 +367,8 @@ static void test_answers(void) {
 
 static void test_act_threshold(void) {
   head_calibration c = {.act_threshold = 0.9f, .target = 0.02f};
-  TAP_OK(head_act_threshold(&c, 0.02f) == 0.9f && head_act_threshold(&c, 0.5f) == 0.9f, "no curve: the stored one");
+  TAP_OK(head_act_threshold(&c, 0.02f) == 0.9f && head_act_threshold(&c, 0.05f) == 0.9f, "no curve: the stored one");
+  TAP_OK(head_act_threshold(&c, 0.5f) == 0.5f, "no curve, laxer: 1 - share");
   TAP_OK(head_act_threshold(&c, 0.001f) == 1.0f - 0.001f, "no curve, stricter: nor anything under 1 - share");
   c.n_risks = 3;
   c.risk_share[0] = 0.001f, c.risk_share[1] = 0.01f, c.risk_share[2] = 0.1f;

@@ -22,6 +22,12 @@ base_status api_take_struct(void *ours, size_t our_size, const void *theirs, con
                             base_error *err);
 /* The other way: fills what the caller's struct has of ours, and leaves its size. */
 base_status api_give_struct(void *theirs, const void *ours, size_t our_size, const char *what, base_error *err);
+/* A text for the caller (text.c): made even after a failure, when *st says so, and handed out or freed at the end. */
+struct mn_text {
+  base_buf buf;
+};
+mn_text *api_text_new(base_error *err, base_status *st);
+int api_text_finish(mn_text *t, mn_text **out, base_status st, base_error *err, mn_error *error);
 /* The path of a file that is shipped with the packs ("gate.gguf"): beside the program in packs/, in
  * ../share/minnow/packs from there, or in the prefix that this was built for. */
 base_status api_shipped_file(const char *name, char *out, size_t out_size, base_error *err);

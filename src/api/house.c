@@ -96,7 +96,7 @@ static void folder_of(const char *path, char *out, size_t size) {
   base_format(out, size, "%.*s", slash ? (int)(slash - path) : 0, path);
 }
 
-static base_status read_policy(const char *path, policy *out, base_error *err) {
+base_status api_read_policy(const char *path, policy *out, base_error *err) {
   char folder[512];
   base_buf text = {0};
   base_status st = os_read_file(path, MAX_POLICY_BYTES, &text, err);
@@ -111,7 +111,7 @@ static base_status read_wanted(api_house *h, policy *out, base_error *err) {
   policy_init(out);
   if (h->policy_path[0] == '\0') return BASE_OK;
   h->policy_modified = os_modified_ns(h->policy_path);
-  return read_policy(h->policy_path, out, err);
+  return api_read_policy(h->policy_path, out, err);
 }
 
 static int64_t key_modified(const api_house *h, const policy *p) {
@@ -283,26 +283,7 @@ int mn_contacts(mn_engine *mn, const char *const *names, size_t n, mn_error *err
   return api_result(st, &err, error);
 }
 
-/* ---- public: policy ---- */
-
-int mn_policy_check(const char *path, mn_error *error) {
-  base_error err = {0};
-  policy p;
-  if (path == NULL)
-    return api_result(base_fail(&err, BASE_EARGUMENT, "policy", "a file is needed"), &err, error);
-  return api_result(read_policy(path, &p, &err), &err, error);
-}
-
-const char *mn_policy_schema(void) { return policy_schema(); }
-const char *mn_policy_version(const mn_engine *mn) { return mn->house.policy.version; }
-
-int mn_policy_problem(const mn_engine *mn, mn_error *error) {
-  return api_result(mn->house.policy_problem.code, &mn->house.policy_problem, error);
-}
-
-bool mn_flag(const mn_engine *mn, const char *name) {
-  return policy_flag(&mn->house.policy, name, mn->house.device);
-}
+/* ---- public: the network ---- */
 
 void mn_network(mn_engine *mn, bool online) {
   if (mn->house.cloud != NULL) cloud_network(mn->house.cloud, online);

@@ -5,39 +5,11 @@
 #include "jdoc/jdoc.h"
 #include "os/os.h"
 
-struct mn_text {
-  base_buf buf;
-};
-
-const char *mn_text_chars(const mn_text *t) { return t->buf.ptr ? t->buf.ptr : ""; }
-
-void mn_text_free(mn_text *t) {
-  if (t == NULL) return;
-  base_buf_free(&t->buf);
-  base_free(base_allocator_libc(), t, sizeof *t);
-}
-
 /* Opens a ledger that exists: asking for a report must not make an empty one. */
 static base_status open_ledger(ledger **out, const char *path, base_error *err) {
   if (path == NULL) return base_fail(err, BASE_EARGUMENT, "ledger", "a ledger's file is needed");
   if (!os_exists(path)) return base_fail(err, BASE_ENOTFOUND, path, "there is no ledger here yet");
   return ledger_open(out, path, NULL, err);
-}
-
-static mn_text *new_text(base_error *err, base_status *st) {
-  mn_text *t = base_calloc(base_allocator_libc(), 1, sizeof *t);
-  if (t == NULL && *st == BASE_OK) *st = base_fail(err, BASE_ENOMEM, "text", "no memory for the text");
-  return t;
-}
-
-static int finish(mn_text *t, mn_text **out, base_status st, base_error *err, mn_error *error) {
-  if (!st && t->buf.failed) st = base_fail(err, BASE_ENOMEM, "text", "no memory for the text");
-  *out = NULL;
-  if (st)
-    mn_text_free(t);
-  else
-    *out = t;
-  return api_result(st, err, error);
 }
 
 /* ---- reports ---- */
@@ -57,11 +29,11 @@ int mn_report(const char *path, int64_t since_unix_s, const char *format, mn_tex
   ledger *l = NULL;
   ledger_format f = LEDGER_AS_TEXT;
   base_status st = format_of(format ? format : "text", &f, &err);
-  mn_text *t = new_text(&err, &st);
+  mn_text *t = api_text_new(&err, &st);
   if (!st) st = open_ledger(&l, path, &err);
   if (!st) st = ledger_report(l, since_unix_s * 1000, f, &t->buf, &err);
   ledger_close(l);
-  return finish(t, out, st, &err, error);
+  return api_text_finish(t, out, st, &err, error);
 }
 
 /* ---- feedback ---- */
@@ -157,12 +129,12 @@ int mn_queue_list(const char *path, const char *format, mn_text **out, mn_error 
   ledger *l = NULL;
   ledger_format f = LEDGER_AS_TEXT;
   base_status st = format_of(format ? format : "text", &f, &err);
-  mn_text *t = new_text(&err, &st);
+  mn_text *t = api_text_new(&err, &st);
   if (!st && f == LEDGER_AS_CSV) st = base_fail(&err, BASE_EARGUMENT, "format", "a queue is listed as text or json");
   if (!st) st = open_ledger(&l, path, &err);
   if (!st) st = ledger_queue_list(l, f == LEDGER_AS_JSON ? put_deferred : say_deferred, &t->buf, &err);
   ledger_close(l);
-  return finish(t, out, st, &err, error);
+  return api_text_finish(t, out, st, &err, error);
 }
 
 int mn_queue_drop(const char *path, const char *id, size_t *dropped, mn_error *error) {

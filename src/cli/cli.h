@@ -70,6 +70,8 @@ typedef struct cli_house {
  * from $MINNOW_CLOUD_KEY, the device's id and tier from $MINNOW_DEVICE and $MINNOW_TIER. */
 int cli_open_engine(mn_engine **mn, cli_house *house);
 void cli_close_engine(mn_engine *mn, cli_house *house); /* NULL is harmless */
+/* The folder of packs: the one given, else $MINNOW_PACKS; NULL: the shipped ones. */
+const char *cli_packs_folder(const char *given);
 /* The ledger to read: the one given, else $MINNOW_LEDGER; NULL, and that was said, when there is none. */
 const char *cli_ledger(const char *command, const char *given);
 /* One answer for a person; with its id when a ledger has kept it. */

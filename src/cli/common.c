@@ -40,6 +40,8 @@ static int read_contacts(mn_engine *mn, const char *path) {
   return st == MN_OK ? CLI_GO : cli_fail(&err);
 }
 
+const char *cli_packs_folder(const char *given) { return or_environment(given, "MINNOW_PACKS"); }
+
 int cli_open_engine(mn_engine **mn, cli_house *house) {
   mn_engine_options o;
   mn_error err = {0};
@@ -48,7 +50,7 @@ int cli_open_engine(mn_engine **mn, cli_house *house) {
   o.model = house->opened;
   o.probe = house->probe;
   o.router = house->router;
-  o.packs_dir = or_environment(house->packs, "MINNOW_PACKS");
+  o.packs_dir = cli_packs_folder(house->packs);
   o.policy = or_environment(house->policy, "MINNOW_POLICY");
   o.ledger = or_environment(house->ledger, "MINNOW_LEDGER");
   o.cloud_key = or_environment(NULL, "MINNOW_CLOUD_KEY");

@@ -4,19 +4,27 @@
 
 #include "cli/cli.h"
 
-static int check(const cli_list *words) {
-  mn_error err = {0};
+static int check(const cli_list *words, const char *packs) {
+  mn_error err = {0}, why = {0};
+  mn_text *shares = NULL;
   if (words->n != 2) return cli_usage("policy", "check takes one FILE", NULL);
   if (mn_policy_check(words->item[1], &err) != MN_OK) return cli_fail(&err);
   printf("%s: a policy\n", words->item[1]);
+  if (mn_policy_shares(words->item[1], cli_packs_folder(packs), &shares, &why) != MN_OK)
+    return packs != NULL ? cli_fail(&why) : CLI_DONE; /* there are no packs here to say it of */
+  printf("\n  %-12s  %s  %s\n%s", "pack", "wrong", "acts from confidence", mn_text_chars(shares));
+  mn_text_free(shares);
   return CLI_DONE;
 }
 
 int cli_policy(int argc, char **argv) {
+  const char *packs = NULL;
   cli_list words;
-  int status = cli_parse("policy", NULL, 0, argc, argv, &words);
+  const cli_option options[] = {
+      {"--packs", CLI_TEXT, &packs, "DIR", "check: say what the shares mean for the packs of this folder"}};
+  int status = cli_parse("policy", options, 1, argc, argv, &words);
   if (status != CLI_GO) return status;
-  if (words.n > 0 && strcmp(words.item[0], "check") == 0) return check(&words);
+  if (words.n > 0 && strcmp(words.item[0], "check") == 0) return check(&words, packs);
   if (words.n != 1 || strcmp(words.item[0], "schema") != 0)
     return cli_usage("policy", "say check FILE, or schema", NULL);
   puts(mn_policy_schema());

@@ -46,6 +46,9 @@ bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, boo
  * NULL to ask it. With an open pack the gate is not asked. */
 void handoff_decide_part(handoff_loop *l, handoff_part *part, const head_result *gate, const pack *open_pack);
 
+/* The confidence from which a pack acts on its own under the policy. */
+float handoff_act_threshold(const handoff_loop *l, const pack *p);
+
 /* Whether an action that takes away or discloses is meant for all there is (scope.c). text: what the spans are of. */
 bool handoff_asks_for_all(base_slice text, const head_result *r, const pack_manifest *m, const pack_action *a);
 /* What asks to take something away, read as an action that adds, sets or shows. */

@@ -88,10 +88,13 @@ static void settle(handoff_part *part, handoff_decision d, handoff_reason r) {
   part->has_action = d == HANDOFF_ACT || d == HANDOFF_CONFIRM || d == HANDOFF_ASK;
 }
 
+float handoff_act_threshold(const handoff_loop *l, const pack *p) {
+  return head_act_threshold(head_brain_calibration(pack_brain(p)), policy_share(l->policy, pack_manifest_of(p)->name));
+}
+
 static void judge(handoff_loop *l, handoff_part *part, const pack *p, bool gated) {
   const pack_manifest *m = pack_manifest_of(p);
-  const head_calibration *built = head_brain_calibration(pack_brain(p));
-  float threshold = head_act_threshold(built, policy_share(l->policy, m->name));
+  float threshold = handoff_act_threshold(l, p);
   float least = fminf(threshold, 1.0f) * (gated ? asking_share_gated : asking_share_open);
   const pack_action *action = &m->action[l->draft.action];
   policy_answer allowed = l->policy->risk[action->risk];

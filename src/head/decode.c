@@ -287,10 +287,10 @@ float head_confidence(const head_calibration *c, const float features[HEAD_FEATU
 }
 
 float head_act_threshold(const head_calibration *c, float share) {
-  float threshold = share >= c->target ? c->act_threshold : 1.01f;
+  float threshold = share >= c->target ? c->act_threshold : 1.01f, each = 1.0f - share;
   if (c->n_risks == 0) {
-    if (share >= c->target) return threshold;
-    return c->act_threshold > 1.0f - share ? c->act_threshold : 1.0f - share;
+    if (share > c->target) return c->act_threshold < each ? c->act_threshold : each;
+    return share < c->target && c->act_threshold < each ? each : c->act_threshold;
   }
   for (uint32_t i = 0; i < c->n_risks && c->risk_share[i] <= share; i++)
     if (c->risk_threshold[i] < threshold) threshold = c->risk_threshold[i];
