@@ -354,6 +354,8 @@ typedef struct mn_model_options {
 
 /* What running a file with these options takes. Weights that are used where they lie in the file are `mapped`:
  * the system reads them when they are needed and may drop them again. */
+/* What is read in the file's own pages; weights packed for the kernels; keys and values; vocabulary, working memory and
+ * half a megabyte for template and texts. A bound of total_bytes is enough to open the model and to answer. */
 typedef struct mn_memory {
   size_t size;
   uint64_t mapped_bytes, weights_bytes, cache_bytes, scratch_bytes, total_bytes;

@@ -304,8 +304,18 @@ static void test_refusals(void) {
   err = (mn_error){0};
   TAP_OK(mn_model_open(&m, model_path, &o, &err) == MN_ELIMIT && m == NULL, "%s: %s", err.where, err.text);
   TAP_OK(strstr(err.text, "MB") != NULL, "says how much");
-  o.memory_bytes = need.total_bytes + (8 << 20);
+  o.memory_bytes = need.total_bytes;
   TAP_OK(mn_model_open(&m, model_path, &o, NULL) == MN_OK, "fits");
+  mn_session *s = NULL;
+  mn_generate_options g;
+  mn_generated out;
+  mn_generate_options_init(&g);
+  mn_generated_init(&out);
+  g.max_tokens = 5;
+  err = (mn_error){0};
+  TAP_OK(mn_session_open(&s, m, &err) == MN_OK && mn_session_add(s, "user", "hi", &err) == MN_OK &&
+             mn_generate(s, &g, &out, &err) == MN_OK, "and answers: %s: %s", err.where, err.text);
+  mn_session_close(s);
   mn_model_close(m);
   const char *const kinds[] = {"q4", "", "F16"};
   for (size_t i = 0; i < 3; i++) {

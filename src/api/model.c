@@ -80,9 +80,13 @@ static size_t engine_bytes(const lm_info *i, const mn_model_options *o) {
   return gen_engine_bytes(&b, &g);
 }
 
-/* lm's, and gen's. */
-static void add_up(const lm_memory *need, const lm_info *info, const mn_model_options *o, mn_memory *out) {
-  size_t engine = engine_bytes(info, o);
+/* The file's tables, the template, a session with a first page of text: what has no number beforehand. */
+enum { SPARE_BYTES = 1 << 19 };
+
+/* lm's, gen's and the vocabulary. */
+static void add_up(const gguf_file *f, const lm_memory *need, const lm_info *info, const mn_model_options *o,
+                   mn_memory *out) {
+  size_t engine = engine_bytes(info, o) + tok_vocab_bytes(f) + SPARE_BYTES;
   out->mapped_bytes = need->mapped_bytes;
   out->weights_bytes = need->weights_bytes;
   out->cache_bytes = need->cache_bytes;
@@ -94,8 +98,8 @@ static void add_up(const lm_memory *need, const lm_info *info, const mn_model_op
 static base_status check_fits(const char *path, const mn_memory *need, const mn_model_options *o, base_error *err) {
   if (o->memory_bytes == 0 || need->total_bytes <= o->memory_bytes) return BASE_OK;
   return base_fail(err, BASE_ELIMIT, path,
-                   "it needs %.1f MB and the bound is %.1f MB: weights %.1f, context %.1f, scratch %.1f; a shorter "
-                   "context or an int8 cache needs less",
+                   "it needs %.1f MB and the bound is %.1f MB: weights %.1f, context %.1f, vocabulary and scratch %.1f; "
+                   "a shorter context or an int8 cache needs less",
                    (double)need->total_bytes / 1e6, (double)o->memory_bytes / 1e6,
                    (double)(need->mapped_bytes + need->weights_bytes) / 1e6, (double)need->cache_bytes / 1e6,
                    (double)need->scratch_bytes / 1e6);
@@ -114,7 +118,7 @@ int mn_model_need(const char *path, const mn_model_options *given, mn_memory *ou
   if (!st) st = gguf_open(&f, path, NULL, &err);
   lm.threads = o.threads;
   if (!st) st = lm_need(&planned, &info, f, &lm, &err);
-  if (!st) add_up(&planned, &info, &o, &need);
+  if (!st) add_up(f, &planned, &info, &o, &need);
   gguf_close(f);
   if (!st) st = api_give_struct(out, &need, sizeof need, "memory", &err);
   return api_result(st, &err, error);
@@ -161,7 +165,7 @@ typedef struct opening {
 static base_status on_planned(void *ctx, const lm_memory *need, const lm_info *info, base_error *err) {
   const opening *p = ctx;
   mn_model *m = p->m;
-  add_up(need, info, p->o, &m->memory);
+  add_up(m->file, need, info, p->o, &m->memory);
   base_status st = check_fits(gguf_path(m->file), &m->memory, p->o, err);
   if (!st && m->bound.limit != SIZE_MAX) m->bound.limit -= (size_t)m->memory.mapped_bytes;
   return st;

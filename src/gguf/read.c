@@ -134,6 +134,21 @@ static bool bools_ok(const unsigned char *bytes, size_t len) {
   return true;
 }
 
+/* Strings of an array: vocabularies have 100,000s of them, so no call for each. */
+static void skip_strings(base_cursor *c, uint64_t count) {
+  size_t pos = c->pos;
+  for (uint64_t i = 0; i < count && !c->failed; i++) {
+    const unsigned char *p = c->ptr + pos;
+    c->failed = c->len - pos < 8;
+    if (c->failed) break;
+    uint64_t len = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+                   (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
+    c->failed = len > c->len - pos - 8;
+    pos += c->failed ? 0 : 8 + (size_t)len;
+  }
+  c->pos = pos;
+}
+
 /* An array's elements, after its type and count; each is checked to lie in the file. */
 static base_status parse_elements(parser *p, gguf_value *v) {
   base_cursor *c = &p->c;
@@ -150,7 +165,7 @@ static base_status parse_elements(parser *p, gguf_value *v) {
                      v->key.ptr, (unsigned long long)v->count);
   }
   if (v->element == GGUF_STRING) {
-    for (uint64_t i = 0; i < v->count; i++) (void)read_string(c);
+    skip_strings(c, v->count);
   } else {
     base_cursor_skip(c, (size_t)v->count * each);
   }

@@ -416,30 +416,44 @@ static base_status read_vocabulary(opener *o) {
   return o->v->kind == TOK_KIND_UNIGRAM ? tok_unigram_prepare(o->v, o->f, o->err) : BASE_OK;
 }
 
+/* The arrays found, their counts held against each other, and the memory that they come to. */
+static base_status plan(opener *o, tok_kind *kind, tok_vocab_sizes *sizes) {
+  base_status status = read_kind(o, kind);
+  if (status) return status;
+  status = read_arrays(o, *kind);
+  if (status) return status;
+  if (o->n > TOK_MAX_VOCAB_TOKENS || o->n_merges > 8 * (uint64_t)TOK_MAX_VOCAB_TOKENS) {
+    return base_fail(o->err, BASE_ELIMIT, o->path,
+                     "the vocabulary has %llu tokens and %llu merges; at most %d tokens are read",
+                     (unsigned long long)o->n, (unsigned long long)o->n_merges, (int)TOK_MAX_VOCAB_TOKENS);
+  }
+  *sizes = (tok_vocab_sizes){.n = (size_t)o->n,
+                             .n_merges = (size_t)o->n_merges,
+                             .scores = *kind == TOK_KIND_SPM || *kind == TOK_KIND_UNIGRAM,
+                             .orders = *kind == TOK_KIND_SPM};
+  sizes->blob_bytes = o->tokens.len - 8 * (size_t)o->n;
+  sizes->charsmap_bytes = *kind == TOK_KIND_UNIGRAM ? tok_unigram_charsmap_bytes(o->f) : 0;
+  for (size_t id = 0; id < o->n; id++) sizes->n_special += is_special(type_at(o, id));
+  return BASE_OK;
+}
+
+size_t tok_vocab_bytes(const gguf_file *f) {
+  opener o = {.f = f, .path = gguf_path(f)};
+  tok_kind kind;
+  tok_vocab_sizes sizes;
+  return plan(&o, &kind, &sizes) == BASE_OK ? tok_vocab_block_bytes(&sizes) : 0;
+}
+
 base_status tok_vocab_open(tok_vocab **out, const gguf_file *f, const base_allocator *allocator,
                            base_error *err) {
   opener o = {.f = f, .path = gguf_path(f), .err = err};
   tok_kind kind = TOK_KIND_BPE;
+  tok_vocab_sizes sizes;
   const tok_rule *rule = NULL;
   *out = NULL;
-  base_status status = read_kind(&o, &kind);
-  if (status) return status;
-  status = read_arrays(&o, kind);
-  if (status) return status;
-  if (kind == TOK_KIND_BPE && (status = read_rule(&o, &rule)) != BASE_OK) return status;
-  if (o.n > TOK_MAX_VOCAB_TOKENS || o.n_merges > 8 * (uint64_t)TOK_MAX_VOCAB_TOKENS) {
-    return base_fail(err, BASE_ELIMIT, o.path,
-                     "the vocabulary has %llu tokens and %llu merges; at most %d tokens are read",
-                     (unsigned long long)o.n, (unsigned long long)o.n_merges, (int)TOK_MAX_VOCAB_TOKENS);
-  }
-  tok_vocab_sizes sizes = {.n = (size_t)o.n,
-                           .n_merges = (size_t)o.n_merges,
-                           .scores = kind == TOK_KIND_SPM || kind == TOK_KIND_UNIGRAM};
-  sizes.orders = kind == TOK_KIND_SPM;
-  sizes.blob_bytes = o.tokens.len - 8 * (size_t)o.n;
-  sizes.charsmap_bytes = kind == TOK_KIND_UNIGRAM ? tok_unigram_charsmap_bytes(f) : 0;
-  for (size_t id = 0; id < o.n; id++) sizes.n_special += is_special(type_at(&o, id));
-  status = tok_vocab_new(&o.v, &sizes, o.path, allocator, err);
+  base_status status = plan(&o, &kind, &sizes);
+  if (!status && kind == TOK_KIND_BPE) status = read_rule(&o, &rule);
+  if (!status) status = tok_vocab_new(&o.v, &sizes, o.path, allocator, err);
   if (status) return status;
   o.v->kind = kind;
   o.v->rule = rule;

@@ -106,6 +106,8 @@ typedef struct tok_vocab tok_vocab;
  * rule that is not known. 8,192 tokens open in under a millisecond, 128,000 in some tens. */
 base_status tok_vocab_open(tok_vocab **out, const gguf_file *f, const base_allocator *allocator,
                            base_error *err);
+/* What that takes of its allocator, from the counts in the file alone; 0 for a file that it would refuse by them. */
+size_t tok_vocab_bytes(const gguf_file *f);
 /* From the lines "base64 rank" of tiktoken's rank files: byte-level BPE in which any two tokens merge whose
  * bytes together are a token, lowest rank first. `rule` is a pre-split rule ("llama-bpe"); the control tokens
  * `special` get the ids that follow the ranks, bos and eos among them by their names. `name` is used in

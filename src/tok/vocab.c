@@ -31,9 +31,17 @@ static void lay_out(tok_vocab *v, base_arena *a, const tok_vocab_sizes *z) {
   v->blob = base_arena_take(a, z->blob_bytes, 1);
 }
 
+size_t tok_vocab_block_bytes(const tok_vocab_sizes *sizes) {
+  tok_vocab counted = {0};
+  base_arena a;
+  base_arena_init(&a, NULL, 0);
+  lay_out(&counted, &a, sizes);
+  return a.overflow ? SIZE_MAX : a.used + sizeof counted;
+}
+
 base_status tok_vocab_new(tok_vocab **out, const tok_vocab_sizes *sizes, const char *name,
                           const base_allocator *allocator, base_error *err) {
-  tok_vocab counted = {0}, *v;
+  tok_vocab *v;
   base_arena a;
   *out = NULL;
   if (allocator == NULL) allocator = base_allocator_libc();
@@ -41,13 +49,11 @@ base_status tok_vocab_new(tok_vocab **out, const tok_vocab_sizes *sizes, const c
     return base_fail(err, BASE_ELIMIT, name, "the vocabulary has %zu tokens; 1 to %d are read", sizes->n,
                      (int)TOK_MAX_VOCAB_TOKENS);
   }
-  base_arena_init(&a, NULL, 0);
-  lay_out(&counted, &a, sizes);
-  size_t block_bytes = a.used + sizeof *v;
-  v = a.overflow ? NULL : base_alloc(allocator, block_bytes);
+  size_t block_bytes = tok_vocab_block_bytes(sizes);
+  v = block_bytes == SIZE_MAX ? NULL : base_alloc(allocator, block_bytes);
   if (v == NULL) return base_fail(err, BASE_ENOMEM, name, "no memory for the vocabulary");
   *v = (tok_vocab){.allocator = *allocator, .block_bytes = block_bytes};
-  base_arena_init(&a, v + 1, a.used);
+  base_arena_init(&a, v + 1, block_bytes - sizeof *v);
   lay_out(v, &a, sizes);
   v->offset[0] = 0;
   memset(v->slot, 0xFF, v->n_slots * sizeof *v->slot);

@@ -57,6 +57,7 @@ typedef struct tok_vocab_sizes {
   bool scores, orders;
 } tok_vocab_sizes;
 
+size_t tok_vocab_block_bytes(const tok_vocab_sizes *sizes); /* what tok_vocab_new takes; SIZE_MAX: too much */
 base_status tok_vocab_new(tok_vocab **out, const tok_vocab_sizes *sizes, const char *name,
                           const base_allocator *allocator, base_error *err);
 /* Tokens are added in order of their ids. */
