@@ -1,14 +1,29 @@
 #!/bin/bash
 # What the validator and masks reach on data that is not part of the repository: tools/measure_schema.sh BUILD DATA.
 # The official suite (failures that are not in tests/schema_known.txt stop it), JSON texts, MaskBench through masks and,
-# where Python has jsonschema, its verdicts beside ours (those that are not in tests/schema_judged.txt stop it). DATA holds
-# schema/suite, schema/maskbench.dev.jsonl, json/test_parsing, tok/llama3_tiktoken.model. Figures go into tests/quality.csv.
+# the verdicts of Python's jsonschema beside ours (those that are not in tests/schema_judged.txt stop it); where PYTHON has not
+# all of that package a virtual environment in BUILD gets it. DATA holds schema/suite, schema/maskbench.dev.jsonl,
+# json/test_parsing, tok/llama3_tiktoken.model. Figures go into tests/quality.csv.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${1:?the build folder} data=${2:?the folder of the data sets} status=0
 python=${PYTHON:-python3}
 out=$(mktemp) || exit 1
 trap 'rm -f "$out"' EXIT
+# jsonschema with the formats that it needs other packages for
+judges() {
+  "$1" - 2>/dev/null <<'END'
+import jsonschema
+need = {"date-time", "duration", "hostname", "idn-hostname", "iri", "json-pointer", "uri", "uri-template"}
+raise SystemExit(0 if need <= set(jsonschema.Draft202012Validator.FORMAT_CHECKER.checkers) else 1)
+END
+}
+find_judge() {
+  judges "$python" && judge=$python && return
+  judge=$build/venv/bin/python
+  judges "$judge" && return
+  "$python" -m venv "$build/venv" && "$judge" -m pip install -q 'jsonschema[format-nongpl]' && judges "$judge"
+}
 record() { "$python" tools/quality.py "$1" "$2" tools/measure_schema.sh; } # set, split; figures on stdin
 
 echo "== official suite"
@@ -31,11 +46,11 @@ echo "== MaskBench through masks"
   record schema/maskbench "dev rows, Llama 3's vocabulary"
 
 echo "== MaskBench beside Python's jsonschema"
-if "$python" -c 'import jsonschema' 2>/dev/null; then
-  "$python" tools/compare_schema.py "$build/tests/maskbench_cases" "$data/schema/maskbench.dev.jsonl" --judged tests/schema_judged.txt | tee "$out"
+if find_judge; then
+  "$judge" tools/compare_schema.py "$build/tests/maskbench_cases" "$data/schema/maskbench.dev.jsonl" --judged tests/schema_judged.txt | tee "$out"
   [ "${PIPESTATUS[0]}" -eq 0 ] || status=1
   tail -n 1 "$out" | record schema/maskbench "dev rows, verdicts beside jsonschema"
 else
-  echo "left out: this Python has no jsonschema (pip install 'jsonschema[format-nongpl]')"
+  echo "left out: no Python with the packages of jsonschema[format-nongpl] (PYTHON=... says which has them)"
 fi
 exit $status
