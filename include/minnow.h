@@ -714,7 +714,9 @@ typedef struct mn_schema_note {
   const char *path;    /* JSON Pointer into the schema */
   const char *keyword;
   const char *reason;
-  const char *decided; /* "end of value": the mask refuses the value's last byte; "end of document": the document's */
+  /* "closing bracket": it waits for this, which can come; "end of value": the mask refuses the value's last
+   * byte; "end of document": the document's; "never": nothing checks it; "refused": no rule can be made of the schema. */
+  const char *decided;
 } mn_schema_note;
 
 typedef struct mn_schema_explain_options {
@@ -727,11 +729,12 @@ typedef struct mn_schema_explain_options {
 typedef struct mn_schema_explain_report {
   size_t schemas;            /* subschemas compiled */
   size_t bytes;              /* memory, before any text */
-  size_t at_end_of_value, at_end_of_document; /* notes of each kind */
+  size_t at_end_of_value, at_end_of_document, at_bracket, never, refused; /* notes of each kind */
 } mn_schema_explain_report;
 
 MN_API void mn_schema_explain_options_init(mn_schema_explain_options *o);
-/* Fails with the place in the schema when it cannot be compiled into masks. */
+/* Notes all that is not enforced byte by byte. Fails with the first place in the schema of which no rule can be made, when
+ * all such places have been noted, and when the schema is no JSON or over a bound. */
 MN_API int mn_schema_explain(const char *json, size_t len, const mn_schema_explain_options *o,
                              mn_schema_explain_report *report, mn_error *err);
 

@@ -205,7 +205,7 @@ static void test_notes(void) {
   for (size_t i = 0; rule != NULL && i < 2; i++) {
     mask_note n = mask_rule_note(rule, i);
     bool unique = strcmp(n.keyword, "uniqueItems") == 0;
-    TAP_OK(strcmp(n.path, unique ? "/properties/a~1b/uniqueItems" : "/unevaluatedProperties") == 0 && n.at_end == unique, "%s", n.path);
+    TAP_OK(strcmp(n.path, unique ? "/properties/a~1b/uniqueItems" : "/unevaluatedProperties") == 0 && (n.when == MASK_AT_VALUES_END) == unique, "%s", n.path);
   }
   mask_rule_close(rule);
 }

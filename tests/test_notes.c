@@ -31,21 +31,62 @@ static void expect(const char *schema, const char *const *expected, size_t count
   o.note = on_note;
   o.note_ctx = &s;
   TAP_OK(mn_schema_explain(schema, strlen(schema), &o, &r, &err) == MN_OK, "%s: %s", err.where, err.text);
-  TAP_OK(s.n == count && s.wrong == 0 && r.at_end_of_value + r.at_end_of_document == count, "%.60s: %zu notes, %zu wrong", schema, s.n, s.wrong);
+  TAP_OK(s.n == count && s.wrong == 0 && r.at_end_of_value + r.at_end_of_document + r.at_bracket + r.never == count, "%.60s: %zu notes, %zu wrong", schema, s.n, s.wrong);
 }
 
 static void test_paths(void) {
   static const char *const all[] = {
-      "/allOf/0/oneOf oneOf end of value", "/properties/a~1b/not not end of value", "/properties/c/items/if if end of value",
+      "/allOf/0/oneOf oneOf end of value", "/allOf/0/oneOf/0/required required closing bracket",
+      "/allOf/0/oneOf/1/required required closing bracket", "/properties/a~1b/not not end of value", "/properties/c/items/if if end of value",
       "/properties/c/contains contains end of value", "/properties/c/uniqueItems uniqueItems end of value",
       "/properties/f/format format end of document", "/dependentSchemas/a~1b dependentSchemas end of value",
+      "/dependentSchemas/a~1b/required required closing bracket",
       "/unevaluatedProperties unevaluatedProperties end of document", NULL};
   expect("{\"allOf\":[{\"oneOf\":[{\"required\":[\"x\"]},{\"required\":[\"y\"]}]}],\"properties\":{\"a/b\":{\"not\":{\"const\":1}},\"c\":{\"items\":{\"if\":{\"minimum\":3},"
          "\"then\":{\"maximum\":5}},\"contains\":{\"const\":4},\"uniqueItems\":true},\"f\":{\"format\":\"iri\"},\"apart\":{\"oneOf\":[{\"type\":\"string\"},{\"type\":\"array\"}]}},"
          "\"dependentSchemas\":{\"a/b\":{\"required\":[\"c\"]}},\"unevaluatedProperties\":false}",
-         all, 8);
+         all, 11);
   static const char *const none[] = {NULL};
-  expect("{\"type\":\"object\",\"properties\":{\"a\":{\"enum\":[1,2]}},\"required\":[\"a\"],\"oneOf\":[{\"type\":\"object\"},{\"type\":\"null\"}]}", none, 0);
+  expect("{\"type\":\"object\",\"properties\":{\"a\":{\"enum\":[1,2]}},\"oneOf\":[{\"type\":\"object\"},{\"type\":\"null\"}]}", none, 0);
+}
+
+/* What waits for a bracket, and what nothing checks. */
+static void test_account(void) {
+  static const char *const all[] = {
+      "/properties/a/minItems minItems closing bracket", "/properties/b/minProperties minProperties closing bracket",
+      "/properties/b/dependentRequired/x dependentRequired closing bracket", "/properties/c/format format never",
+      "/properties/c/contentEncoding contentEncoding never", "/properties/d/then then never", "/properties/d/minLenght minLenght never",
+      "/required required closing bracket", NULL};
+  expect("{\"title\":\"all\",\"properties\":{\"a\":{\"minItems\":1,\"maxItems\":2},\"b\":{\"minProperties\":1,\"dependentRequired\":{\"x\":[\"y\"]}},"
+         "\"c\":{\"format\":\"colour\",\"contentEncoding\":\"base64\"},\"d\":{\"then\":{},\"minLenght\":3,\"x-ours\":1}},\"required\":[\"a\"]}",
+         all, 8);
+  static const char *const seven[] = {"/properties/a/minLength minLength never", "/properties/b/dependentRequired dependentRequired never", NULL};
+  expect("{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"definitions\":{\"s\":{\"type\":\"string\"}},\"properties\":{\"a\":{\"$ref\":"
+         "\"#/definitions/s\",\"minLength\":2},\"b\":{\"dependentRequired\":{}}}}", seven, 2);
+}
+
+/* All that is refused is listed, though the first is the failure. */
+static void test_refused(void) {
+  static const char *const all[] = {"/properties/a/pattern pattern refused", "/properties/b/$ref $ref refused", "/properties/c/type type refused",
+                                    "/properties/d/not not end of value", "/properties/e/allOf/0 0 refused", NULL};
+  static const char schema[] = "{\"properties\":{\"a\":{\"pattern\":\"(a)\\\\1\"},\"b\":{\"$ref\":\"#/x\"},\"c\":{\"type\":\"strng\"},"
+                               "\"d\":{\"not\":{\"const\":1}},\"e\":{\"allOf\":[{\"$ref\":\"#/properties/e\"}]}}}";
+  seen s = {.expected = all};
+  mn_error err = {0};
+  mn_schema_explain_options o;
+  mn_schema_explain_report r;
+  mask_rule *rule = NULL;
+  mask_run *run = NULL;
+  mask_options account = {.account = true};
+  mn_schema_explain_options_init(&o);
+  o.note = on_note;
+  o.note_ctx = &s;
+  TAP_OK(mn_schema_explain(schema, strlen(schema), &o, &r, &err) == MN_EUNSUPPORTED, "refused");
+  TAP_OK(s.n == 5 && s.wrong == 0 && r.refused == 4, "%zu notes, %zu wrong, %zu refused", s.n, s.wrong, r.refused);
+  TAP_OK(strcmp(err.where, "/properties/a/pattern") == 0 && strstr(err.text, "back-reference") != NULL, "%s: %s", err.where, err.text);
+  TAP_OK(mask_schema(&rule, BASE_LITERAL("{}"), &account, NULL, NULL) == BASE_OK, "an account");
+  TAP_OK(mask_run_open(&run, rule, NULL, NULL, NULL) == BASE_EARGUMENT && run == NULL, "is no rule");
+  mask_rule_close(rule);
 }
 
 /* A note behind very many others counts too. */
@@ -125,6 +166,8 @@ int main(void) {
   mask_vocab *v = NULL;
   TAP_OK(mask_vocab_open(&v, MASK_N_TOKENS, mask_piece, NULL, NULL, NULL) == BASE_OK, "vocabulary");
   test_paths();
+  test_account();
+  test_refused();
   test_many();
   test_dynamic(v);
   mask_vocab_close(v);

@@ -27,7 +27,9 @@ static void put_note(void *ctx, const mn_schema_note *n) {
     printf("%s{%s}", e->n > 0 ? "," : "", line.failed ? "" : line.ptr);
     base_buf_free(&line);
   } else {
-    printf("%s: %s is decided at the %s: %s\n", n->path[0] != '\0' ? n->path : "/", n->keyword, n->decided, n->reason);
+    bool never = strcmp(n->decided, "never") == 0, refused = strcmp(n->decided, "refused") == 0;
+    printf("%s: %s %s%s: %s\n", n->path[0] != '\0' ? n->path : "/", n->keyword,
+           never ? "is not checked" : refused ? "cannot be compiled" : "is decided at the ", never || refused ? "" : n->decided, n->reason);
   }
   e->n++;
 }
@@ -58,7 +60,7 @@ int cli_schema_explain(int argc, char **argv) {
   status = mn_schema_explain(text.ptr, text.len, &o, &report, &err) == MN_OK ? CLI_DONE : CLI_FAILED;
   if (e.json) printf("],\"compiled\":%s,\"subschemas\":%zu,\"bytes\":%zu}\n", status == CLI_DONE ? "true" : "false", report.schemas, report.bytes);
   if (status != CLI_DONE) cli_fail(&err);
-  else if (!e.json && e.n == 0) printf("all of it is enforced while the text is written (%zu subschemas)\n", report.schemas);
+  else if (!e.json) printf("%s is enforced byte by byte (%zu subschemas)\n", e.n == 0 ? "all of it" : "all else", report.schemas);
   base_buf_free(&text);
   return status;
 }

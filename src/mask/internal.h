@@ -132,7 +132,8 @@ typedef struct node {
 /* A note that has no path yet. */
 typedef struct mask_place {
   uint32_t at; /* value in the document */
-  bool at_end, may_fail;
+  mask_when when;
+  bool may_fail;
   const char *keyword, *reason;
 } mask_place;
 

@@ -53,6 +53,7 @@ typedef struct mask_options {
   mask_space space;
   mask_order order;    /* of an object's properties */
   bool ignore_formats; /* formats are annotations only */
+  bool account;        /* the rule is for its notes alone: they are all of mask_when, and refusals are notes too */
   size_t max_bytes;    /* memory of a rule and its runs' tables; 0: 192 MiB */
 } mask_options;
 
@@ -101,12 +102,21 @@ typedef struct mask_form {
 base_status mask_form_open(mask_rule **out, const mask_form *form, const mask_options *o, const base_allocator *a,
                            base_error *err);
 
+/* When a keyword is decided that is not enforced byte by byte. The last three are noted in an account alone. */
+typedef enum mask_when {
+  MASK_AT_VALUES_END,   /* the mask refuses the last byte of a value that does not fit */
+  MASK_AT_DOCUMENTS_END, /* by the validator alone */
+  MASK_AT_BRACKET,      /* the closing bracket waits for it, and what it waits for can come */
+  MASK_NEVER,           /* nothing checks it */
+  MASK_REFUSED          /* no rule can be made of it */
+} mask_when;
+
 /* A keyword that is not enforced byte by byte. */
 typedef struct mask_note {
   const char *path;    /* JSON Pointer into the schema */
   const char *keyword;
   const char *reason;
-  bool at_end; /* decided when the value ends (the mask then refuses its last byte); false: by the validator alone */
+  mask_when when;
   bool may_fail; /* a text may come to where nothing can make it right: a dead end, or what the validator refuses */
 } mask_note;
 size_t mask_rule_notes(const mask_rule *r);

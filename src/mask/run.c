@@ -161,7 +161,7 @@ mask_note mask_rule_note(mask_rule *r, size_t i) {
   }
   if (i >= r->notes.count || !mask_notes_locate(r)) return (mask_note){0};
   const mask_place *p = &r->notes.place[i];
-  return (mask_note){r->notes.path[i], p->keyword, p->reason, p->at_end, p->may_fail};
+  return (mask_note){r->notes.path[i], p->keyword, p->reason, p->when, p->may_fail};
 }
 
 size_t mask_rule_bytes(const mask_rule *r) {
@@ -217,6 +217,7 @@ static bool open_roots(mask_run *run) {
 
 base_status mask_run_open(mask_run **out, mask_rule *r, mask_vocab *v, const base_allocator *a, base_error *err) {
   *out = NULL;
+  if (r->options.account) return base_fail(err, BASE_EARGUMENT, "rule", "it was made for its notes alone");
   if (a == NULL) a = base_allocator_libc();
   mask_run *run = base_calloc(a, 1, sizeof *run);
   if (run == NULL) return base_fail(err, BASE_ENOMEM, "run", "out of memory");

@@ -38,8 +38,15 @@ static void put_path(const jdoc *d, uint32_t at, base_buf *out) {
   }
 }
 
+static void account(compiler *c, uint32_t at, const char *keyword, const char *reason, mask_when when);
+
+/* An account goes on, so that all that is refused is listed; what is over a bound ends it. */
 static void refuse(compiler *c, uint32_t at, base_status code, const char *text) {
   if (c->status != BASE_OK) return;
+  if (c->r->options.account && code != BASE_ELIMIT) {
+    account(c, at, "", text, MASK_REFUSED);
+    return;
+  }
   base_buf path = {.allocator = c->r->allocator};
   put_path(&c->r->doc, at, &path);
   c->status = base_fail(c->err, code, path.len > 0 ? path.ptr : "/", "%s", text);
@@ -62,7 +69,7 @@ static void *take(compiler *c, size_t count, size_t unit) {
 /* What is decided late; see mask_note. */
 typedef enum lateness { LATE_IN_VALUE, LATE_MAY_FAIL, LATE_IN_DOCUMENT } lateness;
 
-static void note(compiler *c, uint32_t at, const char *keyword, const char *reason, lateness late) {
+static void add_note(compiler *c, mask_place place) {
   mask_note_list *l = &c->r->notes;
   mask_place *grown = mask_pool_grow(&c->r->pool, l->place, sizeof *grown, l->count, &l->cap);
   if (grown == NULL) {
@@ -70,9 +77,25 @@ static void note(compiler *c, uint32_t at, const char *keyword, const char *reas
     return;
   }
   l->place = grown;
-  l->place[l->count++] = (mask_place){at, late != LATE_IN_DOCUMENT, late != LATE_IN_VALUE, keyword, reason};
-  l->may_fail |= late != LATE_IN_VALUE;
-  l->by_validator |= late == LATE_IN_DOCUMENT;
+  l->place[l->count++] = place;
+}
+
+static void note(compiler *c, uint32_t at, const char *keyword, const char *reason, lateness late) {
+  mask_when when = late == LATE_IN_DOCUMENT ? MASK_AT_DOCUMENTS_END : MASK_AT_VALUES_END;
+  add_note(c, (mask_place){at, when, late != LATE_IN_VALUE, keyword, reason});
+  c->r->notes.may_fail |= late != LATE_IN_VALUE;
+  c->r->notes.by_validator |= late == LATE_IN_DOCUMENT;
+}
+
+/* What only an account has. Texts may be those of an error: they are kept. */
+static void account(compiler *c, uint32_t at, const char *keyword, const char *reason, mask_when when) {
+  if (!c->r->options.account) return;
+  size_t n = strlen(keyword) + 1, m = strlen(reason) + 1;
+  char *kept = take(c, n + m, 1);
+  if (kept == NULL) return;
+  memcpy(kept, keyword, n);
+  memcpy(kept + n, reason, m);
+  add_note(c, (mask_place){at, when, false, kept, kept + n});
 }
 
 /* ---- nodes ---- */
@@ -203,6 +226,36 @@ static void add_regex(compiler *c, node *n, uint32_t at, base_slice pattern) {
   if (index == MASK_NONE) return;
   n->regexes[n->n_regexes++] = index;
   n->asserts |= KIND_BIT(JDOC_STRING);
+}
+
+/* ---- the keywords by name ---- */
+
+typedef enum word {
+#define MASK_KEYWORD(id, name, from, to) WORD_##id,
+#include "mask/keyword.def"
+#undef MASK_KEYWORD
+  WORDS
+} word;
+
+typedef struct keyword {
+  const char *name;
+  size_t len;
+  int from, to;
+} keyword;
+
+static const keyword keywords[WORDS] = {
+#define MASK_KEYWORD(id, name, from, to) {name, sizeof(name) - 1, from, to},
+#include "mask/keyword.def"
+#undef MASK_KEYWORD
+};
+
+static word word_of(base_slice key, int draft) {
+  for (uint32_t i = 0; i < WORDS; i++) {
+    const keyword *k = &keywords[i];
+    if (k->len == key.len && k->name[0] == key.ptr[0] && memcmp(k->name, key.ptr, key.len) == 0)
+      return draft >= k->from && draft <= k->to ? (word)i : WORDS;
+  }
+  return WORDS;
 }
 
 /* ---- keywords, by topic ---- */
@@ -451,6 +504,7 @@ static void read_dependencies(compiler *c, node *n, uint32_t at) {
       dependency *one = &n->dependencies[n->n_dependencies++];
       one->key = jdoc_text(d, k);
       one->needs = read_names(c, k + 1, &one->n_needs);
+      account(c, k + 1, "dependentRequired", "with that property it waits for these", MASK_AT_BRACKET);
     } else if (kind == JDOC_STRING) {
       dependency *one = &n->dependencies[n->n_dependencies++];
       one->key = jdoc_text(d, k);
@@ -524,44 +578,24 @@ static void read_dynamic(compiler *c, node *n, uint32_t at, bool recursive) {
 }
 
 static void read_format(compiler *c, node *n, uint32_t at) {
-  if (jdoc_kind_at(&c->r->doc, at) != JDOC_STRING || c->r->options.ignore_formats) return;
+  if (jdoc_kind_at(&c->r->doc, at) != JDOC_STRING) return;
+  if (c->r->options.ignore_formats) {
+    account(c, at, "format", "formats are annotations, by option", MASK_NEVER);
+    return;
+  }
   static const char *const at_end[] = {"regex", "iri", "iri-reference", "idn-hostname", "idn-email", "uri-template"};
   base_slice name = jdoc_text(&c->r->doc, at);
   const char *pattern = mask_format_pattern(name);
-  if (pattern != NULL) add_regex(c, n, at, base_slice_of(pattern));
-  for (size_t i = 0; i < sizeof at_end / sizeof *at_end; i++)
-    if (base_slice_equal(name, base_slice_of(at_end[i])))
-      note(c, at, "format", "no automaton for this format: the validator checks the finished document", LATE_IN_DOCUMENT);
-}
-
-/* ---- the keywords by name ---- */
-
-typedef enum word {
-#define MASK_KEYWORD(id, name, from, to) WORD_##id,
-#include "mask/keyword.def"
-#undef MASK_KEYWORD
-  WORDS
-} word;
-
-typedef struct keyword {
-  const char *name;
-  size_t len;
-  int from, to;
-} keyword;
-
-static const keyword keywords[WORDS] = {
-#define MASK_KEYWORD(id, name, from, to) {name, sizeof(name) - 1, from, to},
-#include "mask/keyword.def"
-#undef MASK_KEYWORD
-};
-
-static word word_of(base_slice key, int draft) {
-  for (uint32_t i = 0; i < WORDS; i++) {
-    const keyword *k = &keywords[i];
-    if (k->len == key.len && k->name[0] == key.ptr[0] && memcmp(k->name, key.ptr, key.len) == 0)
-      return draft >= k->from && draft <= k->to ? (word)i : WORDS;
+  if (pattern != NULL) {
+    add_regex(c, n, at, base_slice_of(pattern));
+    return;
   }
-  return WORDS;
+  for (size_t i = 0; i < sizeof at_end / sizeof *at_end; i++)
+    if (base_slice_equal(name, base_slice_of(at_end[i]))) {
+      note(c, at, "format", "no automaton for this format: the validator checks the finished document", LATE_IN_DOCUMENT);
+      return;
+    }
+  account(c, at, "format", "there is no format of this name that is checked", MASK_NEVER);
 }
 
 static void read_object_word(compiler *c, node *n, word w, uint32_t at) {
@@ -574,8 +608,12 @@ static void read_object_word(compiler *c, node *n, word w, uint32_t at) {
     case WORD_REQUIRED:
       /* draft 3's flag inside a property says nothing here */
       if (jdoc_kind_at(&c->r->doc, at) == JDOC_ARRAY) n->required = read_names(c, at, &n->n_required);
+      if (n->n_required > 0) account(c, at, keywords[w].name, "it waits for these properties", MASK_AT_BRACKET);
       break;
-    case WORD_MIN_PROPERTIES: count_of(c, at, &n->min_properties); break;
+    case WORD_MIN_PROPERTIES:
+      if (count_of(c, at, &n->min_properties) && n->min_properties > 0)
+        account(c, at, keywords[w].name, "it waits for so many properties", MASK_AT_BRACKET);
+      break;
     case WORD_MAX_PROPERTIES: count_of(c, at, &n->max_properties); break;
     default: read_dependencies(c, n, at); break;
   }
@@ -598,7 +636,10 @@ static void read_array_word(compiler *c, node *n, word w, uint32_t at) {
       break;
     case WORD_MIN_CONTAINS: count_of(c, at, &n->min_contains); break;
     case WORD_MAX_CONTAINS: count_of(c, at, &n->max_contains); break;
-    case WORD_MIN_ITEMS: count_of(c, at, &n->min_items); break;
+    case WORD_MIN_ITEMS:
+      if (count_of(c, at, &n->min_items) && n->min_items > 0)
+        account(c, at, keywords[w].name, "it waits for so many items", MASK_AT_BRACKET);
+      break;
     case WORD_MAX_ITEMS: count_of(c, at, &n->max_items); break;
     default:
       n->unique = jdoc_kind_at(&c->r->doc, at) == JDOC_TRUE;
@@ -652,12 +693,49 @@ static void read_word(compiler *c, node *n, word w, base_slice key, uint32_t at)
   }
 }
 
+/* Keywords that say nothing about values, or are read with others. */
+static bool is_silent(base_slice key) {
+  static const char *const silent[] = {"$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary", "$comment", "$defs",
+                                       "definitions", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"};
+  if (key.len > 1 && key.ptr[0] == 'x' && key.ptr[1] == '-') return true;
+  for (size_t i = 0; i < sizeof silent / sizeof *silent; i++)
+    if (base_slice_equal(key, base_slice_of(silent[i]))) return true;
+  return false;
+}
+
+/* A member of a schema that no keyword reads. */
+static void account_for(compiler *c, const node *n, base_slice key, uint32_t at) {
+  char name[64];
+  const char *why = "no keyword of this name is known";
+  if (!c->r->options.account || is_silent(key)) return;
+  if (base_slice_equal(key, BASE_LITERAL("then")) || base_slice_equal(key, BASE_LITERAL("else"))) {
+    if (c->r->draft >= 7 && jdoc_find(&c->r->doc, n->at, BASE_LITERAL("if")) != JDOC_NONE) return;
+    why = "it says nothing without if";
+  } else if (base_slice_starts(key, BASE_LITERAL("content"))) {
+    why = "an annotation, as the specification has it";
+  }
+  for (uint32_t i = 0; i < WORDS; i++)
+    if (base_slice_equal(key, base_slice_of(keywords[i].name))) why = "no keyword of the schema's draft";
+  (void)base_format(name, sizeof name, "%.*s", (int)(key.len < 60 ? key.len : 60), key.ptr);
+  account(c, at, name, why, MASK_NEVER);
+}
+
+/* Up to draft 7 what stands beside a reference is ignored. */
+static void account_beside(compiler *c, const node *n) {
+  const jdoc *d = &c->r->doc;
+  for (uint32_t k = n->at + 1, left = jdoc_count(d, n->at); c->r->options.account && left > 0; left--, k = jdoc_next(d, k + 1)) {
+    word w = jdoc_text(d, k).len > 0 ? word_of(jdoc_text(d, k), c->r->draft) : WORDS;
+    if (w != WORDS && w != WORD_REF) account(c, k + 1, keywords[w].name, "up to draft 7 what stands beside $ref is ignored", MASK_NEVER);
+  }
+}
+
 static void fill(compiler *c, uint32_t id) {
   node *n = c->r->nodes[id];
   const jdoc *d = &c->r->doc;
   uint32_t ref = c->r->draft <= 7 ? jdoc_find(d, n->at, BASE_LITERAL("$ref")) : JDOC_NONE;
   if (ref != JDOC_NONE && jdoc_kind_at(d, ref) == JDOC_STRING) {
-    read_reference(c, n, ref); /* up to draft 7 what stands beside a reference is ignored */
+    read_reference(c, n, ref);
+    account_beside(c, n);
     return;
   }
   for (uint32_t k = n->at + 1, left = jdoc_count(d, n->at); left > 0 && c->status == BASE_OK;
@@ -665,6 +743,7 @@ static void fill(compiler *c, uint32_t id) {
     base_slice key = jdoc_text(d, k);
     word w = key.len > 0 ? word_of(key, c->r->draft) : WORDS;
     if (w != WORDS) read_word(c, n, w, key, k + 1);
+    else account_for(c, n, key, k + 1);
   }
 }
 
@@ -762,7 +841,8 @@ base_status mask_schema_compile(mask_rule *r, base_error *err) {
   while (c.n_work > 0 && c.status == BASE_OK) fill(&c, c.work[--c.n_work]);
   if (c.status == BASE_OK) check_progress(&c);
   if (c.status == BASE_OK) note_overlaps(&c);
-  if (c.status == BASE_OK) open_validator(&c);
+  if (c.status != BASE_OK || r->options.account) return c.status;
+  open_validator(&c);
   if (c.status == BASE_OK) r->root = mask_plan_of(r, &root, 1, 1, false);
   if (c.status == BASE_OK && r->root == NULL) out_of_memory(&c);
   return c.status;
