@@ -58,16 +58,17 @@ def main():
             runs.append([c, c, 0, to - c])
     print("/* tok/unicode_table: made by tools/unicode_tables.py from Unicode %s; not edited by hand. */" % u.unidata_version)
     print("#ifndef TOK_UNICODE_TABLE_H\n#define TOK_UNICODE_TABLE_H\n\n#include <stdint.h>\n")
-    print("/* A class begins at each entry >> 4 and lasts to the next; entry & 15 is the class: " + ", ".join(
-        "%d %s" % (i, n.lower()) for i, n in enumerate(CLASSES)) + ". */")
+    print("/* A class begins at each entry >> 4 and lasts to the next; entry & 15 is the class:")
+    names = ["%d %s" % (i, n.lower()) for i, n in enumerate(CLASSES)]
+    print(" * " + ", ".join(names[:8]) + ",\n * " + ", ".join(names[8:]) + ". */")
     print("static const uint32_t tok_class_start[] = {")
-    rows(["0x%X" % s for s in starts], 13)
+    rows(["0x%X" % s for s in starts], 11)
     print("};\n\n/* Characters first, first + step, ... last fold to themselves + delta. */")
     print("static const struct {\n  uint32_t first, last;\n  int32_t step, delta;\n} tok_fold_run[] = {")
-    rows(["{0x%X, 0x%X, %d, %d}" % (a, b, s or 1, d) for a, b, s, d in runs], 4)
+    rows(["{0x%X, 0x%X, %d, %d}" % (a, b, s or 1, d) for a, b, s, d in runs], 3)
     print("};\n\n/* Those that fold to none or to several characters (0: no more). */")
     print("static const struct {\n  uint32_t from, to[3];\n} tok_fold_several[] = {")
-    rows(["{0x%X, {%s}}" % (c, ", ".join("0x%X" % t for t in to + [0] * (3 - len(to)))) for c, to in several], 3)
+    rows(["{0x%X, {%s}}" % (c, ", ".join("0x%X" % t for t in to + [0] * (3 - len(to)))) for c, to in several], 2)
     print("};\n\n#endif")
 
 

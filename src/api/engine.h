@@ -18,7 +18,8 @@ typedef struct api_answerer {
 
 enum { API_FEATURES = 14 + 2 * GEN_TRACE_STATE };
 /* One answer with the features of it that a probe judges, in the order of probe.c. */
-base_status api_write(mn_model *m, const handoff_writing *w, base_buf *out, float feature[API_FEATURES], base_error *err);
+base_status api_write(mn_model *m, const handoff_writing *w, base_buf *out, float feature[API_FEATURES],
+                      base_error *err);
 void api_answer_features(const gen_trace *t, const mn_generated *g, const handoff_writing *w, float out[API_FEATURES]);
 /* The name of these features of this model's: "answer1/" and the model's fingerprint. */
 void api_feature_set(mn_model *m, char out[ROUTE_SET_BYTES]);

@@ -145,7 +145,8 @@ static bool collect(mn_session *s) {
 static size_t fill_top(const mn_session *s, const gen_logprobs *l, mn_token_prob top[GEN_MAX_LOGPROBS]) {
   for (uint32_t i = 0; i < l->n; i++) {
     base_slice piece = tok_vocab_piece(s->model->vocab, l->top[i].token);
-    top[i] = (mn_token_prob){.id = l->top[i].token, .logprob = l->top[i].logprob, .text = piece.ptr, .text_len = piece.len};
+    top[i] = (mn_token_prob){
+        .id = l->top[i].token, .logprob = l->top[i].logprob, .text = piece.ptr, .text_len = piece.len};
   }
   return l->n;
 }
@@ -320,8 +321,10 @@ static base_status hand_over(mn_session *s, const mn_generated *g, base_error *e
   if ((s->held || late) && s->options.token != NULL) (void)s->options.token(s->options.ctx, &t);
   if (!s->chat) return BASE_OK;
   api_session_keep(s, is_whole(s, g));
-  if (g->n_calls > 0 && api_calls_dup(&calls, &s->calls, &s->model->bound.bounded)) return API_OUT_OF_MEMORY(err, "answer");
-  return api_session_append_message(s, BASE_LITERAL("assistant"), (base_slice){g->text, g->text_len}, (base_slice){"", 0}, &calls, err);
+  if (g->n_calls > 0 && api_calls_dup(&calls, &s->calls, &s->model->bound.bounded))
+    return API_OUT_OF_MEMORY(err, "answer");
+  return api_session_append_message(s, BASE_LITERAL("assistant"), (base_slice){g->text, g->text_len},
+                                    (base_slice){"", 0}, &calls, err);
 }
 
 static base_status attempt(mn_session *s, const mn_generate_options *o, mn_generated *g, base_error *err) {

@@ -188,8 +188,8 @@ static base_status hand_out(mn_engine *mn, const char *id, void (*each)(void *ct
   return st;
 }
 
-/* One deferred request, as it was asked: its schema judges the answer again. *answered: it was, or never can be, and has
- * left the queue. */
+/* One deferred request, as it was asked: its schema judges the answer again. *answered: it was, or never can be, and
+ * has left the queue. */
 static base_status run_deferred(mn_engine *mn, const ledger_deferred *d, const base_buf part[LEDGER_PARTS],
                                 void (*each)(void *ctx, const mn_outcome *o), void *ctx, bool *answered,
                                 base_error *err) {

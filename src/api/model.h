@@ -88,9 +88,9 @@ struct mn_session {
   atomic_bool cancel;
   chat_prompt prompt; /* the messages in the template, as last rendered */
   api_ids ids;        /* the prompt in tokens, of the last call */
-  /* What the model has read and written of this conversation, as text and as the tokens it was, with marks at the end of
-   * each prompt and answer: the next prompt takes these tokens up to the last mark to which the text is the same, so
-   * that only what is new is read. */
+  /* What the model has read and written of this conversation, as text and as the tokens it was, with marks at the end
+   * of each prompt and answer: the next prompt takes these tokens up to the last mark to which the text is the same,
+   * so that only what is new is read. */
   base_buf past_text;
   api_ids past_ids;
   api_mark *marks;

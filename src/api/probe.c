@@ -1,5 +1,5 @@
-/* Answers and their features: how sure a model was of an answer, as numbers that a probe turns into the probability that it
- * is right (route.h); and the rows of such answers, judged, that a probe is learnt from. */
+/* Answers and their features: how sure a model was of an answer, as numbers that a probe turns into the probability
+ * that it is right (route.h); and the rows of such answers, judged, that a probe is learnt from. */
 #include <math.h>
 #include <string.h>
 
@@ -45,14 +45,17 @@ void api_feature_set(mn_model *m, char out[ROUTE_SET_BYTES]) {
 base_status api_open_probe(api_answerer *a, const char *path, base_error *err) {
   gguf_file *f = NULL;
   char set[ROUTE_SET_BYTES];
-  if (a->model == NULL) return base_fail(err, BASE_EARGUMENT, path, "a probe judges a model's answers, and there is no model");
+  if (a->model == NULL)
+    return base_fail(err, BASE_EARGUMENT, path, "a probe judges a model's answers, and there is no model");
   api_feature_set(a->model, set);
   base_status st = gguf_open(&f, path, NULL, err);
   if (!st) st = route_probe_read(&a->probe, f, err);
   gguf_close(f);
   if (!st && (a->probe.n != API_FEATURES || strcmp(a->probe.set, set) != 0))
-    st = base_fail(err, BASE_EMISMATCH, path, "this probe was made for \"%s\" and the model's answers are \"%s\"; make it anew "
-                   "with minnow route answers", a->probe.set, set);
+    st = base_fail(err, BASE_EMISMATCH, path,
+                   "this probe was made for \"%s\" and the model's answers are \"%s\"; make it anew "
+                   "with minnow route answers",
+                   a->probe.set, set);
   a->has_probe = st == BASE_OK;
   return st;
 }
@@ -84,7 +87,8 @@ static base_status text_member(const asking *k, const jdoc *d, const char *name,
   return BASE_OK;
 }
 
-/* The next character as texts are compared: runs of white space are one blank, the case of ASCII is none; 0 at the end. */
+/* The next character as texts are compared: runs of white space are one blank, the case of ASCII is none; 0 at the
+ * end. */
 static char next_folded(base_slice s, size_t *at) {
   if (*at == s.len) return '\0';
   char c = s.ptr[(*at)++];
@@ -190,7 +194,8 @@ static base_status ask_all(asking *k, base_slice rest, bool (*progress)(void *ct
     k->line++;
     line = base_slice_trim(line);
     if (line.len > 0) st = ask_line(k, line, err);
-    if (!st && progress != NULL && !progress(ctx, all - rest.len, all)) st = base_fail(err, BASE_ECANCELLED, k->path, "stopped");
+    if (!st && progress != NULL && !progress(ctx, all - rest.len, all))
+      st = base_fail(err, BASE_ECANCELLED, k->path, "stopped");
   }
   if (!st && (k->rows.failed || k->said.failed || k->schema.failed))
     st = base_fail(err, BASE_ENOMEM, k->path, "no memory for the rows");

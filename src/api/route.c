@@ -173,7 +173,8 @@ int mn_route_eval(const char *router, const mn_route_options *given, mn_route_re
   if (!st && report == NULL) st = base_fail(&err, BASE_EARGUMENT, "mn_route_eval", "a report to fill is needed");
   if (!st && (score = base_alloc(base_allocator_libc(), r.rows.n * sizeof *score)) == NULL)
     st = base_fail(&err, BASE_ENOMEM, "route", "no memory for %zu rows", r.rows.n);
-  if (!st) st = router ? eval_router(&r, router, score, &in, &out, &err) : route_judge(&r.rows, &r.inner, &in, score, &err);
+  if (!st)
+    st = router ? eval_router(&r, router, score, &in, &out, &err) : route_judge(&r.rows, &r.inner, &in, score, &err);
   if (!st) fill(&in, &out);
   if (!st) st = try_thresholds(&r, score, &out, &err);
   if (!st) st = api_give_struct(report, &out, sizeof out, "mn_route_report", &err);

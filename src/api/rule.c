@@ -27,7 +27,8 @@ static base_slice piece_of(void *ctx, uint32_t id) {
     p->at += piece.len + 1;
     return (base_slice){out, piece.len + 1};
   }
-  bool text = (type == TOK_TYPE_NORMAL || type == TOK_TYPE_USER || type == TOK_TYPE_BYTE) && !tok_vocab_is_eog(p->v, id);
+  bool text =
+      (type == TOK_TYPE_NORMAL || type == TOK_TYPE_USER || type == TOK_TYPE_BYTE) && !tok_vocab_is_eog(p->v, id);
   return text && piece.len > 0 && memchr(piece.ptr, 0xFF, piece.len) == NULL ? piece : (base_slice){"", 0};
 }
 
@@ -60,10 +61,13 @@ static base_status compile_format(mn_session *s, base_slice json, bool in_order,
   base_status st = jdoc_open(&d, json, NULL, "response_format", &s->model->bound.bounded, err);
   if (st) return st;
   uint32_t type = jdoc_member(&d, 0, "type"), schema = jdoc_member(&d, jdoc_member(&d, 0, "json_schema"), "schema");
-  if (jdoc_is_text(&d, type, "json_object")) st = compile_schema(s, BASE_LITERAL("{\"type\":\"object\"}"), in_order, err);
-  else if (jdoc_is_text(&d, type, "json_schema") && schema != JDOC_NONE) st = compile_schema(s, jdoc_raw(&d, schema), in_order, err);
+  if (jdoc_is_text(&d, type, "json_object"))
+    st = compile_schema(s, BASE_LITERAL("{\"type\":\"object\"}"), in_order, err);
+  else if (jdoc_is_text(&d, type, "json_schema") && schema != JDOC_NONE)
+    st = compile_schema(s, jdoc_raw(&d, schema), in_order, err);
   else if (jdoc_is_text(&d, type, "json_schema"))
-    st = base_fail(err, BASE_EARGUMENT, "response_format.json_schema", "it has a name and a schema; there is no schema");
+    st = base_fail(err, BASE_EARGUMENT, "response_format.json_schema",
+                   "it has a name and a schema; there is no schema");
   else if (!jdoc_is_text(&d, type, "text"))
     st = base_fail(err, BASE_EARGUMENT, "response_format.type", "it is text, json_object or json_schema");
   jdoc_close(&d);
@@ -75,14 +79,16 @@ base_status api_rule_compile(mn_session *s, const mn_generate_options *o, base_e
   base_status st = BASE_OK;
   s->rule = (api_rule){0};
   if ((o->schema != NULL) + (o->regex != NULL) + (o->grammar != NULL) + (o->response_format != NULL) > 1)
-    return base_fail(err, BASE_EARGUMENT, "rule", "a schema, a response format, an expression and a grammar exclude each other");
+    return base_fail(err, BASE_EARGUMENT, "rule",
+                     "a schema, a response format, an expression and a grammar exclude each other");
   if (o->schema != NULL) st = compile_schema(s, base_slice_of(o->schema), o->schema_order, err);
   if (o->regex != NULL) st = mask_regex(&s->rule.rule, base_slice_of(o->regex), NULL, a, err);
   if (o->grammar != NULL) st = mask_grammar(&s->rule.rule, base_slice_of(o->grammar), NULL, a, err);
   if (o->response_format != NULL) st = compile_format(s, base_slice_of(o->response_format), o->schema_order, err);
   if (!st && s->chat && api_tools_are_on(s)) {
     if (s->rule.rule != NULL)
-      return base_fail(err, BASE_EARGUMENT, "tool_choice", "an answer under a rule cannot call tools; with tools the choice has to be none");
+      return base_fail(err, BASE_EARGUMENT, "tool_choice",
+                       "an answer under a rule cannot call tools; with tools the choice has to be none");
     st = api_tools_rule(s, o, err);
   }
   if (!st && s->rule.rule != NULL) s->rule.hold = mask_rule_may_fail(s->rule.rule);
@@ -118,7 +124,8 @@ static base_status check_tools(mn_session *s, mn_finish finish, base_error *err)
   bool called;
   (void)mask_run_words(s->rule.run, &called);
   if (!called && !s->choice.required) return BASE_OK;
-  if (finish == MN_FINISH_CANCELLED) return base_fail(err, BASE_ECANCELLED, "answer", "stopped before its call was complete");
+  if (finish == MN_FINISH_CANCELLED)
+    return base_fail(err, BASE_ECANCELLED, "answer", "stopped before its call was complete");
   if (finish != MN_FINISH_STOP || !mask_run_may_end(s->rule.run))
     return base_fail(err, BASE_ELIMIT, "answer", "its call was cut before it was complete; allow more tokens");
   return api_tools_read(s, err);

@@ -38,13 +38,15 @@ void mn_schema_check_options_init(mn_schema_check_options *o) {
 static remote *add_remote(mn_schema *s, const char *path) {
   if (s->n_remotes == s->cap_remotes) {
     size_t cap = s->cap_remotes > 0 ? 2 * s->cap_remotes : 16;
-    void *fresh = s->allocator.resize(s->allocator.ctx, s->remote, s->cap_remotes * sizeof *s->remote, cap * sizeof *s->remote);
+    void *fresh =
+        s->allocator.resize(s->allocator.ctx, s->remote, s->cap_remotes * sizeof *s->remote, cap * sizeof *s->remote);
     if (fresh == NULL) return NULL;
     s->remote = fresh;
     s->cap_remotes = cap;
   }
   remote *r = &s->remote[s->n_remotes];
-  *r = (remote){.path_bytes = strlen(path) + 1, .text = {.allocator = &s->allocator}, .id = {.allocator = &s->allocator}};
+  *r = (remote){
+      .path_bytes = strlen(path) + 1, .text = {.allocator = &s->allocator}, .id = {.allocator = &s->allocator}};
   r->path = base_alloc(&s->allocator, r->path_bytes);
   if (r->path == NULL) return NULL;
   memcpy(r->path, path, r->path_bytes);
@@ -97,8 +99,10 @@ static base_status list_entry(void *ctx, const char *name, base_error *err) {
   char path[1024];
   remote *ignored;
   size_t n = strlen(name);
-  if (l->s->n_remotes >= MAX_REMOTES) return base_fail(err, BASE_ELIMIT, l->folder, "there are more than %d documents", MAX_REMOTES);
-  if (!base_format(path, sizeof path, "%s/%s", l->folder, name)) return base_fail(err, BASE_ELIMIT, name, "its path is too long");
+  if (l->s->n_remotes >= MAX_REMOTES)
+    return base_fail(err, BASE_ELIMIT, l->folder, "there are more than %d documents", MAX_REMOTES);
+  if (!base_format(path, sizeof path, "%s/%s", l->folder, name))
+    return base_fail(err, BASE_ELIMIT, name, "its path is too long");
   if (os_is_dir(path)) {
     listing inner = {l->s, path, l->depth + 1};
     return l->depth < 16 ? os_list_dir(path, list_entry, &inner, err) : BASE_OK;
@@ -171,7 +175,10 @@ static base_status read_draft(const char *name, constrain_draft *out, base_error
   static const struct {
     const char *name;
     constrain_draft draft;
-  } drafts[] = {{"4", CONSTRAIN_DRAFT4}, {"6", CONSTRAIN_DRAFT6}, {"7", CONSTRAIN_DRAFT7}, {"2019-09", CONSTRAIN_DRAFT2019},
+  } drafts[] = {{"4", CONSTRAIN_DRAFT4},
+                {"6", CONSTRAIN_DRAFT6},
+                {"7", CONSTRAIN_DRAFT7},
+                {"2019-09", CONSTRAIN_DRAFT2019},
                 {"2020-12", CONSTRAIN_DRAFT2020}};
   *out = CONSTRAIN_BY_SCHEMA;
   if (name == NULL) return BASE_OK;
@@ -242,7 +249,8 @@ static base_status check(const mn_schema *s, base_slice json, const mn_schema_ch
   jdoc_limits limits = {.repeated_keys = !o.unique_keys};
   st = jdoc_open(&d, json, &limits, "instance", &s->allocator, err);
   if (st) return st;
-  constrain_run_options run = {.all = o.all, .steps = o.steps, .report = o.report != NULL ? pass_on : NULL, .report_ctx = &o};
+  constrain_run_options run = {
+      .all = o.all, .steps = o.steps, .report = o.report != NULL ? pass_on : NULL, .report_ctx = &o};
   st = constrain_validate(s->compiled, &d, &run, &s->allocator, err);
   jdoc_close(&d);
   return st;

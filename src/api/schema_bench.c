@@ -136,7 +136,8 @@ static bool feed(bench *b, mask_run *run, size_t n) {
     bool allowed = mask != NULL && (mask[id >> 5] >> (id & 31) & 1);
     bool taken = allowed && mask_run_commit(run, id) == BASE_OK;
     add_time(&b->masks, os_monotonic_ns() - before);
-    if (b->o->check_masks && mask != NULL && !allowed && mask_run_commit(run, id) == BASE_OK) b->report->disagreements++;
+    if (b->o->check_masks && mask != NULL && !allowed && mask_run_commit(run, id) == BASE_OK)
+      b->report->disagreements++;
     if (allowed && !taken) b->report->disagreements++;
     if (!taken) return false;
   }
@@ -164,8 +165,9 @@ static void judge_test(bench *b, mask_run *run, const jdoc *d, uint32_t test, si
   } else if (taken != valid && (v->what == NULL || taken)) {
     v->what = valid ? "refuses valid" : "accepts invalid";
     base_slice text = mask_run_text(run);
-    (void)base_format(v->detail, sizeof v->detail, "test %zu, %s at byte %zu: ...%.*s", index, valid ? "stopped" : "ended", text.len,
-                      (int)(text.len > 60 ? 60 : text.len), text.ptr + (text.len > 60 ? text.len - 60 : 0));
+    (void)base_format(v->detail, sizeof v->detail, "test %zu, %s at byte %zu: ...%.*s", index,
+                      valid ? "stopped" : "ended", text.len, (int)(text.len > 60 ? 60 : text.len),
+                      text.ptr + (text.len > 60 ? text.len - 60 : 0));
   }
   if (ended != valid) v->wrong_end = true;
 }
@@ -218,7 +220,8 @@ static base_status judge_row(bench *b, base_slice line, size_t number, base_erro
   base_status status = jdoc_open(&d, line, NULL, where, NULL, err);
   if (status != BASE_OK) return status;
   uint32_t schema = jdoc_find(&d, 0, BASE_LITERAL("schema")), name = jdoc_find(&d, 0, BASE_LITERAL("name"));
-  base_slice named = name != JDOC_NONE && jdoc_kind_at(&d, name) == JDOC_STRING ? jdoc_text(&d, name) : BASE_LITERAL("");
+  base_slice named =
+      name != JDOC_NONE && jdoc_kind_at(&d, name) == JDOC_STRING ? jdoc_text(&d, name) : BASE_LITERAL("");
   if (schema == JDOC_NONE) {
     status = base_fail(err, BASE_EFORMAT, where, "a row needs a schema");
   } else if (b->o->only == NULL || base_slice_equal(named, base_slice_of(b->o->only))) {

@@ -23,8 +23,8 @@ void base_cursor_skip(base_cursor *c, size_t len) {
   (void)base_cursor_bytes(c, len);
 }
 
-/* Assembled byte by byte: right on every machine. Each as one expression, of which compilers make one load; of a loop they
- * do not. */
+/* Assembled byte by byte: right on every machine. Each as one expression, of which compilers make one load; of a loop
+ * they do not. */
 static uint64_t low32(const unsigned char *p) {
   return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24;
 }

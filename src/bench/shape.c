@@ -11,11 +11,13 @@
 #include "quant/quant.h"
 
 static const bench_shape shapes[] = {
-#define BENCH_SHAPE(name, d, layers, heads, kv_heads, ff, vocab, tied) {name, d, layers, heads, kv_heads, ff, vocab, tied},
+#define BENCH_SHAPE(name, d, layers, heads, kv_heads, ff, vocab, tied) \
+  {name, d, layers, heads, kv_heads, ff, vocab, tied},
 #include "bench/shape.def"
 #undef BENCH_SHAPE
 };
-enum { SHAPES = sizeof shapes / sizeof shapes[0], ROWS = 64, MOST_PARTS = 32, NAME = 64, BYTE_TOKENS = 256, FIRST_BYTE = 3 };
+enum { SHAPES = sizeof shapes / sizeof shapes[0], ROWS = 64, MOST_PARTS = 32, NAME = 64 };
+enum { BYTE_TOKENS = 256, FIRST_BYTE = 3 };
 
 const bench_shape *bench_shape_at(size_t index) { return index < SHAPES ? &shapes[index] : NULL; }
 
@@ -192,7 +194,8 @@ static void put_vocabulary(maker *m) {
   for (uint32_t i = 0; i < n; i++) {
     token[i] = base_slice_of(token_text(i, text[i]));
     score[i] = -(float)i;
-    type[i] = i == 0 ? 2 : i < FIRST_BYTE ? 3 : i < FIRST_BYTE + BYTE_TOKENS ? 6 : 1; /* unknown, control, byte, normal */
+    /* unknown, control, byte, normal */
+    type[i] = i == 0 ? 2 : i < FIRST_BYTE ? 3 : i < FIRST_BYTE + BYTE_TOKENS ? 6 : 1;
   }
   gguf_put_string(m->w, "tokenizer.ggml.model", BASE_LITERAL("llama"));
   gguf_put_string(m->w, "tokenizer.ggml.pre", BASE_LITERAL("default"));

@@ -92,7 +92,8 @@ static chat_value call_value(chat_run *r, const chat_call *c) {
 
 static chat_value message_value(chat_run *r, const chat_message *m) {
   chat_value out = chat_dict_new(r, CHAT_DICT);
-  bool silent = m->content.len == 0 && m->n_calls > 0 && !m->empty_text; /* an assistant that only calls: content is null */
+  bool silent =
+      m->content.len == 0 && m->n_calls > 0 && !m->empty_text; /* an assistant that only calls: content is null */
   chat_dict_set(r, out, "role", given(r, m->role));
   chat_dict_set(r, out, "content", silent ? chat_none() : given(r, m->content));
   if (m->reasoning.len > 0) chat_dict_set(r, out, "reasoning_content", given(r, m->reasoning));

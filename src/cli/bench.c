@@ -36,7 +36,9 @@ static int bandwidth(const bench_words *w, const mn_bench_options *o) {
     if (w->megabytes > 0 && i > 0) break;
     one.bytes = (w->megabytes > 0 ? w->megabytes : sizes_mb[i]) << 20;
     if (mn_bench_bandwidth(&one, &rate, &err)) return cli_fail(&err);
-    if (w->json) printf("%s{\"megabytes\": %llu, \"gb_per_s\": %.2f}", i > 0 ? ",\n " : "[", (unsigned long long)(one.bytes >> 20), rate * 1e-9);
+    if (w->json)
+      printf("%s{\"megabytes\": %llu, \"gb_per_s\": %.2f}", i > 0 ? ",\n " : "[",
+             (unsigned long long)(one.bytes >> 20), rate * 1e-9);
     else printf("%6llu MB  %8.1f GB/s\n", (unsigned long long)(one.bytes >> 20), rate * 1e-9);
     if (os_interrupted()) break;
   }
@@ -54,28 +56,32 @@ static int peak(const bench_words *w, const mn_bench_options *o) {
 }
 
 static void put_rate(const char *name, const mn_bench_rate *r, uint64_t tokens) {
-  printf("%-8s %4llu tokens  %10.1f tokens/s  (%.1f to %.1f)\n", name, (unsigned long long)tokens, r->median, r->min, r->max);
+  printf("%-8s %4llu tokens  %10.1f tokens/s  (%.1f to %.1f)\n", name, (unsigned long long)tokens, r->median, r->min,
+         r->max);
 }
 
 static void put_report(const bench_words *w, const mn_bench_report *r) {
   double rate = r->decode.median * r->weight_bytes;
-  printf("%u threads, %s; open %.1f ms, first token after %.1f ms; file %.1f MB, resident %.1f MB\n", (unsigned)r->threads,
-         r->kernels, r->open_ms, r->first_token_ms, (double)r->file_bytes * 1e-6, (double)r->resident_bytes * 1e-6);
+  printf("%u threads, %s; open %.1f ms, first token after %.1f ms; file %.1f MB, resident %.1f MB\n",
+         (unsigned)r->threads, r->kernels, r->open_ms, r->first_token_ms, (double)r->file_bytes * 1e-6,
+         (double)r->resident_bytes * 1e-6);
   if (w->prompt > 0) put_rate("prefill", &r->prefill, w->prompt);
   if (w->generate == 0) return;
   put_rate("decode", &r->decode, w->generate);
-  printf("weights  %.1f GB/s of %.1f GB/s measured, %.0f %%\n", rate * 1e-9, r->bandwidth * 1e-9, 100.0 * rate / r->bandwidth);
+  printf("weights  %.1f GB/s of %.1f GB/s measured, %.0f %%\n", rate * 1e-9, r->bandwidth * 1e-9,
+         100.0 * rate / r->bandwidth);
 }
 
 static void put_json(const bench_words *w, const mn_bench_report *r) {
-  printf("{\"threads\": %u, \"kernels\": \"%s\", \"open_ms\": %.3f, \"first_token_ms\": %.3f, \"file_bytes\": %llu, "
-         "\"resident_bytes\": %llu,\n \"prompt\": %llu, \"prefill\": {\"median\": %.2f, \"min\": %.2f, \"max\": %.2f},\n"
-         " \"generate\": %llu, \"decode\": {\"median\": %.2f, \"min\": %.2f, \"max\": %.2f},\n"
-         " \"gb_per_s\": %.3f, \"measured_gb_per_s\": %.3f}\n",
-         (unsigned)r->threads, r->kernels, r->open_ms, r->first_token_ms, (unsigned long long)r->file_bytes,
-         (unsigned long long)r->resident_bytes, (unsigned long long)w->prompt, r->prefill.median, r->prefill.min,
-         r->prefill.max, (unsigned long long)w->generate, r->decode.median, r->decode.min, r->decode.max,
-         r->decode.median * r->weight_bytes * 1e-9, r->bandwidth * 1e-9);
+  printf(
+      "{\"threads\": %u, \"kernels\": \"%s\", \"open_ms\": %.3f, \"first_token_ms\": %.3f, \"file_bytes\": %llu, "
+      "\"resident_bytes\": %llu,\n \"prompt\": %llu, \"prefill\": {\"median\": %.2f, \"min\": %.2f, \"max\": %.2f},\n"
+      " \"generate\": %llu, \"decode\": {\"median\": %.2f, \"min\": %.2f, \"max\": %.2f},\n"
+      " \"gb_per_s\": %.3f, \"measured_gb_per_s\": %.3f}\n",
+      (unsigned)r->threads, r->kernels, r->open_ms, r->first_token_ms, (unsigned long long)r->file_bytes,
+      (unsigned long long)r->resident_bytes, (unsigned long long)w->prompt, r->prefill.median, r->prefill.min,
+      r->prefill.max, (unsigned long long)w->generate, r->decode.median, r->decode.min, r->decode.max,
+      r->decode.median * r->weight_bytes * 1e-9, r->bandwidth * 1e-9);
 }
 
 static int engine(const bench_words *w, const mn_bench_options *o) {

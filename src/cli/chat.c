@@ -154,7 +154,8 @@ static int answer(chatting *c) {
   int status = answer_once(c, &n_calls);
   while (status == CLI_GO && n_calls > 0) {
     if (!take_results(c, n_calls)) {
-      if (before <= mn_session_messages(c->s)) mn_session_remove(c->s, before - 1, mn_session_messages(c->s) - before + 1);
+      if (before <= mn_session_messages(c->s))
+        mn_session_remove(c->s, before - 1, mn_session_messages(c->s) - before + 1);
       note("(a call without a result: the question is taken back)");
       return CLI_GO;
     }
@@ -259,7 +260,8 @@ static int command(chatting *c, const char *line) {
   const char *rest = line + len + strspn(line + len, " ");
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
     if (strlen(commands[i].name) == len && strncmp(commands[i].name, line, len) == 0) return commands[i].run(c, rest);
-  printf("%s(there is no command %.*s; /help lists them)%s\n", cli_dim(), (int)(len < 40 ? len : 40), line, cli_plain());
+  printf("%s(there is no command %.*s; /help lists them)%s\n", cli_dim(), (int)(len < 40 ? len : 40), line,
+         cli_plain());
   return CLI_GO;
 }
 
@@ -318,9 +320,10 @@ static int greet(const chatting *c) {
   mn_model_info_init(&i);
   if (mn_model_about(c->m, &i, &err) != MN_OK) return tell(&err);
   if (i.chat_template == NULL)
-    return tell(&(mn_error){.code = MN_EUNSUPPORTED,
-                            .where = "chat template",
-                            .text = "this file has none, so it is no model to talk to; minnow generate goes on from a text"});
+    return tell(
+        &(mn_error){.code = MN_EUNSUPPORTED,
+                    .where = "chat template",
+                    .text = "this file has none, so it is no model to talk to; minnow generate goes on from a text"});
   if (c->person)
     printf("%s%s, %.0f million parameters, context of %u tokens. /help lists commands, Ctrl-D ends.%s\n", cli_dim(),
            i.name[0] != '\0' ? i.name : i.architecture, (double)i.parameters / 1e6, i.context, cli_plain());
@@ -354,7 +357,8 @@ int cli_chat(int argc, char **argv) {
   cli_option options[CLI_MODEL_OPTIONS + 3];
   size_t n = cli_model_options(&c.model, "chat", options);
   options[n++] = (cli_option){"--system", CLI_TEXT, &system, "TEXT", "what the model is told first"};
-  options[n++] = (cli_option){"--tools", CLI_TEXT, &c.tools_file, "FILE", "functions that it may call; you type their results"};
+  options[n++] =
+      (cli_option){"--tools", CLI_TEXT, &c.tools_file, "FILE", "functions that it may call; you type their results"};
   int status = cli_parse("chat", options, n, argc, argv, &words);
   if (status == CLI_GO && words.n > 0) status = cli_usage("chat", "this word is not expected:", words.item[0]);
   if (status != CLI_GO) return status;

@@ -230,7 +230,8 @@ static int generate(generating *g, mn_model *m, const base_buf *prompt) {
 static int check(generating *g, const char *logprobs) {
   int64_t n = 0;
   if (g->messages_file != NULL || g->tools_file != NULL) g->chat = true;
-  if (g->raw && g->chat) return cli_usage("generate", "--raw and messages (--chat, --messages, --tools) exclude each other", NULL);
+  if (g->raw && g->chat)
+    return cli_usage("generate", "--raw and messages (--chat, --messages, --tools) exclude each other", NULL);
   if (g->system != NULL && !g->chat) return cli_usage("generate", "--system needs --chat", NULL);
   if (g->tools_file == NULL && (g->tool_choice != NULL || g->single_call))
     return cli_usage("generate", "--tool-choice and --single-call need --tools", NULL);
@@ -267,12 +268,15 @@ int cli_generate(int argc, char **argv) {
       {"--special", CLI_SWITCH, &g.special, NULL, "names of control tokens in the prompt are those tokens"},
       {"--stop", CLI_LIST, &g.stops, "TEXT", "end before this text; may be given up to 16 times"},
       {"--schema", CLI_TEXT, &g.schema_file, "FILE", "the answer is a JSON document that fits this JSON Schema"},
-      {"--order", CLI_TEXT, &g.order, "ORDER", "of properties under a schema: any (the default), or schema: as it lists them"},
+      {"--order", CLI_TEXT, &g.order, "ORDER",
+       "of properties under a schema: any (the default), or schema: as it lists them"},
       {"--grammar", CLI_TEXT, &g.grammar_file, "FILE", "the answer fits this grammar (GBNF)"},
       {"--regex", CLI_TEXT, &g.regex, "R", "the answer matches this regular expression (ECMA-262)"},
-      {"--messages", CLI_TEXT, &g.messages_file, "FILE", "the conversation so far, a JSON array as OpenAI's API has it"},
+      {"--messages", CLI_TEXT, &g.messages_file, "FILE",
+       "the conversation so far, a JSON array as OpenAI's API has it"},
       {"--tools", CLI_TEXT, &g.tools_file, "FILE", "functions that the model may call, as OpenAI's API has them"},
-      {"--tool-choice", CLI_TEXT, &g.tool_choice, "C", "auto, none, required, or OpenAI's object that names a function"},
+      {"--tool-choice", CLI_TEXT, &g.tool_choice, "C",
+       "auto, none, required, or OpenAI's object that names a function"},
       {"--single-call", CLI_SWITCH, &g.single_call, NULL, "one call at most (parallel_tool_calls false)"},
       {"--response-format", CLI_TEXT, &g.format_file, "FILE", "what the answer is, as OpenAI's API has it"},
       {"--ignore-end", CLI_SWITCH, &g.ignore_end, NULL, "go on when the model ends its answer"},

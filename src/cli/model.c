@@ -37,11 +37,13 @@ void cli_bar_clear(cli_bar *b) {
 /* ---- options ---- */
 
 size_t cli_model_options(cli_model *m, const char *command, cli_option out[CLI_MODEL_OPTIONS]) {
-  *m = (cli_model){.command = command, .temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f, .repeat = 1.0f};
+  *m = (cli_model){
+      .command = command, .temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f, .repeat = 1.0f};
   const cli_option options[] = {
       {"-m", CLI_TEXT, &m->file, "FILE", "the model, a GGUF file"},
       {"-n", CLI_NUMBER, &m->max_tokens, "N", "at most so many tokens an answer; 0: as many as fit"},
-      {"-c", CLI_NUMBER, &m->context, "TOKENS", "prompt and answer together; 0: what the model was made for, at most 4096"},
+      {"-c", CLI_NUMBER, &m->context, "TOKENS",
+       "prompt and answer together; 0: what the model was made for, at most 4096"},
       {"-t", CLI_NUMBER, &m->threads, "N", "threads; one a processor"},
       {"--memory-mb", CLI_NUMBER, &m->memory_mb, "MB", "hard bound on memory"},
       {"--kv", CLI_TEXT, &m->kv, "TYPE", "keys and values kept as f16, q8 or f32; f16"},
@@ -55,7 +57,8 @@ size_t cli_model_options(cli_model *m, const char *command, cli_option out[CLI_M
       {"--presence-penalty", CLI_REAL, &m->presence, "F", "taken off for having occurred; 0"},
       {"--penalty-tokens", CLI_NUMBER, &m->penalty_tokens, "N", "penalties look at the last N tokens; 64"},
       {"--seed", CLI_NUMBER, &m->seed, "N", "the same seed gives the same answer"},
-      {"--lookup", CLI_SWITCH, &m->lookup, NULL, "guess ahead from the text itself: faster where it repeats, same output"},
+      {"--lookup", CLI_SWITCH, &m->lookup, NULL,
+       "guess ahead from the text itself: faster where it repeats, same output"},
   };
   memcpy(out, options, sizeof options);
   return sizeof options / sizeof options[0];
@@ -64,8 +67,8 @@ size_t cli_model_options(cli_model *m, const char *command, cli_option out[CLI_M
 static int check(const cli_model *m) {
   if (m->file == NULL) return cli_usage(m->command, "-m FILE says which model", NULL);
   if (m->threads > 256) return cli_usage(m->command, "at most 256 threads are possible", NULL);
-  if (m->context > UINT32_MAX || m->max_tokens > MAX_TOKENS || m->top_k > UINT32_MAX || m->penalty_tokens > UINT32_MAX ||
-      m->memory_mb > UINT32_MAX)
+  if (m->context > UINT32_MAX || m->max_tokens > MAX_TOKENS || m->top_k > UINT32_MAX ||
+      m->penalty_tokens > UINT32_MAX || m->memory_mb > UINT32_MAX)
     return cli_usage(m->command, "this number is too large", NULL);
   return CLI_GO;
 }

@@ -51,7 +51,7 @@ static const char route_notes[] =
     "  minnow route eval ROUTER.gguf --data ROWS.jsonl               figures on rows it never saw\n"
     "  minnow route eval --folds --data ROWS.jsonl                   figures of held-out fifths\n"
     "  minnow route answers --model MODEL QUESTIONS.jsonl -o ANSWERS.jsonl\n"
-    "                                                                a model's answers, their features, right or wrong\n"
+    "                                                                answers, their features, right or wrong\n"
     "  minnow route calibrate ANSWERS.jsonl -o PROBE.gguf            how likely an answer is right";
 
 const char *cli_notes(const char *command) {

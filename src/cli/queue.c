@@ -51,9 +51,10 @@ static int ask(queue_command *q) {
 int cli_queue(int argc, char **argv) {
   queue_command q = {0};
   cli_list words;
-  const cli_option options[] = {CLI_HOUSE_OPTIONS(q.house),
-                                {"--all", CLI_SWITCH, &q.all, NULL, "drop: every request"},
-                                {"--json", CLI_SWITCH, &q.json, NULL, "list, run: a JSON object a line (docs/ledger.md)"}};
+  const cli_option options[] = {
+      CLI_HOUSE_OPTIONS(q.house),
+      {"--all", CLI_SWITCH, &q.all, NULL, "drop: every request"},
+      {"--json", CLI_SWITCH, &q.json, NULL, "list, run: a JSON object a line (docs/ledger.md)"}};
   int status = cli_parse("queue", options, sizeof options / sizeof options[0], argc, argv, &words);
   if (status != CLI_GO) return status;
   const char *what = words.n > 0 ? words.item[0] : "list";

@@ -43,8 +43,8 @@ static void put_curve(const char *name, const mn_route_curve *c) {
   putchar('\n');
 }
 
-static void put_thresholds(float share, double risk, double violated, double kept, double sure_risk, double sure_violated,
-                           double sure_kept) {
+static void put_thresholds(float share, double risk, double violated, double kept, double sure_risk,
+                           double sure_violated, double sure_kept) {
   double alpha = 100.0 * (double)(share > 0.0f ? share : 0.2f);
   printf("at most %.1f %% of requests answered here and wrong, over 200 random halves\n", alpha);
   printf("  expected     %.2f %% wrong, above it in %.1f %% of halves, keeps %.1f %%\n", 100.0 * risk, 100.0 * violated,
@@ -66,7 +66,8 @@ static void put_report(const mn_route_report *r, const mn_route_options *o) {
   if (r->trees.apgr != 0.0) put_curve("trees alone", &r->trees);
   printf("\ncalibration  ECE %.4f\nthreshold    %.4f keeps %.1f %% here\n", r->ece, r->threshold, 100.0 * r->kept);
   if (r->sure_kept > 0.0 || r->risk_kept > 0.0)
-    put_thresholds(o->at_most_wrong, r->risk, r->risk_violated, r->risk_kept, r->sure_risk, r->sure_violated, r->sure_kept);
+    put_thresholds(o->at_most_wrong, r->risk, r->risk_violated, r->risk_kept, r->sure_risk, r->sure_violated,
+                   r->sure_kept);
   if (r->p50_us > 0.0) printf("time         p50 %.0f us, p99 %.0f us a prompt\n", r->p50_us, r->p99_us);
   if (r->bytes > 0) printf("file         %s, %.2f MB\n", o->out, (double)r->bytes / 1e6);
 }
@@ -95,10 +96,10 @@ static void put_json(const mn_route_report *r) {
   put_json_curve("words", &r->words);
   put_json_curve("line", &r->line);
   put_json_curve("trees", &r->trees);
-  printf(",\"ece\":%.6f,\"threshold\":%.6f,\"kept\":%.6f,\"risk\":%.6f,\"risk_violated\":%.6f,\"risk_kept\":%.6f", r->ece,
-         r->threshold, r->kept, r->risk, r->risk_violated, r->risk_kept);
-  printf(",\"sure_risk\":%.6f,\"sure_violated\":%.6f,\"sure_kept\":%.6f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"bytes\":%llu}\n",
-         r->sure_risk, r->sure_violated, r->sure_kept, r->p50_us, r->p99_us, (unsigned long long)r->bytes);
+  printf(",\"ece\":%.6f,\"threshold\":%.6f,\"kept\":%.6f,\"risk\":%.6f,\"risk_violated\":%.6f,\"risk_kept\":%.6f",
+         r->ece, r->threshold, r->kept, r->risk, r->risk_violated, r->risk_kept);
+  printf(",\"sure_risk\":%.6f,\"sure_violated\":%.6f,\"sure_kept\":%.6f", r->sure_risk, r->sure_violated, r->sure_kept);
+  printf(",\"p50_us\":%.1f,\"p99_us\":%.1f,\"bytes\":%llu}\n", r->p50_us, r->p99_us, (unsigned long long)r->bytes);
 }
 
 static int finish(route_words *w, int st, const mn_route_report *r, const mn_error *err) {

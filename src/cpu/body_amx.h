@@ -95,8 +95,8 @@ BODY_INLINE void body_amx_put(body_format f, size_t set, int32_t *sums) {
 }
 
 /* The chains of 16 tokens, one block further. */
-BODY_INLINE void body_amx_link(body_format f, const body_scales *scale, const body_amx_tokens *x, size_t b, const int32_t *sums,
-                               vf *a) {
+BODY_INLINE void body_amx_link(body_format f, const body_scales *scale, const body_amx_tokens *x, size_t b,
+                               const int32_t *sums, vf *a) {
   BODY_UNROLL
   for (size_t t = 0; t < BODY_AMX_T; t++) {
     vf first = vf_of_i32(sums + 16 * t), second = body_is_halved(f.scales) ? vf_of_i32(sums + 256 + 16 * t) : first;
@@ -111,16 +111,17 @@ BODY_INLINE void body_amx_resume(vf *a, const float *y, size_t ldy, size_t rows,
   for (size_t t = 0; t < BODY_AMX_T; t++) a[t] = fresh ? vf_set1(0.0f) : body_load(y + t * ldy, rows);
 }
 
-/* One group of rows for `tiles` tiles of tokens over the `blocks` blocks of the panel; y: of the first token. Products of a
- * block, storing of the one before and the chain over the one before that run side by side, from one tile into the next.
- * `coming`: the same stretch of the next group, fetched line by line on the way. */
+/* One group of rows for `tiles` tiles of tokens over the `blocks` blocks of the panel; y: of the first token.
+ * Products of a block, storing of the one before and the chain over the one before that run side by side, from one
+ * tile into the next. `coming`: the same stretch of the next group, fetched line by line on the way. */
 BODY_INLINE void body_amx_row(body_format f, const body_panel *p, size_t blocks, const body_amx_tokens *x, size_t tiles,
                               size_t ldx, float *y, size_t ldy, size_t rows, bool fresh, const unsigned char *coming) {
   _Alignas(64) int32_t sums[2][512];
   vf a[BODY_AMX_T];
   const body_amx_tokens *ahead = x; /* the tile of the products, and its block */
   size_t next = 0, b = 0, fetched = 0, steps = tiles * blocks;
-  size_t lines = blocks / cpu_unit_blocks(f.scales) * cpu_unit_bytes(&f) / 64, lines_a_step = (lines + steps - 1) / steps;
+  size_t lines = blocks / cpu_unit_blocks(f.scales) * cpu_unit_bytes(&f) / 64,
+         lines_a_step = (lines + steps - 1) / steps;
   body_amx_resume(a, y, ldy, rows, fresh);
   for (size_t step = 0; step < steps + 2; step++) {
     for (size_t line = 0; line < lines_a_step && fetched < lines; line++)
@@ -168,8 +169,8 @@ BODY_INLINE void body_amx_unpack(body_format f, const unsigned char *group, size
 }
 
 /* Rows [begin, end) for `tiles` tiles of tokens, `token` on; y: of that token and row 0. */
-BODY_INLINE void body_amx_block(body_format f, const body_place *p, size_t begin, size_t end, size_t token, size_t tiles,
-                                float *y) {
+BODY_INLINE void body_amx_block(body_format f, const body_place *p, size_t begin, size_t end, size_t token,
+                                size_t tiles, float *y) {
   size_t blocks = p->m->k / BODY_BLOCK;
   body_panel panel;
   body_amx_tokens x[BODY_AMX_TILES];

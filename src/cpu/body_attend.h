@@ -42,7 +42,8 @@ BODY_INLINE void body_score_tiles(cpu_kv_type type, size_t rows, size_t tiles, c
   BODY_UNROLL
   for (size_t t = 0; t < tiles; t++) {
     vf scale = vf_set1(a->scale);
-    if (type == CPU_KV_I8) scale = vf_mul(scale, vf_load((const float *)(const void *)(keys + (t + 1) * tile_bytes - 64)));
+    if (type == CPU_KV_I8)
+      scale = vf_mul(scale, vf_load((const float *)(const void *)(keys + (t + 1) * tile_bytes - 64)));
     BODY_UNROLL
     for (size_t r = 0; r < rows; r++)
       vf_store(b->scores + r * b->width + (position - b->first) + t * 16, vf_mul(acc[r][t], scale));

@@ -125,9 +125,10 @@ void data_noise_typo(data_sample *s, float rate, base_rng *rng) {
 }
 
 void data_noise_address(data_sample *s, base_rng *rng) {
-  static const char *const calls[] = {"hey siri ",  "ok google ",    "hey google ", "alexa ",     "hey alexa ", "alexa, ",
-                                      "computer, ", "hey computer ", "cortana ",    "hey bixby ", "olly ",      "hey olly ",
-                                      "jarvis, ",   "assistant ",    "hey minnow ", "minnow, ",   "hello ",     "hey "};
+  static const char *const calls[] = {"hey siri ", "ok google ", "hey google ",   "alexa ",     "hey alexa ",
+                                      "alexa, ",   "computer, ", "hey computer ", "cortana ",   "hey bixby ",
+                                      "olly ",     "hey olly ",  "jarvis, ",      "assistant ", "hey minnow ",
+                                      "minnow, ",  "hello ",     "hey "};
   base_slice call = base_slice_of(calls[base_rng_below(rng, sizeof calls / sizeof calls[0])]);
   if (s->len + call.len > sizeof s->text) return;
   memmove(s->text + call.len, s->text, s->len);

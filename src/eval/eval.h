@@ -50,9 +50,9 @@ double eval_ece(const eval_item *items, size_t n, eval_bin bins[EVAL_BINS]);
 double eval_auroc(eval_item *items, size_t n); /* sorts items by falling confidence */
 /* Share of wrong answers among the `coverage` share of most confident; items sorted by falling confidence. */
 double eval_risk_at(const eval_item *items, size_t n, double coverage);
-/* The smallest confidence from which the answered items are expected to be wrong in at most a `target` share, going by
- * the confidences themselves, which is steadier on few rows than counting; and counted, in at most twice that share (one
- * wrong answer is always allowed). Above 1 when there is none. Items sorted by falling confidence. */
+/* The smallest confidence from which the answered items are expected to be wrong in at most a `target` share, going
+ * by the confidences themselves, which is steadier on few rows than counting; and counted, in at most twice that
+ * share (one wrong answer is always allowed). Above 1 when there is none. Items sorted by falling confidence. */
 float eval_threshold(const eval_item *items, size_t n, double target, size_t *acted, size_t *wrong);
 void eval_sort(eval_item *items, size_t n); /* by falling confidence, wrong ones first among equals */
 

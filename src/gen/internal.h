@@ -8,7 +8,13 @@
 /* EVENTS: that a job can hold. STEP_EVENTS: that one step can make; a job with less room is left out.
  * FEW: so many unread tokens are read at once, before the prompts of others. DRAFT: longest guess.
  * FORCED: most tokens that a rule puts in at once. */
-enum { GEN_EVENTS = 64, GEN_STEP_EVENTS = 32, GEN_FEW = 32, GEN_DRAFT = 16, GEN_FORCED = GEN_STEP_EVENTS - GEN_DRAFT - 1 };
+enum {
+  GEN_EVENTS = 64,
+  GEN_STEP_EVENTS = 32,
+  GEN_FEW = 32,
+  GEN_DRAFT = 16,
+  GEN_FORCED = GEN_STEP_EVENTS - GEN_DRAFT - 1
+};
 
 /* A sequence of the cache. tokens[0 .. length of the sequence) are in it, the rest of tokens[0 .. n) not yet.
  */

@@ -113,7 +113,8 @@ base_status gen_prefix_save(gen_engine *e, const char *path, const uint32_t *tok
   os_writer *w = NULL;
   uint32_t common;
   const gen_slot *s = gen_slot_alike(e, tokens, n, &common);
-  if (s == NULL || common < n || n == 0) return base_fail(err, BASE_EARGUMENT, path, "this prompt is not in memory any more");
+  if (s == NULL || common < n || n == 0)
+    return base_fail(err, BASE_EARGUMENT, path, "this prompt is not in memory any more");
   size_t bytes = b->export_bytes(b->ctx, common);
   void *cache = base_alloc(&e->allocator, bytes);
   if (cache == NULL) return base_fail(err, BASE_ENOMEM, path, "no memory for a copy of the cache");

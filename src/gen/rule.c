@@ -1,6 +1,6 @@
 /* gen/rule: an answer under a rule (mask). The rule says which tokens may come next; where it leaves no choice, the
- * bytes that must follow are put in as the tokens that the tokenizer makes of them, and the model only reads them. Where
- * the tokens run out, the answer is brought to an end. */
+ * bytes that must follow are put in as the tokens that the tokenizer makes of them, and the model only reads them.
+ * Where the tokens run out, the answer is brought to an end. */
 #include <string.h>
 
 #include "gen/internal.h"
@@ -16,7 +16,8 @@ static bool any_bit(const uint32_t *mask, size_t words) {
 
 static void fail(gen_job *j, base_status st) {
   if (st == BASE_EMISMATCH)
-    (void)gen_job_fail(j, st, "rule", "the answer came to a point from where no text fits; this rule can only be checked");
+    (void)gen_job_fail(j, st, "rule",
+                       "the answer came to a point from where no text fits; this rule can only be checked");
   else
     (void)gen_job_fail(j, st, "rule", base_status_text(st));
 }
@@ -108,9 +109,9 @@ void gen_rule_force(gen_job *j) {
 /* ---- towards the end ---- */
 
 /* An answer that is cut is none. When few tokens are left, each drawn token is looked at before it is taken: is there
- * still a way from behind it to a valid end? Where there is not, the answer goes the way that there was before it. Rules
- * with something that is decided late (an item equal to another) may let a text come to where no end fits: under them
- * every token is looked at, and another one is drawn. */
+ * still a way from behind it to a valid end? Where there is not, the answer goes the way that there was before it.
+ * Rules with something that is decided late (an item equal to another) may let a text come to where no end fits:
+ * under them every token is looked at, and another one is drawn. */
 enum { WAY_BYTES = 2048, ALWAYS_BELOW = 40, NOW_AND_THEN = 32, MOST_AGAIN = 8 };
 
 /* Tokens that the answer may still have. */
@@ -154,7 +155,8 @@ gen_verdict gen_rule_judge(gen_job *j, uint32_t token) {
   uint32_t ids[WAY_BYTES], left = rule == NULL ? 0 : tokens_left(j);
   size_t n;
   bool now = left <= j->watch || j->stats.generated % NOW_AND_THEN == 0 || (j->strands && !j->lost);
-  if (rule == NULL || token == GEN_NO_TOKEN || j->n_way > 0 || !now || tok_vocab_is_eog(j->engine->vocab, token)) return GEN_KEEP;
+  if (rule == NULL || token == GEN_NO_TOKEN || j->n_way > 0 || !now || tok_vocab_is_eog(j->engine->vocab, token))
+    return GEN_KEEP;
   if (mask_run_commit(rule, token) != BASE_OK) return GEN_KEEP;
   bool found = find_way(j, ids, &n);
   mask_run_rollback(rule, 1);

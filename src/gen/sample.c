@@ -3,8 +3,8 @@
  * largest logit of each block of 32 is taken once; all later looks skip the blocks that are below the cut.
  * 8,192 tokens with the usual filters take 7 us, greedy 2 us; 152k take 67 and 32 us (Intel Xeon, AVX-512).
  *
- * Order: equal logits stand in the order of their ids. Sums of probabilities are doubles over floats in a fixed order, so
- * that they are the same everywhere. */
+ * Order: equal logits stand in the order of their ids. Sums of probabilities are doubles over floats in a fixed
+ * order, so that they are the same everywhere. */
 #include <float.h>
 #include <math.h>
 #include <string.h>

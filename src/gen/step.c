@@ -171,7 +171,8 @@ static uint32_t sample_row(gen_job *j, uint32_t row, gen_logprobs *logprobs) {
     gen_trace_look(j->request.trace, logits, e->backend.vocab, e->states + (j->first_row + row) * e->backend.width,
                    e->backend.width, e->options.kernels);
   for (;;) {
-    uint32_t token = gen_sample(e->sampler, logits, mask, &j->request.sampling, s->tokens, s->n, j->stats.generated, logprobs);
+    uint32_t token =
+        gen_sample(e->sampler, logits, mask, &j->request.sampling, s->tokens, s->n, j->stats.generated, logprobs);
     gen_verdict verdict = gen_rule_judge(j, token);
     if (verdict == GEN_KEEP) return token;
     const uint32_t *other = verdict == GEN_AGAIN ? gen_rule_without(j, mask, token) : gen_rule_mask(j);
@@ -190,7 +191,8 @@ static void write_tokens(gen_job *j) {
     bool judged = j->request.logprobs || j->request.trace != NULL;
     uint32_t token = sample_row(j, row, judged ? &logprobs : NULL);
     if (token == GEN_NO_TOKEN) {
-      if (j->finish == GEN_GOING) (void)gen_job_fail(j, BASE_EFORMAT, "model", "it gave no number for any token; its weights may be damaged");
+      if (j->finish == GEN_GOING)
+        (void)gen_job_fail(j, BASE_EFORMAT, "model", "it gave no number for any token; its weights may be damaged");
       break;
     }
     if (j->request.trace != NULL) gen_trace_token(j->request.trace, logprobs.chosen);

@@ -1,5 +1,5 @@
-/* gen/trace: what a model thinks of the tokens it draws: their probabilities, how many others it thought of, and the states
- * behind them. Each number has one order of sums, so that a probe says the same on every machine. */
+/* gen/trace: what a model thinks of the tokens it draws: their probabilities, how many others it thought of, and the
+ * states behind them. Each number has one order of sums, so that a probe says the same on every machine. */
 #include <math.h>
 
 #include "gen/gen.h"

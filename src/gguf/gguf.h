@@ -76,8 +76,8 @@ size_t gguf_tensor_count(const gguf_file *f);
 const gguf_tensor *gguf_tensor_at(const gguf_file *f, size_t index);
 const gguf_tensor *gguf_find_tensor(const gguf_file *f, const char *name);
 const char *gguf_path(const gguf_file *f);
-/* These bytes of a tensor will be read now, or hardly again (os_map_fetch, os_map_forget). Nothing happens to bytes that
- * the caller keeps. */
+/* These bytes of a tensor will be read now, or hardly again (os_map_fetch, os_map_forget). Nothing happens to bytes
+ * that the caller keeps. */
 void gguf_fetch(const gguf_file *f, const void *ptr, size_t len);
 void gguf_forget(const gguf_file *f, const void *ptr, size_t len);
 void gguf_forget_all(const gguf_file *f);

@@ -1,7 +1,7 @@
 /* The folded view: what the eye reads in a text, a byte a character, so that rules need not know Unicode.
  * Evasion by zero-width characters, full-width or mathematical letters, other scripts' digits, unusual blanks
- * and dashes ends here; so does what JSON writes as an escape (a number broken over lines inside of a schema or a tree of
- * a screen). */
+ * and dashes ends here; so does what JSON writes as an escape (a number broken over lines inside of a schema or a
+ * tree of a screen). */
 #include "guard/internal.h"
 
 /* Shown as nothing: soft hyphen, joiners, direction marks, variation selectors, tags. */
@@ -67,8 +67,8 @@ static int hex_of(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Bytes of JSON's escape at i, and the character it means; 0 where there is none. A line end or tab counts inside of a number
- * alone, since passwords and paths have backslashes of their own. Surrogates stay as they are. */
+/* Bytes of JSON's escape at i, and the character it means; 0 where there is none. A line end or tab counts inside of
+ * a number alone, since passwords and paths have backslashes of their own. Surrogates stay as they are. */
 static size_t escape_at(base_slice text, size_t i, uint32_t *c) {
   if (text.ptr[i] != '\\' || i + 1 >= text.len) return 0;
   char name = text.ptr[i + 1];

@@ -1,7 +1,8 @@
-/* What a JSON Schema cannot say of a document: the member "x-check" of the schema, a list of checks of values named by JSON
- * Pointer. A bill adds up to the minor unit, an amount is in range, a day is in the calendar and not over, an address has the
- * form of one, what is named exists in the app. docs/checks.md is the user's side. The same checks judge what the device
- * writes and what the cloud answers. A value that is not there passes: "required" says what has to be. */
+/* What a JSON Schema cannot say of a document: the member "x-check" of the schema, a list of checks of values named
+ * by JSON Pointer. A bill adds up to the minor unit, an amount is in range, a day is in the calendar and not over, an
+ * address has the form of one, what is named exists in the app. docs/checks.md is the user's side. The same checks
+ * judge what the device writes and what the cloud answers. A value that is not there passes: "required" says what has
+ * to be. */
 #include <string.h>
 
 #include "handoff/internal.h"
@@ -54,8 +55,8 @@ static uint32_t named(const judging *j, const char *key) {
   return jdoc_member(j->rules, j->rule, key) == JDOC_NONE ? JDOC_NONE : jdoc_at_pointer(j->doc, 0, pointer);
 }
 
-/* The currency of amounts that name none: the check's, in so many letters or where a pointer says; without one any that has
- * two decimals, since only the sums count then. */
+/* The currency of amounts that name none: the check's, in so many letters or where a pointer says; without one any
+ * that has two decimals, since only the sums count then. */
 static void currency_of(const judging *j, char out[4]) {
   base_slice said = option(j, "currency");
   if (said.len > 0 && said.ptr[0] == '/') {
@@ -89,7 +90,8 @@ static base_status read_money(const judging *j, uint32_t v, value_money *out, ba
 static base_status read_decimal(const jdoc *d, uint32_t v, value_decimal *out, base_error *err) {
   base_slice text = jdoc_kind_at(d, v) == JDOC_STRING ? jdoc_text(d, v) : jdoc_raw(d, v);
   if (value_read_number(text, out, NULL) == BASE_OK) return BASE_OK;
-  return base_fail(err, BASE_EMISMATCH, "quantity", "%.*s is no number", (int)(text.len < 60 ? text.len : 60), text.ptr);
+  return base_fail(err, BASE_EMISMATCH, "quantity", "%.*s is no number", (int)(text.len < 60 ? text.len : 60),
+                   text.ptr);
 }
 
 /* ---- bills ---- */
@@ -262,7 +264,8 @@ static base_status run_check(const judging *j, base_error *err) {
     st = each_named(j, 0, pointer, kinds[i].check, &inner);
   }
   if (st == BASE_ELIMIT) st = BASE_EMISMATCH; /* a sum that no integer holds */
-  return st ? base_fail(err, st, where, "%.*s: %s: %s", (int)pointer.len, pointer.ptr, inner.where, inner.text) : BASE_OK;
+  return st ? base_fail(err, st, where, "%.*s: %s: %s", (int)pointer.len, pointer.ptr, inner.where, inner.text)
+            : BASE_OK;
 }
 
 static uint32_t checks_of(const jdoc *schema) { return jdoc_member(schema, 0, keyword); }

@@ -1,5 +1,5 @@
-/* The stages that ask the cloud: CLEAN, where everything that would be sent is made clean or the request ends; CLOUD; and
- * CLOUD_VALID, where the answer gets its values back and is judged as the device's would be. */
+/* The stages that ask the cloud: CLEAN, where everything that would be sent is made clean or the request ends; CLOUD;
+ * and CLOUD_VALID, where the answer gets its values back and is judged as the device's would be. */
 #include <string.h>
 
 #include "handoff/flow.h"
@@ -202,7 +202,8 @@ static base_status take_call(handoff_flow *f, base_error *err) {
   a->confidence = out->confidence = 1.0f;
   out->n_actions = 1;
   handoff_flow_say(f, a->prompt);
-  handoff_flow_settle(f, a->decision, a->decision == HANDOFF_REFUSE ? HANDOFF_REASON_RISK_REFUSED : HANDOFF_REASON_ANSWERED);
+  handoff_flow_settle(f, a->decision,
+                      a->decision == HANDOFF_REFUSE ? HANDOFF_REASON_RISK_REFUSED : HANDOFF_REASON_ANSWERED);
   return BASE_OK;
 }
 

@@ -1,5 +1,5 @@
-/* The stages on the device: LOCAL, where packs decide on actions and the writer answers texts, and VALID, where what they say
- * is held against the schema, its checks and the app's own check. */
+/* The stages on the device: LOCAL, where packs decide on actions and the writer answers texts, and VALID, where what
+ * they say is held against the schema, its checks and the app's own check. */
 #include <string.h>
 
 #include "handoff/flow.h"

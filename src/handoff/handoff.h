@@ -77,7 +77,8 @@ base_status handoff_run(handoff_loop *l, base_slice text, const pack *open_pack,
 /* ---- the whole way of a request: device, cloud, ledger. The stages are drawn in flow.c ---- */
 
 /* A language model on this device. Writes an answer, or a JSON document that fits `schema`, and how sure it is of it:
- * with a probe the calibrated probability that it is right. `complaint`: what was wrong with the try before, or empty. */
+ * with a probe the calibrated probability that it is right. `complaint`: what was wrong with the try before, or
+ * empty. */
 typedef struct handoff_writing {
   base_slice text, context, instructions, schema, complaint; /* context: of a request */
   uint32_t max_tokens, deadline_ms;
@@ -130,8 +131,8 @@ typedef struct handoff_request {
   base_slice instructions, schema; /* text and extraction: the app's own words; the answer's JSON Schema */
   base_slice context; /* a screen or a document that the request is about, or empty. Data and never orders: packs do
                          not see it, models get it as a message of its own, one that steers is an incident */
-  bool deferred;                 /* taken from the queue, cleaned: goes straight to the cloud; where that cannot answer now
-                                    the decision is defer again */
+  bool deferred;      /* taken from the queue, cleaned: goes straight to the cloud; where that cannot answer now
+                         the decision is defer again */
   uint32_t withheld; /* of a deferred request: placeholders in its texts whose values were not saved */
 } handoff_request;
 
@@ -158,8 +159,8 @@ typedef struct handoff_result {
   int64_t cost_nano_usd;
   uint64_t ns_cloud;
   const char *incident; /* "safety", "abuse", "validator", or NULL */
-  char detail[360];     /* behind the reason, for whoever runs the app: "cloud: ... HTTP 401"; may hold the user's values;
-                           may be empty */
+  char detail[360]; /* behind the reason, for whoever runs the app: "cloud: ... HTTP 401"; may hold the user's values;
+                       may be empty */
 } handoff_result;
 
 /* A request on its way: stepped from stage to stage, so that a caller may do other things in between, and may

@@ -12,7 +12,8 @@ static const char joint[] = "__";
 
 static const char for_actions[] =
     "You turn one request of a user of a phone or computer into one call of the tools, or answer in a sentence "
-    "when no tool fits. Take values from the request alone; leave out what was not said. Words like [EMAIL_1] stand for "
+    "when no tool fits. Take values from the request alone; leave out what was not said. Words like [EMAIL_1] "
+    "stand for "
     "values you do not see: repeat them unchanged. Local time is ";
 static const char for_text[] =
     "Words like [EMAIL_1] stand for values you do not see: repeat them unchanged where the answer needs them.";
@@ -117,7 +118,8 @@ static handoff_decision decide_call(const policy *rules, pack_risk risk) {
 }
 
 /* Times that a slot wants ahead (or behind) are: what the packs resolve themselves, a service may get wrong. */
-static base_status check_times(const pack_manifest *of, base_slice arguments, const value_datetime *now, base_error *err) {
+static base_status check_times(const pack_manifest *of, base_slice arguments, const value_datetime *now,
+                               base_error *err) {
   const char *key;
   json_t *value, *root = json_loadb(arguments.ptr, arguments.len, 0, NULL);
   base_status st = BASE_OK;

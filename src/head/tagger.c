@@ -127,7 +127,8 @@ static bool is_hidden(const head_tag_value *hidden, size_t n, head_tag_value v) 
   return false;
 }
 
-void head_tagger_read_values(const head_tagger *t, const head_tag_value *hidden, size_t n_hidden, head_tag_features *f) {
+void head_tagger_read_values(const head_tagger *t, const head_tag_value *hidden, size_t n_hidden,
+                             head_tag_features *f) {
   for (size_t from = 0; from < f->n_words && t->n_values > 0; from++)
     for (size_t to = from + 1; to <= f->n_words && to - from <= HEAD_VALUE_WORDS; to++) {
       uint32_t hash = head_tagger_value(f, from, to);

@@ -83,8 +83,9 @@ static base_status make_tables(ledger_db *db, base_error *err) {
   return ledger_db_end(db, st, err);
 }
 
-/* A process that asks one thing opens and closes a ledger: that waits for no disk. The file keeps its modes (setting them again
- * writes), and what is in the log stays there until a commit finds 1 MB of it; whoever opens next reads it. */
+/* A process that asks one thing opens and closes a ledger: that waits for no disk. The file keeps its modes (setting
+ * them again writes), and what is in the log stays there until a commit finds 1 MB of it; whoever opens next reads
+ * it. */
 base_status ledger_db_open(ledger_db *db, const char *path, bool durable, base_error *err) {
   int64_t version = 0;
   *db = (ledger_db){.path = path};
@@ -98,7 +99,8 @@ base_status ledger_db_open(ledger_db *db, const char *path, bool durable, base_e
   sqlite3_extended_result_codes(db->handle, 0);
   sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   base_status st = pragma_number(db, "PRAGMA user_version", &version, err);
-  if (!st && version != TABLES_VERSION) st = execute(db, "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL", err);
+  if (!st && version != TABLES_VERSION)
+    st = execute(db, "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL", err);
   if (!st) st = execute(db, durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", err);
   if (!st) st = execute(db, "PRAGMA wal_autocheckpoint=250; PRAGMA secure_delete=ON", err);
   if (!st && version != TABLES_VERSION) st = make_tables(db, err);

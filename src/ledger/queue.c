@@ -7,8 +7,9 @@
  *   from anywhere: ledger_queue_drop, ledger_queue_expire --> gone */
 #include "ledger/internal.h"
 
-/* A request that has left the queue leaves no bytes behind: its pages are overwritten (secure_delete), and the log that still
- * has them is emptied into the file. Another process that reads meanwhile keeps its log; the next one to leave tries again. */
+/* A request that has left the queue leaves no bytes behind: its pages are overwritten (secure_delete), and the log
+ * that still has them is emptied into the file. Another process that reads meanwhile keeps its log; the next one to
+ * leave tries again. */
 static void leave_nothing(ledger *l, size_t gone) {
   if (gone > 0) (void)ledger_db_simple(&l->calls, LEDGER_SQL_FORGET, NULL);
 }

@@ -7,7 +7,8 @@
 
 enum { MAX_CHOICES = 4096, MAX_NODES = 16384, FIRST_LENGTH = 32, MAX_STEPS = 300000, SEEN = 1 << 15 };
 /* Ways out of one string or key that are tried; names of an object; how often one state is gone through where the
- * texts behind it may differ; how many beginnings of a number, of one length, are followed: all of them lead somewhere. */
+ * texts behind it may differ; how many beginnings of a number, of one length, are followed: all of them lead
+ * somewhere. */
 enum { MAX_WAYS = 3, MAX_NAMES = 8, OFTEN = 64, NUMBERS = 24, LONGEST_NUMBER = 64 };
 
 /* A place with a choice: which of its ways is next. */
@@ -123,14 +124,16 @@ static uint32_t bytes_to_try(const mask_run *run, const point *p, effort how, ui
 }
 
 static void spell_way(finisher *f, uint32_t node_index, size_t at) {
-  for (uint32_t i = node_index; i != 0; i = f->nodes[i].parent) f->run->text.ptr[at + f->nodes[i].depth - 1] = (char)f->nodes[i].byte;
+  for (uint32_t i = node_index; i != 0; i = f->nodes[i].parent)
+    f->run->text.ptr[at + f->nodes[i].depth - 1] = (char)f->nodes[i].byte;
 }
 
 static bool add_node(finisher *f, const point *p, uint32_t parent, uint8_t byte) {
   void *array = f->nodes;
   if (f->n_nodes == MAX_NODES || !grow(f, &array, sizeof *f->nodes, f->n_nodes, &f->cap_nodes)) return false;
   f->nodes = array;
-  f->nodes[f->n_nodes++] = (leaf_node){*p, parent, parent == MASK_NONE ? 0 : (uint16_t)(f->nodes[parent].depth + 1), byte};
+  f->nodes[f->n_nodes++] =
+      (leaf_node){*p, parent, parent == MASK_NONE ? 0 : (uint16_t)(f->nodes[parent].depth + 1), byte};
   return true;
 }
 
@@ -181,7 +184,9 @@ static uint32_t name_to_try(mask_run *run, const point *p, uint32_t index) {
   if (p->in.text->trie == TRIE_OFF || p->in.text->lexical != TEXT_CHAR) return MASK_NONE;
   const trie_node *t = &names->automaton->trie.nodes[p->in.text->trie];
   for (uint32_t i = 0; i < of->n_locals; i++) {
-    if (bit_has(p->top->s->failed, i) || of->locals[i].n->n_required == 0 || !mask_local_may_hold(run->rule, p->top->s, i)) continue;
+    if (bit_has(p->top->s->failed, i) || of->locals[i].n->n_required == 0 ||
+        !mask_local_may_hold(run->rule, p->top->s, i))
+      continue;
     for (uint32_t k = 0; k < of->locals[i].n->n_required; k++) {
       uint32_t name = names->required[i][k];
       if (name < t->first || name >= t->last || bit_has(p->top->words, name)) continue;

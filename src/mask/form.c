@@ -3,9 +3,9 @@
  *   WORDS --trigger--> OPENING --> NAME --middle--> MIDDLE --> (document) --> LAST --> BEHIND --between--> NAME
  *                                                                                        --end--> the text's end
  *
- * A document is a rule of its own: the machine runs it and comes back by mask_form_after. `at` counts the bytes of the
- * literal in work; in WORDS it is how much of the trigger the text ends with (Knuth, Morris, Pratt 1977), `first` how many
- * bytes the character in work still has, and `last` the range that the next one lies in. */
+ * A document is a rule of its own: the machine runs it and comes back by mask_form_after. `at` counts the bytes of
+ * the literal in work; in WORDS it is how much of the trigger the text ends with (Knuth, Morris, Pratt 1977), `first`
+ * how many bytes the character in work still has, and `last` the range that the next one lies in. */
 #include <stdlib.h>
 #include <string.h>
 

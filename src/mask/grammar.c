@@ -6,7 +6,14 @@
 
 #include "mask/grammar.h"
 
-enum { MAX_TEXT = 1 << 20, MAX_RULES = 4096, MAX_NESTING = 200, MAX_MARKS = 8, MAX_REPEATS = 100000, LAST_CHARACTER = 0x10FFFF };
+enum {
+  MAX_TEXT = 1 << 20,
+  MAX_RULES = 4096,
+  MAX_NESTING = 200,
+  MAX_MARKS = 8,
+  MAX_REPEATS = 100000,
+  LAST_CHARACTER = 0x10FFFF
+};
 
 typedef struct reader {
   grammar *g;
@@ -106,7 +113,8 @@ static bool take_escape(reader *r, uint32_t *out) {
   if (c == 'u') return take_hex(r, 4, out);
   if (c == 'U') return take_hex(r, 8, out);
   const char *known = c > 0 ? strchr(from, c) : NULL;
-  if (known == NULL) return refuse(r, BASE_EFORMAT, "an escape that is none of \\n \\r \\t \\\\ \\\" \\[ \\] \\x \\u \\U");
+  if (known == NULL)
+    return refuse(r, BASE_EFORMAT, "an escape that is none of \\n \\r \\t \\\\ \\\" \\[ \\] \\x \\u \\U");
   *out = (unsigned char)to[known - from];
   return true;
 }
@@ -124,7 +132,8 @@ static bool take_utf8(reader *r, uint32_t *out) {
     c = c << 6 | ((uint32_t)b & 0x3F);
     r->at++;
   }
-  if (c < least[more] || c > LAST_CHARACTER || (c >= 0xD800 && c <= 0xDFFF)) return refuse(r, BASE_EFORMAT, "the grammar is not UTF-8");
+  if (c < least[more] || c > LAST_CHARACTER || (c >= 0xD800 && c <= 0xDFFF))
+    return refuse(r, BASE_EFORMAT, "the grammar is not UTF-8");
   *out = c;
   return true;
 }
@@ -389,7 +398,8 @@ base_status mask_grammar_open(grammar **out, base_slice text, mask_pool *pool, b
   base_status status = r.status;
   if (status == BASE_OK) status = mask_grammar_check(g, err);
   if (status == BASE_OK) status = mask_grammar_program(g, err);
-  if (status == BASE_OK && !mask_grammar_ready(g)) status = base_fail(err, g->failed, "grammar", "the grammar takes more memory or places at once than there are");
+  if (status == BASE_OK && !mask_grammar_ready(g))
+    status = base_fail(err, g->failed, "grammar", "the grammar takes more memory or places at once than there are");
   if (status == BASE_OK) *out = g;
   return status;
 }

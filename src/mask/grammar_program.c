@@ -73,7 +73,8 @@ static base_status check_left(grammar *g, const grammar_part *p, uint32_t depth,
   if (depth > MAX_DEPTH) return base_fail(err, BASE_ELIMIT, "grammar", "rules begin with one another too many deep");
   if (p->kind == GRAMMAR_CALL) {
     grammar_rule *r = &g->rules[p->rule];
-    if (r->colour == 1) return refuse_rule(r, BASE_EUNSUPPORTED, "is left recursive: it begins with itself; use a repetition", err);
+    if (r->colour == 1)
+      return refuse_rule(r, BASE_EUNSUPPORTED, "is left recursive: it begins with itself; use a repetition", err);
     if (r->colour == 2) return BASE_OK;
     r->colour = 1;
     status = check_left(g, r->body, depth + 1, err);
@@ -92,9 +93,11 @@ base_status mask_grammar_check(grammar *g, base_error *err) {
   base_status status = check_reach(g, err);
   if (status != BASE_OK) return status;
   settle(g);
-  if (g->effort >= MAX_SETTLING) return base_fail(err, BASE_ELIMIT, "grammar", "its rules lead to one another in too many steps");
+  if (g->effort >= MAX_SETTLING)
+    return base_fail(err, BASE_ELIMIT, "grammar", "its rules lead to one another in too many steps");
   for (uint32_t i = 0; i < g->n_rules; i++)
-    if (g->rules[i].reached && !g->rules[i].ends) return refuse_rule(&g->rules[i], BASE_EFORMAT, "never ends: no text fulfils it", err);
+    if (g->rules[i].reached && !g->rules[i].ends)
+      return refuse_rule(&g->rules[i], BASE_EFORMAT, "never ends: no text fulfils it", err);
   /* beginnings that root does not lead to may be reached behind other text */
   for (uint32_t i = 0; i < g->n_rules && status == BASE_OK; i++) {
     grammar_part call = root;
@@ -289,7 +292,8 @@ base_status mask_grammar_program(grammar *g, base_error *err) {
     put_part(&w, g->rules[i].body);
     put(&w, (grammar_op){.kind = OP_RETURN});
   }
-  if (w.failed == BASE_ELIMIT) return base_fail(err, BASE_ELIMIT, "grammar", "written out with its repetitions the grammar is too large");
+  if (w.failed == BASE_ELIMIT)
+    return base_fail(err, BASE_ELIMIT, "grammar", "written out with its repetitions the grammar is too large");
   if (w.failed != BASE_OK) return base_fail(err, w.failed, "grammar", "out of memory");
   link_ops(g);
   classify(g);

@@ -178,11 +178,14 @@ static bool may_close(mask_run *run, const point *p, text_state *s) {
 }
 
 /* Is all at node i and below it, come to from s, taken? The node's own tokens come first in *own. */
-static bool takes_subtree(const mask_vocab *v, uint32_t i, text_state *s, text_state *next, bool *own, uint32_t *needs) {
+static bool takes_subtree(const mask_vocab *v, uint32_t i, text_state *s, text_state *next, bool *own,
+                          uint32_t *needs) {
   uint64_t below = v->below[i] & ~(UINT64_C(1) << BYTE_BAD);
   *own = s->lexical == TEXT_CHAR && next->lexical != TEXT_CHAR;
   if (*own) {
-    uint64_t kinds = v->byte[i] == '\\' ? UINT64_C(1) << BYTE_ESCAPE : mask_node_tokens(v, i) > 0 ? mask_wide_kinds(&v->byte[i], 1) : 0;
+    uint64_t kinds = v->byte[i] == '\\'           ? UINT64_C(1) << BYTE_ESCAPE
+                     : mask_node_tokens(v, i) > 0 ? mask_wide_kinds(&v->byte[i], 1)
+                                                  : 0;
     return mask_text_takes_all(s, below | kinds, v->height[i] + 1u, needs);
   }
   if (next->lexical != TEXT_CHAR || v->end[i] - i <= SMALL_SUBTREE || v->byte[i] == '\\') return false;
@@ -198,7 +201,8 @@ static bool fill_whole(mask_run *run, const point *p, memo_builder *b) {
   for (uint32_t i = 0; i < v->n_nodes;) {
     uint32_t d = v->depth[i], needs = 0;
     text_state *s = states[d - 1];
-    text_state *next = states[d] = s->lexical == TEXT_CHAR && v->byte[i] == '"' ? &mask_text_dead : mask_text_step(s, v->byte[i]);
+    text_state *next = states[d] =
+        s->lexical == TEXT_CHAR && v->byte[i] == '"' ? &mask_text_dead : mask_text_step(s, v->byte[i]);
     bool own;
     if (!may_go_on(run, p, next)) {
       i = v->end[i];
@@ -206,7 +210,8 @@ static bool fill_whole(mask_run *run, const point *p, memo_builder *b) {
     }
     uint32_t behind = v->first[i] + mask_node_tokens(v, i);
     bool all = takes_subtree(v, i, s, next, &own, &needs);
-    if (!mask_memo_add_range(b, v->first[i], behind, all && own ? needs : p->mode == MODE_KEY ? 0 : next->needs)) return false;
+    if (!mask_memo_add_range(b, v->first[i], behind, all && own ? needs : p->mode == MODE_KEY ? 0 : next->needs))
+      return false;
     if (all && !mask_memo_add_range(b, behind, v->first[v->end[i]], needs)) return false;
     i = all ? v->end[i] : i + 1;
   }
@@ -221,7 +226,8 @@ static bool fill_exits(mask_run *run, const point *p, memo_builder *b) {
   for (uint32_t i = 0; i < plain->n_exits; i++) {
     base_slice piece = v->pieces[v->token[v->first[plain->exit[i].at]]];
     text_state *s = p->in.text;
-    for (uint32_t k = 0; k + 1 < v->depth[plain->exit[i].at] && s != &mask_text_dead; k++) s = mask_text_step(s, (uint8_t)piece.ptr[k]);
+    for (uint32_t k = 0; k + 1 < v->depth[plain->exit[i].at] && s != &mask_text_dead; k++)
+      s = mask_text_step(s, (uint8_t)piece.ptr[k]);
     bool fine = s != &mask_text_dead && may_close(run, p, s);
     if (!mask_memo_add_exit(b, plain->exit[i].at, plain->exit[i].length, fine ? s : NULL)) return false;
   }
@@ -262,7 +268,8 @@ static bool fill_subtree(mask_run *run, const point *p, uint32_t at, memo_builde
     bool all = v->end[i] - i > SMALL_SUBTREE && next->lexical == TEXT_CHAR && !(v->below[i] >> BYTE_ESCAPE & 1) &&
                mask_text_takes_all(next, v->below[i], v->height[i], &needs);
     for (uint32_t k = own; all && k < end; k++)
-      if (!mask_memo_add_tokens(b, k, k + 1, length[d] + characters(v->pieces[v->token[k]], v->depth[i]) + needs)) return false;
+      if (!mask_memo_add_tokens(b, k, k + 1, length[d] + characters(v->pieces[v->token[k]], v->depth[i]) + needs))
+        return false;
     i = all ? v->end[i] : i + 1;
   }
   return true;
@@ -290,7 +297,8 @@ static memo *build_memo(mask_run *run, const point *p, uint32_t at) {
   if (m == NULL) return NULL;
   if (at == MASK_NONE && p->in.text->lexical == TEXT_CHAR) {
     const uint32_t *inside = mask_memo_at_most(run->vocab, MASK_NONE, p->mode == MODE_KEY);
-    if (inside == NULL || !fill_whole(run, p, &b) || !mask_memo_group(&b, inside) || !fill_exits(run, p, &b)) return NULL;
+    if (inside == NULL || !fill_whole(run, p, &b) || !mask_memo_group(&b, inside) || !fill_exits(run, p, &b))
+      return NULL;
   } else if (!fill_subtree(run, p, at, &b)) {
     return NULL;
   }
@@ -328,12 +336,14 @@ static const memo *memo_of(mask_run *run, const point *p, uint32_t at, bool name
 
 static bool walk_by_state(mask_run *run, const point *p, uint32_t at, bool names, uint32_t *words) {
   const memo *m = memo_of(run, p, at, names);
-  return m != NULL && allow_inside(run, m, p->mode == MODE_KEY, room_of(p), words) && walk_exits(run, p, m, NULL, words);
+  return m != NULL && allow_inside(run, m, p->mode == MODE_KEY, room_of(p), words) &&
+         walk_exits(run, p, m, NULL, words);
 }
 
 /* ---- keys ---- */
 
-/* An exit that tables took for the end of a key that is no name: what they said of the tokens behind it is taken back. */
+/* An exit that tables took for the end of a key that is no name: what they said of the tokens behind it is taken
+ * back. */
 static void take_back(const mask_vocab *v, uint32_t at, uint32_t *words) {
   for (uint32_t i = v->first[at]; i < v->first[v->end[at]]; i++) words[v->token[i] >> 5] &= ~(1u << (v->token[i] & 31));
 }
@@ -401,7 +411,8 @@ static bool walk_key(mask_run *run, const point *p, uint32_t at, uint32_t *words
   if (free.in.text == &mask_text_dead) return false;
   situation *then = mask_situation_for_key(run, p->top, MASK_NONE);
   if (then != NULL && mask_key_may_be_free(run->rule, then, free.in.text)) {
-    const memo *m = t->n_regexes + t->n_subs == 0 ? mask_memo_free(run->vocab, at, true) : memo_of(run, &free, at, false);
+    const memo *m =
+        t->n_regexes + t->n_subs == 0 ? mask_memo_free(run->vocab, at, true) : memo_of(run, &free, at, false);
     const uint32_t *all = m != NULL && at == MASK_NONE ? mask_memo_at_most(run->vocab, MASK_NONE, true) : NULL;
     bool plain = t->n_regexes + t->n_subs == 0;
     if (m == NULL || (plain && at == MASK_NONE && all == NULL)) return false;

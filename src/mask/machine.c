@@ -144,7 +144,8 @@ static bool add_free_key(mask_run *run, frame *f, const point *p, size_t at) {
   uint32_t len = (uint32_t)at - p->start;
   const char *key = run->text.ptr + p->start;
   for (const free_key *k = f->keys; k != NULL; k = k->next)
-    if (k->len == MASK_NONE || (!run->vague && k->len == len && memcmp(run->text.ptr + k->start, key, len) == 0)) return false;
+    if (k->len == MASK_NONE || (!run->vague && k->len == len && memcmp(run->text.ptr + k->start, key, len) == 0))
+      return false;
   free_key *k = take(run, sizeof *k);
   if (k == NULL) return false;
   *k = (free_key){p->start, run->vague ? MASK_NONE : len, f->keys};
@@ -290,7 +291,8 @@ static bool close_frame(mask_run *run, point *p, size_t at) {
   if (failed == NULL) return false;
   for (uint32_t i = 0; i < of->n_locals; i++)
     if (bit_has(f->s->failed, i) || (!bit_has(f->s->done, i) && own_part_fails(f, i))) bit_set(failed, i);
-  const uint64_t *roots = mask_plan_judge(run->rule, f->s->plan, failed, f->s->kind == JDOC_OBJECT ? f->words : NULL, &fatal);
+  const uint64_t *roots =
+      mask_plan_judge(run->rule, f->s->plan, failed, f->s->kind == JDOC_OBJECT ? f->words : NULL, &fatal);
   if (fatal || run->rule->failed != BASE_OK) return false;
   p->top = f->up;
   return finish_value(run, p, roots, f->start, at + 1);

@@ -258,7 +258,8 @@ const memo *mask_memo_free(mask_vocab *v, uint32_t at, bool key) {
   m = mask_pool_take(&v->pool, sizeof *m);
   memo_builder b = {.v = v, .pool = &v->pool, .m = m};
   if (m == NULL) return NULL;
-  bool fine = at == MASK_NONE ? spell_subtree(&b, 0, v->n_nodes, 0, key) : spell_subtree(&b, at + 1, v->end[at], v->depth[at], key);
+  bool fine = at == MASK_NONE ? spell_subtree(&b, 0, v->n_nodes, 0, key)
+                              : spell_subtree(&b, at + 1, v->end[at], v->depth[at], key);
   if (fine && at == MASK_NONE && m->n_exits > 0) fine = lay_over(&b, &m->exit[0]);
   if (!fine || !mask_memo_finish(&b) || !mask_map_put(&v->free_by_node, &v->pool, hash, m)) return NULL;
   return m;

@@ -33,7 +33,8 @@ static jdoc_number mirrored(jdoc_number n) {
 
 static interval bounds_of(const number_rule *rule, bool negative) {
   if (!negative) return (interval){rule->has_min, rule->has_max, rule->min_open, rule->max_open, rule->min, rule->max};
-  return (interval){rule->has_max, rule->has_min, rule->max_open, rule->min_open, mirrored(rule->max), mirrored(rule->min)};
+  return (interval){rule->has_max,  rule->has_min,       rule->max_open,
+                    rule->min_open, mirrored(rule->max), mirrored(rule->min)};
 }
 
 static bool is_below(const interval *b, const jdoc_number *n) {
@@ -320,8 +321,8 @@ static bool has_number(const mask_rule *r, const node *n) {
   return false;
 }
 
-/* The same for a local that the digits have failed: LOST where an exponent might make it hold after all, OPEN_ where only
- * one that is not negative might (a fraction that is gone makes an integer), SETTLED where none does. */
+/* The same for a local that the digits have failed: LOST where an exponent might make it hold after all, OPEN_ where
+ * only one that is not negative might (a fraction that is gone makes an integer), SETTLED where none does. */
 static int failed_under_exponent(const mask_rule *r, const node *n) {
   if (!(n->kinds & KIND_BIT(JDOC_NUMBER)) || (n->has_enum && !has_number(r, n))) return SETTLED;
   if (n->number != NULL || n->has_enum) return LOST;
@@ -388,8 +389,21 @@ static number_state *make_next(mask_rule *r, number_state *from, uint8_t c) {
   return intern(r, &s);
 }
 
+/* Where the state behind a byte is kept; 15: no number has this byte. */
+static uint32_t place_of(uint8_t c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  switch (c) {
+    case '.': return 10;
+    case '-': return 11;
+    case '+': return 12;
+    case 'e': return 13;
+    case 'E': return 14;
+    default: return 15;
+  }
+}
+
 number_state *mask_number_step(mask_rule *r, number_state *s, uint8_t c) {
-  uint32_t index = c >= '0' && c <= '9' ? c - '0' : c == '.' ? 10 : c == '-' ? 11 : c == '+' ? 12 : c == 'e' ? 13 : c == 'E' ? 14 : 15;
+  uint32_t index = place_of(c);
   if (index == 15) return &mask_number_dead;
   if (s->next[index] == NULL) {
     number_state *next = make_next(r, s, c);

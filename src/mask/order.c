@@ -171,7 +171,8 @@ uint32_t mask_order_behind(const object_order *o, uint32_t name) {
 static bool skip(const frame *f, uint32_t name, uint64_t *failed) {
   const plan *p = f->s->plan;
   const object_order *o = p->names->order;
-  uint32_t passed = mask_order_behind(o, name), to = name != MASK_NONE && o->rank[name] != MASK_NONE ? passed - 1 : passed;
+  uint32_t passed = mask_order_behind(o, name),
+           to = name != MASK_NONE && o->rank[name] != MASK_NONE ? passed - 1 : passed;
   bool any = false;
   for (uint32_t i = 0; i < p->n_locals; i++) {
     if (bit_has(f->s->failed, i) || bit_has(failed, i)) continue;
@@ -215,7 +216,8 @@ situation *mask_situation_for_key(mask_run *run, const frame *f, uint32_t name) 
   uint64_t small[8], *failed;
   situation *s = f->s;
   if (!names->bounded && names->order == NULL) return s;
-  if (names->order != NULL && mask_order_behind(names->order, name) < f->passed + (name != MASK_NONE && names->order->rank[name] != MASK_NONE))
+  if (names->order != NULL && mask_order_behind(names->order, name) <
+                                  f->passed + (name != MASK_NONE && names->order->rank[name] != MASK_NONE))
     return NULL;
   failed = mask_local_set(run, s->plan, small, 8);
   if (failed == NULL) return NULL;

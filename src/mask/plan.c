@@ -166,7 +166,8 @@ static uint8_t of_one(const uint8_t *truth, const local_group *g) {
 }
 
 static uint8_t of_if(const uint8_t *truth, const local_group *g) {
-  uint8_t condition = of_child(truth, g->child[0]), yes = of_child(truth, g->child[1]), no = of_child(truth, g->child[2]);
+  uint8_t condition = of_child(truth, g->child[0]), yes = of_child(truth, g->child[1]),
+          no = of_child(truth, g->child[2]);
   if (condition == TRUE_) return yes;
   if (condition == FALSE_) return no;
   return yes == no ? yes : OPEN;
@@ -367,7 +368,8 @@ bool mask_local_may_hold(mask_rule *r, situation *s, uint32_t i) {
 /* ---- names of objects ---- */
 
 uint32_t mask_names_find(const object_names *names, base_slice name) {
-  const base_slice *found = names->n_names == 0 ? NULL : bsearch(&name, names->name, names->n_names, sizeof name, mask_compare_slices);
+  const base_slice *found =
+      names->n_names == 0 ? NULL : bsearch(&name, names->name, names->n_names, sizeof name, mask_compare_slices);
   return found != NULL ? (uint32_t)(found - names->name) : MASK_NONE;
 }
 
@@ -466,7 +468,8 @@ object_names *mask_plan_names(mask_rule *r, plan *p) {
   if (ordered) n += mask_order_names(r, p, names->name + n);
   if (n > 1) qsort(names->name, n, sizeof *names->name, mask_compare_slices);
   for (uint32_t i = 0; i < n; i++)
-    if (kept == 0 || mask_compare_slices(&names->name[kept - 1], &names->name[i]) != 0) names->name[kept++] = names->name[i];
+    if (kept == 0 || mask_compare_slices(&names->name[kept - 1], &names->name[i]) != 0)
+      names->name[kept++] = names->name[i];
   names->n_names = kept;
   names->state = take(r, (kept + 1) * sizeof *names->state);
   for (uint32_t i = 0; i < p->n_locals; i++) {

@@ -4,7 +4,8 @@
 #include "mask/internal.h"
 
 /* Longer texts than MOST are looked at one by one, unless any length may follow. */
-enum { MOST = 24, ENDLESS = 255, MAX_STATES = 96, MANY_CLASSES = 56, SLICES = 8 }; /* those of work_out and one of the state's own */
+enum { MOST = 24, ENDLESS = 255, MAX_STATES = 96, MANY_CLASSES = 56 };
+enum { SLICES = 8 }; /* those of work_out and one of the state's own */
 
 #define KINDS(first, last) ((~UINT64_C(0) >> (63 - (last))) & (~UINT64_C(0) << (first)))
 #define LOWER KINDS(0, 25)
@@ -69,7 +70,8 @@ static void add_wide(wide *w, text_state *s, uint8_t *bytes, uint32_t n) {
     bool counts;
     bytes[n] = (uint8_t)b;
     uint64_t kinds = mask_wide_kinds(bytes, n + 1);
-    if ((seen[class] && kinds == WIDE) || mask_text_spell(s->lexical, (uint8_t)b, false, &counts) >= TEXT_CLOSED) continue;
+    if ((seen[class] && kinds == WIDE) || mask_text_spell(s->lexical, (uint8_t)b, false, &counts) >= TEXT_CLOSED)
+      continue;
     seen[class] = seen[class] || kinds == WIDE;
     text_state *next = mask_text_step(s, (uint8_t)b);
     if (next == &mask_text_dead) w->refused |= kinds;
@@ -206,8 +208,9 @@ static void add_slice(text_reach *r, const text_state *s, uint64_t kinds, uint8_
 }
 
 static void work_out(text_reach *r, text_state *s) {
-  static const uint64_t slices[] = {ALL, ALL & ~(SPACE | WIDE_SPACE | ESCAPES), ALL & ~(ESCAPES | WIDE_SPACE | WIDE), WORDS | SPACE, WORDS,
-                                    LOWER, KINDS(BYTE_DIGIT, BYTE_DIGIT)};
+  static const uint64_t slices[] = {
+      ALL,   ALL & ~(SPACE | WIDE_SPACE | ESCAPES), ALL & ~(ESCAPES | WIDE_SPACE | WIDE), WORDS | SPACE, WORDS,
+      LOWER, KINDS(BYTE_DIGIT, BYTE_DIGIT)};
   uint64_t covered = kinds_that_stay(r, s);
   spread to = {.list = {s}, .n = 1};
   r->sliced = true;

@@ -13,7 +13,8 @@ static bool has_scheme(base_slice uri) {
   for (size_t i = 0; i < uri.len; i++) {
     char c = uri.ptr[i];
     if (c == ':') return i > 0;
-    if (!((c | 32) >= 'a' && (c | 32) <= 'z') && !(c >= '0' && c <= '9') && c != '+' && c != '-' && c != '.') return false;
+    if (!((c | 32) >= 'a' && (c | 32) <= 'z') && !(c >= '0' && c <= '9') && c != '+' && c != '-' && c != '.')
+      return false;
   }
   return false;
 }
@@ -152,7 +153,8 @@ static uint32_t in_resource(const mask_refs *f, const mask_resource *in, base_sl
 
 uint32_t mask_refs_find(const mask_refs *f, uint32_t from, base_slice reference) {
   base_slice uri = without_fragment(reference);
-  base_slice fragment = uri.len < reference.len ? base_slice_sub(reference, uri.len + 1, reference.len) : (base_slice){0};
+  base_slice fragment =
+      uri.len < reference.len ? base_slice_sub(reference, uri.len + 1, reference.len) : (base_slice){0};
   const mask_resource *here = resource_of(f, from);
   fragment = unescape(f->pool, fragment);
   if (uri.len == 0) return in_resource(f, here, fragment);

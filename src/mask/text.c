@@ -174,7 +174,8 @@ static text_state *intern(text_automaton *t, const text_state *like) {
   mask_rule *r = t->rule;
   uint64_t key = mask_mix(like->lexical | (uint64_t)like->trie << 8, like->count);
   if (t->n_regexes > 0) key = mask_mix_bytes(key, like->regex, t->n_regexes * sizeof *like->regex);
-  for (uint32_t i = 0; i < t->n_subs; i++) key = mask_mix(key, like->subs[i] == &mask_text_dead ? 0 : like->subs[i]->id);
+  for (uint32_t i = 0; i < t->n_subs; i++)
+    key = mask_mix(key, like->subs[i] == &mask_text_dead ? 0 : like->subs[i]->id);
   text_state *s = mask_map_get(&t->states, key);
   if (s != NULL) return s;
   s = take(r, sizeof *s);
@@ -434,7 +435,8 @@ int mask_compare_slices(const void *x, const void *y) {
 }
 
 static uint32_t find_string(const text_automaton *t, base_slice s) {
-  const base_slice *found = t->n_strings == 0 ? NULL : bsearch(&s, t->strings, t->n_strings, sizeof s, mask_compare_slices);
+  const base_slice *found =
+      t->n_strings == 0 ? NULL : bsearch(&s, t->strings, t->n_strings, sizeof s, mask_compare_slices);
   return found != NULL ? (uint32_t)(found - t->strings) : MASK_NONE;
 }
 
@@ -454,7 +456,8 @@ static bool gather_strings(mask_rule *r, text_automaton *t) {
   }
   if (n > 1) qsort(t->strings, n, sizeof *t->strings, mask_compare_slices);
   for (uint32_t i = 0; i < n; i++)
-    if (kept == 0 || mask_compare_slices(&t->strings[kept - 1], &t->strings[i]) != 0) t->strings[kept++] = t->strings[i];
+    if (kept == 0 || mask_compare_slices(&t->strings[kept - 1], &t->strings[i]) != 0)
+      t->strings[kept++] = t->strings[i];
   t->n_strings = kept;
   if (mask_text_build_trie(&r->pool, &t->trie, t->strings, kept)) return true;
   mask_fail(r, r->pool.failed);
@@ -523,8 +526,15 @@ text_automaton *mask_text_of_keys(mask_rule *r, object_names *names, regex **reg
                                   text_state **subs, uint32_t n_subs) {
   text_automaton *t = take(r, sizeof *t);
   if (t == NULL) return NULL;
-  *t = (text_automaton){.rule = r, .is_key = true, .max_length = MASK_NONE, .strings = names->name, .n_strings = names->n_names,
-                        .regexes = regexes, .n_regexes = n_regexes, .subs_start = subs, .n_subs = n_subs};
+  *t = (text_automaton){.rule = r,
+                        .is_key = true,
+                        .max_length = MASK_NONE,
+                        .strings = names->name,
+                        .n_strings = names->n_names,
+                        .regexes = regexes,
+                        .n_regexes = n_regexes,
+                        .subs_start = subs,
+                        .n_subs = n_subs};
   if (!mask_text_build_trie(&r->pool, &t->trie, t->strings, t->n_strings)) {
     mask_fail(r, r->pool.failed);
     return NULL;

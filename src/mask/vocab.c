@@ -71,8 +71,9 @@ static uint32_t character_length(uint8_t lead) {
 
 /* U+00A0, 1680, 2000..200A, 2028, 2029, 202F, 205F, 3000, FEFF. */
 uint64_t mask_wide_kinds(const uint8_t *bytes, uint32_t n) {
-  static const uint8_t spaces[][4] = {{0xC2, 0xA0, 0, 0}, {0xE1, 0x9A, 0x80, 0x80}, {0xE2, 0x80, 0x80, 0x8A}, {0xE2, 0x80, 0xA8, 0xA9},
-                                      {0xE2, 0x80, 0xAF, 0xAF}, {0xE2, 0x81, 0x9F, 0x9F}, {0xE3, 0x80, 0x80, 0x80}, {0xEF, 0xBB, 0xBF, 0xBF}};
+  static const uint8_t spaces[][4] = {{0xC2, 0xA0, 0, 0},       {0xE1, 0x9A, 0x80, 0x80}, {0xE2, 0x80, 0x80, 0x8A},
+                                      {0xE2, 0x80, 0xA8, 0xA9}, {0xE2, 0x80, 0xAF, 0xAF}, {0xE2, 0x81, 0x9F, 0x9F},
+                                      {0xE3, 0x80, 0x80, 0x80}, {0xEF, 0xBB, 0xBF, 0xBF}};
   uint64_t space = 0, whole = n >= character_length(bytes[0]);
   for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++) {
     if (spaces[i][0] != bytes[0] || (n > 1 && spaces[i][1] != bytes[1])) continue;
@@ -105,7 +106,8 @@ static uint64_t add_wide_kinds(mask_vocab *v, uint32_t i, uint8_t *bytes, uint32
   if (b >= 0xC2) n = 0;
   if (b >= 0x80) bytes[n++] = b;
   bool inside = b >= 0x80 && n < character_length(bytes[0]);
-  if (b >= 0x80 && n > 0 && bytes[0] >= 0xC2 && (!inside || mask_node_tokens(v, i) > 0)) own = mask_wide_kinds(bytes, n);
+  if (b >= 0x80 && n > 0 && bytes[0] >= 0xC2 && (!inside || mask_node_tokens(v, i) > 0))
+    own = mask_wide_kinds(bytes, n);
   for (uint32_t c = i + 1; c < v->end[i]; c = v->end[c]) {
     uint8_t copy[5];
     memcpy(copy, bytes, sizeof copy);
@@ -175,8 +177,8 @@ static base_status fill(mask_vocab *v, sorter *sorted, uint32_t count, base_erro
   qsort(sorted, count, sizeof *sorted, compare);
   v->n_nodes = build(NULL, sorted, count);
   size_t n = v->n_nodes + 1;
-  size_t by_node = sizeof *v->below + sizeof *v->end + sizeof *v->first + sizeof *v->kids + sizeof *v->kid + sizeof *v->depth +
-                   sizeof *v->byte + sizeof *v->height;
+  size_t by_node = sizeof *v->below + sizeof *v->end + sizeof *v->first + sizeof *v->kids + sizeof *v->kid +
+                   sizeof *v->depth + sizeof *v->byte + sizeof *v->height;
   v->bytes = (n + 1) * by_node + (count + 1) * (sizeof *v->token + sizeof *v->length) + 64;
   v->block = base_calloc(v->allocator, 1, v->bytes);
   if (v->block == NULL) return base_fail(err, BASE_ENOMEM, "vocabulary", "out of memory");

@@ -130,7 +130,8 @@ static bool open_tables(mask_run *run) {
 void mask_tables_close(mask_run *run) {
   mask_tables *t = run->tables;
   if (t == NULL) return;
-  for (uint32_t i = 0; i < t->n_kept; i++) base_free(run->allocator, t->kept[i].words, run->vocab->n_words * sizeof(uint32_t));
+  for (uint32_t i = 0; i < t->n_kept; i++)
+    base_free(run->allocator, t->kept[i].words, run->vocab->n_words * sizeof(uint32_t));
   mask_pool_free(&t->pool);
   base_free(run->allocator, t->points, 2 * (MASK_MAX_PIECE + 2) * sizeof *t->points);
   base_free(run->allocator, t, sizeof *t);
@@ -138,7 +139,9 @@ void mask_tables_close(mask_run *run) {
 }
 
 size_t mask_tables_bytes(const mask_run *run) {
-  return run->tables == NULL ? 0 : sizeof *run->tables + run->tables->pool.held + run->tables->n_kept * run->vocab->n_words * sizeof(uint32_t);
+  return run->tables == NULL ? 0
+                             : sizeof *run->tables + run->tables->pool.held +
+                                   run->tables->n_kept * run->vocab->n_words * sizeof(uint32_t);
 }
 
 static const uint32_t n_buckets = 2 * 1024;

@@ -68,7 +68,8 @@ static void pack_scales(cpu_scales kind, const quant_parts *p, unsigned char *to
 }
 
 /* One block of a file (32 or 256 quants) of 16 rows, block `at` of the packed group. */
-static void pack_block(const cpu_format_info *f, size_t elements, const quant_parts *p, size_t at, unsigned char *group) {
+static void pack_block(const cpu_format_info *f, size_t elements, const quant_parts *p, size_t at,
+                       unsigned char *group) {
   unsigned char *unit = group + at / cpu_unit_blocks(f->scales) * cpu_unit_bytes(f);
   size_t in = at % cpu_unit_blocks(f->scales);
   for (size_t b = 0; b < elements / BLOCK; b++) {
@@ -116,7 +117,8 @@ static void transpose_quad(const unsigned char *from, size_t stride, uint32_t fl
 }
 
 /* The quants of a block of `rows` rows: sixteen, but for the last of a matrix. */
-static void pack_words(const plain_type *t, const unsigned char *src, size_t stride, size_t rows, unsigned char *planes) {
+static void pack_words(const plain_type *t, const unsigned char *src, size_t stride, size_t rows,
+                       unsigned char *planes) {
   for (size_t w = 0; w < t->words && rows == 16; w += 4)
     for (size_t r = 0; r < 16; r += 4)
       transpose_quad(src + r * stride + 4 * w, stride, t->flip, planes + w * 64 + r * 4);
@@ -148,7 +150,8 @@ static void pack_plain(const matrix *m, const plain_type *t, const unsigned char
 
 static void pack_group(const matrix *m, const unsigned char *src, size_t rows, unsigned char *group) {
   const cpu_format_info *f = cpu_format_of(m->w.format);
-  size_t elements = gguf_block_elements(m->type), bytes = gguf_block_bytes(m->type), row_bytes = m->k / elements * bytes;
+  size_t elements = gguf_block_elements(m->type), bytes = gguf_block_bytes(m->type),
+         row_bytes = m->k / elements * bytes;
   const plain_type *plain = plain_type_of(m->type);
   quant_parts p[16];
   if (plain != NULL) {

@@ -22,8 +22,8 @@ void os_map_fetch(const os_map *map, const void *ptr, size_t len);
  * them still works and brings them back from the file. */
 void os_map_forget(const os_map *map, const void *ptr, size_t len);
 
-/* Reads bytes of a map past the map: what is only copied or converted then never counts as this process's memory, and no
- * page of it has to be mapped and taken away again. */
+/* Reads bytes of a map past the map: what is only copied or converted then never counts as this process's memory, and
+ * no page of it has to be mapped and taken away again. */
 typedef struct os_reader {
   const os_map *map;
   int file; /* -1: none */
@@ -34,8 +34,8 @@ void os_reader_open(os_reader *r, const os_map *map, const char *path);
 const void *os_reader_get(const os_reader *r, const void *ptr, size_t len, void *room);
 void os_reader_close(os_reader *r);
 
-/* All of this memory, fresh from the allocator, will be written: large pages may hold what lies between two multiples of
- * OS_LARGE_PAGE. They come in one piece and take few entries in the processor's tables. Another wish. */
+/* All of this memory, fresh from the allocator, will be written: large pages may hold what lies between two multiples
+ * of OS_LARGE_PAGE. They come in one piece and take few entries in the processor's tables. Another wish. */
 enum { OS_LARGE_PAGE = 2 << 20 };
 void os_memory_large(void *ptr, size_t len);
 

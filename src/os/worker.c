@@ -13,7 +13,8 @@ base_status os_worker_count_check(int threads, base_error *err) {
 
 #if defined(__linux__) && defined(__GLIBC__)
 /* A new thread begins on the processor of the one that made it, and systems that save power leave it there for
- * milliseconds, in which both are slow. So worker i begins i processors further; then it may go where the system wants. */
+ * milliseconds, in which both are slow. So worker i begins i processors further; then it may go where the system
+ * wants. */
 static void spread_out(pthread_attr_t *attr, const cpu_set_t *ours, int i) {
   int count = CPU_COUNT(ours), here = sched_getcpu();
   cpu_set_t one;

@@ -289,9 +289,11 @@ static bool has_phrase(base_slice text, const char *phrase) {
   size_t n = strlen(phrase);
   for (size_t at = 0; at + n <= text.len; at++) {
     size_t i = 0;
-    while (i < n && (text.ptr[at + i] >= 'A' && text.ptr[at + i] <= 'Z' ? text.ptr[at + i] + 32 : text.ptr[at + i]) == phrase[i])
+    while (i < n && (text.ptr[at + i] >= 'A' && text.ptr[at + i] <= 'Z' ? text.ptr[at + i] + 32 : text.ptr[at + i]) ==
+                        phrase[i])
       i++;
-    bool whole = (at == 0 || !is_word_byte(text.ptr[at - 1])) && (at + n == text.len || !is_word_byte(text.ptr[at + n]));
+    bool whole =
+        (at == 0 || !is_word_byte(text.ptr[at - 1])) && (at + n == text.len || !is_word_byte(text.ptr[at + n]));
     if (i == n && whole) return true;
   }
   return false;

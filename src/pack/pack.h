@@ -46,7 +46,8 @@ typedef struct pack_slot {
   const char *name, *ask;
   pack_slot_type type;
   value_resolve resolve;
-  const char *morning[PACK_MAX_MORNING]; /* dates and times: words of a request that make a bare hour one of the morning */
+  /* dates and times: words of a request that make a bare hour one of the morning */
+  const char *morning[PACK_MAX_MORNING];
   size_t n_morning;
   char currency[4];
   const char **value, **saying; /* enum: [n_sayings] canonical value of each way to say it, longest saying

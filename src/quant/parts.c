@@ -111,7 +111,8 @@ static void split_q6_k(const unsigned char *b, quant_parts *out) {
     for (int part = 0; part < 4; part++)
       for (int i = 0; i < 32; i++)
         out->q[128 * half + 32 * part + i] =
-            (uint8_t)(((unsigned)(low[32 * (part % 2) + i] >> (part / 2 * 4)) & 15u) | ((unsigned)(high[i] >> (2 * part)) & 3u) << 4);
+            (uint8_t)(((unsigned)(low[32 * (part % 2) + i] >> (part / 2 * 4)) & 15u) |
+                      ((unsigned)(high[i] >> (2 * part)) & 3u) << 4);
   }
 }
 

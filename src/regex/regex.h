@@ -6,9 +6,10 @@
  * a byte, and look-ahead, which is an intersection, costs nothing special. Counted repetition is a counter in
  * the term, not copies of it.
  *
- * Refused with BASE_EUNSUPPORTED: back-references, look-behind, anchors, word boundaries or look-ahead in what is counted
- * over 16 times. Refused with BASE_ELIMIT: patterns whose term or nesting passes the bounds. An automaton that needs
- * more states, memory or work than its bounds (about a second in all) fails while matching: see regex_failed. */
+ * Refused with BASE_EUNSUPPORTED: back-references, look-behind, anchors, word boundaries or look-ahead in what is
+ * counted over 16 times. Refused with BASE_ELIMIT: patterns whose term or nesting passes the bounds. An automaton
+ * that needs more states, memory or work than its bounds (about a second in all) fails while matching: see
+ * regex_failed. */
 #ifndef REGEX_REGEX_H
 #define REGEX_REGEX_H
 

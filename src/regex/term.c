@@ -166,7 +166,8 @@ uint32_t regex_term_loop(regex *r, bool nullable) {
   if (grown == NULL) return REGEX_VOID;
   r->loops = grown;
   r->loops[r->n_loops] = REGEX_VOID;
-  return intern(r, (regex_term){.op = REGEX_T_LOOP, .a = r->n_loops++, .nullable = nullable, .logical = true, .depth = 1});
+  return intern(
+      r, (regex_term){.op = REGEX_T_LOOP, .a = r->n_loops++, .nullable = nullable, .logical = true, .depth = 1});
 }
 
 void regex_term_define(regex *r, uint32_t loop, uint32_t is) {

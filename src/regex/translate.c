@@ -77,7 +77,8 @@ static uint32_t pure(translator *t, uint32_t node) {
     case REGEX_N_REPEAT: return regex_term_repeat(t->r, pure(t, n->child), n->min, n->max);
     case REGEX_N_ALT:
       out = REGEX_VOID;
-      for (uint32_t i = n->child; i != REGEX_NONE; i = t->tree->nodes[i].next) out = regex_term_or(t->r, out, pure(t, i));
+      for (uint32_t i = n->child; i != REGEX_NONE; i = t->tree->nodes[i].next)
+        out = regex_term_or(t->r, out, pure(t, i));
       return out;
     case REGEX_N_CAT: {
       /* from the right, so that each concatenation is built once */
@@ -163,7 +164,8 @@ static uint32_t follow_node(translator *t, uint32_t node, const chain *rest, bef
     }
     case REGEX_N_REPEAT: {
       if (n->min > MAX_COPIES || (n->max > MAX_COPIES && n->max != REGEX_UNBOUNDED))
-        return refuse(t, BASE_EUNSUPPORTED, "the expression counts an anchor, a word boundary or look-ahead over 16 times");
+        return refuse(t, BASE_EUNSUPPORTED,
+                      "the expression counts an anchor, a word boundary or look-ahead over 16 times");
       chain inner = make_chain(t, node, 0, n->looks_back || looks_back(rest), rest, NULL);
       return follow(t, &inner, b);
     }
@@ -180,7 +182,8 @@ static uint32_t follow_loop(translator *t, const chain *c, loop *l, before b) {
   regex *r = t->r;
   if (!c->looks_back) b.start = b.word = false;
   for (uint32_t i = 0; i < l->n; i++)
-    if (l->way[i].b.start == b.start && l->way[i].b.word == b.word && l->way[i].b.fresh == b.fresh) return l->way[i].term;
+    if (l->way[i].b.start == b.start && l->way[i].b.word == b.word && l->way[i].b.fresh == b.fresh)
+      return l->way[i].term;
   if (l->n == MAX_WAYS) return refuse(t, BASE_ELIMIT, "the expression has too many ways through its anchors");
   uint32_t behind = follow(t, c->up, b), out = regex_term_loop(r, r->terms[behind].nullable);
   if (r->failed != BASE_OK) return REGEX_VOID;
@@ -200,7 +203,8 @@ static uint32_t follow_repeat(translator *t, const chain *c, before b) {
   if (c->loop != NULL) return (b.fresh & c->loop->bit) != 0 ? REGEX_VOID : follow_loop(t, c, c->loop, b);
   if (c->copies >= n->min && n->max == REGEX_UNBOUNDED) {
     loop l = {.bit = UINT32_C(1) << t->open_loops};
-    if (t->open_loops == MAX_LOOPS) return refuse(t, BASE_ELIMIT, "the expression repeats anchors within each other too deeply");
+    if (t->open_loops == MAX_LOOPS)
+      return refuse(t, BASE_ELIMIT, "the expression repeats anchors within each other too deeply");
     t->open_loops++;
     out = follow_loop(t, c, &l, b);
     t->open_loops--;
@@ -279,6 +283,7 @@ base_status regex_translate(regex *r, const regex_tree *tree, bool whole, uint32
   base_free(r->allocator, t.known, KNOWN * sizeof *t.known);
   if (t.status != BASE_OK) return t.status;
   if (r->failed == BASE_ENOMEM) return base_fail(err, BASE_ENOMEM, "pattern", "out of memory");
-  if (r->failed != BASE_OK) return base_fail(err, r->failed, "pattern", "the expression is too large or nested too deep");
+  if (r->failed != BASE_OK)
+    return base_fail(err, r->failed, "pattern", "the expression is too large or nested too deep");
   return BASE_OK;
 }

@@ -21,7 +21,8 @@ typedef struct reading {
 static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/* The next word, small, cut to WORD_BYTES - 1 letters; false at the end. *i moves behind it, *start to where it begins. */
+/* The next word, small, cut to WORD_BYTES - 1 letters; false at the end. *i moves behind it, *start to where it
+ * begins. */
 static bool next_word(base_slice s, size_t *i, size_t *start, char word[WORD_BYTES], uint64_t *hash) {
   while (*i < s.len && !route_is_wordy(s.ptr[*i])) (*i)++;
   *start = *i;

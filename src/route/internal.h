@@ -16,7 +16,12 @@ enum {
 };
 
 /* Features of the surface: first surface.c's, then choices.c's, in the order of those files. */
-enum { ROUTE_LOOKS = 32, ROUTE_CHOICES = 39, ROUTE_SURFACE = ROUTE_LOOKS + ROUTE_CHOICES, ROUTE_MAX_DENSE = ROUTE_SURFACE + 1024 };
+enum {
+  ROUTE_LOOKS = 32,
+  ROUTE_CHOICES = 39,
+  ROUTE_SURFACE = ROUTE_LOOKS + ROUTE_CHOICES,
+  ROUTE_MAX_DENSE = ROUTE_SURFACE + 1024
+};
 
 typedef struct route_gram {
   uint32_t bucket;

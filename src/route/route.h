@@ -1,8 +1,8 @@
 /* route: which questions a weaker model on this device may answer, and which need a stronger one elsewhere. A
  * router is learnt from prompts with whether each model was right, and gives the probability that the strong one
  * is needed. Three regressors stand side by side: ridge regression over hashed words and word pairs, ridge regression
- * and boosted trees (Friedman 2001) over features of the surface and the trunk's mean hidden state; how their sum becomes a
- * probability (Platt 1999) is fitted on rows that they did not see.
+ * and boosted trees (Friedman 2001) over features of the surface and the trunk's mean hidden state; how their sum
+ * becomes a probability (Platt 1999) is fitted on rows that they did not see.
  *
  * Figures are RouteLLM's (Ong et al. 2024). Thresholds come from conformal risk control (Angelopoulos et al.
  * 2022). A probe turns features of a model's own answer into the probability that the answer is right. */
@@ -121,8 +121,8 @@ base_status route_judge(const route_rows *rows, const route_options *o, route_re
 /* The figures of given scores on rows, with the baselines. */
 base_status route_judge_scores(const route_rows *rows, const float *score, uint64_t seed, const base_allocator *a,
                                route_report *out, base_error *err);
-/* Fits on all rows and writes the file. The same rows, trunk and seed give the same bytes. out: figures on held-out rows
- * of the folds behind mix and calibration; they flatter by two fitted numbers. */
+/* Fits on all rows and writes the file. The same rows, trunk and seed give the same bytes. out: figures on held-out
+ * rows of the folds behind mix and calibration; they flatter by two fitted numbers. */
 base_status route_train(const route_rows *rows, const route_options *o, const char *path, route_report *out,
                         base_error *err);
 
@@ -143,8 +143,8 @@ typedef struct route_probe_report {
   route_conformal conformal;
 } route_probe_report;
 
-/* JSONL rows {"features":[numbers],"right":bool,"set":"name"?}, all of one length and one set. Logistic regression by Newton's
- * method, the ridge being the best of a few; the report is cross-fitted. */
+/* JSONL rows {"features":[numbers],"right":bool,"set":"name"?}, all of one length and one set. Logistic regression by
+ * Newton's method, the ridge being the best of a few; the report is cross-fitted. */
 base_status route_probe_fit(route_probe *p, const char *path, double alpha, uint64_t seed, const base_allocator *a,
                             route_probe_report *out, base_error *err);
 float route_probe_score(const route_probe *p, const float *features);

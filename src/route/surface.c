@@ -1,6 +1,6 @@
 /* What a prompt looks like: hashed words and pairs, and numbers about lengths, digits, punctuation and phrases;
- * choices.c has more of them. The options of a multiple choice question are lines that begin "A. " to "J. "; a prompt without any is all
- * question. */
+ * choices.c has more of them. The options of a multiple choice question are lines that begin "A. " to "J. "; a prompt
+ * without any is all question. */
 #include <math.h>
 #include <string.h>
 
@@ -186,7 +186,8 @@ void route_surface_read(base_slice prompt, float *out) {
       (double)p.truths,
       starts(q, "a ") || starts(q, "an ") || starts(q, "in "),
       route_has(q, "most likely") || route_has(q, "best "),
-      route_has(q, "find ") || route_has(q, "calculate") || route_has(q, "compute") || route_has(q, "what is the value"),
+      route_has(q, "find ") || route_has(q, "calculate") || route_has(q, "compute") ||
+          route_has(q, "what is the value"),
   };
   double choices[ROUTE_CHOICES];
   route_choices_read(q, p.option, p.n < MOST_OPTIONS ? p.n : MOST_OPTIONS, prompt, choices);

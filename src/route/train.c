@@ -153,7 +153,8 @@ static base_status check_rows(const route_rows *rows, bool by_subject, base_erro
   size_t gap = 0;
   for (size_t i = 0; i < rows->n; i++) gap += rows->row[i].weak != rows->row[i].strong;
   if (rows->n < 20 * FOLDS)
-    return base_fail(err, BASE_EFORMAT, "route", "%zu rows are too few to learn from; %d at least", rows->n, 20 * FOLDS);
+    return base_fail(err, BASE_EFORMAT, "route", "%zu rows are too few to learn from; %d at least", rows->n,
+                     20 * FOLDS);
   if (by_subject && rows->n_subjects < 2 * FOLDS)
     return base_fail(err, BASE_EFORMAT, "route",
                      "%zu subjects are too few to hold some out; %d at least, or hold out rows instead",
@@ -361,8 +362,8 @@ base_status route_judge_scores(const route_rows *rows, const float *score, uint6
   return BASE_OK;
 }
 
-/* The curve of the parts `from` to `to`, summed. Not of the probabilities: each fold has a calibration of its own, and a
- * fold whose subjects need help more often is calibrated on others that need it less. */
+/* The curve of the parts `from` to `to`, summed. Not of the probabilities: each fold has a calibration of its own,
+ * and a fold whose subjects need help more often is calibrated on others that need it less. */
 static void curve_of_parts(training *g, int from, int to, route_curve *out) {
   for (size_t i = 0; i < g->rows->n; i++) {
     g->sum[i] = 0.0f;

@@ -1,5 +1,6 @@
 /* How the trunk's tag head and the tagger mix: on held-out rows, under the gold label, the weights with the smallest
- * log loss of the gold tags as a path of the CRF. Scores of both are read once and tried with every weight of a grid. */
+ * log loss of the gold tags as a path of the CRF. Scores of both are read once and tried with every weight of a grid.
+ */
 #include <string.h>
 
 #include "train/loop.h"
@@ -35,7 +36,8 @@ static bool gold_path(const head_crf *c, const tok_result *tok, const data_span 
   return true;
 }
 
-static void read_row(train_judge *j, const head_weights *heads, const data_set *set, const data_row *row, tag_rows *to) {
+static void read_row(train_judge *j, const head_weights *heads, const data_set *set, const data_row *row,
+                     tag_rows *to) {
   static const head_calibration trunk = {.tag_scale = 1.0f, .move_scale = 1.0f}, tagger = {.tagger_weight = 1.0f};
   const tok_result *tok = head_scratch_tokens(j->scratch);
   float gold[HEAD_MAX_WORDS];
@@ -53,7 +55,8 @@ static void read_row(train_judge *j, const head_weights *heads, const data_set *
 }
 
 /* -log p(gold tags) of one row whose moves are set. */
-static double row_loss(const tag_row *r, const float *store, const head_calibration *c, const cpu_kernels *k, head_crf *crf) {
+static double row_loss(const tag_row *r, const float *store, const head_calibration *c, const cpu_kernels *k,
+                       head_crf *crf) {
   const float *gold = store + r->gold, *trunk = store + r->trunk, *tagger = store + r->tagger;
   double score = 0.0;
   crf->n = r->n;
@@ -82,7 +85,8 @@ base_status train_fit_tags(train_judge *j, const data_set *set, const uint32_t *
                            base_error *err) {
   enum { TRUNKS = 5, TAGGERS = 8, MOVES = 3 };
   static const float trunk[TRUNKS] = {0.3f, 0.45f, 0.6f, 0.8f, 1.0f},
-                     tagger[TAGGERS] = {0.0f, 0.15f, 0.3f, 0.45f, 0.6f, 0.8f, 1.0f, 1.3f}, moves[MOVES] = {0.3f, 0.6f, 1.0f};
+                     tagger[TAGGERS] = {0.0f, 0.15f, 0.3f, 0.45f, 0.6f, 0.8f, 1.0f, 1.3f},
+                     moves[MOVES] = {0.3f, 0.6f, 1.0f};
   head_weights heads = j->brain ? *head_brain_weights(j->brain) : train_net_heads(j->n);
   tag_rows all = {.rows = {.allocator = j->n->allocator}, .store = {.allocator = j->n->allocator}};
   double best = 1e300;

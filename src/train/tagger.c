@@ -149,8 +149,8 @@ static void learn(tagger_training *t, const cpu_kernels *kernels, base_rng *rng)
   head_tagger_read_values(&t->known, own, hidden, t->f);
   for (size_t i = 0; i < t->f->n_words; i++) {
     drop_features(&t->f->word[i], rng);
-    train_tagger_word(t->w, t->g, t->tags, &t->f->word[i], tags, k, t->gold[i], 1.0f / (1.0f - FEATURE_DROP), 1.0f / BATCH,
-                      kernels);
+    train_tagger_word(t->w, t->g, t->tags, &t->f->word[i], tags, k, t->gold[i], 1.0f / (1.0f - FEATURE_DROP),
+                      1.0f / BATCH, kernels);
   }
 }
 

@@ -56,8 +56,8 @@ typedef struct value_context {
   value_datetime now;       /* both parts present */
   value_resolve resolve;    /* "7" at 20:00 with FUTURE is tomorrow's; a weekday is the next one */
   char default_currency[4]; /* for an amount without a currency; "" refuses it */
-  bool morning; /* waking up: an hour without am or pm on a given day is before noon, else 1-5 are pm; without a day 5 to 11
-                   are the next morning's with FUTURE, unless the clock shows them within two hours (a nap) */
+  bool morning; /* waking up: an hour without am or pm on a given day is before noon, else 1-5 are pm; without a day 5
+                   to 11 are the next morning's with FUTURE, unless the clock shows them within two hours (a nap) */
 } value_context;
 
 /* ---- whole-text readers: the text is one value (a slot) ----
