@@ -16,7 +16,7 @@ ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fPIC -fvisibility=hidden
   $(OPTIMISE) $(WARNINGS) -Isrc -Iinclude $(shell $(PKG_CONFIG) --cflags jansson sqlite3 libcurl 2>/dev/null) $(SANITIZE) $(CFLAGS)
 LIBS := $(shell $(PKG_CONFIG) --libs jansson sqlite3 2>/dev/null || echo -ljansson -lsqlite3) -lm -ldl
 # The program takes in those that are there as archives: loading them would be a fifth of a millisecond of its start
-LIBS_INSIDE := $(foreach l,jansson sqlite3,$(or $(filter /%,$(shell $(CC) -print-file-name=lib$(l).a)),-l$(l))) -lm -ldl
+LIBS_INSIDE := $(foreach l,jansson sqlite3,$(or $(filter /%,$(shell $(CC) -print-file-name=lib$(l).a 2>/dev/null)),-l$(l))) -lm -ldl
 LINK = $(CC) -pthread $(OPTIMISE) $(SANITIZE) $(LDFLAGS)
 
 # where an installed library looks for its packs when they are not beside the program
@@ -73,6 +73,13 @@ $(BUILD)/objects: FORCE
 	@echo '$(LIB_OBJECTS)' | cmp -s - $@ || echo '$(LIB_OBJECTS)' > $@
 .PHONY: FORCE
 FORCE:
+
+# and so is PREFIX, so that "make, make install PREFIX=..." gives a library that finds its packs there
+$(BUILD)/prefix: FORCE
+	@mkdir -p $(@D)
+	@echo '$(PREFIX)' | cmp -s - $@ || echo '$(PREFIX)' > $@
+
+$(BUILD)/obj/api/shipped.o: $(BUILD)/prefix
 
 $(BUILD)/libminnow.a: $(LIB_OBJECTS) $(BUILD)/objects
 	$(call SAY,AR,$@)

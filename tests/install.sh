@@ -24,8 +24,9 @@ check() { # what, command...
   fi
 }
 folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-check "make install" make --no-print-directory BUILD="${build#"$PWD"/}" PREFIX="$folder/usr" install
+make=(make --no-print-directory BUILD="${build#"$PWD"/}")
+trap '"${make[@]}" all >/dev/null; rm -rf "$folder"' EXIT # the build is for the usual PREFIX again
+check "make install" "${make[@]}" PREFIX="$folder/usr" install
 export PKG_CONFIG_PATH="$folder/usr/lib/pkgconfig"
 # shellcheck disable=SC2046
 check "hello.c with the shared library" "${CC:-cc}" -std=c11 -Wall -Wextra -Werror examples/hello.c \
@@ -35,16 +36,11 @@ check "hello.c with the static library" "${CC:-cc}" -std=c11 examples/hello.c $(
   "$folder/usr/lib/libminnow.a" $(pkg-config --static --libs-only-l minnow | sed 's/-lminnow//') -pthread \
   -o "$folder/hello-static"
 export LD_LIBRARY_PATH="$folder/usr/lib"
-packs=$folder/usr/share/minnow/packs
-if [ ! -e "$packs/gate.gguf" ]; then # none are built here: the tests' own
-  packs=$folder/tiny
-  mkdir "$packs"
-  check "tiny packs are trained" "$build/tests/tiny_cases" "$packs"
-fi
-check "the shared hello runs" env "$folder/hello" "$packs"
-check "the static hello runs" env "$folder/hello-static" "$packs"
+check "the shared hello runs and finds the installed packs" "$folder/hello"
+check "the static hello runs and finds them too" "$folder/hello-static"
+check "hello with a folder of packs" "$folder/hello" "$folder/usr/share/minnow/packs" "set a timer for ten minutes"
 check "the installed program runs" "$folder/usr/bin/minnow" --version
-check "DESTDIR is put before PREFIX" make --no-print-directory BUILD="${build#"$PWD"/}" DESTDIR="$folder/dest" \
+check "DESTDIR is put before PREFIX" "${make[@]}" DESTDIR="$folder/dest" \
   PREFIX=/opt/minnow install
 check "and minnow.pc names PREFIX" grep -qx 'prefix=/opt/minnow' "$folder/dest/opt/minnow/lib/pkgconfig/minnow.pc"
 echo "install: $passed passed, $failed failed, 0 skipped"
