@@ -73,9 +73,6 @@ base_status api_house_open(mn_engine *mn, const mn_engine_options *o, const char
 void api_house_close(mn_engine *mn);
 /* The policy in a file (house.c). */
 base_status api_read_policy(const char *path, policy *out, base_error *err);
-/* Reads the policy again when its file changed; what cannot be read or used leaves the old one in force. */
-void api_house_look(mn_engine *mn);
-handoff_means api_house_means(mn_engine *mn);
 /* One request through all its stages; the result is in mn->done. */
 base_status api_house_run(mn_engine *mn, const handoff_request *r, base_error *err);
 

@@ -131,7 +131,8 @@ static base_status take_policy(mn_engine *mn, const policy *fresh, base_error *e
   return BASE_OK;
 }
 
-void api_house_look(mn_engine *mn) {
+/* Reads the policy again when its file changed; what cannot be read or used leaves the old one in force. */
+static void look_at_policy(mn_engine *mn) {
   api_house *h = &mn->house;
   uint64_t now = os_monotonic_ns();
   policy fresh;
@@ -241,7 +242,7 @@ static float route(void *ctx, base_slice text) {
   return route_router_score(mn->house.router, mn->kernels, text);
 }
 
-handoff_means api_house_means(mn_engine *mn) {
+static handoff_means means_of(mn_engine *mn) {
   api_house *h = &mn->house;
   return (handoff_means){.loop = mn->loop,
                          .packs = (const pack *const *)mn->packs,
@@ -260,8 +261,8 @@ handoff_means api_house_means(mn_engine *mn) {
 
 base_status api_house_run(mn_engine *mn, const handoff_request *r, base_error *err) {
   base_status st = BASE_OK;
-  api_house_look(mn);
-  handoff_means means = api_house_means(mn);
+  look_at_policy(mn);
+  handoff_means means = means_of(mn);
   base_format(mn->house.request_id, sizeof mn->house.request_id, "%s", r->id);
   handoff_flow_start(mn->flow, &means, r);
   while (!st && handoff_flow_at(mn->flow) != HANDOFF_AT_END) st = handoff_flow_step(mn->flow, err);

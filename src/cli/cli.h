@@ -135,8 +135,6 @@ cli_line_end cli_line_read(cli_line *l, const char *prompt, base_slice *text);
 
 /* ---- terminal ---- */
 
-/* True when colour may be used on stdout: a terminal, and NO_COLOR is not set. */
-bool cli_colour(void);
 /* Escape codes for a decision ("" without colour) and back. */
 const char *cli_decision_colour(const char *decision);
 const char *cli_plain(void);

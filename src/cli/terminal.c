@@ -9,7 +9,8 @@
 
 enum { DEFAULT_COLUMNS = 120, LEAST_COLUMNS = 60, MOST_COLUMNS = 240 };
 
-bool cli_colour(void) {
+/* True when colour may be used on stdout: a terminal, and NO_COLOR is not set. */
+static bool colour(void) {
   const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
   if (no != NULL && no[0] != '\0') return false;
   return os_is_terminal(STDOUT_FILENO) && (term == NULL || strcmp(term, "dumb") != 0);
@@ -21,13 +22,13 @@ const char *cli_decision_colour(const char *decision) {
   } table[] = {{"act", "\033[32m"},    {"answer", "\033[32m"},  {"confirm", "\033[33m"},
                {"ask", "\033[33m"},    {"handoff", "\033[36m"}, {"defer", "\033[36m"},
                {"refuse", "\033[31m"}, {"error", "\033[31m"}};
-  for (size_t i = 0; cli_colour() && i < sizeof table / sizeof table[0]; i++)
+  for (size_t i = 0; colour() && i < sizeof table / sizeof table[0]; i++)
     if (strcmp(table[i].decision, decision) == 0) return table[i].code;
   return "";
 }
 
-const char *cli_plain(void) { return cli_colour() ? "\033[0m" : ""; }
-const char *cli_dim(void) { return cli_colour() ? "\033[2m" : ""; }
+const char *cli_plain(void) { return colour() ? "\033[0m" : ""; }
+const char *cli_dim(void) { return colour() ? "\033[2m" : ""; }
 
 size_t cli_columns(void) {
   struct winsize size;

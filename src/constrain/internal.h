@@ -243,7 +243,6 @@ void constrain_put_path(base_buf *out, const jdoc *d, uint32_t from, uint32_t to
 base_status constrain_resolve(constrain_build *b, uint32_t resource, uint32_t doc, uint32_t at,
                               base_slice reference,
                               uint32_t *to_doc, uint32_t *to_node, uint32_t *to_resource, bool *dynamic);
-uint32_t constrain_find_member(constrain_build *b, uint32_t doc, uint32_t object, base_slice key);
 
 typedef struct constrain_place {
   uint32_t doc, node, resource;

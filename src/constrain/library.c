@@ -71,7 +71,7 @@ static base_status keep_text(constrain_build *b, base_buf *text, base_slice *out
 
 /* ---- members of large objects ---- */
 
-uint32_t constrain_find_member(constrain_build *b, uint32_t doc, uint32_t object, base_slice key) {
+static uint32_t find_member(constrain_build *b, uint32_t doc, uint32_t object, base_slice key) {
   const jdoc *d = &constrain_doc_at(b->s, doc)->d;
   uint64_t scope = constrain_scope_of(CONSTRAIN_S_MEMBER, doc, object);
   if (jdoc_count(d, object) <= MANY_MEMBERS) return jdoc_find(d, object, key);
@@ -125,7 +125,7 @@ static base_status load(constrain_build *b, base_slice uri, uint32_t *resource);
 static base_status read_dialect(constrain_build *b, uint32_t doc, uint32_t at, constrain_dialect *out) {
   const jdoc *d = &constrain_doc_at(b->s, doc)->d;
   bool object = jdoc_kind_at(d, at) == JDOC_OBJECT;
-  uint32_t value = object ? constrain_find_member(b, doc, at, BASE_LITERAL("$schema")) : JDOC_NONE;
+  uint32_t value = object ? find_member(b, doc, at, BASE_LITERAL("$schema")) : JDOC_NONE;
   if (value == JDOC_NONE || jdoc_kind_at(d, value) != JDOC_STRING) return BASE_OK;
   base_slice uri = jdoc_text(d, value);
   uint8_t draft = constrain_draft_of(uri);
@@ -169,7 +169,7 @@ static base_status add_anchor(constrain_build *b, uint32_t resource, base_slice 
 /* A string member of a schema object; empty when there is none. */
 static base_slice string_member(constrain_build *b, const constrain_place *p, const char *key) {
   const jdoc *d = &constrain_doc_at(b->s, p->doc)->d;
-  uint32_t v = constrain_find_member(b, p->doc, p->node, base_slice_of(key));
+  uint32_t v = find_member(b, p->doc, p->node, base_slice_of(key));
   return v != JDOC_NONE && jdoc_kind_at(d, v) == JDOC_STRING ? jdoc_text(d, v) : (base_slice){0};
 }
 
@@ -208,7 +208,7 @@ static base_status read_anchors(constrain_build *b, const constrain_place *p) {
   if (name.len > 0) st = add_anchor(b, p->resource, name, p->node, false);
   if (!st && dialect.draft == D20 && dynamic.len > 0) st = add_anchor(b, p->resource, dynamic, p->node, true);
   base_slice anchor = BASE_LITERAL("$recursiveAnchor");
-  uint32_t v = dialect.draft == D19 ? constrain_find_member(b, p->doc, p->node, anchor) : JDOC_NONE;
+  uint32_t v = dialect.draft == D19 ? find_member(b, p->doc, p->node, anchor) : JDOC_NONE;
   if (!st && v != JDOC_NONE && jdoc_kind_at(d, v) == JDOC_TRUE)
     st = add_anchor(b, p->resource, (base_slice){0}, p->node, true);
   return st;
@@ -344,7 +344,7 @@ static uint32_t follow(constrain_build *b, uint32_t doc, uint32_t node, base_sli
     base_slice step = base_slice_sub(pointer, 0, n);
     bool plain = memchr(step.ptr, '~', n) == NULL;
     if (plain && jdoc_kind_at(&at->d, node) == JDOC_OBJECT)
-      node = constrain_find_member(b, doc, node, base_slice_sub(step, 1, n));
+      node = find_member(b, doc, node, base_slice_sub(step, 1, n));
     else node = jdoc_at_pointer(&at->d, node, step);
     pointer = base_slice_sub(pointer, n, pointer.len);
     if (node != JDOC_NONE && at->resource_of[node] != CONSTRAIN_NONE) *resource = at->resource_of[node];

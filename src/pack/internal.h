@@ -36,11 +36,6 @@ typedef struct pack_sentence {
   pack_sentence_span span[DATA_MAX_SPANS];
 } pack_sentence;
 
-/* One trimmed, non-empty line with inline slots to text and spans. The slots have to be the action's. The
- * error has no place. */
-base_status pack_sentence_parse(base_slice line, const pack_manifest *m, const pack_action *action,
-                                pack_sentence *out, base_error *err);
-
 /* Steps through the lines of a source file: comments and blank lines are skipped, "[name]" lines set
  * `section`. */
 typedef struct pack_lines {

@@ -122,8 +122,10 @@ static base_status add_span(pack_sentence *out, base_slice inside, const pack_ma
   return st;
 }
 
-base_status pack_sentence_parse(base_slice line, const pack_manifest *m, const pack_action *action,
-                                pack_sentence *out, base_error *err) {
+/* One trimmed, non-empty line with inline slots to text and spans. The slots have to be the action's. The error has no
+ * place. */
+static base_status parse_sentence(base_slice line, const pack_manifest *m, const pack_action *action,
+                                  pack_sentence *out, base_error *err) {
   out->len = out->n_spans = 0;
   for (size_t at = 0; at < line.len;) {
     size_t end = at;
@@ -174,7 +176,7 @@ bool pack_sentences_next(pack_lines *l, const pack_manifest *m, pack_sentence *o
           base_fail(err, BASE_EFORMAT, l->path, "line %zu: a sentence before the first [action]", l->number);
       return false;
     }
-    *status = pack_sentence_parse(l->line, m, &m->action[l->action], out, &detail);
+    *status = parse_sentence(l->line, m, &m->action[l->action], out, &detail);
     if (*status) (void)base_fail(err, *status, l->path, "line %zu: %s", l->number, detail.text);
     return *status == BASE_OK;
   }

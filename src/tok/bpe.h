@@ -37,8 +37,7 @@ base_status tok_bpe_new(tok_bpe **out, size_t merges, size_t merge_bytes, const 
  * be stored (it is there already, or was made to collide). */
 bool tok_bpe_add_merge(tok_bpe *t, uint32_t left, uint32_t right);
 
-/* GPT-2's stand-in character for a byte, and back (-1 for a character that stands for none). */
-uint32_t tok_byte_char(unsigned char byte);
+/* The byte that a character stands for in GPT-2's writing; -1 for a character that stands for none. */
 int tok_char_byte(uint32_t code_point);
 
 #endif

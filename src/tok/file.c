@@ -13,8 +13,8 @@ static bool stands_for_itself(uint32_t c) {
   return (c >= 0x21 && c <= 0x7E) || (c >= 0xA1 && c <= 0xAC) || (c >= 0xAE && c <= 0xFF);
 }
 
-/* The other 68 bytes, in order, are U+0100 and on: 0-0x20, 0x7F-0xA0, 0xAD. */
-uint32_t tok_byte_char(unsigned char byte) {
+/* GPT-2's stand-in character for a byte: the other 68, in order, are U+0100 and on: 0-0x20, 0x7F-0xA0, 0xAD. */
+static uint32_t byte_char(unsigned char byte) {
   if (stands_for_itself(byte)) return byte;
   if (byte <= 0x20) return 0x100U + byte;
   if (byte <= 0xA0) return 0x100U + 0x21U + (byte - 0x7FU);
@@ -46,7 +46,7 @@ static size_t decode(base_slice s, unsigned char out[TOK_MAX_TOKEN_BYTES]) {
 static void encode(base_buf *out, base_slice bytes) {
   for (size_t i = 0; i < bytes.len; i++) {
     char utf8[4];
-    base_buf_add(out, utf8, base_utf8_encode(tok_byte_char((unsigned char)bytes.ptr[i]), utf8));
+    base_buf_add(out, utf8, base_utf8_encode(byte_char((unsigned char)bytes.ptr[i]), utf8));
   }
 }
 

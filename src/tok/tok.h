@@ -117,7 +117,6 @@ base_status tok_vocab_open_ranks(tok_vocab **out, base_slice file, const char *n
                                  base_error *err);
 void tok_vocab_close(tok_vocab *v); /* NULL is harmless */
 
-tok_kind tok_vocab_kind(const tok_vocab *v);
 size_t tok_vocab_size(const tok_vocab *v); /* ids are 0 .. size - 1 */
 /* The bytes that a token stands for in text: with the space of SentencePiece's U+2581, the byte of a byte
  * token, WordPiece's word start as a space. A control token gives its name, "<s>". Not always UTF-8. Empty

@@ -18,7 +18,7 @@ static tok_class ascii_class(uint32_t c) {
   return symbol ? TOK_C_SYMBOL : TOK_C_PUNCTUATION;
 }
 
-tok_class tok_class_of(uint32_t c) {
+static tok_class class_of(uint32_t c) {
   if (c < 0x80) return ascii_class(c);
   size_t low = 0, high = COUNT(tok_class_start); /* the last start that is not after c */
   while (high - low > 1) {
@@ -40,7 +40,7 @@ tok_char tok_char_at(const char *text, size_t at, size_t end) {
     n = base_utf8_decode(text + at, end - at, &c);
     if (n == 0) return (tok_char){REPLACEMENT, TOK_BIT(SYMBOL), 1};
   }
-  return (tok_char){c, 1U << tok_class_of(c), n};
+  return (tok_char){c, 1U << class_of(c), n};
 }
 
 /* Hangul syllables decompose by arithmetic (Unicode, section 3.12). */
@@ -59,7 +59,7 @@ size_t tok_fold(uint32_t c, uint32_t out[3]) {
     return 1;
   }
   if (c >= HANGUL_FIRST && c <= HANGUL_LAST) return fold_hangul(c, out);
-  if (tok_class_of(c) == TOK_C_NONSPACING) return 0;
+  if (class_of(c) == TOK_C_NONSPACING) return 0;
   for (size_t i = 0; i < COUNT(tok_fold_several) && tok_fold_several[i].from <= c; i++) {
     if (tok_fold_several[i].from != c) continue;
     size_t n = 0;

@@ -34,7 +34,6 @@ typedef struct tok_char {
 } tok_char;
 
 tok_char tok_char_at(const char *text, size_t at, size_t end);
-tok_class tok_class_of(uint32_t c);
 /* NFD without nonspacing marks, in lower case: 0 to 3 characters. */
 size_t tok_fold(uint32_t c, uint32_t out[3]);
 

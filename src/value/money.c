@@ -64,7 +64,7 @@ static bool is_article(const value_scan *s, size_t at, size_t next) {
   return c == 'a' || c == 's' || c == 'r';
 }
 
-size_t value_match_currency(const value_scan *s, size_t at, char iso[4], int *subunit) {
+static size_t match_currency(const value_scan *s, size_t at, char iso[4], int *subunit) {
   if (at >= s->n || s->tok[at].kind == VALUE_T_DIGITS) return 0;
   char first = value_first(s, at);
   for (size_t i = 0; i < NAMES; i++) {
@@ -122,7 +122,7 @@ static size_t scan_change(const value_scan *s, size_t at, const char iso[4], val
     end = i + 2, cents = (value_ratio){50, 1};
   if (digits < 2 || end == 0 || cents.den != 1 || cents.num < 1 || cents.num > 99 || value_sign_is(s, at, ','))
     return at;
-  unit = value_match_currency(s, end, other, &subunit);
+  unit = match_currency(s, end, other, &subunit);
   if (unit > 0 && subunit != 2) return at;
   if (unit == 0) {
     bool spoken = s->tok[i].kind == VALUE_T_WORD || s->tok[i].len == 2;
@@ -147,7 +147,7 @@ static size_t scan_prefix(const value_scan *s, size_t at, value_money *out) {
   int subunit = 0;
   value_ratio amount;
   bool negative = (value_sign_is(s, at, '-') && value_glued(s, at + 1)) || value_word_is(s, at, "minus");
-  size_t i = value_match_currency(s, negative ? at + 1 : at, iso, &subunit);
+  size_t i = match_currency(s, negative ? at + 1 : at, iso, &subunit);
   if (i == 0 || subunit != 0) return 0;
   if (s->tok[negative ? at + 1 : at].kind == VALUE_T_WORD && s->tok[i - 1].kind == VALUE_T_WORD &&
       s->tok[i - 1].len != 3 && s->tok[i - 1].len != 2 && s->tok[i - 1].len != 1)
@@ -157,7 +157,7 @@ static size_t scan_prefix(const value_scan *s, size_t at, value_money *out) {
   if (negative) amount.num = -amount.num;
   if (!make_money(s, amount, iso, subunit, out)) return 0;
   char ignored[4];
-  size_t doubled = value_match_currency(s, end, ignored, &subunit); /* "$5 dollars" */
+  size_t doubled = match_currency(s, end, ignored, &subunit); /* "$5 dollars" */
   if (doubled > 0 && strcmp(ignored, iso) == 0 && subunit == 0 && s->loose) end = doubled;
   return value_word_is(s, end, "and") || (s->loose && end < s->n) ? scan_change(s, end, iso, out) : end;
 }
@@ -182,7 +182,7 @@ static size_t scan_suffix(const value_scan *s, size_t at, value_money *out) {
     i++;
   }
   if (value_word_is(s, i, "of") || (value_word_is(s, i, "a") && amount.den == 2)) i++;
-  size_t end = value_match_currency(s, i, iso, &subunit);
+  size_t end = match_currency(s, i, iso, &subunit);
   if (end == 0 || (value_glued(s, end) && s->tok[end].kind == VALUE_T_DIGITS)) return 0; /* "3 USD50" */
   if (!make_money(s, amount, iso, subunit, out)) return 0;
   return subunit == 0 ? scan_change(s, end, iso, out) : end;

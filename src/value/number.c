@@ -44,7 +44,8 @@ static size_t fraction_digits(const value_scan *s, size_t i, int64_t *v, int *co
   return i + 2;
 }
 
-size_t value_scan_literal(const value_scan *s, size_t at, value_ratio *out) {
+/* Digits, with commas and a point: 1,249.50. */
+static size_t scan_literal(const value_scan *s, size_t at, value_ratio *out) {
   int64_t v = 0;
   int count = 0, scale = 0, groups = 0;
   size_t i = at, next = 0;
@@ -163,7 +164,7 @@ static size_t parse_group_or_literal(const value_scan *s, size_t at, bool first,
     *v = (value_ratio){group, 1};
     return i;
   }
-  i = value_scan_literal(s, at, v);
+  i = scan_literal(s, at, v);
   return i > 0 && (first || v->num > 0) ? i : 0;
 }
 
@@ -282,9 +283,9 @@ static size_t parse_fraction(const value_scan *s, size_t at, value_ratio *out) {
     if (i > 0) return value_ratio_make(1, den, out) ? i : 0;
   }
   if (is_digits(s, at)) {
-    i = value_scan_literal(s, at, &num);
+    i = scan_literal(s, at, &num);
     if (i > 0 && num.den == 1 && value_sign_is(s, i, '/')) {
-      size_t j = value_scan_literal(s, i + 1, &below);
+      size_t j = scan_literal(s, i + 1, &below);
       if (j > 0 && below.den == 1 && below.num > 0 && !value_sign_is(s, j, '/'))
         return value_ratio_make(num.num, below.num, out) ? j : 0;
     }
@@ -547,7 +548,7 @@ size_t value_scan_ordinal(const value_scan *s, size_t at, int64_t *out) {
   size_t i = parse_from_end(s, at, out);
   if (i > 0) return i;
   if (is_digits(s, at)) {
-    i = value_scan_literal(s, at, &v);
+    i = scan_literal(s, at, &v);
     if (i == 0 || v.den != 1 || !value_glued(s, i) || !value_is(s, i, VALUE_W_SUFFIXORD, NULL)) return 0;
     *out = v.num;
     return i + 1;

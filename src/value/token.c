@@ -23,7 +23,7 @@ static int word_compare(const char *text, const char *lower, size_t len) {
   return order != 0 ? order : text[len] != '\0';
 }
 
-uint16_t value_lexicon_find(const char *lower, size_t len) {
+static uint16_t lexicon_find(const char *lower, size_t len) {
   size_t low = 0, high = LEXICON_COUNT;
   while (low < high) {
     size_t mid = (low + high) / 2;
@@ -49,7 +49,7 @@ static bool one_slip(const char *a, size_t a_len, const char *b, size_t b_len) {
 
 /* Only words that name days, months and numbers, so that "later" or "hours" never turn into something
  * else. */
-uint16_t value_lexicon_near(const char *lower, size_t len) {
+static uint16_t lexicon_near(const char *lower, size_t len) {
   if (len < 6 || len >= WORD_MAX) return VALUE_NO_LEX;
   for (size_t i = 0; i < LEXICON_COUNT; i++) {
     const value_word *w = &lexicon[i];
@@ -107,8 +107,8 @@ static uint16_t word_lookup(const char *p, size_t len, bool loose) {
   char lower[WORD_MAX];
   if (len >= WORD_MAX) return VALUE_NO_LEX;
   for (size_t i = 0; i < len; i++) lower[i] = lower_ascii(p[i]);
-  uint16_t found = value_lexicon_find(lower, len);
-  return found == VALUE_NO_LEX && loose ? value_lexicon_near(lower, len) : found;
+  uint16_t found = lexicon_find(lower, len);
+  return found == VALUE_NO_LEX && loose ? lexicon_near(lower, len) : found;
 }
 
 /* Words people write with a digit, "2moro", "2nite": their length; 0 when there is none at p. */
@@ -119,7 +119,7 @@ static size_t texted_length(const char *p, size_t len, uint16_t *lex) {
   while (n < len && n < WORD_MAX && letter_at(p + n, len - n) == 1) n++;
   if (n < 4 || n >= WORD_MAX || (n < len && is_digit(p[n]))) return 0;
   for (size_t i = 0; i < n; i++) lower[i] = lower_ascii(p[i]);
-  *lex = value_lexicon_find(lower, n);
+  *lex = lexicon_find(lower, n);
   return *lex != VALUE_NO_LEX ? n : 0;
 }
 

@@ -77,9 +77,6 @@ typedef struct value_word {
 
 size_t value_lexicon_size(void);
 const value_word *value_lexicon_at(size_t index);
-uint16_t value_lexicon_find(const char *lower, size_t len);       /* VALUE_NO_LEX when absent */
-/* one typing slip away, words of 5 letters and more */
-uint16_t value_lexicon_near(const char *lower, size_t len);
 
 /* Cuts `text` (at most max_bytes) into tokens; at most max. Returns how many. */
 size_t value_scan_text(base_slice text, bool loose, value_token *tok, size_t max);
@@ -118,7 +115,6 @@ bool value_ratio_to_decimal(value_ratio r, value_decimal *out); /* exact, or 15 
 bool value_ratio_to_int(value_ratio r, int64_t *out);
 int64_t value_pow10(int exponent); /* 0..18 */
 
-size_t value_scan_literal(const value_scan *s, size_t at, value_ratio *out);  /* 1,249.50 */
 size_t value_scan_small(const value_scan *s, size_t at, int *out);            /* words, 0..99 */
 size_t value_scan_cardinal(const value_scan *s, size_t at, value_ratio *out); /* no sign, no fraction */
 size_t value_scan_number(const value_scan *s, size_t at, value_ratio *out);
@@ -132,7 +128,6 @@ size_t value_scan_money(const value_scan *s, size_t at, value_money *out);
 size_t value_scan_temperature(const value_scan *s, size_t at, value_quantity *out);
 size_t value_scan_dimension(const value_scan *s, size_t at, value_quantity *out);
 size_t value_scan_age(const value_scan *s, size_t at, value_quantity *out);
-size_t value_match_currency(const value_scan *s, size_t at, char iso[4], int *subunit_digits);
 
 /* ---- time ---- */
 size_t value_scan_duration(const value_scan *s, size_t at, value_duration *out);
