@@ -227,9 +227,13 @@ for broken in (False, True):
 os.write(fd, b"quit\n")
 END
 echo '{"version": "old"}' >"$folder/live.json"
-out=$(python3 "$folder/type.py" "$minnow" "$folder/live.json")
-[ "$(grep -c 'risk_refused' <<<"$out")" -eq 2 ] && [[ $out == *"the policy new stays in force: "*"/version"* ]]
-ok $? "a new policy is obeyed, a broken one is said and leaves it in force"
+if has_terminal; then
+  out=$(python3 "$folder/type.py" "$minnow" "$folder/live.json")
+  [ "$(grep -c 'risk_refused' <<<"$out")" -eq 2 ] && [[ $out == *"the policy new stays in force: "*"/version"* ]]
+  ok $? "a new policy is obeyed, a broken one is said and leaves it in force"
+else
+  skips "a policy that changes: there are no pseudo-terminals here"
+fi
 
 # ---- kill -9 while a call is on its way ----
 policy hang

@@ -33,8 +33,7 @@ check "hello.c with the shared library" "${CC:-cc}" -std=c11 -Wall -Wextra -Werr
   $(pkg-config --cflags --libs minnow) -o "$folder/hello"
 # shellcheck disable=SC2046
 check "hello.c with the static library" "${CC:-cc}" -std=c11 examples/hello.c $(pkg-config --cflags minnow) \
-  "$folder/usr/lib/libminnow.a" $(pkg-config --static --libs-only-l minnow | sed 's/-lminnow//') -pthread \
-  -o "$folder/hello-static"
+  "$folder/usr/lib/libminnow.a" $(pkg-config --libs jansson sqlite3) -lm -ldl -pthread -o "$folder/hello-static"
 export LD_LIBRARY_PATH="$folder/usr/lib"
 check "the shared hello runs and finds the installed packs" "$folder/hello"
 check "the static hello runs and finds them too" "$folder/hello-static"

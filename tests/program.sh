@@ -2,7 +2,7 @@
 # how to judge. Sets minnow, build, folder; counts in passed and failed. Reads $input (the program's stdin), if set.
 build=${MINNOW_BUILD:-$PWD/build}
 minnow=${MINNOW:-$build/minnow}
-passed=0 failed=0
+passed=0 failed=0 skipped=0
 unset MINNOW_PACKS MINNOW_POLICY MINNOW_LEDGER MINNOW_KERNELS COLUMNS
 
 # program_needs NAME FILE...: leaves, as skipped, when the program or one of these is not there; makes the folder.
@@ -42,11 +42,18 @@ fails() { # status, what
   [ "$status" -eq "$1" ] && [ -z "$out" ] && [[ $err == "minnow: "* ]] && [ "$(wc -l <"$folder/err")" -eq 1 ]
   ok $? "$2"
 }
+# A part that cannot be run here: counted, and why.
+skips() {
+  skipped=$((skipped + 1))
+  echo "skip: $1"
+}
+# True when a terminal of one's own can be had: not in every sandbox.
+has_terminal() { python3 -c 'import os; os.openpty()' 2>/dev/null; }
 field() { # JSON on stdin, a Python expression over j
   python3 -c "import json,sys; j=json.load(sys.stdin); print(($1))"
 }
 # The last line of a test, and its exit status.
 program_sum() { # name
-  echo "$1: $passed passed, $failed failed, 0 skipped"
+  echo "$1: $passed passed, $failed failed, $skipped skipped"
   [ "$failed" -eq 0 ]
 }

@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/resource.h>
 #ifdef __linux__
@@ -62,12 +63,12 @@ size_t os_resident_memory_bytes(void) {
   return status_kb(BASE_LITERAL("VmRSS:")) * 1024;
 }
 
-/* The one mutable global of the tree: a signal handler has nothing else to reach. Set by the handler only. */
-static volatile sig_atomic_t interrupted;
+/* The one mutable global of the tree: a signal handler has nothing else to reach. Atomic, since any thread may ask. */
+static atomic_bool interrupted;
 
 static void on_signal(int number) {
   (void)number;
-  interrupted = 1;
+  atomic_store(&interrupted, true);
 }
 
 /* SA_RESETHAND: the first signal asks for an orderly end, a second one ends the process. */
@@ -82,10 +83,10 @@ void os_catch_interrupts(void) {
 }
 
 bool os_interrupted(void) {
-  return interrupted != 0;
+  return atomic_load(&interrupted);
 }
 
 void os_clear_interrupt(void) {
-  interrupted = 0;
+  atomic_store(&interrupted, false);
   os_catch_interrupts();
 }
