@@ -36,7 +36,7 @@ extern "C" {
 
 #define MN_VERSION "0.1.0"
 
-MN_API const char *mn_version(void);
+MN_API const char *mn_version(void); /* of the library at run time, as MN_VERSION */
 
 /* ---- errors ---- */
 
@@ -127,7 +127,7 @@ typedef struct mn_request {
   size_t context_len; /* 0: context is terminated */
 } mn_request;
 
-MN_API void mn_request_init(mn_request *r);
+MN_API void mn_request_init(mn_request *r); /* fills in `size`; everything else is zero, the default */
 
 typedef struct mn_outcome mn_outcome;
 
@@ -284,6 +284,7 @@ typedef struct mn_eval_report {
 } mn_eval_report;
 
 MN_API void mn_eval_options_init(mn_eval_options *o);
+/* Figures of a file on labelled rows, with one thread. A row or a key that cannot be read is named in the error. */
 MN_API int mn_eval(const mn_eval_options *o, mn_eval_report *report, mn_error *err);
 
 /* ---- model files: what is in one, other quantisations, other formats ---- */
@@ -769,6 +770,9 @@ typedef struct mn_schema_bench_report {
 } mn_schema_bench_report;
 
 MN_API void mn_schema_bench_options_init(mn_schema_bench_options *o);
+/* MaskBench's procedure: for each instance of each schema, token by token, the full mask, a look whether the token is in
+ * it, and a commit (docs/schema.md). One thread. A schema that cannot be compiled is counted; rows that cannot be read
+ * are an error that names the line. */
 MN_API int mn_schema_bench(const mn_schema_bench_options *o, mn_schema_bench_report *report, mn_error *err);
 
 #ifdef __cplusplus

@@ -157,6 +157,7 @@ float base_rng_normal(base_rng *r);                   /* mean 0, variance 1; sam
 /* ---- hash: FNV-1a, 64 bits ---- */
 
 #define BASE_HASH_START UINT64_C(0xcbf29ce484222325)
+/* Goes on from `start`: the hash of a text in pieces is that of the whole. */
 uint64_t base_hash(uint64_t start, const void *bytes, size_t len);
 
 #endif

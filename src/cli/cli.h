@@ -55,7 +55,7 @@ int cli_usage(const char *command, const char *text, const char *what);
 typedef struct cli_house {
   const char *packs, *policy, *ledger, *contacts, *model, *probe, *router;
   bool kept; /* opened with a ledger */
-  mn_model *opened; /* that of `model`: cli_close_house */
+  mn_model *opened; /* that of `model`: cli_close_engine */
 } cli_house;
 /* The options that fill one, for a command's table. */
 #define CLI_HOUSE_OPTIONS(h)                                                          \
@@ -116,6 +116,7 @@ typedef struct cli_bar {
   bool shown;
 } cli_bar;
 
+/* `what` stands before the bar and is borrowed; `share` is of the work, 0 to 1; clear takes the bar away. */
 cli_bar cli_bar_start(const char *what);
 void cli_bar_draw(cli_bar *b, double share);
 void cli_bar_clear(cli_bar *b);

@@ -221,6 +221,7 @@ const cpu_kernels *cpu_named(const char *name);
 /* Every table compiled in that this machine can run, best first; index from 0, NULL at the end. */
 const cpu_kernels *cpu_available(size_t index);
 
+/* Floats of scratch for `attention` over t tokens, and for gemm_f32_rows. */
 size_t cpu_attention_scratch(size_t t, size_t heads, size_t hd);
 size_t cpu_gemm_f32_scratch(size_t n, size_t k);
 

@@ -145,7 +145,7 @@ typedef enum handoff_stage {
 const char *handoff_stage_name(handoff_stage s); /* "guard" */
 
 typedef enum handoff_source { HANDOFF_DEVICE, HANDOFF_CLOUD, HANDOFF_RULE } handoff_source;
-const char *handoff_source_name(handoff_source s);
+const char *handoff_source_name(handoff_source s); /* "device" */
 
 /* What became of a request. */
 typedef struct handoff_result {

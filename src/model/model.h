@@ -49,7 +49,9 @@ typedef struct model_trunk {
   model_layer layer[MODEL_MAX_LAYERS];
 } model_trunk;
 
+/* The shape out of a file's keys, checked by model_shape_check; a failure names the key. */
 base_status model_read_shape(model_shape *s, const gguf_file *f, base_error *err);
+/* Reads the shape and points into the file's tensors, each checked against it; a failure names the tensor. */
 base_status model_trunk_bind(model_trunk *m, const gguf_file *f, base_error *err);
 
 /* Everything a forward pass writes, carved from one block; sized for max_tokens. Usable with every trunk
