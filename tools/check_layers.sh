@@ -20,7 +20,7 @@ while IFS=: read -r room rooms; do
 done <src/LAYERS
 
 for folder in src/*/; do
-  room=$(basename "$folder")
+  room=${folder#src/} room=${room%/}
   if [ -n "${allowed[$room]+x}" ]; then
     passed=$((passed + 1))
   else
@@ -29,8 +29,8 @@ for folder in src/*/; do
 done
 
 check_include() { # file, line, included
-  local room other
-  room=$(basename "$(dirname "$1")")
+  local room=${1#src/} other
+  room=${room%%/*}
   if [ "$3" = minnow.h ]; then
     case $room in api | cli) return 0 ;; esac
     bad "$1:$2: only api and cli include minnow.h"
