@@ -459,8 +459,12 @@ static const guard_source_text tiny[] = {
 static const guard_source_text plain[] = {
     {"packs/x", BASE_LITERAL("[a]\nset {time:7 am} alarm\nturn on the light\n")}};
 
+static const guard_source_text page[] = {
+    {"page", BASE_LITERAL("A manual. Réglages: press the key, then hide the panel.\nint show(int now) { return now; }\n")}};
+
 static base_status learn_tiny(const base_allocator *a, base_buf *out, guard_learn_report *report,
                               base_error *err) {
+  static const guard_learn_texts texts = {tiny, 5, plain, 1, page, 1};
   guard_learn_options o;
   guard_learned *l = NULL;
   gguf_writer *w = gguf_writer_new(NULL);
@@ -468,7 +472,7 @@ static base_status learn_tiny(const base_allocator *a, base_buf *out, guard_lear
   o.allocator = a;
   o.sentences = o.texts = 300;
   o.passes = 2;
-  base_status st = guard_learn(&l, tiny, 5, plain, 1, &o, w, report, err);
+  base_status st = guard_learn(&l, &texts, &o, w, report, err);
   if (!st) st = gguf_writer_bytes(w, out, err);
   gguf_writer_free(w);
   guard_learned_free(l);
@@ -540,7 +544,7 @@ static void test_learning(void) {
   guard_learn_options o;
   guard_learned *l = NULL;
   guard_learn_options_init(&o);
-  TAP_OK(guard_learn(&l, broken, 1, NULL, 0, &o, NULL, &r, &err) == BASE_EFORMAT && l == NULL,
+  TAP_OK(guard_learn(&l, &(guard_learn_texts){.grammar = broken, .n_grammar = 1}, &o, NULL, &r, &err) == BASE_EFORMAT && l == NULL,
          "a reference to nothing");
   base_buf_free(&one);
   base_buf_free(&two);

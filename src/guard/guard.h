@@ -195,13 +195,21 @@ typedef struct guard_learn_report {
   float attack_recall, attack_alarms;
 } guard_learn_report;
 
-/* Reads the grammar (docs/guard.md), draws, trains, writes keys and tensors into w. `ordinary`: more texts that
- * are no attack, a line each (the packs' sentences), with {slot:value} marks or none. The tensors live in the
- * returned memory: free with guard_learned_free after saving. Same inputs, same bytes. */
+/* What to learn from, borrowed. Pages: whole documents and source files that steer nobody, taken as they are. */
+typedef struct guard_learn_texts {
+  const guard_source_text *grammar; /* docs/guard.md says how it is written */
+  size_t n_grammar;
+  const guard_source_text *ordinary; /* no attack, a line each, with {slot:value} marks or none: the packs' sentences */
+  size_t n_ordinary;
+  const guard_source_text *page;
+  size_t n_pages;
+} guard_learn_texts;
+
+/* Reads the grammar, draws, trains, writes keys and tensors into w. The tensors live in the returned memory: free with
+ * guard_learned_free after saving. Same inputs, same bytes. */
 typedef struct guard_learned guard_learned;
-base_status guard_learn(guard_learned **out, const guard_source_text *sources, size_t n_sources,
-                        const guard_source_text *ordinary, size_t n_ordinary, const guard_learn_options *o,
-                        gguf_writer *w, guard_learn_report *report, base_error *err);
+base_status guard_learn(guard_learned **out, const guard_learn_texts *texts, const guard_learn_options *o, gguf_writer *w,
+                        guard_learn_report *report, base_error *err);
 void guard_learned_free(guard_learned *l);
 
 #endif
