@@ -19,7 +19,7 @@ static const struct domain {
 #include "guard/domain.def"
 #undef GUARD_DOMAIN
 };
-_Static_assert(sizeof domains / sizeof domains[0] <= 32, "a bit each");
+_Static_assert(sizeof domains / sizeof domains[0] <= 64, "a bit each");
 
 /* What follows is forbidden; with !, what stands before as well. */
 static const char *const forbidding[] = {
@@ -28,6 +28,8 @@ static const char *const forbidding[] = {
     "can't ",     "no knowledge", "unable to",    "except ",     "steer clear",  "stay away",     "keep away",
     "not reveal", "not discuss",  "not disclose", "nothing about", "may not ",   "not provide",   "not programmed ",
     "not engage", "not answer",   "!not allowed", "!prohibited", "!forbidden",   "!off limits",   "!off-limits",
+    "!not to be ",   "!out of scope", "!forbidden", "no circumstances", "don\'t want", "not supposed ", "no talk", "no discussion",
+    "no mention", "no advice", "no questions", "nor ",  "keep clear", "ignore any", "ignore all", "exclude ", "!restricted", "!excluded", "!not covered", "!unacceptable", "!not welcome",
     "!not permitted", "!banned",  "!taboo",       "!out of bounds", "!not appropriate", "!secret", "!confidential"};
 
 /* Where a clause that forbids goes over to why, or to what else. */
@@ -186,7 +188,7 @@ void guard_read_instructions(const guard_view *v, guard_instructions *out) {
          part = forbidden_part(v, (bounds){part.end, all.end})) {
       add_stems(&out->forbidden, v, part);
       for (size_t d = 0; d < sizeof domains / sizeof domains[0]; d++)
-        if (has_phrase(v, part, domains[d].names)) out->domains |= 1U << d;
+        if (has_phrase(v, part, domains[d].names)) out->domains |= UINT64_C(1) << d;
     }
     if (guarded) add_stems(&out->guarded, v, all);
     start = all.end + 1;
@@ -233,7 +235,7 @@ static bool touches(const guard_instructions *in, const guard_view *v) {
 bool guard_conflicts(const guard_instructions *in, const guard_view *v) {
   if (touches(in, v)) return true;
   for (size_t d = 0; d < sizeof domains / sizeof domains[0]; d++)
-    if ((in->domains >> d & 1U) != 0 &&
+    if ((in->domains >> d & 1) != 0 &&
         (has_phrase(v, (bounds){0, v->n}, domains[d].words) || has_mark(v->text, domains[d].marks)))
       return true;
   return false;

@@ -6,7 +6,7 @@
 
 #include "guard/grammar.h"
 
-enum { MAX_LISTS = 400, MAX_DEPTH = 8 };
+enum { MAX_LISTS = 1000, MAX_DEPTH = 8 };
 
 static base_status fail_at(base_error *err, const char *name, size_t line, const char *text) {
   char where[80];

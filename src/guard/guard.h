@@ -183,8 +183,8 @@ typedef struct guard_learn_options {
   const base_allocator *allocator; /* NULL: libc */
   uint64_t seed;
   uint32_t sentences; /* drawn for the names; 0: 40,000 */
-  uint32_t texts;     /* drawn for the topics; 0: 40,000 */
-  uint32_t passes;    /* 0: 6 */
+  uint32_t texts;     /* drawn for the topics in a pass; 0: 100,000 */
+  uint32_t passes;    /* 0: 15 */
 } guard_learn_options;
 void guard_learn_options_init(guard_learn_options *o);
 

@@ -14,23 +14,37 @@
  *           GUARD_INJECTION */
 #include <string.h>
 
-#include "guard/guard.h"
+#include "guard/internal.h"
 
 enum { MAX_WORDS = 512, MAX_GAP = 3 };
 
 static const char *const tags[] = {
 #define GUARD_TAG(text) text,
+#define GUARD_MARK(text)
 #define GUARD_PHRASE(pattern)
 #include "guard/injection.def"
 #undef GUARD_TAG
+#undef GUARD_MARK
+#undef GUARD_PHRASE
+};
+
+static const char *const marks[] = {
+#define GUARD_TAG(text)
+#define GUARD_MARK(text) text,
+#define GUARD_PHRASE(pattern)
+#include "guard/injection.def"
+#undef GUARD_TAG
+#undef GUARD_MARK
 #undef GUARD_PHRASE
 };
 
 static const char *const phrases[] = {
 #define GUARD_TAG(text)
+#define GUARD_MARK(text)
 #define GUARD_PHRASE(pattern) pattern,
 #include "guard/injection.def"
 #undef GUARD_TAG
+#undef GUARD_MARK
 #undef GUARD_PHRASE
 };
 
@@ -64,6 +78,18 @@ static bool has_tag(base_slice text) {
     if (is_word_byte(text.ptr[i]) || text.ptr[i] == ' ') continue; /* no tag begins so */
     for (size_t t = 0; t < sizeof tags / sizeof tags[0]; t++)
       if (base_slice_equal_nocase(base_slice_sub(text, i, i + strlen(tags[t])), base_slice_of(tags[t]))) return true;
+  }
+  return false;
+}
+
+/* Other scripts, looked for only where a character of theirs begins. */
+bool guard_has_mark(base_slice text) {
+  for (size_t i = 0; i < text.len; i++) {
+    if ((unsigned char)text.ptr[i] < 0xC0) continue;
+    for (size_t m = 0; m < sizeof marks / sizeof marks[0]; m++) {
+      size_t n = strlen(marks[m]);
+      if (n <= text.len - i && memcmp(text.ptr + i, marks[m], n) == 0) return true;
+    }
   }
   return false;
 }
@@ -149,7 +175,7 @@ static bool in_body(const base_slice *words, size_t at) {
 
 guard_finding guard_scan(base_slice cleaned) {
   base_slice words[MAX_WORDS];
-  if (has_tag(cleaned)) return GUARD_INJECTION;
+  if (has_tag(cleaned) || guard_has_mark(cleaned)) return GUARD_INJECTION;
   size_t n = cut_words(cleaned, words);
   for (size_t p = 0; p < sizeof phrases / sizeof phrases[0]; p++) {
     base_slice pattern = base_slice_of(phrases[p]);

@@ -48,6 +48,8 @@ size_t guard_rule_random(const guard_view *v, size_t i, guard_hits *h); /* secre
 size_t guard_rule_secret(const guard_view *v, size_t i, guard_hits *h); /* secret.c: where a word begins */
 void guard_rules_run(const guard_view *v, guard_hits *h);               /* find.c: all of them over the text */
 
+bool guard_has_mark(base_slice text); /* injection.c: words of other scripts that steer; the text as it was written */
+
 /* check.c: check digits. Digits are values 0..9. */
 bool guard_luhn(const uint8_t *d, size_t n);
 bool guard_mod97(const uint8_t *alnum, size_t n); /* ISO 7064 over IBAN order: ASCII letters and digits */

@@ -9,7 +9,7 @@
 #define LEAN 2.0F /* what O loses, so that more names are found: recall counts for more */
 
 void guard_learn_options_init(guard_learn_options *o) {
-  *o = (guard_learn_options){.size = sizeof *o, .seed = 1, .sentences = 40000, .texts = 40000, .passes = 15};
+  *o = (guard_learn_options){.size = sizeof *o, .seed = 1, .sentences = 40000, .texts = 100000, .passes = 15};
 }
 
 void guard_learned_free(guard_learned *l) {

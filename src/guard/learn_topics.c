@@ -9,8 +9,8 @@ enum { LEAST_VOTES = 3 }; /* what is rarer has no bucket */
 
 /* Scores from here on are attacks: chosen on ordinary dialogues and requests, of which fewer than two in a hundred lie
  * above; from outside, on mails, tables and answers with code (docs/experiments.md). */
-#define ATTACK_LIMIT 0.135F
-#define OUTSIDE_LIMIT 0.3F
+#define ATTACK_LIMIT 0.15F
+#define OUTSIDE_LIMIT 0.4F
 
 /* A text's n-grams: the first `known` have a bucket of their own; the rest only make the text longer. */
 typedef struct grams {
@@ -35,13 +35,14 @@ static void forget_words(guard_learned *l, size_t n, bool attack) {
   }
 }
 
-/* A window of the drawn text. */
+/* A window of the drawn text; of an attack its end, because orders hidden in documents stand behind what hides them. */
 static size_t read_text(guard_learned *l, bool attack, bool learning) {
   guard_view v;
   size_t at = 0, from = 0;
   if (!guard_learn_view(l, (base_slice){l->drawn.text, l->drawn.len}, &v)) return 0;
   size_t n = guard_words(&v, &at, l->model.words, GUARD_WORDS);
-  if (n > GUARD_TEXT_WINDOW && !attack) from = base_rng_below(&l->rng, (uint32_t)(n - GUARD_TEXT_WINDOW + 1));
+  if (n > GUARD_TEXT_WINDOW)
+    from = attack ? n - GUARD_TEXT_WINDOW : base_rng_below(&l->rng, (uint32_t)(n - GUARD_TEXT_WINDOW + 1));
   n = n - from < GUARD_TEXT_WINDOW ? n - from : GUARD_TEXT_WINDOW;
   memmove(l->model.words, l->model.words + from, n * sizeof *l->model.words);
   if (learning) forget_words(l, n, attack);
@@ -85,14 +86,15 @@ static const struct mixing {
   uint32_t share;
   const char *list;
   size_t topic;
-} mixing[] = {{26, "attack", GUARD_TOPIC_ATTACK},
-              {5, "payment", GUARD_TOPIC_RISK + GUARD_PAYMENT},
-              {5, "legal", GUARD_TOPIC_RISK + GUARD_LEGAL},
-              {5, "medical", GUARD_TOPIC_RISK + GUARD_MEDICAL},
-              {5, "self_harm", GUARD_TOPIC_RISK + GUARD_SELF_HARM},
-              {18, "document", GUARD_TOPICS},
-              {6, "sentences", GUARD_TOPICS}};
-enum { MIXINGS = sizeof mixing / sizeof mixing[0], LINES = 22, PAGES = 0 };
+} mixing[] = {{24, "attack", GUARD_TOPIC_ATTACK},
+              {3, "payment", GUARD_TOPIC_RISK + GUARD_PAYMENT},
+              {3, "legal", GUARD_TOPIC_RISK + GUARD_LEGAL},
+              {3, "medical", GUARD_TOPIC_RISK + GUARD_MEDICAL},
+              {3, "self_harm", GUARD_TOPIC_RISK + GUARD_SELF_HARM},
+              {20, "document", GUARD_TOPICS},
+              {4, "sentences", GUARD_TOPICS}};
+enum { MIXINGS = sizeof mixing / sizeof mixing[0], LINES = 14, PAGES = 14 };
+enum { STRETCH_BYTES = GUARD_DRAWN_BYTES - 4 }; /* of a page; its ends move to where characters begin */
 
 /* What a text is to be learnt as: GUARD_TOPICS for none, and for no topic that it says nothing about. */
 typedef struct aim {
@@ -129,18 +131,23 @@ static void draw_line(guard_learned *l, aim *to, bool held) {
   if (line->money) to->mute = GUARD_TOPIC_RISK + GUARD_PAYMENT;
 }
 
+/* Where the character begins that byte `at` lies in. */
+static size_t character_from(base_slice text, size_t at) {
+  if (at >= text.len) return text.len;
+  while (at > 0 && ((unsigned char)text.ptr[at] & 0xC0U) == 0x80U) at--;
+  return at;
+}
+
 /* A stretch of a page, cut on whole characters; every tenth stretch is held out. */
 static void draw_page(guard_learned *l, bool held) {
   size_t stretches = 0, i;
-  for (size_t p = 0; p < l->n_pages; p++) stretches += l->page[p].text.len / GUARD_DRAWN_BYTES + 1;
+  for (size_t p = 0; p < l->n_pages; p++) stretches += l->page[p].text.len / STRETCH_BYTES + 1;
   i = stretches > GUARD_HELD_OUT ? draw_index(l, stretches, held) : base_rng_below(&l->rng, (uint32_t)stretches);
   const guard_source_text *page = l->page;
-  for (; i > page->text.len / GUARD_DRAWN_BYTES; page++) i -= page->text.len / GUARD_DRAWN_BYTES + 1;
-  size_t from = i * GUARD_DRAWN_BYTES, end = from + GUARD_DRAWN_BYTES;
-  base_slice cut = base_slice_sub(page->text, from, end < page->text.len ? end : page->text.len);
-  while (cut.len > 0 && ((unsigned char)cut.ptr[0] & 0xC0U) == 0x80U) cut = base_slice_sub(cut, 1, cut.len);
-  l->drawn.len = base_utf8_offset(cut.ptr, cut.len, cut.len);
-  memcpy(l->drawn.text, cut.ptr, l->drawn.len);
+  for (; i > page->text.len / STRETCH_BYTES; page++) i -= page->text.len / STRETCH_BYTES + 1;
+  size_t from = character_from(page->text, i * STRETCH_BYTES), end = character_from(page->text, (i + 1) * STRETCH_BYTES);
+  l->drawn.len = end - from;
+  memcpy(l->drawn.text, page->text.ptr + from, l->drawn.len);
 }
 
 /* One text: of a topic's list, of what is ordinary, of a page, or of the packs. Returns its features. */

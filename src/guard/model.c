@@ -322,16 +322,19 @@ static void score_window(guard_model *m, const guard_view *v, const guard_word *
   }
 }
 
-void guard_model_topics(guard_model *m, const guard_view *v, float p[GUARD_TOPICS]) {
+size_t guard_model_topics(guard_model *m, const guard_view *v, float p[GUARD_TOPICS]) {
+  size_t windows = 0;
   memset(p, 0, GUARD_TOPICS * sizeof *p);
   for (size_t at = 0; at < v->n;) {
     size_t n = guard_words(v, &at, m->words, GUARD_WORDS);
     for (size_t i = 0; i < n; i += GUARD_TEXT_WINDOW / 2) {
       size_t len = n - i < GUARD_TEXT_WINDOW ? n - i : GUARD_TEXT_WINDOW;
       score_window(m, v, m->words + i, len, p);
+      windows++;
       if (i + len == n) break;
     }
   }
+  return windows;
 }
 
 /* ---- the file ---- */

@@ -31,7 +31,7 @@ typedef struct guard_stems {
 } guard_stems;
 typedef struct guard_instructions {
   guard_stems forbidden, guarded;
-  uint32_t domains; /* bits of domain.def */
+  uint64_t domains; /* bits of domain.def */
 } guard_instructions;
 void guard_read_instructions(const guard_view *v, guard_instructions *out);
 bool guard_conflicts(const guard_instructions *in, const guard_view *v);
@@ -83,12 +83,13 @@ typedef enum guard_topic {
   GUARD_TOPIC_RISK, /* and on: the risks in guard_risk's order */
   GUARD_TOPICS = GUARD_TOPIC_RISK + GUARD_RISKS
 } guard_topic;
-/* Where the limit of attacks from outside stands among the topics' limits: documents are longer and nobody typed them. */
+/* Where the limit of attacks from outside stands among the topics' limits: nobody typed a document, and a long one has many
+ * windows, each of which may be an alarm by chance. */
 enum { GUARD_LIMIT_OUTSIDE = GUARD_TOPICS };
 enum {
-  GUARD_TOPIC_ROOM = 8,
+  GUARD_TOPIC_ROOM = 6, /* a row of weights: topics and the mark */
   GUARD_TOPIC_MARK = GUARD_TOPIC_ROOM - 1, /* the lane of a row that says whose it is; 0: nobody's */
-  GUARD_TEXT_BUCKETS = 1 << 17,
+  GUARD_TEXT_BUCKETS = 1 << 18,
   GUARD_TEXT_FEATURES = 2048,
   GUARD_TEXT_WINDOW = 64, /* words looked at together, moved on by half */
 };
@@ -102,7 +103,7 @@ size_t guard_text_features(const guard_view *v, const guard_word *w, size_t n,
 
 /* ---- the model ---- */
 
-enum { GUARD_MODEL_VERSION = 2 };
+enum { GUARD_MODEL_VERSION = 3 };
 
 typedef struct guard_model {
   const int8_t *name_weight;      /* [GUARD_NAME_BUCKETS][GUARD_TAG_ROOM] */
@@ -126,7 +127,7 @@ uint8_t guard_model_lists(const guard_model *m, uint64_t hash);
 /* Marks in each word the lists that know it. */
 void guard_model_look_up(const guard_model *m, guard_word *w, size_t n);
 void guard_model_names(guard *g, const guard_view *v, guard_hits *h);
-/* The largest score of each topic over all windows, 0..1. */
-void guard_model_topics(guard_model *m, const guard_view *v, float p[GUARD_TOPICS]);
+/* The largest score of each topic over all windows, 0..1. Returns how many windows there were. */
+size_t guard_model_topics(guard_model *m, const guard_view *v, float p[GUARD_TOPICS]);
 
 #endif

@@ -6,6 +6,7 @@
  *   payload    a long run of base64, hex or binary digits that decodes to words: hidden text has one purpose
  *   conflict   the app's instructions forbid or hide something, and the request is about that (conflict.c)
  *   model      the topic score over a window of words */
+#include <math.h>
 #include <string.h>
 
 #include "guard/model.h"
@@ -203,7 +204,7 @@ static bool is_transcript(const guard_view *v) {
 
 static bool by_rules(const guard_view *v, guard_source from, guard_attack *out) {
   const char *what = "";
-  if (guard_scan(folded(v, 0, v->n)) == GUARD_INJECTION) what = "phrase";
+  if (guard_scan(folded(v, 0, v->n)) == GUARD_INJECTION || guard_has_mark(v->text)) what = "phrase";
   else if (is_disguised(v)) what = "disguise";
   else if (from == GUARD_FROM_USER && is_transcript(v)) what = "transcript";
   else if (has_payload(v)) what = "payload";
@@ -212,6 +213,17 @@ static bool by_rules(const guard_view *v, guard_source from, guard_attack *out) 
   if (what[0] == '\0') return false;
   *out = (guard_attack){true, 1.0F, what};
   return true;
+}
+
+/* A document is an alarm when the surest of its windows is. So that long ones are no alarms by chance, the limit's log odds rise
+ * with the logarithm of the windows: a document of ten needs 0.73 where one of a single window needs 0.4. */
+static const float OUTSIDE_RISE = 0.6F;
+
+static float limit_of(const guard_model *m, guard_source from, size_t windows) {
+  float limit = m->threshold[GUARD_TOPIC_ATTACK];
+  if (from == GUARD_FROM_USER || windows == 0) return limit;
+  limit = m->threshold[GUARD_LIMIT_OUTSIDE];
+  return 1.0F / (1.0F + (1.0F - limit) / limit * powf((float)windows, -OUTSIDE_RISE));
 }
 
 base_status guard_injection(guard *g, base_slice text, guard_source from, base_slice instructions,
@@ -230,10 +242,9 @@ base_status guard_injection(guard *g, base_slice text, guard_source from, base_s
     return BASE_OK;
   }
   if (g->model == NULL) return BASE_OK;
-  guard_model_topics(g->model, &v, p);
+  size_t windows = guard_model_topics(g->model, &v, p);
   out->score = p[GUARD_TOPIC_ATTACK];
-  out->found =
-      out->score >= g->model->threshold[from == GUARD_FROM_USER ? (int)GUARD_TOPIC_ATTACK : (int)GUARD_LIMIT_OUTSIDE];
+  out->found = out->score >= limit_of(g->model, from, windows);
   if (out->found) out->what = "model";
   return BASE_OK;
 }
@@ -255,7 +266,7 @@ base_status guard_risk_of(guard *g, base_slice text, guard_risks *out, base_erro
   *out = (guard_risks){.found = 0};
   if (st) return st;
   if (g->model != NULL) {
-    guard_model_topics(g->model, &v, p);
+    (void)guard_model_topics(g->model, &v, p);
     memcpy(limit, g->model->threshold, sizeof limit);
   }
   for (unsigned r = 0; r < GUARD_RISKS; r++) {
