@@ -445,6 +445,23 @@ static void make_judged(const char *path, size_t n) {
   base_buf_free(&out);
 }
 
+/* Rows of which none is right, or none wrong. */
+static void test_one_kind(void) {
+  static const char *const kinds[] = {"false", "true"};
+  for (int k = 0; k < 2; k++) {
+    route_probe p;
+    route_probe_report report;
+    base_error err = {0};
+    base_buf out = {0};
+    for (int i = 0; i < 40; i++) base_buf_printf(&out, "{\"features\":[%d],\"right\":%s}\n", i, kinds[k]);
+    write_text(in_folder("same.jsonl"), out.ptr, out.len);
+    base_buf_free(&out);
+    TAP_OK(route_probe_fit(&p, in_folder("same.jsonl"), 0.1, 1, NULL, &report, &err) == BASE_EFORMAT &&
+               strstr(err.text, "nothing to tell apart") != NULL,
+           "%s", err.text);
+  }
+}
+
 static void test_probe(void) {
   static const struct {
     const char *row, *says;
@@ -468,6 +485,10 @@ static void test_probe(void) {
          "the law is found: %g %g", (double)(p.weight[0] * p.inv_std[0]), (double)(p.weight[1] * p.inv_std[1]));
   TAP_OK(report.conformal.mean_risk < 0.105 && report.conformal.kept > 0.3, "risk %.3f, keeps %.3f",
          report.conformal.mean_risk, report.conformal.kept);
+  float far = route_probe_score(&p, (const float[]){1e6f, -1e6f, 7.0f}),
+        edge = route_probe_score(&p, (const float[]){p.mean[0] + 3.0f / p.inv_std[0], p.mean[1] - 3.0f / p.inv_std[1], 7.0f});
+  TAP_OK(near((double)far, (double)edge, 1e-6), "an answer unlike all others is no surer than the surest: %g %g", (double)far,
+         (double)edge);
   TAP_OK(!route_probe_save(&p, in_folder("probe.gguf"), NULL, &err) &&
              !gguf_open(&f, in_folder("probe.gguf"), NULL, &err) && !route_probe_read(&back, f, &err) &&
              memcmp(&p, &back, sizeof p) == 0,
@@ -506,6 +527,7 @@ int main(void) {
   test_solve();
   test_rows();
   test_probe();
+  test_one_kind();
   make_rows(data, 360);
   TAP_OK(!route_rows_read(&rows, data, &err), "%s", err.text);
   test_train(&rows, trunk, router);

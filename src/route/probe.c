@@ -6,6 +6,7 @@
 #include "route/internal.h"
 
 enum { NEWTON_STEPS = 30, FOLDS = 5, MAX_FILE_BYTES = 1 << 30, SPLITS = 200 };
+static const float CUT = 3.0f; /* spreads */
 static const double DELTA = 0.1, ridges[] = {2.0, 8.0, 32.0, 128.0};
 
 void route_solve(double a[ROUTE_MAX_DIMS][ROUTE_MAX_DIMS], double *b, size_t n) {
@@ -121,6 +122,15 @@ static base_status take_features(judged *j, const jdoc *d, const char *path, siz
   return BASE_OK;
 }
 
+/* A probe tells right answers from wrong ones, so there have to be both. */
+static base_status check_both(const judged *j, const char *path, base_error *err) {
+  size_t right = 0;
+  for (size_t i = 0; i < j->n; i++) right += ((const bool *)j->right.ptr)[i];
+  if (right > 0 && right < j->n) return BASE_OK;
+  return base_fail(err, BASE_EFORMAT, path, "all %zu answers are %s: there is nothing to tell apart; are the questions' answers "
+                   "written as the model would write them?", j->n, right > 0 ? "right" : "wrong");
+}
+
 static base_status read_features(judged *j, const char *path, base_error *err) {
   base_buf file = {.allocator = j->allocator};
   base_slice rest, line;
@@ -146,10 +156,16 @@ static base_status read_features(judged *j, const char *path, base_error *err) {
   if (!st && (j->x.failed || j->right.failed)) st = base_fail(err, BASE_ENOMEM, path, "no memory for the rows");
   if (!st && j->n < 4 * FOLDS)
     st = base_fail(err, BASE_EFORMAT, path, "%zu rows are too few to calibrate on; %d at least", j->n, 4 * FOLDS);
-  return st;
+  return st ? st : check_both(j, path, err);
 }
 
 /* ---- fitting ---- */
+
+/* A feature on the scale of the rows learnt, cut at CUT: an answer unlike all of them is no surer than the surest of them. */
+static float standard(const route_probe *p, float x, size_t k) {
+  float z = (x - p->mean[k]) * p->inv_std[k];
+  return z > CUT ? CUT : z < -CUT ? -CUT : z;
+}
 
 static void standardise(route_probe *p, float *x, size_t n) {
   for (size_t k = 0; k < p->n; k++) {
@@ -160,7 +176,7 @@ static void standardise(route_probe *p, float *x, size_t n) {
     double std = sqrt(squares / (double)n);
     p->mean[k] = (float)mean;
     p->inv_std[k] = std > 1e-9 * (1.0 + fabs(mean)) ? (float)(1.0 / std) : 0.0f;
-    for (size_t i = 0; i < n; i++) x[i * p->n + k] = (x[i * p->n + k] - p->mean[k]) * p->inv_std[k];
+    for (size_t i = 0; i < n; i++) x[i * p->n + k] = standard(p, x[i * p->n + k], k);
   }
 }
 
@@ -258,7 +274,7 @@ base_status route_probe_fit(route_probe *p, const char *path, double alpha, uint
 float route_probe_score(const route_probe *p, const float *features) {
   double z = (double)p->bias;
   for (size_t k = 0; k < p->n; k++)
-    z += (double)(p->weight[k] * ((features[k] - p->mean[k]) * p->inv_std[k]));
+    z += (double)(p->weight[k] * standard(p, features[k], k));
   return z == z ? (float)(1.0 / (1.0 + exp(-z))) : 0.0f; /* what is no number inspires no confidence */
 }
 
