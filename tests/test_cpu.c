@@ -532,6 +532,33 @@ static void test_quantize(void) {
   }
 }
 
+/* Blocks of all magnitudes, of zeros, below the smallest scale, and of exact halves: the scalar table's bits. 22 of them,
+ * so that blocks taken several at a time leave some over. */
+static void test_quantize_blocks(void) {
+  enum { BLOCKS = 22, K = 32 * BLOCKS };
+  float x[K];
+  int8_t want[K], got[K + 1];
+  cpu_block want_block[BLOCKS], got_block[BLOCKS];
+  uint32_t seed = 1;
+  for (size_t i = 0; i < K; i++) {
+    seed = seed * 1664525u + 1013904223u;
+    x[i] = ldexpf((float)(seed >> 8) - 0x1p23f, (int)(i / 32 * 12) - 140);
+    if (i / 32 == 3) x[i] = 0.0f;
+    if (i / 32 == 5) x[i] = (float)(seed >> 24) / 2.0f - (i % 2 ? 127.0f : 0.5f);
+    if (i / 32 == 20) x[i] = i % 32 == 7 ? 0x1p-101f : 0.0f;
+  }
+  cpu_named("scalar")->quantize_blocks(x, K, want, want_block);
+  const cpu_kernels *table;
+  for (size_t i = 0; (table = cpu_available(i)) != NULL; i++) {
+    for (size_t k = 32; k <= K; k += 32) {
+      memset(got, 99, sizeof got);
+      table->quantize_blocks(x, k, got, got_block);
+      bool same = memcmp(got, want, k) == 0 && memcmp(got_block, want_block, k / 32 * sizeof *got_block) == 0;
+      TAP_OK(same && got[k] == 99, "%s: %zu blocks as one by one", table->name, k / 32);
+    }
+  }
+}
+
 static void test_pack_i8(void) {
   size_t n = 19, k = 10, k_padded = 12;
   const cpu_weights_i8 *w = make_weights(input(0), n, k);
@@ -663,6 +690,7 @@ int main(void) {
   test_silu_gradient();
   test_adamw_formula();
   test_quantize();
+  test_quantize_blocks();
   test_pack_i8();
   test_gemm_i8_exact();
   test_gemm_i8_extremes();

@@ -15,7 +15,11 @@ typedef struct body_scales {
 
 static void body_quantize_blocks(const float *x, size_t k, int8_t *q, cpu_block *block) {
   vf high = vf_set1(127.0f), low = vf_set1(-127.0f);
-  for (size_t i = 0; i < k; i += BODY_BLOCK, block++) {
+  size_t i = 0;
+#if defined(VEC_QUANTIZE_FOUR)
+  for (; k - i >= 4 * BODY_BLOCK; i += 4 * BODY_BLOCK, block += 4) vec_quantize_four(x + i, q + i, block);
+#endif
+  for (; i < k; i += BODY_BLOCK, block++) {
     vf first = vf_load(x + i), second = vf_load(x + i + 16);
     float max = vf_max_fold(vf_max(vf_abs(first), vf_abs(second)));
     if (!(max >= CPU_QUANT_TINY)) {

@@ -1,7 +1,7 @@
 /* lm/forward: a block of tokens through a decoder, all workers side by side: each step is shared out over them, and
  * a barrier stands where a step reads what others wrote. Shapes: T rows of the block, d width, hd head_dim.
- * A step is shared by columns of its output (every worker reads its part of the weights: few tokens, or weights that
- * fit into no cache) or by rows (a worker's tokens stay with it, and only attention reads what others wrote). */
+ * A step is shared by columns of its output (every worker reads its part of the weights: few tokens, or very large
+ * layers) or by rows (a worker's tokens stay with it, and only attention reads what others wrote). */
 #include "lm/internal.h"
 
 #include <string.h>
@@ -310,14 +310,14 @@ static void head(const lm_worker *w) {
 
 /* ---- the pass ---- */
 
-/* Whether the block is shared out by rows: there are enough of them, and a layer (they are alike) is small. */
+/* Whether the block is shared out by rows: there are enough of them, and a layer (they are alike) is not too large. */
 static bool is_by_row(const lm_pass *p, int of) {
   size_t bytes = 0;
   for (int k = 0; k < LM_LINEARS; k++) {
     const lm_linear *l = lm_layer_linear(&p->m->layer[0], k);
     if (l->tensor != NULL) bytes += matrix_ahead(&l->w, 0, l->w.n).bytes;
   }
-  return of > 1 && p->rows >= LM_SHARED_ROWS * (size_t)of && bytes <= LM_SHARED_BYTES;
+  return of > 1 && p->rows >= LM_SHARED_ROWS * (size_t)of && bytes <= LM_SHARED_BYTES / (size_t)of;
 }
 
 static lm_worker make_worker(lm_pass *p, int me, int of) {
