@@ -90,8 +90,8 @@ typedef struct mn_engine_options {
   mn_model *model; /* answers text and extraction on this device; borrowed until the engine is closed. NULL: none */
   const char *router; /* a file of mn_route_train: text whose probability of needing the cloud is at least the file's
                          threshold goes there at once, where the policy lets it. NULL: none */
-  const char *probe; /* a file of mn_route_calibrate over mn_route_answers of this model: says how likely an answer of it is
-                        right, and from where on it stands when the policy says nothing else. NULL: none */
+  const char *probe; /* a file of mn_route_calibrate over mn_route_answers of this model: says how likely an answer of
+                        it is right, and from where on it stands when the policy says nothing else. NULL: none */
   /* Whether `value` is known to the app as a `kind` ("account", "contact"): 1 yes, 0 no, -1 cannot tell. Asked by the
    * "exists" checks of schemas (docs/checks.md). NULL: nothing can be told */
   int (*exists)(void *ctx, const char *kind, const char *value);
@@ -163,8 +163,8 @@ MN_API const char *mn_outcome_answer(const mn_outcome *o);   /* the answer's tex
 MN_API size_t mn_outcome_actions(const mn_outcome *o);
 MN_API mn_action mn_outcome_action(const mn_outcome *o, size_t index); /* all NULL past the end */
 MN_API mn_timings mn_outcome_timings(const mn_outcome *o);
-/* What lies behind the reason, for whoever runs the app ("cloud: the service refused the request: HTTP 401"); may quote the
- * user's values; may be "" */
+/* What lies behind the reason, for whoever runs the app ("cloud: the service refused the request: HTTP 401"); may
+ * quote the user's values; may be "" */
 MN_API const char *mn_outcome_detail(const mn_outcome *o);
 MN_API const char *mn_outcome_json(const mn_outcome *o); /* the documented JSON object, one line */
 
@@ -175,14 +175,14 @@ typedef struct mn_text mn_text;
 MN_API const char *mn_text_chars(const mn_text *t);
 MN_API void mn_text_free(mn_text *t); /* NULL is harmless */
 
-/* The names of the user's contact list: persons wherever they stand in what would leave (docs/guard.md). Replaces the list
- * before; copied. */
+/* The names of the user's contact list: persons wherever they stand in what would leave (docs/guard.md). Replaces the
+ * list before; copied. */
 MN_API int mn_contacts(mn_engine *mn, const char *const *names, size_t n, mn_error *err);
 
 /* Is this file a policy? A failure names the place. */
 MN_API int mn_policy_check(const char *path, mn_error *err);
-/* What its shares mean for the packs of a folder (NULL: the shipped ones), a line a pack: the share of answers that may be wrong,
- * the confidence from which the pack acts on its own, and where that comes from. */
+/* What its shares mean for the packs of a folder (NULL: the shipped ones), a line a pack: the share of answers that
+ * may be wrong, the confidence from which the pack acts on its own, and where that comes from. */
 MN_API int mn_policy_shares(const char *path, const char *packs_dir, mn_text **out, mn_error *err);
 MN_API const char *mn_policy_schema(void); /* JSON Schema of a policy */
 MN_API const char *mn_policy_version(const mn_engine *mn);
@@ -203,10 +203,10 @@ MN_API int mn_queue_list(const char *ledger, const char *format, mn_text **out, 
 /* Removes one, or with a NULL id all; *dropped says how many. */
 MN_API int mn_queue_drop(const char *ledger, const char *id, size_t *dropped, mn_error *err);
 /* Asks the cloud for what was deferred, oldest first, until there is no more or it cannot be reached; `each` gets the
- * outcomes, which are freed after it returns; where the cloud could not be asked, the last one's decision is still "defer".
- * Expired ones are dropped. Each is asked
- * as it was, with its instructions, schema, context and local time, all cleaned; where the policy keeps values
- * (offline.keep_values) its answer has them, elsewhere placeholders, and mn_outcome_text says so. */
+ * outcomes, which are freed after it returns; where the cloud could not be asked, the last one's decision is still
+ * "defer". Expired ones are dropped. Each is asked as it was, with its instructions, schema, context and local time,
+ * all cleaned; where the policy keeps values (offline.keep_values) its answer has them, elsewhere placeholders, and
+ * mn_outcome_text says so. */
 MN_API int mn_queue_run(mn_engine *mn, void (*each)(void *ctx, const mn_outcome *o), void *ctx, size_t *answered,
                         mn_error *err);
 /* The app knows that the network came or went. */
@@ -395,11 +395,11 @@ MN_API const char *mn_session_role(const mn_session *s, size_t index);
 MN_API const char *mn_session_content(const mn_session *s, size_t index);
 /* Takes `count` messages out, from `index` on; what is not there is not missed. */
 MN_API void mn_session_remove(mn_session *s, size_t index, size_t count);
-/* Functions that the model may call: OpenAI's `tools`, a JSON array of {"type":"function","function":{"name","description",
- * "parameters"}} (docs/generate.md). NULL or []: none. They stand in the prompt of each answer. */
+/* Functions that the model may call: OpenAI's `tools`, a JSON array of {"type":"function","function":{"name",
+ * "description","parameters"}} (docs/generate.md). NULL or []: none. They stand in the prompt of each answer. */
 MN_API int mn_session_tools(mn_session *s, const char *json, mn_error *err);
-/* Adds a message as OpenAI's API has it, a JSON object: {"role","content"}, of an assistant also "tool_calls", of a tool
- * {"role":"tool","tool_call_id","content"}; or an array of such, all or none. */
+/* Adds a message as OpenAI's API has it, a JSON object: {"role","content"}, of an assistant also "tool_calls", of a
+ * tool {"role":"tool","tool_call_id","content"}; or an array of such, all or none. */
 MN_API int mn_session_add_json(mn_session *s, const char *json, mn_error *err);
 
 typedef struct mn_tool_call {
@@ -411,7 +411,8 @@ typedef struct mn_tool_call {
 MN_API size_t mn_session_calls(const mn_session *s, size_t index, const mn_tool_call **calls);
 /* How many tokens the messages are, with the beginning of an answer. */
 MN_API int mn_session_tokens(mn_session *s, size_t *n, mn_error *err);
-/* The messages as a file, one object as mn_session_add_json takes it a line; loading puts them in place of what is there. */
+/* The messages as a file, one object as mn_session_add_json takes it a line; loading puts them in place of what is
+ * there. */
 MN_API int mn_session_save(const mn_session *s, const char *path, mn_error *err);
 MN_API int mn_session_load(mn_session *s, const char *path, mn_error *err);
 /* Ends what the session is generating, within one token. From any thread. */
@@ -556,8 +557,8 @@ typedef struct mn_route_report {
 
 MN_API void mn_route_options_init(mn_route_options *o);
 MN_API void mn_route_report_init(mn_route_report *r);
-/* Writes the file whole or not at all; the same rows, trunk and seed give the same bytes. The report is of held-out rows
- * (of the folds that mix and calibration were fitted on). */
+/* Writes the file whole or not at all; the same rows, trunk and seed give the same bytes. The report is of held-out
+ * rows (of the folds that mix and calibration were fitted on). */
 MN_API int mn_route_train(const mn_route_options *o, mn_route_report *report, mn_error *err);
 /* A router's figures on rows. router NULL: five folds of the rows, each scored by a router trained on the others. */
 MN_API int mn_route_eval(const char *router, const mn_route_options *o, mn_route_report *report, mn_error *err);
@@ -571,13 +572,14 @@ MN_API void mn_router_close(mn_router *r); /* NULL is harmless */
 MN_API float mn_router_score(mn_router *r, const char *text, size_t text_len);
 MN_API float mn_router_threshold(const mn_router *r); /* from here on its maker would hand off */
 
-/* Asks a model on this device the questions of `data` and writes what mn_route_calibrate reads: for each answer the features
- * that the engine's probe judges, and whether it was right. JSONL rows {"prompt","answer","instructions"?,"context"?,
- * "schema"?}: the answer a text or a list of texts of which any will do, with a schema the document. max_tokens 0: 512.
- * progress is told bytes; false cancels. rows, right (may be NULL): how many were written, and were right. */
+/* Asks a model on this device the questions of `data` and writes what mn_route_calibrate reads: for each answer the
+ * features that the engine's probe judges, and whether it was right. JSONL rows
+ * {"prompt","answer","instructions"?,"context"?,"schema"?}: the answer a text or a list of texts of which any will
+ * do, with a schema the document. max_tokens 0: 512. progress is told bytes; false cancels. rows, right (may be
+ * NULL): how many were written, and were right. */
 MN_API int mn_route_answers(mn_model *m, const char *data, const char *out, uint32_t max_tokens,
-                            bool (*progress)(void *ctx, size_t done, size_t all), void *ctx, size_t *rows, size_t *right,
-                            mn_error *err);
+                            bool (*progress)(void *ctx, size_t done, size_t all), void *ctx, size_t *rows,
+                            size_t *right, mn_error *err);
 
 /* Features of a model's own answer to the probability that it is right. */
 typedef struct mn_probe mn_probe;
@@ -589,8 +591,8 @@ typedef struct mn_probe_report {
   double risk, risk_violated, risk_kept, sure_risk, sure_violated, sure_kept; /* as in mn_route_report */
 } mn_probe_report;
 MN_API void mn_probe_report_init(mn_probe_report *r);
-/* From JSONL rows {"features":[1 to 64 numbers],"right":bool,"set"?}; at_most_wrong as above. "set" names the features; all
- * rows have the same. */
+/* From JSONL rows {"features":[1 to 64 numbers],"right":bool,"set"?}; at_most_wrong as above. "set" names the
+ * features; all rows have the same. */
 MN_API int mn_route_calibrate(const char *data, const char *out, float at_most_wrong, mn_probe_report *report,
                               mn_error *err);
 MN_API int mn_probe_open(mn_probe **out, const char *path, mn_error *err);
@@ -670,7 +672,8 @@ typedef struct mn_schema mn_schema;
 
 typedef struct mn_schema_options {
   size_t size;
-  const char *draft;      /* of documents whose $schema is missing or unknown: 4, 6, 7, 2019-09, 2020-12; NULL: 2020-12 */
+  /* of documents whose $schema is missing or unknown: 4, 6, 7, 2019-09, 2020-12; NULL: 2020-12 */
+  const char *draft;
   const char *uri;        /* of the schema itself, for the references in it; NULL: none */
   const char *remote_dir; /* folder of other documents, known by their $id or by path (docs/schema.md); NULL: none */
   /* A document with that absolute URI, which has to live as long as the schema; MN_ENOTFOUND when there is none. Asked
@@ -716,7 +719,8 @@ typedef struct mn_schema_note {
   const char *keyword;
   const char *reason;
   /* "closing bracket": it waits for this, which can come; "end of value": the mask refuses the value's last
-   * byte; "end of document": the document's; "never": nothing checks it; "refused": no rule can be made of the schema. */
+   * byte; "end of document": the document's; "never": nothing checks it; "refused": no rule can be made of the
+   * schema. */
   const char *decided;
 } mn_schema_note;
 
@@ -734,8 +738,8 @@ typedef struct mn_schema_explain_report {
 } mn_schema_explain_report;
 
 MN_API void mn_schema_explain_options_init(mn_schema_explain_options *o);
-/* Notes all that is not enforced byte by byte. Fails with the first place in the schema of which no rule can be made, when
- * all such places have been noted, and when the schema is no JSON or over a bound. */
+/* Notes all that is not enforced byte by byte. Fails with the first place in the schema of which no rule can be made,
+ * when all such places have been noted, and when the schema is no JSON or over a bound. */
 MN_API int mn_schema_explain(const char *json, size_t len, const mn_schema_explain_options *o,
                              mn_schema_explain_report *report, mn_error *err);
 
@@ -770,9 +774,9 @@ typedef struct mn_schema_bench_report {
 } mn_schema_bench_report;
 
 MN_API void mn_schema_bench_options_init(mn_schema_bench_options *o);
-/* MaskBench's procedure: for each instance of each schema, token by token, the full mask, a look whether the token is in
- * it, and a commit (docs/schema.md). One thread. A schema that cannot be compiled is counted; rows that cannot be read
- * are an error that names the line. */
+/* MaskBench's procedure: for each instance of each schema, token by token, the full mask, a look whether the token is
+ * in it, and a commit (docs/schema.md). One thread. A schema that cannot be compiled is counted; rows that cannot be
+ * read are an error that names the line. */
 MN_API int mn_schema_bench(const mn_schema_bench_options *o, mn_schema_bench_report *report, mn_error *err);
 
 #ifdef __cplusplus

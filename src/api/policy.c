@@ -32,7 +32,8 @@ static void say_share(const policy *p, const pack *of, base_buf *out) {
     return;
   }
   if (c->n_risks == 0) from = "the pack has no curve: the larger of what it was built for and 1 - share";
-  if (c->n_risks == 0 && share > c->target) from = "the pack has no curve: the smaller of what it was built for and 1 - share";
+  if (c->n_risks == 0 && share > c->target)
+    from = "the pack has no curve: the smaller of what it was built for and 1 - share";
   if (share == c->target) from = "as the pack was built";
   base_buf_printf(out, "  %-12s  %.3f  ", name, (double)share);
   if (threshold > 1.0f) base_buf_puts(out, "never  its held-out sentences never showed so small a share\n");
@@ -45,11 +46,13 @@ int mn_policy_shares(const char *path, const char *packs_dir, mn_text **out, mn_
   mn_engine_options o;
   mn_engine *mn = NULL;
   policy p;
-  base_status st = path ? api_read_policy(path, &p, &err) : base_fail(&err, BASE_EARGUMENT, "policy", "a file is needed");
+  base_status st =
+      path ? api_read_policy(path, &p, &err) : base_fail(&err, BASE_EARGUMENT, "policy", "a file is needed");
   mn_text *t = api_text_new(&err, &st);
   mn_engine_options_init(&o);
   o.packs_dir = packs_dir;
-  if (!st && mn_engine_open(&mn, &o, &said) != MN_OK) st = base_fail(&err, (base_status)said.code, said.where, "%s", said.text);
+  if (!st && mn_engine_open(&mn, &o, &said) != MN_OK)
+    st = base_fail(&err, (base_status)said.code, said.where, "%s", said.text);
   for (size_t i = 0; !st && i < mn->n_packs; i++) say_share(&p, mn->packs[i], &t->buf);
   mn_engine_close(mn);
   return api_text_finish(t, out, st, &err, error);

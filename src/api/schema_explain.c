@@ -24,7 +24,8 @@ static base_status report_notes(mask_rule *rule, const mn_schema_explain_options
                                 base_error *err) {
   for (size_t i = 0; i < mask_rule_notes(rule); i++) {
     mask_note n = mask_rule_note(rule, i);
-    if (n.path == NULL) return base_fail(err, BASE_ELIMIT, "schema", "there are too many notes on it for the memory of a rule");
+    if (n.path == NULL)
+      return base_fail(err, BASE_ELIMIT, "schema", "there are too many notes on it for the memory of a rule");
     const char *last = strrchr(n.path, '/'), *keyword = n.keyword[0] != '\0' || last == NULL ? n.keyword : last + 1;
     if (n.when == MASK_REFUSED && report->refused == 0) (void)base_fail(err, BASE_EUNSUPPORTED, n.path, "%s", n.reason);
     mn_schema_note out = {n.path, keyword, n.reason, count_note(n.when, report)};

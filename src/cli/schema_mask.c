@@ -29,7 +29,8 @@ static void put_note(void *ctx, const mn_schema_note *n) {
   } else {
     bool never = strcmp(n->decided, "never") == 0, refused = strcmp(n->decided, "refused") == 0;
     printf("%s: %s %s%s: %s\n", n->path[0] != '\0' ? n->path : "/", n->keyword,
-           never ? "is not checked" : refused ? "cannot be compiled" : "is decided at the ", never || refused ? "" : n->decided, n->reason);
+           never ? "is not checked" : refused ? "cannot be compiled" : "is decided at the ",
+           never || refused ? "" : n->decided, n->reason);
   }
   e->n++;
 }
@@ -58,9 +59,12 @@ int cli_schema_explain(int argc, char **argv) {
   }
   if (e.json) printf("{\"notes\":[");
   status = mn_schema_explain(text.ptr, text.len, &o, &report, &err) == MN_OK ? CLI_DONE : CLI_FAILED;
-  if (e.json) printf("],\"compiled\":%s,\"subschemas\":%zu,\"bytes\":%zu}\n", status == CLI_DONE ? "true" : "false", report.schemas, report.bytes);
+  if (e.json)
+    printf("],\"compiled\":%s,\"subschemas\":%zu,\"bytes\":%zu}\n", status == CLI_DONE ? "true" : "false",
+           report.schemas, report.bytes);
   if (status != CLI_DONE) cli_fail(&err);
-  else if (!e.json) printf("%s is enforced byte by byte (%zu subschemas)\n", e.n == 0 ? "all of it" : "all else", report.schemas);
+  else if (!e.json)
+    printf("%s is enforced byte by byte (%zu subschemas)\n", e.n == 0 ? "all of it" : "all else", report.schemas);
   base_buf_free(&text);
   return status;
 }
@@ -73,8 +77,8 @@ static void put_failure(void *ctx, const char *name, const char *what, const cha
 }
 
 static void put_spread_json(const char *name, const mn_schema_bench_spread *s) {
-  printf(",\"%s_us\":{\"mean\":%.2f,\"p50\":%.2f,\"p90\":%.2f,\"p99\":%.2f,\"p999\":%.2f,\"max\":%.2f}", name, s->mean_us,
-         s->p50_us, s->p90_us, s->p99_us, s->p999_us, s->max_us);
+  printf(",\"%s_us\":{\"mean\":%.2f,\"p50\":%.2f,\"p90\":%.2f,\"p99\":%.2f,\"p999\":%.2f,\"max\":%.2f}", name,
+         s->mean_us, s->p50_us, s->p90_us, s->p99_us, s->p999_us, s->max_us);
 }
 
 static void put_report_json(const mn_schema_bench_report *r) {
@@ -89,8 +93,8 @@ static void put_report_json(const mn_schema_bench_report *r) {
 }
 
 static void put_spread(const char *name, const mn_schema_bench_spread *s) {
-  printf("%-8s mean %.1f  p50 %.2f  p90 %.1f  p99 %.1f  p99.9 %.1f  max %.0f us\n", name, s->mean_us, s->p50_us, s->p90_us,
-         s->p99_us, s->p999_us, s->max_us);
+  printf("%-8s mean %.1f  p50 %.2f  p90 %.1f  p99 %.1f  p99.9 %.1f  max %.0f us\n", name, s->mean_us, s->p50_us,
+         s->p90_us, s->p99_us, s->p999_us, s->max_us);
 }
 
 static void put_report(const mn_schema_bench_report *r) {

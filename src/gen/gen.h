@@ -73,9 +73,10 @@ uint32_t gen_sample(gen_sampler *s, float *logits, const uint32_t *mask, const g
 
 enum { GEN_TRACE_STATE = 24 };
 
-/* Sums over the tokens of an answer, for a probe that says how likely the answer is right (route.h). Probabilities are the
- * model's own, as in gen_logprob, entropies in nats. A state is the hidden state behind the logits at unit mean square, seen
- * through random signs (Achlioptas 2003): as many numbers whatever the model's width, the same signs everywhere. */
+/* Sums over the tokens of an answer, for a probe that says how likely the answer is right (route.h). Probabilities
+ * are the model's own, as in gen_logprob, entropies in nats. A state is the hidden state behind the logits at unit
+ * mean square, seen through random signs (Achlioptas 2003): as many numbers whatever the model's width, the same
+ * signs everywhere. */
 typedef struct gen_trace {
   uint32_t tokens;
   double logprob, logprob_squares; /* of the tokens that were drawn */
@@ -252,8 +253,9 @@ bool gen_engine_step(gen_engine *e);
 /* ---- what was read of a prompt, as a file ----
  *
  * A system prompt is read once and then comes from the file. The format: "minnowkv", u32 version, u32 number of
- * tokens, u64 fingerprint of the model, u64 bytes of the cache, u64 FNV-1a of all tokens, the tokens, zeros up to a multiple of 64, the cache as lm
- * exports it (which knows its model, its type and whether it is damaged). Little-endian. */
+ * tokens, u64 fingerprint of the model, u64 bytes of the cache, u64 FNV-1a of all tokens, the tokens, zeros up to a
+ * multiple of 64, the cache as lm exports it (which knows its model, its type and whether it is damaged).
+ * Little-endian. */
 
 /* Puts the file's content into an idle slot when it agrees with more of `tokens` than what is there. *common: tokens at
  * the beginning for which that is so in the file. No file is BASE_OK and 0. BASE_EFORMAT: another kind of file, or

@@ -1,9 +1,9 @@
-/* A request's whole way, a stage at a time. Each arrow has its function; each stage ends by naming the next. What bounds a
- * stage's time stands in stage.def.
+/* A request's whole way, a stage at a time. Each arrow has its function; each stage ends by naming the next. What
+ * bounds a stage's time stands in stage.def.
  *
  *   GUARD ------- guard_stage: no request, or a schema that is none -> error
- *     |             steers the assistant (itself, or the screen or document it comes with), a refused domain -> RECORD
- *     |             (refuse)
+ *     |             steers the assistant (itself, or the screen or document it comes with),
+ *     |             a refused domain ----------------------------------> RECORD (refuse)
  *     |             taken from the queue -----------------------------> CLEAN
  *     v
  *   LOCAL ------- handoff_flow_local: actions by the packs (loop.c has their own picture, with the repair and the
@@ -14,7 +14,7 @@
  *     |             does not fit, first time (repair) ----------------> LOCAL
  *     v             (the second time there is no draft)
  *   DECIDE ------ decide_stage: sure enough --------------------------> RECORD (act, confirm, ask, answer, refuse)
- *     |             the cloud is not allowed for this ----------------> RECORD (the draft, however unsure; else handoff)
+ *     |             the cloud is not allowed for this ----------------> RECORD (the draft, if unsure; or handoff)
  *     v
  *   CLEAN ------- handoff_flow_clean: holds what may not leave -------> RECORD (refuse / private)
  *     |             not allowed any more (taken from the queue) ------> WITHOUT
@@ -181,7 +181,8 @@ static bool steers(handoff_flow *f, base_error *err, base_status *st) {
   return *st == BASE_OK && attack.found;
 }
 
-/* Whether a domain of the request is refused; notes when one wants a yes, and when a wrong answer could hurt somebody. */
+/* Whether a domain of the request is refused; notes when one wants a yes, and when a wrong answer could hurt
+ * somebody. */
 static bool refused_domain(handoff_flow *f, base_error *err, base_status *st) {
   guard_risks risks = {0};
   bool refused = false;
@@ -250,15 +251,16 @@ static void decide_here(handoff_flow *f, const char *kept_here) {
   f->at = handoff_flow_settle(f, HANDOFF_HANDOFF, f->why_cloud);
 }
 
-/* Under this an action is no reading to be put to the user where the text is about health, law or a life; and under the other
- * where it holds a value that never leaves: packs have never read one, and take a passport's number for a phone's. Where money
- * moves such values belong, and the user is asked anyway. */
+/* Under this an action is no reading to be put to the user where the text is about health, law or a life; and under
+ * the other where it holds a value that never leaves: packs have never read one, and take a passport's number for a
+ * phone's. Where money moves such values belong, and the user is asked anyway. */
 static const float sure_of_grave = 0.5f, sure_of_kept = 0.95f;
 
 static bool holds_kept(handoff_flow *f) {
   guard_vault *vault = guard_vault_new(&f->allocator);
   guard_clean *clean = NULL;
-  base_status st = vault ? guard_clean_make(f->m.guard, f->r.text, &f->m.policy->personal, vault, &clean, NULL, NULL) : BASE_OK;
+  base_status st =
+      vault ? guard_clean_make(f->m.guard, f->r.text, &f->m.policy->personal, vault, &clean, NULL, NULL) : BASE_OK;
   guard_clean_free(clean);
   guard_vault_free(vault);
   return st == BASE_EMISMATCH;
@@ -267,7 +269,8 @@ static bool holds_kept(handoff_flow *f) {
 /* An unsure action for a text that packs are not made to read is handed off instead. */
 static void mistrust(handoff_flow *f) {
   handoff_outcome *out = &f->result.out;
-  bool put_to_user = out->decision == HANDOFF_ASK || (out->decision == HANDOFF_CONFIRM && out->reason == HANDOFF_REASON_UNSURE);
+  bool put_to_user =
+      out->decision == HANDOFF_ASK || (out->decision == HANDOFF_CONFIRM && out->reason == HANDOFF_REASON_UNSURE);
   if (!put_to_user || f->m.guard == NULL || out->n_actions == 0) return;
   const pack_manifest *m = pack_manifest_of(out->action[0].pack);
   bool money = m->action[out->action[0].action].risk == PACK_MONEY;
@@ -302,8 +305,9 @@ static base_status decide_stage(handoff_flow *f, base_error *err) {
 
 /* ---- WITHOUT ---- */
 
-/* What may be saved of a request: its clean texts; or, where the policy keeps values on this device, the texts with all but
- * what never leaves, so that they are cleaned anew and the answer gets its values back. The vault is not needed again. */
+/* What may be saved of a request: its clean texts; or, where the policy keeps values on this device, the texts with
+ * all but what never leaves, so that they are cleaned anew and the answer gets its values back. The vault is not
+ * needed again. */
 static base_status make_whole(handoff_flow *f, guard_clean *whole[LEDGER_PARTS], base_error *err) {
   const base_slice text[LEDGER_PARTS] = {[LEDGER_TEXT] = f->r.text,
                                          [LEDGER_INSTRUCTIONS] = f->r.instructions,

@@ -1,5 +1,6 @@
-/* Private to handoff/: a request on its way, as its stages see it. flow.c draws the machine and has the stages that decide,
- * flow_local.c those on the device, flow_cloud.c those that ask the cloud. Each stage ends by naming the next in `at`. */
+/* Private to handoff/: a request on its way, as its stages see it. flow.c draws the machine and has the stages that
+ * decide, flow_local.c those on the device, flow_cloud.c those that ask the cloud. Each stage ends by naming the next
+ * in `at`. */
 #ifndef HANDOFF_FLOW_H
 #define HANDOFF_FLOW_H
 

@@ -1,6 +1,6 @@
-/* How much a request is about. What may be done to one thing without asking may not be done to all of them: one alarm is soon
- * set again, one mail goes to one person. A word that means everything counts where the pack did not read it as free text,
- * which is somebody's words ("text Emma that all is well"). */
+/* How much a request is about. What may be done to one thing without asking may not be done to all of them: one alarm
+ * is soon set again, one mail goes to one person. A word that means everything counts where the pack did not read it
+ * as free text, which is somebody's words ("text Emma that all is well"). */
 #include "handoff/internal.h"
 
 typedef enum word_kind { ALL, TAKES, GIVES, OPEN, OPENS } word_kind;
@@ -39,8 +39,8 @@ static bool next_word(base_slice text, size_t *at, base_slice *word) {
   return word->len > 0;
 }
 
-/* Inside a value that is free text, or times that come again: there it says nothing about the action. A value that is this
- * word alone ("call everyone") does. */
+/* Inside a value that is free text, or times that come again: there it says nothing about the action. A value that is
+ * this word alone ("call everyone") does. */
 static bool is_of_value(const head_result *r, const pack_manifest *m, size_t start, size_t end) {
   for (size_t i = 0; i < r->n_spans; i++) {
     const head_span *s = &r->spans[i];

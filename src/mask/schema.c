@@ -275,7 +275,8 @@ static uint8_t kinds_of_type(compiler *c, node *n, uint32_t at) {
       return types[i].kinds;
     }
   if (base_slice_equal(name, BASE_LITERAL("any")) && c->r->draft < 6) return KINDS_ALL;
-  if (!base_slice_equal(name, BASE_LITERAL("integer"))) refuse(c, at, BASE_EFORMAT, "not a type that JSON Schema knows");
+  if (!base_slice_equal(name, BASE_LITERAL("integer")))
+    refuse(c, at, BASE_EFORMAT, "not a type that JSON Schema knows");
   return KIND_BIT(JDOC_NUMBER);
 }
 
@@ -415,13 +416,15 @@ static void read_values(compiler *c, node *n, uint32_t first, uint32_t count) {
 
 static void read_numbers(compiler *c, node *n, base_slice key, uint32_t at) {
   const jdoc *d = &c->r->doc;
-  bool min = base_slice_equal(key, BASE_LITERAL("minimum")), open_min = base_slice_equal(key, BASE_LITERAL("exclusiveMinimum"));
+  bool min = base_slice_equal(key, BASE_LITERAL("minimum")),
+       open_min = base_slice_equal(key, BASE_LITERAL("exclusiveMinimum"));
   bool max = base_slice_equal(key, BASE_LITERAL("maximum"));
   number_rule *rule = number_of(c, n);
   if (rule == NULL) return;
   if (jdoc_kind_at(d, at) != JDOC_NUMBER) {
     /* draft 4: a flag on the bound beside it, read with that */
-    if (!min && !max && c->r->draft <= 4 && jdoc_kind_at(d, at) <= JDOC_TRUE && jdoc_kind_at(d, at) != JDOC_NULL) return;
+    if (!min && !max && c->r->draft <= 4 && jdoc_kind_at(d, at) <= JDOC_TRUE && jdoc_kind_at(d, at) != JDOC_NULL)
+      return;
     refuse(c, at, BASE_EFORMAT, "must be a number");
     return;
   }
@@ -453,7 +456,8 @@ static void read_properties(compiler *c, node *n, uint32_t at) {
   uint32_t count = jdoc_count(d, at), i = 0;
   property *p = take(c, count + 1u, sizeof *p);
   if (p == NULL) return;
-  for (uint32_t k = at + 1; i < count; i++, k = jdoc_next(d, k + 1)) p[i] = (property){.name = jdoc_text(d, k), .node = node_of(c, k + 1)};
+  for (uint32_t k = at + 1; i < count; i++, k = jdoc_next(d, k + 1))
+    p[i] = (property){.name = jdoc_text(d, k), .node = node_of(c, k + 1)};
   n->properties = p;
   n->n_properties = count;
   n->groups_before = n->n_groups;
@@ -516,7 +520,8 @@ static void read_dependencies(compiler *c, node *n, uint32_t at) {
       if (g == NULL) return;
       g->key = jdoc_text(d, k);
       g->child[0] = node_of(c, k + 1);
-      note(c, k + 1, "dependentSchemas", "whether the property comes is only known when the object ends", LATE_IN_VALUE);
+      note(c, k + 1, "dependentSchemas", "whether the property comes is only known when the object ends",
+           LATE_IN_VALUE);
     }
   }
 }
@@ -573,8 +578,8 @@ static void read_dynamic(compiler *c, node *n, uint32_t at, bool recursive) {
   if (target == JDOC_NONE) refuse(c, at, BASE_EUNSUPPORTED, "the reference leads to nothing in this document");
   else if (!open) read_one(c, n, GROUP_ALL, node_of(c, target));
   else
-    note(c, at, recursive ? "$recursiveRef" : "$dynamicRef", "where it leads depends on the resources on the way to the value",
-         LATE_IN_DOCUMENT);
+    note(c, at, recursive ? "$recursiveRef" : "$dynamicRef",
+         "where it leads depends on the resources on the way to the value", LATE_IN_DOCUMENT);
 }
 
 static void read_format(compiler *c, node *n, uint32_t at) {
@@ -592,7 +597,8 @@ static void read_format(compiler *c, node *n, uint32_t at) {
   }
   for (size_t i = 0; i < sizeof at_end / sizeof *at_end; i++)
     if (base_slice_equal(name, base_slice_of(at_end[i]))) {
-      note(c, at, "format", "no automaton for this format: the validator checks the finished document", LATE_IN_DOCUMENT);
+      note(c, at, "format", "no automaton for this format: the validator checks the finished document",
+           LATE_IN_DOCUMENT);
       return;
     }
   account(c, at, "format", "there is no format of this name that is checked", MASK_NEVER);
@@ -631,8 +637,10 @@ static void read_array_word(compiler *c, node *n, word w, uint32_t at) {
     }
     case WORD_CONTAINS:
       n->contains = node_of(c, at);
-      note(c, at, "contains", "an item is judged when it ends, and whether enough of them fit when the array does", LATE_IN_VALUE);
-      if (jdoc_find(&c->r->doc, n->at, BASE_LITERAL("minContains")) == JDOC_NONE || c->r->draft < 2019) n->min_contains = 1;
+      note(c, at, "contains", "an item is judged when it ends, and whether enough of them fit when the array does",
+           LATE_IN_VALUE);
+      if (jdoc_find(&c->r->doc, n->at, BASE_LITERAL("minContains")) == JDOC_NONE || c->r->draft < 2019)
+        n->min_contains = 1;
       break;
     case WORD_MIN_CONTAINS: count_of(c, at, &n->min_contains); break;
     case WORD_MAX_CONTAINS: count_of(c, at, &n->max_contains); break;
@@ -683,7 +691,8 @@ static void read_word(compiler *c, node *n, word w, base_slice key, uint32_t at)
     case WORD_FORMAT: read_format(c, n, at); break;
     case WORD_UNEVALUATED_PROPERTIES: case WORD_UNEVALUATED_ITEMS:
       if (jdoc_kind_at(d, at) != JDOC_TRUE)
-        note(c, at, keywords[w].name, "which properties or items are evaluated is only known at the end", LATE_IN_DOCUMENT);
+        note(c, at, keywords[w].name, "which properties or items are evaluated is only known at the end",
+             LATE_IN_DOCUMENT);
       break;
     case WORD_ITEMS: case WORD_PREFIX_ITEMS: case WORD_ADDITIONAL_ITEMS: case WORD_CONTAINS: case WORD_MIN_CONTAINS:
     case WORD_MAX_CONTAINS: case WORD_MIN_ITEMS: case WORD_MAX_ITEMS: case WORD_UNIQUE_ITEMS:
@@ -695,8 +704,10 @@ static void read_word(compiler *c, node *n, word w, base_slice key, uint32_t at)
 
 /* Keywords that say nothing about values, or are read with others. */
 static bool is_silent(base_slice key) {
-  static const char *const silent[] = {"$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary", "$comment", "$defs",
-                                       "definitions", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"};
+  static const char *const silent[] = {
+      "$schema",     "$id",      "id",         "$anchor",     "$dynamicAnchor", "$recursiveAnchor",
+      "$vocabulary", "$comment", "$defs",      "definitions", "title",          "description",
+      "default",     "examples", "deprecated", "readOnly",    "writeOnly"};
   if (key.len > 1 && key.ptr[0] == 'x' && key.ptr[1] == '-') return true;
   for (size_t i = 0; i < sizeof silent / sizeof *silent; i++)
     if (base_slice_equal(key, base_slice_of(silent[i]))) return true;
@@ -723,9 +734,11 @@ static void account_for(compiler *c, const node *n, base_slice key, uint32_t at)
 /* Up to draft 7 what stands beside a reference is ignored. */
 static void account_beside(compiler *c, const node *n) {
   const jdoc *d = &c->r->doc;
-  for (uint32_t k = n->at + 1, left = jdoc_count(d, n->at); c->r->options.account && left > 0; left--, k = jdoc_next(d, k + 1)) {
+  for (uint32_t k = n->at + 1, left = jdoc_count(d, n->at); c->r->options.account && left > 0;
+       left--, k = jdoc_next(d, k + 1)) {
     word w = jdoc_text(d, k).len > 0 ? word_of(jdoc_text(d, k), c->r->draft) : WORDS;
-    if (w != WORDS && w != WORD_REF) account(c, k + 1, keywords[w].name, "up to draft 7 what stands beside $ref is ignored", MASK_NEVER);
+    if (w != WORDS && w != WORD_REF)
+      account(c, k + 1, keywords[w].name, "up to draft 7 what stands beside $ref is ignored", MASK_NEVER);
   }
 }
 
@@ -753,7 +766,8 @@ int mask_draft_of(const jdoc *d) {
   static const struct {
     const char *part;
     int draft;
-  } drafts[] = {{"draft-03", 4}, {"draft-04", 4}, {"draft-06", 6}, {"draft-07", 7}, {"2019-09", 2019}, {"2020-12", 2020}};
+  } drafts[] = {{"draft-03", 4}, {"draft-04", 4},   {"draft-06", 6},
+                {"draft-07", 7}, {"2019-09", 2019}, {"2020-12", 2020}};
   uint32_t at = jdoc_kind_at(d, 0) == JDOC_OBJECT ? jdoc_find(d, 0, BASE_LITERAL("$schema")) : JDOC_NONE;
   if (at == JDOC_NONE || jdoc_kind_at(d, at) != JDOC_STRING) return 2020;
   base_slice text = jdoc_text(d, at);
