@@ -1,20 +1,15 @@
-/* What a user waits for: a whole request on one thread with the packs loaded, opening a pack (a swap of
- * apps), and a process from its start to the answer. CSV: figure, unit, median, p99 (or max), runs. Run from
- * the root of the tree. */
-#include <fcntl.h>
-#include <spawn.h>
+/* What a user waits for: a whole request on one thread with the packs loaded, and opening a pack (a swap of apps).
+ * bench_start has the start of a process. CSV: figure, unit, min, median, p99 (or max), runs. Run from the root of the
+ * tree. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "minnow.h"
 #include "os/os.h"
 #include "pack/pack.h"
 
-enum { ROUNDS = 20, SWAPS = 200, STARTS = 60, MAX_REQUESTS = 256 };
+enum { ROUNDS = 20, SWAPS = 200, MAX_REQUESTS = 256 };
 
 static int by_size(const void *pa, const void *pb) {
   const double *a = pa, *b = pb;
@@ -93,53 +88,9 @@ static int bench_swap(void) {
   return 0;
 }
 
-/* envp: the packs, and what else is to be open. */
-static int bench_start(const char *what, char *envp[]) {
-  double ms[STARTS], mib[STARTS];
-  char *argv[] = {"./minnow", "do", "--json", "wake me at 7 and text Emma good night", NULL}, name[96];
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-  for (size_t i = 0; i < STARTS; i++) {
-    struct rusage usage;
-    pid_t pid;
-    int status;
-    uint64_t started = os_monotonic_ns();
-    if (posix_spawn(&pid, argv[0], &actions, NULL, argv, envp) != 0 || wait4(pid, &status, 0, &usage) < 0)
-      return 1;
-    ms[i] = (double)(os_monotonic_ns() - started) * 1e-6;
-    mib[i] = (double)usage.ru_maxrss / 1024.0;
-  }
-  posix_spawn_file_actions_destroy(&actions);
-  base_format(name, sizeof name, "process start to answer%s", what);
-  report(name, "ms", ms, STARTS);
-  base_format(name, sizeof name, "peak memory of that process%s", what);
-  report(name, "MiB", mib, STARTS);
-  return 0;
-}
-
-/* As apps run it: a policy with a cloud that is not asked, and a ledger that is there. */
-static int bench_whole_start(void) {
-  char folder[] = "/tmp/minnow-bench-XXXXXX", policy[96], ledger[96], command[128];
-  char *envp[] = {"MINNOW_PACKS=packs", policy, ledger, NULL};
-  if (mkdtemp(folder) == NULL) return 1;
-  base_format(policy, sizeof policy, "MINNOW_POLICY=%s/policy.json", folder);
-  base_format(ledger, sizeof ledger, "MINNOW_LEDGER=%s/ledger.db", folder);
-  FILE *f = fopen(strchr(policy, '=') + 1, "wb");
-  if (f == NULL) return 1;
-  fputs("{\"version\":\"1\",\"cloud\":{\"enabled\":true,\"endpoint\":\"http://127.0.0.1:1/v1\",\"model\":\"m\"}}", f);
-  fclose(f);
-  int status = bench_start(", policy and ledger open", envp);
-  base_format(command, sizeof command, "rm -rf '%s'", folder);
-  return system(command) || status;
-}
-
 int main(void) {
   printf("figure,unit,min,median,p99,runs\n");
-  char *packs_alone[] = {"MINNOW_PACKS=packs", NULL};
-  int status = bench_start("", packs_alone); /* first: a child's peak memory starts from its parent's */
-  if (!status) status = bench_whole_start();
-  if (!status) status = bench_requests(NULL);
+  int status = bench_requests(NULL);
   for (int i = 1; i < 3 && !status; i++) {
     static const char *const tables[] = {"avx512vnni", "avx2", "scalar"};
     if (cpu_named(tables[i]) != NULL) status = bench_requests(tables[i]);

@@ -236,7 +236,7 @@ static base_status check_limit(const lm_model *m, base_error *err) {
  * both clear it. The file is read past its map, a little at a time into room that stays in the processor's cache: mapping its
  * pages costs as much, and they would count as this process's beside the packed ones. ---- */
 
-enum { PIECE_BYTES = OS_LARGE_PAGE, STAGE_BYTES = 128 << 10 };
+enum { PIECE_BYTES = OS_LARGE_PAGE, STAGE_BYTES = 64 << 10 };
 
 typedef struct packing {
   lm_model *m;
