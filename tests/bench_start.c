@@ -1,6 +1,7 @@
-/* A process from its start to the first byte that it says, and the most memory that it had: a request to the packs, alone
- * and as apps run it, and a token of a language model. CSV: figure, unit, min, median, p99 (or max), runs. Run from the
- * root of the tree: bench_start [FOLDER], whose NAME.gguf are taken as models; without it files of the 10M shape are made. */
+/* A process from its start to the first byte that it says, and the most memory that it had: a request to the packs,
+ * alone and as apps run it, and a token of a language model. CSV: figure, unit, min, median, p99 (or max), runs. Run
+ * from the root of the tree: bench_start [FOLDER], whose NAME.gguf are taken as models; without it files of the 10M
+ * shape are made. */
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>

@@ -158,12 +158,14 @@ static void check_far_back(run *r, const char *name, uint32_t window) {
     lm_cache_truncate(r->cache, 0, length);
     uint32_t have = lm_cache_length(r->cache, 0);
     fine = fine && (says == 0 || says == length) && have >= says && (have == 0 || have == length);
-    fine = fine && lm_cache_length(r->cache, 1) == says && goes_on(r, 1, says, LONG, 5) && goes_on(r, 0, have, LONG, 11);
+    fine =
+        fine && lm_cache_length(r->cache, 1) == says && goes_on(r, 1, says, LONG, 5) && goes_on(r, 0, have, LONG, 11);
     TAP_OK(fine, "%s: back to %u of %d: says %u, has %u", name, (unsigned)length, LONG, (unsigned)says, (unsigned)have);
     kept += says > 0;
     lost += says == 0;
   }
-  TAP_OK(kept > 0 && lost > 0, "%s: window %u: %u kept, %u lost", name, (unsigned)window, (unsigned)kept, (unsigned)lost);
+  TAP_OK(kept > 0 && lost > 0, "%s: window %u: %u kept, %u lost", name, (unsigned)window, (unsigned)kept,
+         (unsigned)lost);
   TAP_OK(lm_cache_keeps(r->cache, 0, LONG + 1) == 0, "%s: more than there is", name);
 }
 
@@ -188,26 +190,49 @@ static void check_far_snapshots(run *r, const char *name) {
   free(other);
 }
 
-static void check_window(const char *name, uint32_t window, lm_cache_type type) {
+/* `slides`: whether any layer can; sequences go on from everywhere in the others. */
+static void check_window(const char *name, const change *c, uint32_t window, lm_cache_type type, bool slides) {
   lm_options all = {.block = 128, .cache = type}, sliding = {.block = 4, .cache = type, .sequences = 3};
   lm_memory need_all, need;
+  base_error err = {0};
+  void *block;
   run r;
-  if (run_open(&r, name, &all)) {
+  if (run_changed(&r, name, c, &all, &block, &err) == BASE_OK) {
     lm_token tokens[LONG];
     for (size_t i = 0; i < LONG; i++) tokens[i] = (lm_token){token_at(i), 0, true};
     TAP_OK(lm_forward(r.model, r.cache, tokens, LONG, whole[0], NULL, NULL) == BASE_OK &&
-               lm_cache_keeps(r.cache, 0, 1) == 1, "%s with all positions", name);
+               lm_cache_keeps(r.cache, 0, 1) == 1,
+           "%s with all positions", name);
+    all.sequences = 3;
+    TAP_OK(lm_need(&need_all, NULL, r.file, &all, NULL) == BASE_OK &&
+               lm_need(&need, NULL, r.file, &sliding, NULL) == BASE_OK &&
+               (need.cache_bytes < need_all.cache_bytes) == slides,
+           "%s: %zu bytes of cache instead of %zu", name, need.cache_bytes, need_all.cache_bytes);
   }
-  all.sequences = 3;
-  TAP_OK(lm_need(&need_all, NULL, r.file, &all, NULL) == BASE_OK && lm_need(&need, NULL, r.file, &sliding, NULL) == BASE_OK &&
-             need.cache_bytes < need_all.cache_bytes, "%s: %zu bytes of cache instead of %zu", name, need.cache_bytes,
-         need_all.cache_bytes);
+  TAP_OK(r.model != NULL, "%s: %s", name, err.text);
   run_close(&r);
-  if (run_open(&r, name, &sliding)) {
-    check_far_back(&r, name, window);
+  free(block);
+  if (run_changed(&r, name, c, &sliding, &block, NULL) == BASE_OK) {
+    if (slides) check_far_back(&r, name, window);
     check_far_snapshots(&r, name);
   }
   run_close(&r);
+  free(block);
+}
+
+/* Where layers share keys and values, or are run several times, and not all that do have a window. */
+static void check_mixed_windows(void) {
+  change shared = {.set_key = "minnow.attention.sliding_window", .value = 9, .n_bools = 8,
+                   .bools_key = "minnow.attention.sliding_window_pattern",
+                   .bools = {true, false, true, true, true, true, false, true}};
+  check_window("minnow", &shared, 9, LM_CACHE_F16, true);
+  shared.bools[6] = true;
+  check_window("minnow", &shared, 9, LM_CACHE_F16, true);
+  memset(shared.bools, 0, sizeof shared.bools);
+  shared.bools[7] = true; /* of a layer that reads what one without a window writes and others read too */
+  check_window("minnow", &shared, 9, LM_CACHE_F16, false);
+  change repeated = {.set_key = "llama.attention.sliding_window", .value = 9};
+  check_window("mobilellm", &repeated, 9, LM_CACHE_I8, true);
 }
 
 /* Stopped and gone on from, while positions slide; two sequences of unlike lengths in one block. */
@@ -240,12 +265,14 @@ int main(void) {
   static const char *const models[] = {"llama", "gemma3", "openelm", "minnow", "mobilellm", "mistral"};
   for (size_t i = 0; i < sizeof models / sizeof models[0]; i++)
     for (int type = 0; type < 3; type++) check_model(models[i], (lm_cache_type)type);
+  static const change none;
   for (int type = 0; type < 3; type++) {
-    check_window("gemma2", 9, (lm_cache_type)type);
-    check_window("gemma3", 9, (lm_cache_type)type);
-    check_window("mistral", 9, (lm_cache_type)type);
-    check_window("phi3", 40, (lm_cache_type)type);
+    check_window("gemma2", &none, 9, (lm_cache_type)type, true);
+    check_window("gemma3", &none, 9, (lm_cache_type)type, true);
+    check_window("mistral", &none, 9, (lm_cache_type)type, true);
+    check_window("phi3", &none, 40, (lm_cache_type)type, true);
   }
+  check_mixed_windows();
   check_window_in_company();
   lm_options f16 = {0}, i8 = {.cache = LM_CACHE_I8}, exact = {.reference = true}, longer = {.context = 64};
   check_foreign("llama", &f16, "mistral", &f16);

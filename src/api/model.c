@@ -97,12 +97,13 @@ static void add_up(const gguf_file *f, const lm_memory *need, const lm_info *inf
 /* Said before anything is loaded. */
 static base_status check_fits(const char *path, const mn_memory *need, const mn_model_options *o, base_error *err) {
   if (o->memory_bytes == 0 || need->total_bytes <= o->memory_bytes) return BASE_OK;
-  return base_fail(err, BASE_ELIMIT, path,
-                   "it needs %.1f MB and the bound is %.1f MB: weights %.1f, context %.1f, vocabulary and scratch %.1f; "
-                   "a shorter context or an int8 cache needs less",
-                   (double)need->total_bytes / 1e6, (double)o->memory_bytes / 1e6,
-                   (double)(need->mapped_bytes + need->weights_bytes) / 1e6, (double)need->cache_bytes / 1e6,
-                   (double)need->scratch_bytes / 1e6);
+  return base_fail(
+      err, BASE_ELIMIT, path,
+      "it needs %.1f MB and the bound is %.1f MB: weights %.1f, context %.1f, vocabulary and scratch %.1f; "
+      "a shorter context or an int8 cache needs less",
+      (double)need->total_bytes / 1e6, (double)o->memory_bytes / 1e6,
+      (double)(need->mapped_bytes + need->weights_bytes) / 1e6, (double)need->cache_bytes / 1e6,
+      (double)need->scratch_bytes / 1e6);
 }
 
 int mn_model_need(const char *path, const mn_model_options *given, mn_memory *out, mn_error *error) {

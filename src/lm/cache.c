@@ -9,8 +9,8 @@
  *   |............[   keep       ]|                    ->      [   keep     ]|   block   |....|
  *   |<------------ slide_room ------------->|
  *
- * So a token costs the moving of at most nine positions, next to reading the window's. A ring would save the eighths and
- * make every kernel look for its seam. */
+ * So a token costs the moving of at most nine positions, next to reading the window's. A ring would save the eighths
+ * and make every kernel look for its seam. */
 #include "lm/internal.h"
 
 #include <string.h>
@@ -41,14 +41,16 @@ static uint32_t room_of(const lm_model *m, const lm_layer *l) { return l->kv_sli
 
 void lm_cache_plan(lm_model *m) {
   uint64_t keep = m->window + (uint64_t)m->window / 8, room = keep + m->options.block + m->window / 8 + TILE;
-  bool last_slides = true; /* the last slot, which all layers from its writer on read */
+  bool last_slides = true, any = false; /* last: the last slot, which all layers from its writer on read */
   room = (room + TILE - 1) / TILE * TILE;
   if (m->window == 0 || room >= m->context || m->family->encoder) return;
-  m->slide_keep = (uint32_t)keep;
-  m->slide_room = (uint32_t)room;
   for (uint32_t i = m->last_writer; i < m->layers; i++) last_slides = last_slides && m->layer[i].window > 0;
-  for (uint32_t i = 0; i < m->layers; i++)
+  for (uint32_t i = 0; i < m->layers; i++) {
     m->layer[i].kv_slides = i < m->last_writer ? m->layer[i].window > 0 : last_slides;
+    any = any || m->layer[i].kv_slides;
+  }
+  m->slide_keep = any ? (uint32_t)keep : 0;
+  m->slide_room = any ? (uint32_t)room : 0;
 }
 
 uint32_t lm_cache_first(const lm_model *m, const lm_layer *l, uint32_t length) {

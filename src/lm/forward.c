@@ -139,7 +139,8 @@ static void keep_wanted_rows(lm_worker *w, const lm_norm *norm) {
   add_and_norm(w, NULL, NULL, norm);
 }
 
-/* Asked by worker 0 between two barriers; the others see the answer behind the next, before the first step of a layer. */
+/* Asked by worker 0 between two barriers; the others see the answer behind the next, before the first step of a
+ * layer. */
 static void ask_to_stop(const lm_worker *w) {
   const lm_watch *watch = w->p->watch;
   if (w->me == 0 && watch != NULL && watch->stop != NULL && watch->stop(watch->ctx)) w->p->stopped = true;

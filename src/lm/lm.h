@@ -30,8 +30,8 @@ typedef struct lm_watch {
   bool (*stop)(void *ctx); /* asked every layer; true ends the work with BASE_ECANCELLED */
   /* loading: bytes of weights; forward: tokens; embed: layers */
   void (*progress)(void *ctx, size_t done, size_t total);
-  float *states; /* forward: [tokens that want logits][width], the hidden state behind each one's logits, before the last
-                    norm */
+  float *states; /* forward: [tokens that want logits][width], the hidden state behind each one's logits, before the
+                    last norm */
 } lm_watch;
 
 /* What running needs. `mapped` is read in the file's own pages, which the system can drop and read again; all
@@ -93,8 +93,8 @@ lm_info lm_model_info(const lm_model *m);
 base_status lm_cache_open(lm_cache **out, const lm_model *m, base_error *err);
 void lm_cache_close(lm_cache *c); /* NULL is harmless */
 uint32_t lm_cache_length(const lm_cache *c, uint32_t sequence); /* positions held */
-/* Layers with a sliding window keep the window's positions and some more, no others. Whoever goes far back in such a model
- * finds nothing to go on from: `length`, or 0 when that is so, or when the sequence holds less. */
+/* Layers with a sliding window keep the window's positions and some more, no others. Whoever goes far back in such a
+ * model finds nothing to go on from: `length`, or 0 when that is so, or when the sequence holds less. */
 uint32_t lm_cache_keeps(const lm_cache *c, uint32_t sequence, uint32_t length);
 /* Forgets all from `length` on; altogether all where it finds nothing to go on from (one position further back than
  * lm_cache_keeps says still works). */

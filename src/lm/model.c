@@ -67,8 +67,8 @@ static void carve_weights(lm_model *m, base_arena *arena) {
   carve_linear(&m->output, arena, &m->needs_n);
 }
 
-/* Norms and biases are copied: they are few bytes scattered over the file, and each read where it lies would bring in a page
- * of it, up to a large one (40 MB of a file of 144). `file` is NULL while the arena only counts. */
+/* Norms and biases are copied: they are few bytes scattered over the file, and each read where it lies would bring in
+ * a page of it, up to a large one (40 MB of a file of 144). `file` is NULL while the arena only counts. */
 static void carve_vector(const float **v, size_t n, base_arena *arena, const os_reader *file) {
   float *own = *v != NULL ? base_arena_take(arena, n, sizeof *own) : NULL;
   if (own == NULL || file == NULL) return;
@@ -97,12 +97,13 @@ static void carve_vectors(lm_model *m, base_arena *arena, const os_reader *file)
   carve_norm(&m->output_norm, m->d, arena, file);
 }
 
-/* A layer that is run several times: all but its place in the cache. */
+/* A layer that is run several times: all but its place in the cache, and how that is kept. */
 static void repeat_layers(lm_model *m) {
   for (uint32_t i = 0; i < m->layers; i++) {
-    uint32_t slot = m->layer[i].kv_slot;
+    lm_layer before = m->layer[i];
     m->layer[i] = m->layer[i / m->repeat * m->repeat];
-    m->layer[i].kv_slot = slot;
+    m->layer[i].kv_slot = before.kv_slot;
+    m->layer[i].kv_slides = before.kv_slides;
   }
 }
 
@@ -231,10 +232,10 @@ static base_status check_limit(const lm_model *m, base_error *err) {
                    mb(n->cache_bytes), mb(n->scratch_bytes));
 }
 
-/* ---- packing, in pieces that the threads take one after another: nobody waits for anybody, and a thread that starts late
- * takes fewer. A piece is the rows whose packed form begins in one large page: two threads in the same fresh page would
- * both clear it. The file is read past its map, a little at a time into room that stays in the processor's cache: mapping its
- * pages costs as much, and they would count as this process's beside the packed ones. ---- */
+/* ---- packing, in pieces that the threads take one after another: nobody waits for anybody, and a thread that starts
+ * late takes fewer. A piece is the rows whose packed form begins in one large page: two threads in the same fresh
+ * page would both clear it. The file is read past its map, a little at a time into room that stays in the processor's
+ * cache: mapping its pages costs as much, and they would count as this process's beside the packed ones. ---- */
 
 enum { PIECE_BYTES = OS_LARGE_PAGE, STAGE_BYTES = 64 << 10 };
 
@@ -278,7 +279,8 @@ static void pack_rows(packing *p, int me, const lm_linear *l, size_t row, size_t
   const unsigned char *from = (const unsigned char *)l->tensor->data + (l->row + row) * row_bytes;
   for (size_t n; rows > 0; row += n, rows -= n, from += n * row_bytes) {
     n = most > 0 && most < rows ? most : rows;
-    const void *at = most > 0 ? os_reader_get(&p->file, from, n * row_bytes, p->stage + (size_t)me * p->stage_bytes) : from;
+    const void *at =
+        most > 0 ? os_reader_get(&p->file, from, n * row_bytes, p->stage + (size_t)me * p->stage_bytes) : from;
     matrix_pack(&l->w, at, row, n);
     if (at == from) gguf_forget(p->m->file, from, n * row_bytes);
     atomic_fetch_add(&p->done, (n + 15) / 16 * l->w.w.group_bytes);
