@@ -18,7 +18,7 @@ echo secret-key-1234 >"$folder/key"
 # Deadlines are far off where they are not what is tested: on a busy machine a retry after "Retry-After: 1" is no failure.
 policy() { # FAULT, more keys of the document
   local late=20000
-  case $1 in hang | dripforever) late=1500 ;; esac
+  case $1 in hang+kill) late=30000 ;; hang | dripforever) late=1500 ;; esac
   cat >"$folder/policy.json" <<END
 {"version": "test-1", "cloud": {"enabled": true, "endpoint": "http://127.0.0.1:$port/$1/v1", "model": "gpt-4o-mini",
  "key_file": "key", "prices": "prices.json"}, "deadline_ms": {"cloud": $late, "text": 30000, "extract": 30000}${2:+, $2}}
@@ -124,6 +124,24 @@ call report --ledger "$folder/ledger.db" --csv
 [[ $out == "section,key,metric,value"* ]]; ok $? "as CSV"
 call report --ledger "$folder/none.db"
 [ $status -eq 1 ] && [ ! -e "$folder/none.db" ]; ok $? "no ledger, no report, no file"
+
+# ---- a model on this device, of random weights: what it says is nothing, but it fits ----
+echo '{"type":"object","required":["n"],"properties":{"n":{"type":"integer","maximum":9,"minimum":0}},"additionalProperties":false}' >"$folder/n.json"
+for kind in chat bare; do
+  [ -x "$build/tests/lm_cases" ] && "$build/tests/lm_cases" "$folder/$kind.gguf" 1 $kind 512 || continue
+  echo '{"version": "alone", "cloud": {"max_tokens": 12}, "confidence": {"text": 0}}' >"$folder/policy.json"
+  ask --model "$folder/$kind.gguf" --task text "the cat"
+  is answer answered device "$kind: a text"
+  ask --model "$folder/$kind.gguf" --task extract --schema "$folder/n.json" "there were 4 cats"
+  is answer answered device "$kind: a document"
+  [[ $(answered 'j["answer"]') == '{"n":'*[0-9]'}' ]]; ok $? "that fits its schema"
+  echo '{"version": "unsure", "cloud": {"max_tokens": 12}, "confidence": {"text": 1}}' >"$folder/policy.json"
+  ask --model "$folder/$kind.gguf" --task text "the cat"
+  is answer unsure device "$kind: unsure, and nobody else to ask"
+  policy good '"confidence": {"text": 1}'
+  ask --model "$folder/$kind.gguf" --task text "SAY the cat"
+  is answer answered cloud "$kind: unsure, so the cloud"
+done
 
 # ---- a certificate that nobody vouches for ----
 if command -v openssl >/dev/null; then
@@ -236,10 +254,13 @@ else
 fi
 
 # ---- kill -9 while a call is on its way ----
-policy hang
+policy hang+kill
 for i in 1 2 3; do
   "$minnow" do --policy "$folder/policy.json" --ledger "$folder/kill.db" --task text "number $i" >/dev/null 2>&1 &
-  sleep 0.25
+  for _ in $(seq 400); do # until the service has it
+    [ "$(cat "$folder/double/count/hang+kill" 2>/dev/null)" = "$i" ] && break
+    sleep 0.05
+  done
   kill -9 $!
   wait $! 2>/dev/null
 done

@@ -47,6 +47,19 @@ static base_status add_request(mn_session *s, const handoff_writing *w, mn_error
   return st;
 }
 
+/* A model without a chat template gets the same in the same order as one text, to go on from. */
+static void put_plain(const handoff_writing *w, base_buf *out) {
+  put_instructions(w, out);
+  if (out->len > 0) base_buf_puts(out, "\n\n");
+  base_buf_add(out, w->text.ptr, w->text.len);
+  if (w->context.len > 0) {
+    base_buf_puts(out, "\n\n");
+    base_buf_json(out, w->context);
+  }
+  if (w->complaint.len > 0)
+    base_buf_printf(out, "\n\nThe last answer did not fit (%.*s).", (int)w->complaint.len, w->complaint.ptr);
+}
+
 static base_status converse(mn_session *s, const handoff_writing *w, mn_error *err) {
   base_buf instructions = {0}, complaint = {0};
   put_instructions(w, &instructions);
@@ -62,12 +75,17 @@ static base_status converse(mn_session *s, const handoff_writing *w, mn_error *e
   return st;
 }
 
-static base_status generate(mn_session *s, const handoff_writing *w, mn_generated *g, base_buf *out, mn_error *err) {
+static base_status generate(mn_session *s, const handoff_writing *w, const base_buf *plain, mn_generated *g, base_buf *out,
+                            mn_error *err) {
   mn_generate_options o;
   base_buf schema = {0};
   base_buf_add(&schema, w->schema.ptr, w->schema.len);
   if (schema.failed) return BASE_ENOMEM;
   mn_generate_options_init(&o);
+  if (plain->len > 0) {
+    o.prompt = plain->ptr;
+    o.prompt_len = plain->len;
+  }
   if (schema.len > 0) o.schema = schema.ptr;
   mn_generated_init(g);
   o.max_tokens = w->max_tokens;
@@ -85,14 +103,18 @@ base_status api_write(mn_model *m, const handoff_writing *w, base_buf *out, floa
   mn_error said = {0};
   mn_generated g;
   gen_trace trace = {0};
+  base_buf plain = {0};
   base_status st = (base_status)mn_session_open(&s, m, &said);
   if (!st) {
     s->trace = &trace;
-    st = converse(s, w, &said);
+    if (m->chat != NULL) st = converse(s, w, &said);
+    else put_plain(w, &plain);
+    if (plain.failed) st = BASE_ENOMEM;
   }
-  if (!st) st = generate(s, w, &g, out, &said);
+  if (!st) st = generate(s, w, &plain, &g, out, &said);
   if (!st) api_answer_features(&trace, &g, w, feature);
   mn_session_close(s);
+  base_buf_free(&plain);
   return st ? base_fail(err, st, said.where, "%s", said.text[0] ? said.text : "the model gave no answer") : BASE_OK;
 }
 

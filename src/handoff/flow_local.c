@@ -46,7 +46,7 @@ static base_status write_draft(handoff_flow *f, base_error *err) {
   base_buf_free(&schema);
   if (st == BASE_ENOMEM) return base_fail(err, st, "request", "no memory for the device's answer");
   if (st) handoff_flow_tell(f, why.where, why.text);
-  f->why_cloud = st == BASE_ECANCELLED ? HANDOFF_REASON_TIMEOUT : HANDOFF_REASON_INVALID_ANSWER;
+  f->why_cloud = st == BASE_ECANCELLED ? HANDOFF_REASON_TIMEOUT : HANDOFF_REASON_MODEL_FAILED;
   if (!st) f->at = HANDOFF_AT_VALID;
   return BASE_OK;
 }
