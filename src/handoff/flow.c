@@ -256,14 +256,15 @@ static void decide_here(handoff_flow *f, const char *kept_here) {
  * phone's. Where money moves such values belong, and the user is asked anyway. */
 static const float sure_of_grave = 0.5f, sure_of_kept = 0.95f;
 
+enum { MANY_VALUES = 64 };
+
 static bool holds_kept(handoff_flow *f) {
-  guard_vault *vault = guard_vault_new(&f->allocator);
-  guard_clean *clean = NULL;
-  base_status st =
-      vault ? guard_clean_make(f->m.guard, f->r.text, &f->m.policy->personal, vault, &clean, NULL, NULL) : BASE_OK;
-  guard_clean_free(clean);
-  guard_vault_free(vault);
-  return st == BASE_EMISMATCH;
+  guard_span span[MANY_VALUES];
+  size_t n = 0;
+  if (guard_find(f->m.guard, f->r.text, span, MANY_VALUES, &n, NULL) == BASE_ELIMIT) return true;
+  for (size_t i = 0; i < n; i++)
+    if (f->m.policy->personal.of[span[i].cls] == GUARD_KEEP) return true;
+  return false;
 }
 
 /* An unsure action for a text that packs are not made to read is handed off instead. */
