@@ -7,8 +7,9 @@ Personal data: spans as presidio-research's SpanEvaluator counts them: every cla
 not count, spans of one class with only such between are one, a span is right when intersection over union is 0.9 or more
 (0.7 beside it). F2 weighs recall twice. The model is not trained on any of these rows; rules and the grammar were written after reading two thirds of the templates
 and attacks, so a third, chosen by a hash before, is given apart ("unread").
-Steering: recall on attacks, alarms on ordinary requests."""
+Steering: recall on attacks, alarms on ordinary requests and on whole files. --show shows nothing of what is to stay unread."""
 import collections
+import glob
 import hashlib
 import json
 import os
@@ -135,7 +136,7 @@ def measure_pii(program, model, path, show):
         for row, spans in zip(rows, found):
             gold = merged(row["full_text"], [(s["start_position"], s["end_position"], "x") for s in row["spans"]], True)
             guess = merged(row["full_text"], spans, True)
-            if match(gold, guess, 0.9) != (len(gold), len(gold), len(gold)):
+            if not unread(str(row["template_id"])) and match(gold, guess, 0.9) != (len(gold), len(gold), len(gold)):
                 print(repr(row["full_text"][:300]))
                 print("   want", [row["full_text"][s:e] for s, e, _ in gold])
                 print("   have", [(row["full_text"][s:e], c) for s, e, c in spans])
@@ -168,8 +169,8 @@ def measure_steering(program, model, path, show):
         for k, v in kinds.items():
             figures[f"recall_{name}_{k}"] = sum(v) / len(v)
         if show:
-            for r, x in zip(rows, a):
-                if not x["attack"]["found"]:
+            for r, x, line in zip(rows, a, lines):
+                if not x["attack"]["found"] and not unread(line):
                     print(name, f"{x['attack']['score']:.2f}", r["injection_variant"], r["user_input"][:160].replace("\n", " "))
     return figures
 
@@ -186,6 +187,30 @@ def alarms(program, model, texts, show, told=()):
         draw = random.Random(5)
         figures["false_alarms_with_instructions"] = share_found(
             run(program, model, [{"text": t, "instructions": draw.choice(told)} for t in texts]))
+    return figures
+
+
+def whole_files(*patterns, every=1):
+    """Texts of files, those in UTF-8, the first 60,000 characters of each."""
+    out = []
+    for path in sorted(p for pattern in patterns for p in glob.glob(pattern))[::every]:
+        try:
+            out.append(open(path, encoding="utf-8").read()[:60000])
+        except (OSError, UnicodeDecodeError):
+            pass
+    return [t for t in out if t.strip()]
+
+
+def measure_documents(program, model):
+    """Whole files as text from outside, none of which steers anybody. Extracts of this tree's own are learnt from."""
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    sets = {"own_documents": whole_files(f"{root}/*.md", f"{root}/docs/*.md"), "own_sources": whole_files(f"{root}/src/*/*.[ch]"),
+            "python_library": whole_files(os.path.dirname(os.__file__) + "/*.py"),
+            "c_headers": whole_files("/usr/include/*.h", "/usr/include/*/*.h", every=10),
+            "package_documents": whole_files("/usr/share/doc/*/README", "/usr/share/doc/*/copyright", every=2)}
+    figures = {}
+    for name, texts in sets.items():
+        figures[f"{name}_files"], figures[f"{name}_alarms"] = len(texts), share_found(run(program, model, texts, ("outside",)))
     return figures
 
 
@@ -206,6 +231,7 @@ def main():
         results.append(("guard/purplellama_injection", name, measure_steering(program, m, steering, show == "steer" and m != "-")))
         xs = [json.loads(line) for line in open(f"{guard}/xstest.{part}.jsonl", encoding="utf-8")]
         results.append(("guard/xstest safe half", name, alarms(program, m, [r["prompt"] for r in xs if r["label"] == "safe"], show == "xstest" and m != "-", told)))
+    results.append(("guard/documents", "rules and model", measure_documents(program, model)))
     if os.path.isdir(os.path.join(data, "nlu")):
         texts = []
         for f in ("snips.train", "home.train", "clinc150.val", "slurp.devel"):

@@ -1,9 +1,9 @@
 /* Requests against the app's own instructions. What the instructions say to its assistant is read a clause at a time:
  *
- *   forbidden  words of what a clause forbids ("never discuss X", "X is off limits"), and the fields of talk that it names
- *              (domain.def): one of them in a request is a conflict
- *   guarded    when something is secret or private, the words of all the instructions: two of them in a request, or one
- *              beside a word for what people are asked about ("born", "email")
+ *   forbidden  words of what a clause forbids ("never discuss X", "X is off limits"), and the fields of talk that it
+ * names (domain.def): one of them in a request is a conflict guarded    when something is secret or private, the
+ * words of all the instructions: two of them in a request, or one beside a word for what people are asked about
+ * ("born", "email")
  *
  * Why a clause and not the sentence: "as a film forum, avoid science" does not forbid films. */
 #include <string.h>
@@ -23,14 +23,15 @@ _Static_assert(sizeof domains / sizeof domains[0] <= 64, "a bit each");
 
 /* What follows is forbidden; with !, what stands before as well. */
 static const char *const forbidding[] = {
-    "do not ",    "don't ",       "never ",       "avoid",       "must not ",    "should not ",   "not to ",
-    "refrain ",   "refuse ",      "decline ",     "without ",    "shouldn't ",   "mustn't ",      "cannot ",
-    "can't ",     "no knowledge", "unable to",    "except ",     "steer clear",  "stay away",     "keep away",
-    "not reveal", "not discuss",  "not disclose", "nothing about", "may not ",   "not provide",   "not programmed ",
-    "not engage", "not answer",   "!not allowed", "!prohibited", "!forbidden",   "!off limits",   "!off-limits",
-    "!not to be ",   "!out of scope", "!forbidden", "no circumstances", "don\'t want", "not supposed ", "no talk", "no discussion",
-    "no mention", "no advice", "no questions", "nor ",  "keep clear", "ignore any", "ignore all", "exclude ", "!restricted", "!excluded", "!not covered", "!unacceptable", "!not welcome",
-    "!not permitted", "!banned",  "!taboo",       "!out of bounds", "!not appropriate", "!secret", "!confidential"};
+    "do not ", "don't ", "never ", "avoid", "must not ", "should not ", "not to ", "refrain ", "refuse ",
+    "decline ", "without ", "shouldn't ", "mustn't ", "cannot ", "can't ", "no knowledge", "unable to",
+    "except ", "steer clear", "stay away", "keep away", "not reveal", "not discuss", "not disclose",
+    "nothing about", "may not ", "not provide", "not programmed ", "not engage", "not answer", "!not allowed",
+    "!prohibited", "!forbidden", "!off limits", "!off-limits", "!not to be ", "!out of scope",
+    "no circumstances", "don't want", "not supposed ", "no talk", "no discussion", "no mention", "no advice",
+    "no questions", "nor ", "keep clear", "ignore any", "ignore all", "exclude ", "!restricted", "!excluded",
+    "!not covered", "!unacceptable", "!not welcome", "!not permitted", "!banned", "!taboo", "!out of bounds",
+    "!not appropriate", "!secret", "!confidential"};
 
 /* Where a clause that forbids goes over to why, or to what else. */
 static const char *const turns[] = {" to maintain", " to ensure", " to keep", " to focus", " to protect", " in order ",
@@ -40,14 +41,19 @@ static const char *const turns[] = {" to maintain", " to ensure", " to keep", " 
 
 /* Words that say how, not what: their first letters. */
 static const char plain_words[] =
-    "|about|above|again|allow|also|always|answe|anyon|anyth|being|cann|chatb|could|creat|desig|devel|discu|ensur|every|"
-    "focus|follo|given|infor|inclu|includ|instr|inter|job|langu|maint|might|model|never|other|outsi|perso|pleas|polic|"
-    "progr|promp|provi|quest|relat|reque|respo|revea|rules|servi|shoul|speci|speak|talk|tell|their|there|these|thing|this|"
-    "topic|under|until|user|using|users|user'|when|where|which|while|will|with|would|your|yours|detai|depth|subje|avoid|"
+    "|about|above|again|allow|also|always|answe|anyon|anyth|being|cann|chatb|could|creat|desig|devel|discu|ensur|"
+    "every|"
+    "focus|follo|given|infor|inclu|includ|instr|inter|job|langu|maint|might|model|never|other|outsi|perso|pleas|"
+    "polic|"
+    "progr|promp|provi|quest|relat|reque|respo|revea|rules|servi|shoul|speci|speak|talk|tell|their|there|these|thing|"
+    "this|"
+    "topic|under|until|user|using|users|user'|when|where|which|while|will|with|would|your|yours|detai|depth|subje|"
+    "avoid|"
     "such|like|more|only|some|than|that|them|they|from|have|into|just|make|must|does|dont|even|help|here|know|matte|"
     "locat|name|event|time|date|place|phone|year|month|week|today|click|list|show|find|look|give|send|check|"
     "janua|febru|march|april|june|july|augus|septe|octob|novem|decem|circu|case|cases|way|ways|what|want|"
-    "need|chang|long|short|term|room|compl|cost|costs|price|good|best|great|very|well|work|good|been|were|each|both|over|many|much|most|part|kind|form|sort|type|life|";
+    "need|chang|long|short|term|room|compl|cost|costs|price|good|best|great|very|well|work|good|been|were|each|both|"
+    "over|many|much|most|part|kind|form|sort|type|life|";
 
 /* What one asks about a person: says little without a name or another word of the instructions. */
 static const char attributes[] =
@@ -127,7 +133,8 @@ static bool has_phrase(const guard_view *v, bounds b, const char *words) {
   return false;
 }
 
-/* Is one of "a|b" anywhere in the text as it was written? Ordinary letters are in words, so only others are looked at. */
+/* Is one of "a|b" anywhere in the text as it was written? Ordinary letters are in words, so only others are looked
+ * at. */
 static bool has_mark(base_slice text, const char *marks) {
   for (size_t i = 0; i < text.len; i++) {
     if ((unsigned char)text.ptr[i] < 0xC0) continue;

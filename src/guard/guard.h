@@ -208,8 +208,8 @@ typedef struct guard_learn_texts {
 /* Reads the grammar, draws, trains, writes keys and tensors into w. The tensors live in the returned memory: free with
  * guard_learned_free after saving. Same inputs, same bytes. */
 typedef struct guard_learned guard_learned;
-base_status guard_learn(guard_learned **out, const guard_learn_texts *texts, const guard_learn_options *o, gguf_writer *w,
-                        guard_learn_report *report, base_error *err);
+base_status guard_learn(guard_learned **out, const guard_learn_texts *texts, const guard_learn_options *o,
+                        gguf_writer *w, guard_learn_report *report, base_error *err);
 void guard_learned_free(guard_learned *l);
 
 #endif

@@ -144,8 +144,9 @@ static bool phrase_fits(base_slice pattern, const base_slice *words, size_t n) {
   return n > 0 && word_fits(piece, words[0]) && phrase_fits(pattern, words + 1, n - 1);
 }
 
-/* The letters that a pattern can begin with, bit 0 for "a"; ~0 when its first word may be missing or is no letter's. Most words
- * of a request begin no phrase, and asking this first makes a scan eight times faster (46 us to 6 for 200 characters). */
+/* The letters that a pattern can begin with, bit 0 for "a"; ~0 when its first word may be missing or is no letter's.
+ * Most words of a request begin no phrase, and asking this first makes a scan eight times faster (46 us to 6 for 200
+ * characters). */
 static uint32_t first_letters(base_slice pattern) {
   base_slice piece, option;
   uint32_t letters = 0;

@@ -1,6 +1,6 @@
-/* Learning the guard's model: reads the sources and the word lists, has names and topics learnt, and writes the file. One
- * thread and our own random numbers: the same sources give the same bytes. A tenth of the templates, of the packs' lines and of
- * the pages is held out, for the report. */
+/* Learning the guard's model: reads the sources and the word lists, has names and topics learnt, and writes the file.
+ * One thread and our own random numbers: the same sources give the same bytes. A tenth of the templates, of the
+ * packs' lines and of the pages is held out, for the report. */
 #include <math.h>
 #include <string.h>
 
@@ -157,7 +157,8 @@ static void read_lists(guard_learned *l, guard_learn_report *r) {
 }
 
 /* One block with the grammar and the packs' lines in it; guard_learned_free what it leaves, also after a failure. */
-static base_status start(guard_learned **out, const guard_learn_texts *texts, const guard_learn_options *o, base_error *err) {
+static base_status start(guard_learned **out, const guard_learn_texts *texts, const guard_learn_options *o,
+                         base_error *err) {
   const base_allocator *a = o->allocator != NULL ? o->allocator : base_allocator_libc();
   size_t lines = take_lines(texts->ordinary, texts->n_ordinary, NULL);
   guard_learned *l = *out = base_calloc(a, 1, sizeof *l);
@@ -174,8 +175,8 @@ static base_status start(guard_learned **out, const guard_learn_texts *texts, co
   return guard_grammar_read(&l->grammar, texts->grammar, texts->n_grammar, &l->allocator, err);
 }
 
-base_status guard_learn(guard_learned **out, const guard_learn_texts *texts, const guard_learn_options *o, gguf_writer *w,
-                        guard_learn_report *report, base_error *err) {
+base_status guard_learn(guard_learned **out, const guard_learn_texts *texts, const guard_learn_options *o,
+                        gguf_writer *w, guard_learn_report *report, base_error *err) {
   guard_learned *l = NULL;
   *report = (guard_learn_report){0};
   base_status st = start(&l, texts, o, err);

@@ -1,5 +1,5 @@
-/* Private to guard/: what the files that learn share. learn.c reads the sources and writes the file, learn_names.c makes the
- * weights of names, learn_topics.c those of topics. */
+/* Private to guard/: what the files that learn share. learn.c reads the sources and writes the file, learn_names.c
+ * makes the weights of names, learn_topics.c those of topics. */
 #ifndef GUARD_LEARN_H
 #define GUARD_LEARN_H
 

@@ -1,5 +1,5 @@
-/* Learning names: sentences drawn from the grammar, with the spans that it knows, train a structured averaged perceptron
- * (Collins 2002) with a margin. */
+/* Learning names: sentences drawn from the grammar, with the spans that it knows, train a structured averaged
+ * perceptron (Collins 2002) with a margin. */
 #include <string.h>
 
 #include "guard/learn.h"

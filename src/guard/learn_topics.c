@@ -1,5 +1,5 @@
-/* Learning topics: texts drawn from the grammar, lines of the packs and windows of whole pages train logistic scores over
- * n-grams with Adagrad. */
+/* Learning topics: texts drawn from the grammar, lines of the packs and windows of whole pages train logistic scores
+ * over n-grams with Adagrad. */
 #include <math.h>
 #include <string.h>
 
@@ -81,7 +81,8 @@ static void learn_topic(guard_learned *l, grams k, size_t t, float target) {
   l->model.text_bias[t] -= 0.1F * error / (sqrtf(l->bias_square[t]) + 0.05F);
 }
 
-/* What is drawn, in a hundred: of lists of the grammar, then windows of pages, then lines of the packs; the rest is of [ordinary]. */
+/* What is drawn, in a hundred: of lists of the grammar, then windows of pages, then lines of the packs; the rest is
+ * of [ordinary]. */
 static const struct mixing {
   uint32_t share;
   const char *list;
@@ -145,7 +146,8 @@ static void draw_page(guard_learned *l, bool held) {
   i = stretches > GUARD_HELD_OUT ? draw_index(l, stretches, held) : base_rng_below(&l->rng, (uint32_t)stretches);
   const guard_source_text *page = l->page;
   for (; i > page->text.len / STRETCH_BYTES; page++) i -= page->text.len / STRETCH_BYTES + 1;
-  size_t from = character_from(page->text, i * STRETCH_BYTES), end = character_from(page->text, (i + 1) * STRETCH_BYTES);
+  size_t from = character_from(page->text, i * STRETCH_BYTES),
+         end = character_from(page->text, (i + 1) * STRETCH_BYTES);
   l->drawn.len = end - from;
   memcpy(l->drawn.text, page->text.ptr + from, l->drawn.len);
 }

@@ -83,8 +83,8 @@ typedef enum guard_topic {
   GUARD_TOPIC_RISK, /* and on: the risks in guard_risk's order */
   GUARD_TOPICS = GUARD_TOPIC_RISK + GUARD_RISKS
 } guard_topic;
-/* Where the limit of attacks from outside stands among the topics' limits: nobody typed a document, and a long one has many
- * windows, each of which may be an alarm by chance. */
+/* Where the limit of attacks from outside stands among the topics' limits: nobody typed a document, and a long one
+ * has many windows, each of which may be an alarm by chance. */
 enum { GUARD_LIMIT_OUTSIDE = GUARD_TOPICS };
 enum {
   GUARD_TOPIC_ROOM = 6, /* a row of weights: topics and the mark */

@@ -215,8 +215,9 @@ static bool by_rules(const guard_view *v, guard_source from, guard_attack *out) 
   return true;
 }
 
-/* A document is an alarm when the surest of its windows is. So that long ones are no alarms by chance, the limit's log odds rise
- * with the logarithm of the windows: a document of ten needs 0.73 where one of a single window needs 0.4. */
+/* A document is an alarm when the surest of its windows is. So that long ones are no alarms by chance, the limit's
+ * log odds rise with the logarithm of the windows: a document of ten needs 0.73 where one of a single window needs
+ * 0.4. */
 static const float OUTSIDE_RISE = 0.6F;
 
 static float limit_of(const guard_model *m, guard_source from, size_t windows) {
