@@ -3,11 +3,12 @@
 
   PEER_LLAMA=.../llama-bench PEER_IK=.../llama-bench PEER_SIMPLE=.../llama-simple \\
     tools/bench_engine.py [--shapes 10M,45M] [--types Q8_0,Q4_0] [--rounds 5] [--threads 2] [--append]
-      [--samples FILE] [--repeats 1]
+      [--samples FILE] [--repeats 1] [--kernels NAME] [--out FILE]
 
 Peers are llama.cpp's and ik_llama.cpp's bench programs, built for the machine; one that is not named is left out.
-Writes bench/results/engine.csv. With --samples what was measured is also kept in a file, round by round, and added to what
-an earlier call left there: a table of many hours may be made in pieces. Model files are made by `minnow bench shape` in --folder and kept there."""
+Writes bench/results/engine.csv or what --out names. With --samples what was measured is also kept in a file, round by round,
+and added to what an earlier call left there: a table of many hours may be made in pieces. --kernels names the instruction
+set that ours may use; peers use what they were built for. Model files are made by `minnow bench shape` in --folder and kept there."""
 import argparse
 import csv
 import datetime
@@ -24,6 +25,7 @@ MINNOW = os.environ.get("MINNOW", os.path.join(ROOT, "minnow"))
 OUT = os.path.join(ROOT, "bench", "results", "engine.csv")
 HEAD = ["shape", "type", "test", "unit", "engine", "median", "min", "max", "samples", "to_best_peer"]
 GENERATE = 64
+SHAPES, TYPES = ["10M", "45M", "135M", "500M", "1.1B"], ["Q8_0", "Q4_0", "Q4_K_M"]
 
 
 def output(command):
@@ -33,10 +35,10 @@ def output(command):
     return done.stdout if done.returncode == 0 else None
 
 
-def ours(path, prompt, generate, threads, repeats):
+def ours(path, prompt, generate, threads, repeats, kernels):
     """Tokens a second for the prompt and for the tokens generated, medians; percent of measured bandwidth."""
     text = output([MINNOW, "bench", "engine", "-m", path, "-p", str(prompt), "-n", str(generate), "-t", str(threads),
-                   "-r", str(repeats), "--json"])
+                   "-r", str(repeats), "--json"] + (["--kernels", kernels] if kernels else []))
     if text is None:
         return {}
     r = json.loads(text)
@@ -69,14 +71,14 @@ def first_token(command):
     return {"first token": ms, "resident": usage.ru_maxrss * 1024 / 1e6} if status == 0 else {}
 
 
-def engines(threads, prompts, start, repeats):
+def engines(threads, prompts, start, repeats, kernels):
     llama, ik, simple = (os.environ.get(n) for n in ("PEER_LLAMA", "PEER_IK", "PEER_SIMPLE"))
     list_of = {}
 
     def run_ours(path):
         out = {}
         for i, prompt in enumerate(prompts):
-            out.update(ours(path, prompt, GENERATE if i == 0 else 0, threads, repeats))
+            out.update(ours(path, prompt, GENERATE if i == 0 else 0, threads, repeats, kernels))
         if start:
             out.update(first_token([MINNOW, "generate", "-m", path, "-n", "1", "-t", str(threads), "--temp", "0", "w300"]))
         return out
@@ -93,6 +95,10 @@ def engines(threads, prompts, start, repeats):
     if ik:
         list_of["ik_llama.cpp"] = lambda path: peer(ik, ["-rtr", "1"], path, prompts, threads, repeats)
     return list_of
+
+
+def place(names, name):
+    return names.index(name) if name in names else len(names)
 
 
 def unit_of(test):
@@ -136,8 +142,8 @@ def machine():
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--shapes", default="10M,45M,135M,500M,1.1B")
-    parser.add_argument("--types", default="Q8_0,Q4_0,Q4_K_M")
+    parser.add_argument("--shapes", default=",".join(SHAPES))
+    parser.add_argument("--types", default=",".join(TYPES))
     parser.add_argument("--prompts", default="16,128,512")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -145,10 +151,12 @@ def main():
     parser.add_argument("--folder", default="/tmp/minnow-bench")
     parser.add_argument("--append", action="store_true", help="keep the rows of other shapes, types and tests")
     parser.add_argument("--samples", help="a file that keeps samples from call to call")
+    parser.add_argument("--kernels", help="of ours: avx512vnni, avx2, ...; the machine's best when not given")
+    parser.add_argument("--out", default=OUT)
     parser.add_argument("--no-start", action="store_true", help="leave out the first token and resident memory")
     o = parser.parse_args()
     os.makedirs(o.folder, exist_ok=True)
-    list_of = engines(o.threads, [int(p) for p in o.prompts.split(",")], not o.no_start, o.repeats)
+    list_of = engines(o.threads, [int(p) for p in o.prompts.split(",")], not o.no_start, o.repeats, o.kernels)
     rows, kept = [], {}
     if o.samples and os.path.exists(o.samples):
         with open(o.samples, encoding="utf-8") as f:
@@ -169,11 +177,12 @@ def main():
             for row in fresh:
                 print(*row, sep=",", flush=True)
     done = {tuple(r[:3]) for r in rows}
-    if o.append and os.path.exists(OUT):
-        with open(OUT, encoding="utf-8") as f:
+    if o.append and os.path.exists(o.out):
+        with open(o.out, encoding="utf-8") as f:
             old = [r for r in csv.reader(line for line in f if not line.startswith("#"))]
         rows = [r for r in old if r and r != HEAD and tuple(r[:3]) not in done] + rows
-    with open(OUT, "w", encoding="utf-8") as f:
+    rows.sort(key=lambda r: (place(SHAPES, r[0]), place(TYPES, r[1]), r[2]))  # engines stay in their order
+    with open(o.out, "w", encoding="utf-8") as f:
         f.write(f"# machine: {machine()}\n# date: {datetime.date.today()}\n# threads: {o.threads}; engines by turns, a sample each\n")
         f.write("# command: tools/bench_engine.py with PEER_LLAMA, PEER_IK (-rtr 1), PEER_SIMPLE\n")
         writer = csv.writer(f, lineterminator="\n")
