@@ -127,7 +127,7 @@ $(BUILD)/tests/test_convert: override LDFLAGS += -Wl,--wrap=realloc
 TINY ?= $(BUILD)/tiny/trained
 $(BUILD)/tiny/trained: $(BUILD)/tests/tiny_cases $(wildcard tests/tiny/*/*)
 	$(call SAY,TRAIN,$(@D))
-	$(Q)rm -rf $(@D) && mkdir -p $(@D) && $< $(@D) > $(@D)/log && touch $@
+	$(Q)rm -rf $(@D) && mkdir -p $(@D) && { $< $(@D) > $(@D)/log || { cat $(@D)/log; exit 1; }; } && touch $@
 
 $(addprefix $(BUILD)/tests/,test_api test_handoff replay_do fuzz_do): | $(TINY)
 
