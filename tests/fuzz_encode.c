@@ -27,7 +27,7 @@ static bool gives_text_back(size_t kind, const char *text, size_t len) {
 }
 
 static void check(const tok_vocab *v, size_t kind, const char *text, size_t len) {
-  size_t room = tok_encode_bound(v, len), n;
+  size_t room = tok_encode_bound(v, len), n = 0;
   uint32_t *ids = malloc(room * sizeof *ids);
   tok_scratch s = {0};
   base_buf out = {0};

@@ -39,8 +39,8 @@ static void use(const tok_vocab *v, const char *text, size_t len, tok_scratch *s
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const char *const texts[] = {"", "a", "ab aab <s>ab</s>\n",
-                                      "\xC3\xA9\xF0\x9F\x98\x80 \xE2\x96\x81"
-                                      "b \xFF 123"};
+                                      ("\xC3\xA9\xF0\x9F\x98\x80 \xE2\x96\x81"
+                                       "b \xFF 123")};
   gguf_file *f = NULL;
   tok_vocab *v = NULL;
   tok_scratch s = {0};

@@ -64,8 +64,8 @@ static char *generate_with(const mn_model_options *mo, const mn_generate_options
 
 static void test_same_text(void) {
   static const char *const prompts[] = {"the cat and the hat", "x", "and in the and in the and in the and",
-                                        "Sp\xC3\xA4te Gr\xC3\xBC\xC3\x9F"
-                                        "e \xF0\x9F\x98\x80"};
+                                        ("Sp\xC3\xA4te Gr\xC3\xBC\xC3\x9F"
+                                         "e \xF0\x9F\x98\x80")};
   for (size_t i = 0; i < 4; i++) {
     mn_generate_options o = options_for(prompts[i]);
     if (i % 2) o.temperature = 0.9f, o.top_k = 30, o.seed = 7;

@@ -388,8 +388,8 @@ static int only_emma(void *ctx, base_slice kind, base_slice value) {
 
 static void test_words(void) {
   static const char *const good[] = {"a@b.org", "anna.k+x@mail.example.co.uk",
-                                     "j\xC3\xB6rg@b\xC3\xBC"
-                                     "cher.de"},
+                                     ("j\xC3\xB6rg@b\xC3\xBC"
+                                      "cher.de")},
                            *const bad[] = {"",         "a",          "a@b",       "a@@b.org",
                                            ".a@b.org", "a..b@c.org", "a b@c.org", "a@-b.org",
                                            "a@b.org.", "a@b.1",      "a@b..org"};

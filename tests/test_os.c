@@ -363,7 +363,7 @@ static void turn_take_many(void *ctx, size_t index, int worker) {
 
 static void test_turn(void) {
   turn_work w = {0};
-  os_pool *pool;
+  os_pool *pool = NULL;
   TAP_OK(os_turn_open(&w.turn, NULL, NULL) == BASE_OK && os_pool_open(&pool, 4, NULL) == BASE_OK, "open");
   os_pool_run(pool, turn_take_many, &w, 4);
   TAP_OK(w.most == 1 && w.count == 8000, "one at a time: %d, %d", w.most, w.count);

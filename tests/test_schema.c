@@ -280,8 +280,10 @@ static void test_refused(void) {
 /* ---- bounds ---- */
 
 static void test_recursion(void) {
-  static const char *const endless[] = {"{\"$ref\":\"#\"}", "{\"allOf\":[{\"$ref\":\"#\"}]}", "{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"$ref\":\"#/$defs/b\"},"
-                                        "\"b\":{\"anyOf\":[{\"$ref\":\"#/$defs/a\"}]}}}", "{\"$dynamicAnchor\":\"a\",\"$dynamicRef\":\"#a\"}",
+  static const char *const endless[] = {"{\"$ref\":\"#\"}", "{\"allOf\":[{\"$ref\":\"#\"}]}",
+                                        ("{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"$ref\":\"#/$defs/b\"},"
+                                         "\"b\":{\"anyOf\":[{\"$ref\":\"#/$defs/a\"}]}}}"),
+                                        "{\"$dynamicAnchor\":\"a\",\"$dynamicRef\":\"#a\"}",
                                         "{\"not\":{\"$ref\":\"#\"}}"};
   for (size_t i = 0; i < sizeof endless / sizeof endless[0]; i++) {
     base_error err = {0};

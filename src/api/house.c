@@ -62,7 +62,7 @@ static base_status read_price(const policy *p, cloud_price *out, base_error *err
 
 static base_status open_cloud(mn_engine *mn, const policy *p, cloud **out, base_error *err) {
   api_house *h = &mn->house;
-  cloud_price price;
+  cloud_price price = {0};
   base_buf key = {.allocator = &mn->allocator};
   *out = NULL;
   if (!p->cloud) return BASE_OK;

@@ -92,8 +92,14 @@ typedef __m512i vb;
 static inline vb vb_load(const void *p) { return _mm512_loadu_si512(p); }
 static inline vb vb_and(vb a, int mask) { return _mm512_and_si512(a, _mm512_set1_epi8((char)mask)); }
 static inline vb vb_or(vb a, vb b) { return _mm512_or_si512(a, b); }
-static inline vb vb_shl(vb a, int n) { return _mm512_slli_epi16(a, n); }
-static inline vb vb_shr(vb a, int n) { return _mm512_srli_epi16(a, n); }
+/* the headers of gcc and clang differ about the sign of a count */
+#ifdef __clang__
+typedef unsigned vec_count;
+#else
+typedef int vec_count;
+#endif
+static inline vb vb_shl(vb a, int n) { return _mm512_slli_epi16(a, (vec_count)n); }
+static inline vb vb_shr(vb a, int n) { return _mm512_srli_epi16(a, (vec_count)n); }
 
 static inline void vb_store(void *p, vb a) { _mm512_storeu_si512(p, a); }
 static inline vb vb_less(vb a, int n) { return _mm512_sub_epi8(a, _mm512_set1_epi8((char)n)); }

@@ -79,7 +79,7 @@ void lm_read_shape(lm_binder *b) {
   if (lm_key_u32_or(b, "expert_count", 0, UINT32_MAX, 0) > 0)
     lm_key_fail(b, BASE_EUNSUPPORTED, "expert_count", "mixtures of experts are not run");
   m->embedding_scale = 1.0F;
-  m->rope[0].base = lm_key_f32_or(b, "rope.freq_base", 1.0F, 1e12F, 10000.0F);
+  m->rope[0].base = (double)lm_key_f32_or(b, "rope.freq_base", 1.0F, 1e12F, 10000.0F);
   m->rope_dims = lm_key_u32_or(b, "rope.dimension_count", 2, LM_MAX_HEAD_DIM, m->head_dim);
   if (b->status == BASE_OK && f->shape != NULL) f->shape(b);
   m->layers = m->stored_layers * m->repeat;

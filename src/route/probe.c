@@ -210,7 +210,7 @@ static void cross_fit(const judged *j, const float *x, const bool *right, const 
 /* The ridge whose held-out folds fare best; `out` has their probabilities. */
 static double best_ridge(const judged *j, const float *x, const bool *right, const uint32_t *order, uint8_t *keep,
                          float *out) {
-  double best = ridges[0], least = INFINITY;
+  double best = ridges[0], least = HUGE_VAL;
   for (size_t i = 0; i < sizeof ridges / sizeof *ridges; i++) {
     cross_fit(j, x, right, order, ridges[i], keep, out);
     double loss = log_loss(out, right, j->n);

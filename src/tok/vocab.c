@@ -288,8 +288,8 @@ void tok_vocab_find_markers(tok_vocab *v) {
                                       "[EOS]",
                                       "<|END_OF_TURN_TOKEN|>",
                                       "<end_of_utterance>",
-                                      "<\xEF\xBD\x9C"
-                                      "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"};
+                                      ("<\xEF\xBD\x9C"
+                                       "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>")};
   find_by_names(v);
   add_eog(v, v->specials.eos);
   add_eog(v, v->specials.eot);
