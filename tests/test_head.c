@@ -570,18 +570,18 @@ static void test_tagger_values(void) {
 }
 
 static void test_tagger_score(void) {
-  enum { N = 5 };
+  enum { N = 5, BUCKETS = 1024 };
   base_rng rng;
   head_word_features f = {.n = 7};
-  float *scale = calloc(HEAD_TAGGER_BUCKETS, sizeof *scale);
-  int8_t *weight = calloc(HEAD_TAGGER_BUCKETS, N);
+  float *scale = calloc(BUCKETS, sizeof *scale);
+  int8_t *weight = calloc(BUCKETS, N);
   base_rng_seed(&rng, 35);
   for (size_t i = 0; i < f.n; i++) {
-    f.bucket[i] = base_rng_below(&rng, HEAD_TAGGER_BUCKETS);
+    f.bucket[i] = base_rng_below(&rng, BUCKETS);
     scale[f.bucket[i]] = base_rng_unit(&rng) * 0.02f;
     for (size_t j = 0; j < N; j++) weight[f.bucket[i] * N + j] = (int8_t)((int)base_rng_below(&rng, 256) - 128);
   }
-  const head_tagger t = {.buckets = HEAD_TAGGER_BUCKETS, .weight = weight, .scale = scale};
+  const head_tagger t = {.buckets = BUCKETS, .weight = weight, .scale = scale};
   for (size_t j = 0; j < N; j++) {
     double want = 0.0;
     for (size_t i = 0; i < f.n; i++) want += (double)scale[f.bucket[i]] * (double)weight[f.bucket[i] * N + j];
@@ -794,6 +794,7 @@ static void test_wrong_files(const base_buf *good) {
   for (size_t i = 0; i < 4; i++) {
     if (i % 2 == 1) refuse(good, (tiny_edit){.name = tagger[i], .change = TINY_DROP}, tagger[i]);
     if (i != 2) refuse(good, (tiny_edit){.name = tagger[i], .change = TINY_WIDER}, tagger[i]);
+    if (i == 0) refuse(good, (tiny_edit){.name = tagger[i], .change = TINY_LONGER}, tagger[1]);
     refuse(good, (tiny_edit){.name = tagger[i], .change = TINY_TYPE, .number = i == 1 ? GGUF_T_I8 : GGUF_T_F32}, tagger[i]);
   }
   refuse(good, (tiny_edit){.name = none, .change = TINY_STRING}, none);

@@ -64,14 +64,14 @@ static void tiny_bag(train_net *n, base_rng *rng) {
 static void tiny_tagger(train_net *n, base_rng *rng) {
   static const uint32_t value[] = {0x12345678};
   static const uint8_t value_slot[] = {0};
-  size_t buckets = HEAD_TAGGER_BUCKETS, weights = (buckets * (1 + 2 * (size_t)n->n_slots) + 63) / 64 * 64;
+  size_t buckets = 512, weights = (buckets * (1 + 2 * (size_t)n->n_slots) + 63) / 64 * 64;
   n->tagger_bytes = weights + buckets * sizeof(float);
   n->tagger_block = base_calloc(n->allocator, 1, n->tagger_bytes);
   int8_t *weight = n->tagger_block;
   float *scale = (float *)(void *)(weight + weights);
   for (size_t i = 0; i < weights; i++) weight[i] = (int8_t)((int)base_rng_below(rng, 255) - 127);
   for (size_t i = 0; i < buckets; i++) scale[i] = base_rng_unit(rng) * 0.01f;
-  n->tagger = (head_tagger){HEAD_TAGGER_BUCKETS, weight, scale, 1, value, value_slot};
+  n->tagger = (head_tagger){(uint32_t)buckets, weight, scale, 1, value, value_slot};
 }
 
 /* A GGUF file in memory. labels 0: a trunk alone; bag: a tagger too. Half of the slots are allowed for each label. */

@@ -59,12 +59,14 @@ static void recipe_for_pack(train_options *r, bool is_gate) {
   r->speech_rate = 0.3f;
   r->address_rate = 0.05f;
   r->limit_generated = is_gate ? 0 : 1500;
+  r->tagger_buckets = 4096; /* as good as more in packs of some thousand sentences */
   r->join_rate = is_gate ? 0.3f : 0.0f;
   r->epochs = is_gate ? 8 : 20;
 }
 
 static void recipe_for_rows(train_options *r) {
   r->epochs = 14;
+  r->consistency = 1.0f;
   r->speech_rate = 0.0f;
   r->lower_rate = 0.0f;
 }

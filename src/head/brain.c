@@ -86,10 +86,13 @@ static base_status bind_tagger(head_brain *b, const gguf_file *f, base_error *er
   uint64_t tags = 1 + 2 * (uint64_t)b->heads.n_slots;
   const gguf_tensor *weight, *scale, *value, *slot;
   if (gguf_find_tensor(f, "head.tagger.weight") == NULL) return BASE_OK;
-  base_status st = gguf_need_tensor(f, "head.tagger.weight", GGUF_T_I8, tags, HEAD_TAGGER_BUCKETS, &weight, err);
-  if (!st) st = gguf_need_tensor(f, "head.tagger.scale", GGUF_T_F32, HEAD_TAGGER_BUCKETS, 1, &scale, err);
+  base_status st = gguf_need_tensor(f, "head.tagger.weight", GGUF_T_I8, tags, 0, &weight, err);
+  if (!st) st = gguf_need_tensor(f, "head.tagger.scale", GGUF_T_F32, weight->dim[1], 1, &scale, err);
   if (st) return st;
-  *t = (head_tagger){.buckets = HEAD_TAGGER_BUCKETS, .weight = weight->data, .scale = scale->data};
+  if (weight->dim[1] > HEAD_TAGGER_BUCKETS)
+    return base_fail(err, BASE_ELIMIT, gguf_path(f), "the tagger has %llu buckets; at most %d are supported",
+                     (unsigned long long)weight->dim[1], HEAD_TAGGER_BUCKETS);
+  *t = (head_tagger){.buckets = (uint32_t)weight->dim[1], .weight = weight->data, .scale = scale->data};
   if (gguf_find_tensor(f, "head.tagger.value") == NULL) return BASE_OK;
   st = gguf_need_tensor(f, "head.tagger.value", GGUF_T_I32, 0, 1, &value, err);
   if (!st) st = gguf_need_tensor(f, "head.tagger.value_slot", GGUF_T_I8, value->dim[0], 1, &slot, err);

@@ -22,7 +22,7 @@ enum {
   HEAD_RISKS = 8,          /* points of the risk curve */
   HEAD_BAG_BUCKETS = 16384,
   HEAD_MAX_FEATURES = 2048, /* n-grams of one text that count */
-  HEAD_TAGGER_BUCKETS = 16384,
+  HEAD_TAGGER_BUCKETS = 65536, /* at most; a file says how many it has */
   HEAD_WORD_FEATURES = 48, /* of one word that count */
   HEAD_VALUE_WORDS = 8     /* a longer slot value is not remembered */
 };

@@ -328,7 +328,7 @@ static base_status calibrate(fitting *f, const head_brain *brain, head_calibrati
                           m.bag_logs, err);
   if (!st) train_fit_mixture(c, m.judged, m.trunk_logits, m.bag_logs, f->n_valid, f->n->n_labels);
   judge.calibration = *c;
-  if (!st && f->spec->part_slot < 0) st = train_fit_tags(&judge, f->valid, f->valid_rows, f->n_valid, c, err);
+  if (!st) st = train_fit_tags(&judge, f->valid, f->valid_rows, f->n_valid, c, err);
   if (f->spec->none_label >= 0 && f->spec->none_by_threshold) c->none_plus_1 = (uint32_t)f->spec->none_label + 1;
   judge.calibration = *c;
   if (!st)
@@ -381,8 +381,7 @@ static base_status finish(fitting *f, gguf_writer *w, train_report *report, base
   head_calibration_init(&c);
   base_status st = draft ? BASE_OK : base_fail(err, BASE_ENOMEM, "saving", "no memory for the file");
   if (!st) st = train_bag_fit(f->n, f->set, f->order, epoch_rows(f, &(base_rng){{1, 2, 3, 4}}), &f->o, err);
-  if (!st && f->spec->part_slot < 0) /* of a gate's rows this order is of single requests: nothing to learn on parts */
-    st = train_tagger_fit(f->n, f->set, f->order, f->n_train + spare_an_epoch(f), &f->o, err);
+  if (!st) st = train_tagger_fit(f->n, f->set, f->order, f->n_train + spare_an_epoch(f), &f->o, err);
   if (!st) st = train_put(f->n, f->tok, f->set, &c, draft, err);
   if (!st) st = gguf_writer_bytes(draft, &bytes, err);
   if (!st) { /* a mapped file is aligned, a buffer need not be */
@@ -397,6 +396,7 @@ static base_status finish(fitting *f, gguf_writer *w, train_report *report, base
   if (!st) st = head_brain_open(&brain, file, f->tok, f->n->allocator, err);
   if (!st) st = calibrate(f, brain, &c, report, err);
   if (!st) st = judge_float(f, &c, report, err);
+  if (c.tagger_weight == 0.0f) f->n->tagger = (head_tagger){0}; /* no help on the held-out rows: not worth its bytes */
   if (!st) st = train_put(f->n, f->tok, f->set, &c, w, err);
   head_brain_close(brain);
   gguf_close(file);
@@ -482,6 +482,8 @@ base_status train_fit(train_net *n, const tok_bpe *tok, const data_set *set, con
   *report = (train_report){0};
   if (f.o.kernels == NULL) f.o.kernels = cpu_best();
   if (f.o.max_tokens > n->shape.max_tokens) f.o.max_tokens = n->shape.max_tokens;
+  if (f.o.tagger_buckets > HEAD_TAGGER_BUCKETS) f.o.tagger_buckets = HEAD_TAGGER_BUCKETS;
+  if (spec->part_slot >= 0) f.o.tagger_buckets = 0; /* parts come of joining rows, which it does not see */
   if (set->labels.n == 0) return base_fail(err, BASE_EARGUMENT, "training", "the rows have no labels");
   if (allowed == NULL) allowed = seen = allowed_by_rows(set, n->allocator);
   base_status st = allowed ? BASE_OK : base_fail(err, BASE_ENOMEM, "training", "no memory for the labels");

@@ -26,6 +26,7 @@ void train_options_init(train_options *o) {
       .lower_rate = 0.2f,
       .speech_rate = 0.2f,
       .swap_rate = 0.3f,
+      .tagger_buckets = 16384,
       .patience = 0,
       .valid_share = 0.1f,
       .target = 0.02f,

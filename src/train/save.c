@@ -123,7 +123,7 @@ static void put_shape(gguf_writer *w, const model_shape *s) {
   gguf_put_f32(w, MODEL_KEY("attention.layer_norm_rms_epsilon"), s->eps);
 }
 
-static void put_calibration(gguf_writer *w, const head_calibration *c, bool has_tagger) {
+static void put_calibration(gguf_writer *w, const head_calibration *c) {
   float v[6 + 3 * HEAD_FEATURES] = {c->temperature, c->bias,          c->act_threshold,
                                     c->target,      c->oos_threshold, c->bag_weight};
   memcpy(v + 6, c->mean, sizeof c->mean);
@@ -131,7 +131,7 @@ static void put_calibration(gguf_writer *w, const head_calibration *c, bool has_
   memcpy(v + 6 + 2 * HEAD_FEATURES, c->weight, sizeof c->weight);
   gguf_put_f32s(w, "minnow.calibration", v, sizeof v / sizeof v[0]);
   const float tags[] = {c->tag_scale, c->tagger_weight, c->move_scale};
-  if (has_tagger) gguf_put_f32s(w, "minnow.tags", tags, sizeof tags / sizeof tags[0]);
+  if (c->tagger_weight > 0.0f || c->tag_scale != 1.0f || c->move_scale != 1.0f) gguf_put_f32s(w, "minnow.tags", tags, sizeof tags / sizeof tags[0]);
   if (c->none_plus_1 > 0) gguf_put_u32(w, "minnow.head.none", c->none_plus_1 - 1);
   if (c->n_risks == 0) return;
   float risk[2 * HEAD_RISKS];
@@ -157,7 +157,7 @@ base_status train_put(train_net *n, const tok_bpe *tok, const data_set *names, c
   if (n->n_labels) {
     gguf_put_strings(w, "minnow.head.labels", names->labels.name, names->labels.n);
     gguf_put_strings(w, "minnow.head.slots", names->slots.name, names->slots.n);
-    put_calibration(w, c, n->tagger.buckets > 0);
+    put_calibration(w, c);
   }
   tok_bpe_save(tok, w);
   base_arena_init(&s.arena, n->saved, n->saved_bytes);

@@ -37,7 +37,7 @@ typedef struct tagger_training {
 static void carve(tagger_training *t, base_arena *a, size_t n_rows) {
   size_t f = sizeof(float), spans = t->set->n_spans + 1;
   t->tags = 1 + 2 * (size_t)t->n->n_slots;
-  t->size = HEAD_TAGGER_BUCKETS * t->tags;
+  t->size = t->o->tagger_buckets * t->tags;
   t->w = base_arena_take(a, t->size, f);
   t->g = base_arena_take(a, t->size, f);
   t->m = base_arena_take(a, t->size, f);
@@ -64,7 +64,7 @@ static int by_value(const void *pa, const void *pb) {
 static size_t read_sample(tagger_training *t, head_tag_value own[DATA_MAX_SPANS]) {
   const data_sample *s = t->sample;
   size_t n = tok_split(s->text, s->len, t->words, HEAD_MAX_WORDS), n_own = 0;
-  head_tagger_read((base_slice){s->text, s->len}, t->words, n, HEAD_TAGGER_BUCKETS, t->f);
+  head_tagger_read((base_slice){s->text, s->len}, t->words, n, t->o->tagger_buckets, t->f);
   train_tag_words(t->words, n, s->spans, s->n_spans, t->gold);
   for (size_t i = 0, end; i < n; i = end) {
     end = i + 1;
@@ -180,7 +180,7 @@ static void run(tagger_training *t, const uint32_t *rows, size_t n_rows, base_rn
 
 static base_status keep(train_net *n, const tagger_training *t, base_error *err) {
   base_arena a;
-  size_t b = HEAD_TAGGER_BUCKETS, bytes = t->size + b * sizeof(float) + t->n_values * 5 + 512;
+  size_t b = t->o->tagger_buckets, bytes = t->size + b * sizeof(float) + t->n_values * 5 + 512;
   void *block = base_alloc(n->allocator, bytes);
   if (block == NULL) return base_fail(err, BASE_ENOMEM, "training", "no memory for the tagger");
   base_free(n->allocator, n->tagger_block, n->tagger_bytes);
@@ -205,7 +205,7 @@ base_status train_tagger_fit(train_net *n, const data_set *set, const uint32_t *
   tagger_training t = {.n = n, .set = set, .o = o};
   base_arena a;
   base_rng rng;
-  if (n->n_slots == 0) return BASE_OK;
+  if (n->n_slots == 0 || o->tagger_buckets == 0) return BASE_OK;
   base_arena_init(&a, NULL, 0);
   carve(&t, &a, n_rows);
   size_t bytes = a.used + 64;
