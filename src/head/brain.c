@@ -113,7 +113,8 @@ static base_status bind_tag_mixture(head_calibration *c, const gguf_file *f, bas
   base_status st = gguf_get_f32s(f, key, &raw, &count, err);
   if (st) return st;
   if (count != 3)
-    return base_fail(err, BASE_EFORMAT, gguf_path(f), "%s has %llu numbers instead of 3", key, (unsigned long long)count);
+    return base_fail(err, BASE_EFORMAT, gguf_path(f), "%s has %llu numbers instead of 3", key,
+                     (unsigned long long)count);
   memcpy(v, raw, sizeof v);
   for (size_t i = 0; i < 3; i++)
     if (!(v[i] >= 0.0f && v[i] <= 10.0f))
@@ -183,9 +184,11 @@ static base_status bind_risks(head_calibration *c, const gguf_file *f, base_erro
   size_t n = (size_t)count / 2;
   memcpy(v, raw, (size_t)count * sizeof *v);
   for (size_t i = 0; i < n; i++) {
-    bool fine = v[i] > (i ? v[i - 1] : 0.0f) && v[i] < 1.0f && v[n + i] >= 0.0f && v[n + i] <= (i ? v[n + i - 1] : 2.0f);
+    bool fine =
+        v[i] > (i ? v[i - 1] : 0.0f) && v[i] < 1.0f && v[n + i] >= 0.0f && v[n + i] <= (i ? v[n + i - 1] : 2.0f);
     if (!fine)
-      return base_fail(err, BASE_EFORMAT, gguf_path(f), "point %zu of %s does not belong behind the one before", i, key);
+      return base_fail(err, BASE_EFORMAT, gguf_path(f), "point %zu of %s does not belong behind the one before", i,
+                       key);
     c->risk_share[i] = v[i];
     c->risk_threshold[i] = v[n + i];
   }

@@ -36,7 +36,7 @@ typedef struct head_bag {
   const float *bias;    /* [n_labels] */
 } head_bag;
 
-/* The linear tagger over hashed features of words that stands beside the trunk's tag head (tagger.c). buckets 0: none. */
+/* The linear tagger over hashed features of words, beside the trunk's tag head (tagger.c). buckets 0: none. */
 typedef struct head_tagger {
   uint32_t buckets;
   const int8_t *weight; /* [buckets][n_tags] */
@@ -75,8 +75,9 @@ typedef struct head_calibration {
   float risk_share[HEAD_RISKS];    /* growing; act_threshold's are `target` and itself */
   float risk_threshold[HEAD_RISKS]; /* confidence from which at most that share is wrong, falling; above 1: none */
   float oos_threshold;             /* label probability under which the text is out of scope; 0 never */
-  uint32_t none_plus_1; /* 1 + the label that stands for out of scope, answered only when no other reaches oos_threshold,
-                           however likely it is itself; 0: labels are all alike */
+  /* 1 + the label that stands for out of scope, answered only when no other reaches oos_threshold, however likely it
+   * is itself; 0: labels are all alike */
+  uint32_t none_plus_1;
 } head_calibration;
 
 typedef struct head_span {

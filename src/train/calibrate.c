@@ -46,7 +46,8 @@ static const double OOS_RECALL = 0.7, OOS_COST = 0.005;
 enum { OOS_ENOUGH = 20 }; /* rows that a share of them means something */
 
 /* True when a threshold at log probability `log_p` is higher than it needs to be. */
-static bool is_too_high(const train_judged *judged, size_t n, float log_p, size_t in_scope, size_t out, bool by_recall) {
+static bool is_too_high(const train_judged *judged, size_t n, float log_p, size_t in_scope, size_t out,
+                        bool by_recall) {
   size_t lost = 0, found = 0;
   for (size_t i = 0; i < n; i++) {
     bool under = judged[i].features[0] < log_p;

@@ -333,7 +333,9 @@ static base_status calibrate(fitting *f, const head_brain *brain, head_calibrati
   judge.calibration = *c;
   if (!st)
     st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &mixed, m.judged, NULL, NULL, err);
-  if (!st) judge.calibration.oos_threshold = c->oos_threshold = train_fit_oos(m.judged, f->n_valid, f->spec->none_by_threshold);
+  if (!st)
+    judge.calibration.oos_threshold = c->oos_threshold =
+        train_fit_oos(m.judged, f->n_valid, f->spec->none_by_threshold);
   if (!st)
     st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &final, m.judged, NULL, NULL, err);
   if (!st) st = train_fit_probe(c, m.judged, f->n_valid, m.cross, err);

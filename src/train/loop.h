@@ -17,8 +17,8 @@ typedef struct train_run {
 
 /* Identifies what a checkpoint belongs to: options, shape, names, rows. */
 uint64_t train_fingerprint(const train_net *n, const data_set *set, const train_options *o);
-/* `best` [n->size]: the best weights so far; NULL where a run keeps none. A missing checkpoint leaves everything as it is; one of another
- * run is BASE_EMISMATCH. */
+/* `best` [n->size]: the best weights so far; NULL where a run keeps none. A missing checkpoint leaves everything as
+ * it is; one of another run is BASE_EMISMATCH. */
 base_status train_checkpoint_save(const train_net *n, const train_run *run, const float *best,
                                   uint64_t fingerprint, const char *path, base_error *err);
 base_status train_checkpoint_load(train_net *n, train_run *run, float *best, uint64_t fingerprint,
@@ -73,13 +73,13 @@ base_status train_judge_rows(train_judge *j, const data_set *set, const uint32_t
 /* Temperature and weight of the bag by the smallest log loss of the gold labels, over a grid. */
 void train_fit_mixture(head_calibration *c, const train_judged *judged, const float *trunk_logits,
                        const float *bag_logs, size_t n, size_t labels);
-/* How trunk and tagger mix, and how much moves count, by the smallest log loss of the gold tags of rows[i], over a grid.
- * Nothing to do without a tagger. */
+/* How trunk and tagger mix, and how much moves count, by the smallest log loss of the gold tags of rows[i], over a
+ * grid. Nothing to do without a tagger. */
 base_status train_fit_tags(train_judge *j, const data_set *set, const uint32_t *rows, size_t n, head_calibration *c,
                            base_error *err);
-/* The label probability under which to call a text out of scope, 0 when no row is: the largest that costs at most half a
- * percent of in-scope accuracy; or, with by_threshold and at least 20 rows out of scope, the smallest that finds seven in
- * ten of them. */
+/* The label probability under which to call a text out of scope, 0 when no row is: the largest that costs at most
+ * half a percent of in-scope accuracy; or, with by_threshold and at least 20 rows out of scope, the smallest that
+ * finds seven in ten of them. */
 float train_fit_oos(const train_judged *judged, size_t n, bool by_threshold);
 /* The probe: logistic regression of `right` on the standardised features (ridge, Newton). cross [n] gets the
  * confidences of a two-fold cross-fit, where no row is judged by a probe that saw it. */

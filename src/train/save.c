@@ -85,7 +85,8 @@ static void save_bag(saver *s) {
 
 static void save_tagger(saver *s) {
   const head_tagger *t = &s->n->tagger;
-  uint64_t weight_dim[2] = {1 + 2 * (uint64_t)s->n->n_slots, t->buckets}, dim[1] = {t->buckets}, value_dim[1] = {t->n_values};
+  uint64_t weight_dim[2] = {1 + 2 * (uint64_t)s->n->n_slots, t->buckets}, dim[1] = {t->buckets},
+           value_dim[1] = {t->n_values};
   if (s->w == NULL || t->buckets == 0) return;
   gguf_put_tensor(s->w, "head.tagger.weight", GGUF_T_I8, 2, weight_dim, t->weight);
   gguf_put_tensor(s->w, "head.tagger.scale", GGUF_T_F32, 1, dim, t->scale);
@@ -131,7 +132,8 @@ static void put_calibration(gguf_writer *w, const head_calibration *c) {
   memcpy(v + 6 + 2 * HEAD_FEATURES, c->weight, sizeof c->weight);
   gguf_put_f32s(w, "minnow.calibration", v, sizeof v / sizeof v[0]);
   const float tags[] = {c->tag_scale, c->tagger_weight, c->move_scale};
-  if (c->tagger_weight > 0.0f || c->tag_scale != 1.0f || c->move_scale != 1.0f) gguf_put_f32s(w, "minnow.tags", tags, sizeof tags / sizeof tags[0]);
+  if (c->tagger_weight > 0.0f || c->tag_scale != 1.0f || c->move_scale != 1.0f)
+    gguf_put_f32s(w, "minnow.tags", tags, sizeof tags / sizeof tags[0]);
   if (c->none_plus_1 > 0) gguf_put_u32(w, "minnow.head.none", c->none_plus_1 - 1);
   if (c->n_risks == 0) return;
   float risk[2 * HEAD_RISKS];

@@ -96,8 +96,8 @@ typedef struct train_report {
 typedef struct train_spec {
   const uint8_t *allowed;
   int none_label; /* label of rows out of scope, or -1 */
-  bool none_by_threshold; /* that label is answered only where no other is likely enough: its rows are an example of what
-                             lies outside, not a share of it that says how common that is */
+  bool none_by_threshold; /* that label is answered only where no other is likely enough: its rows are an example of
+                             what lies outside, not a share of it that says how common that is */
   int part_slot;  /* for join_rate: the slot that covers each joined part, or -1 */
 } train_spec;
 
