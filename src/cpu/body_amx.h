@@ -125,7 +125,7 @@ BODY_INLINE void body_amx_row(body_format f, const body_panel *p, size_t blocks,
   body_amx_resume(a, y, ldy, rows, fresh);
   for (size_t step = 0; step < steps + 2; step++) {
     for (size_t line = 0; line < lines_a_step && fetched < lines; line++)
-      __builtin_prefetch(coming + 64 * fetched++);
+      __builtin_prefetch(coming + 64 * fetched++, 0, 2);
     if (step < steps) body_amx_products(f, step % 2, ahead->x + next * BODY_BLOCK, ldx, p->q[next]);
     if (++next == blocks) {
       next = 0;
