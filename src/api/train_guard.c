@@ -71,7 +71,8 @@ static base_status take_beside(void *ctx, const char *name, base_error *err) {
 static base_status take_page(void *ctx, const char *name, base_error *err) {
   reading *r = ctx;
   char path[MAX_PATH_BYTES];
-  if (!base_format(path, sizeof path, "%s/pages/%s", r->folder, name)) return base_fail(err, BASE_ELIMIT, "guard", "the path is too long");
+  if (!base_format(path, sizeof path, "%s/pages/%s", r->folder, name))
+    return base_fail(err, BASE_ELIMIT, "guard", "the path is too long");
   if (r->n_page == MAX_PAGES) return base_fail(err, BASE_ELIMIT, path, "there are more than %d pages", MAX_PAGES);
   base_status st = take_file(r, &r->page[r->n_page], path, err);
   if (!st) r->n_page++;

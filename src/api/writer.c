@@ -75,8 +75,8 @@ static base_status converse(mn_session *s, const handoff_writing *w, mn_error *e
   return st;
 }
 
-static base_status generate(mn_session *s, const handoff_writing *w, const base_buf *plain, mn_generated *g, base_buf *out,
-                            mn_error *err) {
+static base_status generate(mn_session *s, const handoff_writing *w, const base_buf *plain, mn_generated *g,
+                            base_buf *out, mn_error *err) {
   mn_generate_options o;
   base_buf schema = {0};
   base_buf_add(&schema, w->schema.ptr, w->schema.len);

@@ -29,10 +29,12 @@ static const char form[] =
     KEY("bill", POINTER) "," KEY("amount", NAME) "," KEY("quantity", NAME) "," KEY("price", NAME) ","
     KEY("subtotal", POINTER) "," KEY("tax", POINTER) "," KEY("discount", POINTER) "," KEY("total", POINTER) ","
     KEY("money", POINTER) "," KEY("currency", NAME) "," KEY("least", AMOUNT) "," KEY("most", AMOUNT) ","
-    KEY("date", POINTER) "," KEY("not_past", "{\"type\":\"boolean\"}") "," KEY("not_future", "{\"type\":\"boolean\"}") ","
+    KEY("date", POINTER) "," KEY("not_past", "{\"type\":\"boolean\"}") ","
+    KEY("not_future", "{\"type\":\"boolean\"}") ","
     KEY("first", DAY) "," KEY("last", DAY) ","
     KEY("phone", POINTER) "," KEY("email", POINTER) "," KEY("exists", POINTER) "," KEY("kind", NAME) "},"
-    "\"oneOf\":[{\"required\":[\"bill\"]},{\"required\":[\"money\"]},{\"required\":[\"date\"]},{\"required\":[\"phone\"]},"
+    "\"oneOf\":[{\"required\":[\"bill\"]},{\"required\":[\"money\"]},{\"required\":[\"date\"]},"
+    "{\"required\":[\"phone\"]},"
     "{\"required\":[\"email\"]},{\"required\":[\"exists\",\"kind\"]}]}}";
 
 /* ---- reading values ---- */

@@ -209,7 +209,8 @@ static void tier_row(query *q, sqlite3_stmt *s, void *ctx) {
 
 static base_status tiers(query *q) {
   return each_row(q,
-                  "SELECT coalesce(nullif(tier, ''), '-'), " COUNT_IF(TASK) ", " COUNT_IF(SUCCESS) ", " COUNT_IF("outcome = 'undo'")
+                  "SELECT coalesce(nullif(tier, ''), '-'), " COUNT_IF(TASK) ", " COUNT_IF(SUCCESS) ", "
+                  COUNT_IF("outcome = 'undo'")
                   ", " COUNT_IF("outcome = 'correct'") ", avg(total_us)"
                   " FROM event WHERE at_ms >= ?1 GROUP BY 1 ORDER BY 1",
                   tier_row, NULL);

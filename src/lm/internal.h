@@ -84,9 +84,9 @@ typedef struct lm_family {
 /* Blocks of so few rows, all wanted, are normed by every worker for itself: cheaper than waiting for each other. */
 enum { LM_PRIVATE_ROWS = 4 };
 enum { LM_ATTEND_ROWS = 16 }; /* at most so many at once in attention */
-/* Blocks of at least so many rows a worker are shared out by rows: each worker takes its rows from product to product and
- * waits twice a layer, not seven times. It reads all weights, so all workers together read at most so many bytes a
- * layer: beside 64 rows of work that still came out ahead (500 M parameters 8 %, 1.1 B 2 to 4 %, two threads). */
+/* Blocks of at least so many rows a worker are shared out by rows: each worker takes its rows from product to product
+ * and waits twice a layer, not seven times. It reads all weights, so all workers together read at most so many bytes
+ * a layer: beside 64 rows of work that still came out ahead (500 M parameters 8 %, 1.1 B 2 to 4 %, two threads). */
 enum { LM_SHARED_ROWS = 32, LM_SHARED_BYTES = 96 << 20 };
 
 /* Everything a block writes. T: tokens in a block, W: workers. */

@@ -127,8 +127,10 @@ static base_status check_both(const judged *j, const char *path, base_error *err
   size_t right = 0;
   for (size_t i = 0; i < j->n; i++) right += ((const bool *)j->right.ptr)[i];
   if (right > 0 && right < j->n) return BASE_OK;
-  return base_fail(err, BASE_EFORMAT, path, "all %zu answers are %s: there is nothing to tell apart; are the questions' answers "
-                   "written as the model would write them?", j->n, right > 0 ? "right" : "wrong");
+  return base_fail(err, BASE_EFORMAT, path,
+                   "all %zu answers are %s: there is nothing to tell apart; are the questions' answers "
+                   "written as the model would write them?",
+                   j->n, right > 0 ? "right" : "wrong");
 }
 
 static base_status read_features(judged *j, const char *path, base_error *err) {
@@ -161,7 +163,8 @@ static base_status read_features(judged *j, const char *path, base_error *err) {
 
 /* ---- fitting ---- */
 
-/* A feature on the scale of the rows learnt, cut at CUT: an answer unlike all of them is no surer than the surest of them. */
+/* A feature on the scale of the rows learnt, cut at CUT: an answer unlike all of them is no surer than the surest of
+ * them. */
 static float standard(const route_probe *p, float x, size_t k) {
   float z = (x - p->mean[k]) * p->inv_std[k];
   return z > CUT ? CUT : z < -CUT ? -CUT : z;
