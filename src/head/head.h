@@ -134,8 +134,9 @@ struct head_crf *head_tag_scores(const head_weights *w, const head_calibration *
 float head_confidence(const head_calibration *c, const float features[HEAD_FEATURES]);
 /* The confidence to act from when at most `share` of what is acted on may be wrong: that of the largest share on the
  * risk curve which is no more; above 1 where no such share was reached. Without a curve `target` itself has
- * the stored threshold. For another share that moves to 1 - share: of answers whose calibrated probability of being right is at
- * least 1 - share, at most that share is wrong. It only rises for a stricter share and falls for a laxer one. */
+ * the stored threshold. For another share that moves to 1 - share: of answers whose calibrated probability of being
+ * right is at least 1 - share, at most that share is wrong. It only rises for a stricter share and falls for a laxer
+ * one. */
 float head_act_threshold(const head_calibration *c, float share);
 /* The identity: temperature 1, no bag, confidence = p(label) * p(path), thresholds 0. */
 void head_calibration_init(head_calibration *c);
