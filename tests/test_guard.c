@@ -524,6 +524,25 @@ static void use_tiny(const base_buf *file) {
   free(aligned);
 }
 
+/* A page that is no text: nothing is learnt from it, and nothing is read or written beyond it. */
+static void learn_from_bytes(void) {
+  static char bytes[20000];
+  static const guard_source_text pages[] = {{"bytes", {bytes, sizeof bytes}}};
+  static const guard_learn_texts texts = {tiny, 5, plain, 1, pages, 1};
+  guard_learn_options o;
+  guard_learn_report r;
+  guard_learned *l = NULL;
+  gguf_writer *w = gguf_writer_new(NULL);
+  memset(bytes, 'a', sizeof bytes);
+  memset(bytes + 3000, 0x80, 6000);
+  guard_learn_options_init(&o);
+  o.sentences = o.texts = 300;
+  o.passes = 1;
+  TAP_OK(guard_learn(&l, &texts, &o, w, &r, NULL) == BASE_OK, "a page of bytes is passed over");
+  gguf_writer_free(w);
+  guard_learned_free(l);
+}
+
 static void test_learning(void) {
   base_buf one = {0}, two = {0};
   guard_learn_report r;
@@ -540,6 +559,7 @@ static void test_learning(void) {
            left);
     base_buf_free(&out);
   }
+  learn_from_bytes();
   guard_source_text broken[] = {{"t", BASE_LITERAL("[sentences]\nhello {nobody}\n")}};
   guard_learn_options o;
   guard_learned *l = NULL;

@@ -8,7 +8,7 @@
 enum { LEAST_VOTES = 3 }; /* what is rarer has no bucket */
 
 /* Scores from here on are attacks: chosen on ordinary dialogues and requests, of which fewer than two in a hundred lie
- * above; from outside, on mails, tables and answers with code (docs/experiments.md). */
+ * above; from outside, for a single window (steer.c), on mails, tables, code and whole files (docs/experiments.md). */
 #define ATTACK_LIMIT 0.15F
 #define OUTSIDE_LIMIT 0.4F
 
@@ -132,10 +132,10 @@ static void draw_line(guard_learned *l, aim *to, bool held) {
   if (line->money) to->mute = GUARD_TOPIC_RISK + GUARD_PAYMENT;
 }
 
-/* Where the character begins that byte `at` lies in. */
+/* Where the character begins that byte `at` lies in: at most three bytes before, whatever the bytes are. */
 static size_t character_from(base_slice text, size_t at) {
   if (at >= text.len) return text.len;
-  while (at > 0 && ((unsigned char)text.ptr[at] & 0xC0U) == 0x80U) at--;
+  for (int back = 0; back < 3 && at > 0 && ((unsigned char)text.ptr[at] & 0xC0U) == 0x80U; back++) at--;
   return at;
 }
 
