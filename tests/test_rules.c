@@ -317,6 +317,57 @@ static void test_second_attempt(void) {
   mn_model_close(m);
 }
 
+/* ---- rules that are kept ---- */
+
+static void *count_resizes(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes) {
+  size_t *n = ctx;
+  (void)old_bytes;
+  *n += new_bytes > 0;
+  if (new_bytes > 0) return realloc(ptr, new_bytes);
+  free(ptr);
+  return NULL;
+}
+
+/* The second answer under a rule finds it compiled; other options, and six rules by turns, are told apart. */
+static void test_kept(void) {
+  static const char schema[] = "{\"type\":\"object\",\"properties\":{\"b0\":{\"type\":\"integer\",\"maximum\":99,\"minimum\":0},"
+                               "\"a1\":{\"enum\":[\"x\",\"y\"]},\"c2\":{\"type\":\"null\"}},\"required\":[\"a1\",\"b0\"],\"additionalProperties\":false}";
+  mn_model *m = NULL;
+  mn_session *s = NULL;
+  mn_model_options mo;
+  size_t resizes = 0, calls[2] = {0}, wrong = 0, disordered = 0;
+  mn_model_options_init(&mo);
+  mo.threads = 1;
+  mo.resize = count_resizes;
+  mo.resize_ctx = &resizes;
+  TAP_OK(mn_model_open(&m, model_path, &mo, NULL) == MN_OK && mn_session_open(&s, m, NULL) == MN_OK, "open");
+  for (uint64_t i = 0; s != NULL && i < 24; i++) {
+    mn_generate_options o;
+    mn_generated g;
+    mn_error err = {0};
+    char rule[32];
+    mn_generate_options_init(&o);
+    mn_generated_init(&g);
+    (void)base_format(rule, sizeof rule, "[a-%c]{3}", 'b' + (char)(i % 6));
+    o.prompt = "x";
+    o.temperature = 1.0f;
+    o.seed = i;
+    o.schema_order = i >= 2 && i % 2 == 0;
+    if (i < 2 || i >= 18) o.schema = schema;
+    else o.regex = rule;
+    size_t before = resizes;
+    bool fine = mn_generate(s, &o, &g, &err) == MN_OK;
+    if (i < 2) calls[i] = resizes - before;
+    if (o.schema != NULL) wrong += !fine || !fits(schema, &g);
+    else wrong += !fine || g.text_len != 3 || strspn(g.text, "abcdefg") != 3 || g.text[0] > rule[3] || g.text[1] > rule[3];
+    disordered += fine && o.schema_order && o.schema != NULL && !all_in_order(&g);
+  }
+  TAP_OK(wrong == 0 && disordered == 0, "%zu wrong, %zu out of order", wrong, disordered);
+  TAP_OK(calls[1] * 2 < calls[0], "%zu allocations, then %zu", calls[0], calls[1]);
+  mn_session_close(s);
+  mn_model_close(m);
+}
+
 int main(int argc, char **argv) {
   size_t pairs = PAIRS;
   base_error err = {0};
@@ -328,6 +379,7 @@ int main(int argc, char **argv) {
   test_regex();
   test_incomplete();
   test_second_attempt();
+  test_kept();
   (void)os_remove(model_path, NULL);
   TAP_OK(os_remove(folder, NULL) == BASE_OK, "the folder is empty");
   return tap_done("test_rules");

@@ -46,6 +46,65 @@ static base_status open_vocab(mn_model *m, base_error *err) {
   return st;
 }
 
+/* ---- rules of earlier answers ---- */
+
+/* A rule that has grown over it is not kept: the model's memory is for other things too. */
+enum { MOST_KEPT_BYTES = 24 << 20 };
+
+static void free_rule(api_rule *r) {
+  mask_run_close(r->run);
+  mask_rule_close(r->rule);
+  constrain_schema_close(r->schema);
+  base_buf_free(&r->key);
+  *r = (api_rule){0};
+}
+
+void api_rules_forget(mn_session *s) {
+  for (size_t i = 0; i < API_KEPT_RULES; i++) free_rule(&s->kept_rule[i]);
+}
+
+static void keep_rule(mn_session *s) {
+  api_bound *b = &s->model->bound;
+  api_rule *r = &s->rule, *last = &s->kept_rule[API_KEPT_RULES - 1];
+  bool fine = r->rule != NULL && r->run != NULL && !r->key.failed && mask_run_failed(r->run) == BASE_OK;
+  if (fine) mask_run_reset(r->run);
+  bool tight = b->limit != SIZE_MAX && atomic_load(&b->used) > b->limit / 4 * 3;
+  if (!fine || tight || mask_rule_bytes(r->rule) + mask_run_bytes(r->run) > MOST_KEPT_BYTES) {
+    free_rule(r);
+    return;
+  }
+  free_rule(last);
+  memmove(s->kept_rule + 1, s->kept_rule, (API_KEPT_RULES - 1) * sizeof *last);
+  s->kept_rule[0] = *r;
+  *r = (api_rule){0};
+}
+
+/* Takes the rule of this key out of those that are kept. */
+static bool find_rule(mn_session *s, const base_buf *key) {
+  for (size_t i = 0; i < API_KEPT_RULES; i++) {
+    api_rule *r = &s->kept_rule[i];
+    if (r->rule == NULL || r->key.len != key->len || memcmp(r->key.ptr, key->ptr, key->len) != 0) continue;
+    s->rule = *r;
+    memmove(r, r + 1, (API_KEPT_RULES - 1 - i) * sizeof *r);
+    s->kept_rule[API_KEPT_RULES - 1] = (api_rule){0};
+    return true;
+  }
+  return false;
+}
+
+static void put_key(const mn_session *s, const mn_generate_options *o, bool tools, base_buf *key) {
+  const char *text = o->schema != NULL ? o->schema : o->regex != NULL ? o->regex : o->grammar != NULL ? o->grammar : o->response_format;
+  char kind = o->schema != NULL ? 's' : o->regex != NULL ? 'r' : o->grammar != NULL ? 'g' : o->response_format != NULL ? 'f' : tools ? 't' : ' ';
+  base_buf_printf(key, "%c%d%d", kind, o->schema_order, o->single_call);
+  if (kind == 't') {
+    base_slice json = tool_set_json(s->tools);
+    base_buf_add(key, &s->choice, sizeof s->choice);
+    base_buf_add(key, json.ptr, json.len);
+  } else if (text != NULL) {
+    base_buf_puts(key, text);
+  }
+}
+
 /* ---- compiling ---- */
 
 static base_status compile_schema(mn_session *s, base_slice json, bool in_order, base_error *err) {
@@ -74,38 +133,54 @@ static base_status compile_format(mn_session *s, base_slice json, bool in_order,
   return st;
 }
 
-base_status api_rule_compile(mn_session *s, const mn_generate_options *o, base_error *err) {
+static base_status compile(mn_session *s, const mn_generate_options *o, bool tools, base_error *err) {
   const base_allocator *a = &s->model->bound.bounded;
   base_status st = BASE_OK;
-  s->rule = (api_rule){0};
-  if ((o->schema != NULL) + (o->regex != NULL) + (o->grammar != NULL) + (o->response_format != NULL) > 1)
-    return base_fail(err, BASE_EARGUMENT, "rule",
-                     "a schema, a response format, an expression and a grammar exclude each other");
   if (o->schema != NULL) st = compile_schema(s, base_slice_of(o->schema), o->schema_order, err);
   if (o->regex != NULL) st = mask_regex(&s->rule.rule, base_slice_of(o->regex), NULL, a, err);
   if (o->grammar != NULL) st = mask_grammar(&s->rule.rule, base_slice_of(o->grammar), NULL, a, err);
   if (o->response_format != NULL) st = compile_format(s, base_slice_of(o->response_format), o->schema_order, err);
-  if (!st && s->chat && api_tools_are_on(s)) {
-    if (s->rule.rule != NULL)
-      return base_fail(err, BASE_EARGUMENT, "tool_choice",
-                       "an answer under a rule cannot call tools; with tools the choice has to be none");
-    st = api_tools_rule(s, o, err);
-  }
+  if (!st && tools && s->rule.rule != NULL)
+    return base_fail(err, BASE_EARGUMENT, "tool_choice",
+                     "an answer under a rule cannot call tools; with tools the choice has to be none");
+  if (!st && tools) st = api_tools_rule(s, o, err);
   if (!st && s->rule.rule != NULL) s->rule.hold = mask_rule_may_fail(s->rule.rule);
   return st;
 }
 
+base_status api_rule_compile(mn_session *s, const mn_generate_options *o, base_error *err) {
+  bool tools = s->chat && api_tools_are_on(s);
+  base_buf key = {.allocator = &s->model->bound.bounded};
+  s->rule = (api_rule){0};
+  if ((o->schema != NULL) + (o->regex != NULL) + (o->grammar != NULL) + (o->response_format != NULL) > 1)
+    return base_fail(err, BASE_EARGUMENT, "rule", "a schema, a response format, an expression and a grammar exclude each other");
+  put_key(s, o, tools, &key);
+  if (!key.failed && find_rule(s, &key)) {
+    base_buf_free(&key);
+    return BASE_OK;
+  }
+  base_error first = {0};
+  base_status st = compile(s, o, tools, &first);
+  if (st == BASE_ENOMEM && s->kept_rule[0].rule != NULL) { /* what is kept makes room */
+    free_rule(&s->rule);
+    api_rules_forget(s);
+    first = (base_error){0};
+    st = compile(s, o, tools, &first);
+  }
+  if (st && err != NULL) *err = first;
+  s->rule.key = key;
+  return st;
+}
+
 base_status api_rule_start(mn_session *s, base_error *err) {
-  if (s->rule.rule == NULL) return BASE_OK;
+  if (s->rule.rule == NULL || s->rule.run != NULL) return BASE_OK;
   base_status st = open_vocab(s->model, err);
   return st ? st : mask_run_open(&s->rule.run, s->rule.rule, s->model->mask, &s->model->bound.bounded, err);
 }
 
 void api_rule_close(mn_session *s) {
-  mask_run_close(s->rule.run);
-  mask_rule_close(s->rule.rule);
-  constrain_schema_close(s->rule.schema);
-  s->rule = (api_rule){0};
+  if (s->rule.run != NULL) keep_rule(s);
+  else free_rule(&s->rule);
 }
 
 /* ---- checking ---- */

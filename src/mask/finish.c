@@ -26,19 +26,21 @@ typedef struct leaf_node {
   uint8_t byte;
 } leaf_node;
 
-typedef struct finisher {
+/* Made when a way is first looked for, and kept by the run. */
+struct mask_finisher {
   mask_run *run;
   choice *choices;
   uint32_t n, cap;
   leaf_node *nodes;
   uint32_t n_nodes, cap_nodes;
-  uint64_t *seen; /* hashes of SEEN states, each with its search; 0: empty */
   uint32_t n_seen, searches;
   uint32_t steps, allowed_steps;
   size_t most;   /* the text may become so long */
   bool too_long; /* the last search came to that */
   char way[MASK_MAX_PIECE * 8];
-} finisher;
+  uint64_t seen[SEEN]; /* hashes of states, each with its search; 0: empty */
+};
+typedef struct mask_finisher finisher;
 
 static bool grow(finisher *f, void **array, size_t unit, uint32_t count, uint32_t *cap) {
   const base_allocator *a = f->run->allocator;
@@ -143,7 +145,7 @@ static size_t leaf_way(finisher *f, const point *p, size_t at, uint32_t skip, ef
   uint32_t times = how == EVERYTHING ? OFTEN : 1;
   f->searches++;
   if (f->n_seen > SEEN / 4) {
-    memset(f->seen, 0, SEEN * sizeof *f->seen);
+    memset(f->seen, 0, sizeof f->seen);
     f->n_seen = 0;
   }
   uint32_t level = 0, at_level = 0; /* nodes so deep */
@@ -288,19 +290,40 @@ static bool search(finisher *f, size_t *len) {
   return false;
 }
 
+static finisher *open_finisher(mask_run *run) {
+  if (run->finisher == NULL) run->finisher = base_calloc(run->allocator, 1, sizeof *run->finisher);
+  if (run->finisher == NULL) return NULL;
+  run->finisher->run = run;
+  run->finisher->steps = 0;
+  return run->finisher;
+}
+
+void mask_finisher_close(mask_run *run) {
+  finisher *f = run->finisher;
+  if (f == NULL) return;
+  base_free(run->allocator, f->choices, f->cap * sizeof *f->choices);
+  base_free(run->allocator, f->nodes, f->cap_nodes * sizeof *f->nodes);
+  base_free(run->allocator, f, sizeof *f);
+  run->finisher = NULL;
+}
+
+size_t mask_finisher_bytes(const mask_run *run) {
+  const finisher *f = run->finisher;
+  return f == NULL ? 0 : sizeof *f + f->cap * sizeof *f->choices + f->cap_nodes * sizeof *f->nodes;
+}
+
 bool mask_run_finish(mask_run *run, char *out, size_t room, size_t *len) {
-  finisher f = {.run = run};
+  finisher *f = open_finisher(run);
   bool found = false;
   size_t length = run->finish_hint > 0 ? run->finish_hint + FIRST_LENGTH : FIRST_LENGTH;
   mask_mark mark = mask_pool_mark(&run->pool);
   *len = 0;
   if (mask_run_failed(run) != BASE_OK || !mask_run_reserve(run, run->len + room + MASK_MAX_PIECE)) return false;
-  f.seen = base_calloc(run->allocator, SEEN, sizeof *f.seen);
-  while (f.seen != NULL && !found && f.steps < MAX_STEPS && mask_run_failed(run) == BASE_OK) {
+  while (f != NULL && !found && f->steps < MAX_STEPS && mask_run_failed(run) == BASE_OK) {
     if (length > room) length = room;
-    f.most = run->len + length;
-    f.allowed_steps = f.steps + (length == room ? MAX_STEPS : MAX_STEPS / 16);
-    found = search(&f, len);
+    f->most = run->len + length;
+    f->allowed_steps = f->steps + (length == room ? MAX_STEPS : MAX_STEPS / 16);
+    found = search(f, len);
     if (length == room) break;
     length *= 3;
   }
@@ -308,9 +331,6 @@ bool mask_run_finish(mask_run *run, char *out, size_t room, size_t *len) {
     run->finish_hint = *len;
     if (*len > 0) memcpy(out, run->text.ptr + run->len, *len);
   }
-  base_free(run->allocator, f.seen, SEEN * sizeof *f.seen);
-  base_free(run->allocator, f.choices, f.cap * sizeof *f.choices);
-  base_free(run->allocator, f.nodes, f.cap_nodes * sizeof *f.nodes);
   mask_pool_back(&run->pool, mark);
   mask_enter(run, &run->now);
   return found;

@@ -513,9 +513,12 @@ struct mask_run {
   uint32_t n_past, cap_past;
   struct mask_tables *tables; /* masks by state */
   size_t finish_hint;         /* how long the last way to an end was */
+  struct mask_finisher *finisher; /* finish.c; NULL: not used yet */
   base_status failed;
 };
 
+void mask_finisher_close(mask_run *run);
+size_t mask_finisher_bytes(const mask_run *run);
 /* Room for so many bytes of text. False: run->failed. */
 bool mask_run_reserve(mask_run *run, size_t len);
 

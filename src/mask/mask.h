@@ -30,7 +30,6 @@ typedef struct mask_vocab mask_vocab;
 base_status mask_vocab_open(mask_vocab **out, size_t n_tokens, base_slice (*piece)(void *ctx, uint32_t id), void *ctx,
                             const base_allocator *a, base_error *err);
 void mask_vocab_close(mask_vocab *v); /* NULL is harmless */
-size_t mask_vocab_words(const mask_vocab *v); /* 32-bit words of a mask */
 
 /* ---- rules ---- */
 

@@ -238,6 +238,7 @@ base_status mask_run_open(mask_run **out, mask_rule *r, mask_vocab *v, const bas
 void mask_run_close(mask_run *run) {
   if (run == NULL) return;
   mask_tables_close(run);
+  mask_finisher_close(run);
   mask_pool_free(&run->pool);
   base_free(run->allocator, run->past, run->cap_past * sizeof *run->past);
   base_free(run->allocator, run->text.ptr, run->text.cap);
@@ -276,7 +277,7 @@ base_status mask_run_failed(const mask_run *run) {
 }
 
 size_t mask_run_bytes(const mask_run *run) {
-  return run->pool.held + run->text.cap + run->cap_past * sizeof *run->past + mask_tables_bytes(run);
+  return run->pool.held + run->text.cap + run->cap_past * sizeof *run->past + mask_tables_bytes(run) + mask_finisher_bytes(run);
 }
 
 const uint32_t *mask_run_mask(mask_run *run) {

@@ -252,7 +252,3 @@ void mask_vocab_close(mask_vocab *v) {
   if (v->pieces != NULL) base_free(v->allocator, v->pieces, (v->n_tokens + 1u) * sizeof *v->pieces);
   base_free(v->allocator, v, sizeof *v);
 }
-
-size_t mask_vocab_words(const mask_vocab *v) {
-  return v->n_words;
-}

@@ -299,10 +299,6 @@ void tok_vocab_find_markers(tok_vocab *v) {
 
 /* ---- questions ---- */
 
-tok_kind tok_vocab_kind(const tok_vocab *v) {
-  return v->kind;
-}
-
 size_t tok_vocab_size(const tok_vocab *v) {
   return v->n;
 }
