@@ -93,8 +93,16 @@ static bool find_rule(mn_session *s, const base_buf *key) {
 }
 
 static void put_key(const mn_session *s, const mn_generate_options *o, bool tools, base_buf *key) {
-  const char *text = o->schema != NULL ? o->schema : o->regex != NULL ? o->regex : o->grammar != NULL ? o->grammar : o->response_format;
-  char kind = o->schema != NULL ? 's' : o->regex != NULL ? 'r' : o->grammar != NULL ? 'g' : o->response_format != NULL ? 'f' : tools ? 't' : ' ';
+  const char *text = o->schema != NULL    ? o->schema
+                     : o->regex != NULL   ? o->regex
+                     : o->grammar != NULL ? o->grammar
+                                          : o->response_format;
+  char kind = o->schema != NULL            ? 's'
+              : o->regex != NULL           ? 'r'
+              : o->grammar != NULL         ? 'g'
+              : o->response_format != NULL ? 'f'
+              : tools                      ? 't'
+                                           : ' ';
   base_buf_printf(key, "%c%d%d", kind, o->schema_order, o->single_call);
   if (kind == 't') {
     base_slice json = tool_set_json(s->tools);
@@ -153,7 +161,8 @@ base_status api_rule_compile(mn_session *s, const mn_generate_options *o, base_e
   base_buf key = {.allocator = &s->model->bound.bounded};
   s->rule = (api_rule){0};
   if ((o->schema != NULL) + (o->regex != NULL) + (o->grammar != NULL) + (o->response_format != NULL) > 1)
-    return base_fail(err, BASE_EARGUMENT, "rule", "a schema, a response format, an expression and a grammar exclude each other");
+    return base_fail(err, BASE_EARGUMENT, "rule",
+                     "a schema, a response format, an expression and a grammar exclude each other");
   put_key(s, o, tools, &key);
   if (!key.failed && find_rule(s, &key)) {
     base_buf_free(&key);

@@ -301,7 +301,8 @@ typedef struct text_automaton {
 
 struct text_state {
   text_automaton *automaton;
-  struct text_state **next; /* by class of byte, in escapes by what the byte is there; NULL: not made; &mask_text_dead */
+  /* by class of byte, in escapes by what the byte is there; NULL: not made; &mask_text_dead */
+  struct text_state **next;
   uint32_t lexical;         /* between characters, in UTF-8, in an escape */
   uint32_t trie, count;
   uint32_t *regex;
@@ -531,12 +532,13 @@ static inline bool mask_length_allows(const text_state *s, uint32_t count) {
   return s->automaton->max_length == MASK_NONE || (uint64_t)count + s->needs <= s->automaton->max_length;
 }
 static inline bool mask_text_may_close(const text_state *s, uint32_t count) {
-  return s->may_close && count >= s->automaton->min_length && (s->automaton->max_length == MASK_NONE || count <= s->automaton->max_length);
+  return s->may_close && count >= s->automaton->min_length &&
+         (s->automaton->max_length == MASK_NONE || count <= s->automaton->max_length);
 }
 /* May the key that has come to k still end as one that may be here? */
 bool mask_key_is_alive(mask_run *run, const frame *f, text_state *k);
-/* The situation once a key comes (a name, or MASK_NONE for one that is none), before what its own schema says: count and
- * order. NULL: it may not come. */
+/* The situation once a key comes (a name, or MASK_NONE for one that is none), before what its own schema says: count
+ * and order. NULL: it may not come. */
 situation *mask_situation_for_key(mask_run *run, const frame *f, uint32_t name);
 /* How many of local i's required names are missing, `but` not counted. */
 uint32_t mask_frame_misses(const frame *f, uint32_t i, uint32_t but);
@@ -593,14 +595,16 @@ struct mask_vocab {
   uint8_t *byte;    /* by node */
   uint16_t *depth;  /* 1 for the first byte */
   uint32_t *end;    /* behind the last node below it */
-  uint32_t *first;  /* the first token at or below the node, in sorted order; behind the last node: how many there are */
+  /* the first token at or below the node, in sorted order; behind the last node: how many there are */
+  uint32_t *first;
   uint32_t *token;  /* by sorted order. Those that end at node i come first: see mask_node_tokens */
   base_slice *pieces; /* by id */
   char *text;
   size_t text_len;
   void *block;
-  uint64_t *below; /* by node: kinds of bytes below it, see mask_byte_kind, when the node's byte comes between characters;
-                    * BYTE_BAD for what ends a string or has no place in one: what is behind that is not counted */
+  /* by node: kinds of bytes below it, see mask_byte_kind, when the node's byte comes between characters; BYTE_BAD for
+   * what ends a string or has no place in one: what is behind that is not counted */
+  uint64_t *below;
   uint8_t *height; /* by node: the most bytes below it that begin a character */
   uint32_t *kids, *kid; /* children of node i: kid[kids[i]] .. kid[kids[i + 1] - 1], by byte; the root's come last */
   uint16_t *length; /* by sorted order of the tokens: characters, of those that lie inside a string */
@@ -610,7 +614,8 @@ struct mask_vocab {
   mask_pool pool;     /* of these tables */
 };
 
-uint32_t mask_vocab_child(const mask_vocab *v, uint32_t at, uint8_t byte); /* of the root: at MASK_NONE; MASK_NONE: none */
+/* The child of a node by a byte (of the root: at MASK_NONE); MASK_NONE: none. */
+uint32_t mask_vocab_child(const mask_vocab *v, uint32_t at, uint8_t byte);
 
 base_status mask_schema_compile(mask_rule *r, base_error *err);
 int mask_draft_of(const jdoc *d); /* by $schema; 2020 where it is missing or unknown */

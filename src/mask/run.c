@@ -24,7 +24,9 @@ static bool refers_to(const jdoc *d, base_slice uri) {
   for (uint32_t i = 0; i + 1 < d->n_nodes; i++) {
     if (jdoc_kind_at(d, i) != JDOC_STRING || jdoc_kind_at(d, i + 1) != JDOC_STRING) continue;
     base_slice key = jdoc_text(d, i), to = jdoc_text(d, i + 1);
-    if (key.len == 4 && memcmp(key.ptr, "$ref", 4) == 0 && base_slice_starts(to, uri) && (to.len == uri.len || to.ptr[uri.len] == '#')) return true;
+    if (key.len == 4 && memcmp(key.ptr, "$ref", 4) == 0 && base_slice_starts(to, uri) &&
+        (to.len == uri.len || to.ptr[uri.len] == '#'))
+      return true;
   }
   return false;
 }
@@ -277,7 +279,8 @@ base_status mask_run_failed(const mask_run *run) {
 }
 
 size_t mask_run_bytes(const mask_run *run) {
-  return run->pool.held + run->text.cap + run->cap_past * sizeof *run->past + mask_tables_bytes(run) + mask_finisher_bytes(run);
+  return run->pool.held + run->text.cap + run->cap_past * sizeof *run->past + mask_tables_bytes(run) +
+         mask_finisher_bytes(run);
 }
 
 const uint32_t *mask_run_mask(mask_run *run) {
