@@ -105,12 +105,17 @@ known:
   return result;
 }
 
+/* Has the plan no groups, and is every local a root's? One that only a settled group knew ({} stands beside it in an
+ * anyOf) asks nothing of the value. Without groups a root's local is the last that its build made. */
 static bool is_plain(const plan *p) {
+  uint32_t n = 0;
   for (uint32_t i = 0; i < p->n_locals; i++)
     if (p->locals[i].n_groups > 0) return false;
-  for (uint32_t i = 0; i < p->n_roots; i++)
+  for (uint32_t i = 0; i < p->n_roots; i++) {
     if (p->root_local[i] == LOCAL_FALSE) return false;
-  return true;
+    n += p->root_local[i] == n;
+  }
+  return n == p->n_locals;
 }
 
 plan *mask_plan_of(mask_rule *r, const uint32_t *roots, uint32_t n_roots, uint32_t n_all, bool one_needed) {

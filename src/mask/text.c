@@ -132,8 +132,7 @@ static uint32_t needs_of(text_automaton *t, const text_state *s) {
     uint32_t one = regex_needs(t->regexes[i], s->regex[i]);
     if (one > needs) needs = one;
   }
-  /* the character that an escape will be is counted when the escape begins */
-  return s->lexical >= ESCAPE && needs > 0 ? needs - 1 : needs;
+  return needs; /* within an escape: settle_escape */
 }
 
 /* Settles what a state of a value means; false when nothing can come of it. */
@@ -282,11 +281,16 @@ uint32_t mask_text_spell(uint32_t lexical, uint8_t byte, bool key, bool *counts)
   return s.lexical;
 }
 
-/* Can an escape that has begun be ended? */
-static bool has_way(text_state *s) {
-  for (const char *b = "nu\"\\trbf/0123456789abcdefABCDEF"; *b != '\0'; b++)
-    if (mask_text_step(s, (uint8_t)*b) != &mask_text_dead) return true;
-  return false;
+/* What an escape that has begun still needs: as much as the least that it can be. False: it cannot be ended. */
+static bool settle_escape(text_state *s) {
+  uint32_t least = MASK_NONE;
+  for (const char *b = "nu\"\\trbf/0123456789abcdefABCDEF"; *b != '\0'; b++) {
+    const text_state *next = mask_text_step(s, (uint8_t)*b);
+    if (next != &mask_text_dead && next->needs < least) least = next->needs;
+  }
+  if (least == MASK_NONE) return false;
+  s->needs = least;
+  return true;
 }
 
 static bool advance(text_automaton *t, text_state *s, uint8_t byte) {
@@ -328,7 +332,7 @@ static text_state *make_next(text_state *from, uint8_t byte) {
     }
   text_state *next = intern(t, &s);
   bool plain = t->is_key ? t->n_regexes + t->n_subs == 0 : t->n_locals == 0;
-  if (next != &mask_text_dead && next->lexical >= ESCAPE && !plain && !has_way(next)) return &mask_text_dead;
+  if (next != &mask_text_dead && next->lexical >= ESCAPE && !plain && !settle_escape(next)) return &mask_text_dead;
   return next;
 }
 
