@@ -44,7 +44,7 @@ class Terminal:
     def type(self, text):
         os.write(self.fd, text if isinstance(text, bytes) else text.encode())
 
-    def ended(self, seconds=10.0):
+    def ended(self, seconds=20.0):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -68,6 +68,11 @@ def check(condition, what):
     if not condition:
         raise AssertionError(what)
     print(f"ok {what}")
+
+
+def check_ended(t, what):
+    status = t.ended()
+    check(status == 0, what if status == 0 else f"{what}: {status} (None: it did not), behind {t.seen[-200:]!r}")
 
 
 def talk(minnow, model, _):
@@ -101,7 +106,7 @@ def talk(minnow, model, _):
     t.wait_for(PROMPT)
     check(True, "one Ctrl-C at the prompt does not end")
     t.type("x\x15\x04")
-    check(t.ended() == 0, "Ctrl-D ends")
+    check_ended(t, "Ctrl-D ends")
 
 
 def interrupt(minnow, model, long_model):
@@ -126,7 +131,7 @@ def interrupt(minnow, model, long_model):
     t.wait_for(b"(Ctrl-C again")
     t.wait_for(PROMPT)
     t.type("\x03")
-    check(t.ended() == 0, "Ctrl-C twice ends")
+    check_ended(t, "Ctrl-C twice ends")
 
 
 def overflow(minnow, model, _):
@@ -139,7 +144,7 @@ def overflow(minnow, model, _):
         t.wait_for(PROMPT)
     check(b"messages are forgotten" in seen, "says that it forgets")
     t.type("\x04")
-    check(t.ended() == 0, "ends")
+    check_ended(t, "ends")
 
 
 def restores(minnow, model, _):
