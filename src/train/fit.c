@@ -65,9 +65,13 @@ static size_t epoch_rows(fitting *f, base_rng *rng) {
 
 /* ---- one training example ---- */
 
+void train_address(const train_options *o, data_sample *s, base_rng *rng) {
+  if (o->address_rate > 0.0f && base_rng_unit(rng) < o->address_rate) data_noise_address(s, rng);
+}
+
 void train_noise(const train_options *o, data_sample *s, base_rng *rng) {
   float how = base_rng_unit(rng);
-  if (o->address_rate > 0.0f && base_rng_unit(rng) < o->address_rate) data_noise_address(s, rng);
+  train_address(o, s, rng);
   if (how < o->speech_rate) {
     data_noise_case(s);
     data_noise_punctuation(s);

@@ -150,6 +150,30 @@ size_t train_mlm_work(const train_net *n, size_t max_masked);
 /* Puts n row numbers in random order (Fisher, Yates). */
 void train_shuffle(uint32_t *order, size_t n, base_rng *rng);
 
+/* ---- a linear model over hashed features (linear.c), for the next two ---- */
+
+/* Changes a drawn sample, as o's rates say. */
+typedef void train_noise_fn(const train_options *o, data_sample *s, base_rng *rng);
+/* Adds the gradient of one sample's loss, times scale, to the g of `user`'s train_linear. */
+typedef void train_learn_fn(void *user, const data_sample *s, float scale, base_rng *rng);
+
+typedef struct train_linear {
+  uint32_t epochs;
+  double beta2; /* of Adam */
+  train_noise_fn *noise;
+  train_learn_fn *learn;
+  void *user;
+  size_t size;          /* the rest is carved */
+  float *w, *g, *m, *v; /* [size] parameters, gradients, Adam's moments */
+  uint32_t *order;      /* [n_rows] */
+  data_sample *sample;
+} train_linear;
+
+/* Takes what follows `user` out of zeroed memory. */
+void train_linear_carve(train_linear *l, base_arena *a, size_t size, size_t n_rows);
+void train_linear_run(train_linear *l, const data_set *set, const uint32_t *rows, size_t n_rows,
+                      const train_options *o, base_rng *rng);
+
 /* ---- the bag (bag.c): trained by itself on `rows` of the set, then held in n->bag ---- */
 base_status train_bag_fit(train_net *n, const data_set *set, const uint32_t *rows, size_t n_rows,
                           const train_options *o, base_error *err);
@@ -170,6 +194,8 @@ void train_quantise_rows(const float *w, size_t rows, size_t cols, int8_t *q, fl
 void train_tag_words(const tok_word *words, size_t n_words, const data_span *spans, size_t n_spans, uint16_t *tags);
 /* The noises of o on a drawn sample. */
 void train_noise(const train_options *o, data_sample *s, base_rng *rng);
+/* Of them only the assistant called by name first. */
+void train_address(const train_options *o, data_sample *s, base_rng *rng);
 
 /* ---- optimiser ---- */
 

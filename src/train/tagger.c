@@ -1,14 +1,12 @@
 /* Trains the tagger: multinomial logistic regression of each word's tag over hashed features, among the tags that the
- * row's label allows, by Adam as the bag (bag.c). A slot value that only one row has is not recognised while
+ * row's label allows (linear.c). A slot value that only one row has is not recognised while
  * learning from that row, so that recognised values mean as much in training as in use. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "train/net.h"
 
-enum { EPOCHS = 8, BATCH = 256 };
-static const float RATE = 0.02f, FEATURE_DROP = 0.3f;
+static const float FEATURE_DROP = 0.3f;
 
 /* A slot value of the rows as they are written, and in how many places. */
 typedef struct known_value {
@@ -20,36 +18,28 @@ typedef struct tagger_training {
   const train_net *n;
   const data_set *set;
   const train_options *o;
-  size_t tags, size;    /* size: of the parameters [buckets][tags] */
-  float *w, *g, *m, *v; /* [size] parameters, gradients, Adam's moments */
+  size_t tags;
+  train_linear linear;  /* [buckets][tags] */
   known_value *value;   /* [n_values], sorted by hash, then slot */
   uint32_t *value_hash; /* [n_values] */
   uint8_t *value_slot;
   size_t n_values;
   head_tagger known;    /* the values, for head_tagger_read_values */
-  uint32_t *order;
   tok_word *words;
   uint16_t *gold;
   head_tag_features *f;
-  data_sample *sample;
 } tagger_training;
 
 static void carve(tagger_training *t, base_arena *a, size_t n_rows) {
-  size_t f = sizeof(float), spans = t->set->n_spans + 1;
+  size_t spans = t->set->n_spans + 1;
   t->tags = 1 + 2 * (size_t)t->n->n_slots;
-  t->size = t->o->tagger_buckets * t->tags;
-  t->w = base_arena_take(a, t->size, f);
-  t->g = base_arena_take(a, t->size, f);
-  t->m = base_arena_take(a, t->size, f);
-  t->v = base_arena_take(a, t->size, f);
+  train_linear_carve(&t->linear, a, t->o->tagger_buckets * t->tags, n_rows);
   t->value = base_arena_take(a, spans, sizeof *t->value);
   t->value_hash = base_arena_take(a, spans, sizeof *t->value_hash);
   t->value_slot = base_arena_take(a, spans, 1);
-  t->order = base_arena_take(a, n_rows, sizeof *t->order);
   t->words = base_arena_take(a, HEAD_MAX_WORDS, sizeof *t->words);
   t->gold = base_arena_take(a, HEAD_MAX_WORDS, sizeof *t->gold);
   t->f = base_arena_take(a, 1, sizeof *t->f);
-  t->sample = base_arena_take(a, 1, sizeof *t->sample);
 }
 
 /* ---- slot values ---- */
@@ -61,8 +51,7 @@ static int by_value(const void *pa, const void *pb) {
 }
 
 /* The sample's text into words with features and gold tags; its slot values into `own`. Returns how many those are. */
-static size_t read_sample(tagger_training *t, head_tag_value own[DATA_MAX_SPANS]) {
-  const data_sample *s = t->sample;
+static size_t read_sample(tagger_training *t, const data_sample *s, head_tag_value own[DATA_MAX_SPANS]) {
   size_t n = tok_split(s->text, s->len, t->words, HEAD_MAX_WORDS), n_own = 0;
   head_tagger_read((base_slice){s->text, s->len}, t->words, n, t->o->tagger_buckets, t->f);
   train_tag_words(t->words, n, s->spans, s->n_spans, t->gold);
@@ -81,8 +70,8 @@ static void count_values(tagger_training *t, const uint32_t *rows, size_t n_rows
   base_rng unused = {{1, 2, 3, 4}};
   size_t n = 0, kept = 0;
   for (size_t i = 0; i < n_rows; i++) {
-    data_draw(t->set, rows[i], 0.0f, &unused, t->sample);
-    size_t n_own = read_sample(t, own);
+    data_draw(t->set, rows[i], 0.0f, &unused, t->linear.sample);
+    size_t n_own = read_sample(t, t->linear.sample, own);
     for (size_t k = 0; k < n_own && n < t->set->n_spans; k++) t->value[n++] = (known_value){own[k], 1};
   }
   if (n > 1) qsort(t->value, n, sizeof *t->value, by_value);
@@ -138,41 +127,20 @@ static void drop_features(head_word_features *x, base_rng *rng) {
   x->n = kept;
 }
 
-static void learn(tagger_training *t, const cpu_kernels *kernels, base_rng *rng) {
+static void learn(void *user, const data_sample *s, float scale, base_rng *rng) {
+  tagger_training *t = user;
   head_tag_value own[DATA_MAX_SPANS];
   uint16_t tags[HEAD_MAX_TAGS];
   head_weights heads = train_net_heads(t->n);
-  if (t->sample->label == DATA_NO_LABEL) return;
-  size_t k = head_allowed_tags(&heads, t->sample->label, tags);
+  if (s->label == DATA_NO_LABEL) return;
+  size_t k = head_allowed_tags(&heads, s->label, tags);
   if (k < 2) return;
-  size_t hidden = only_here(t, own, read_sample(t, own));
+  size_t hidden = only_here(t, own, read_sample(t, s, own));
   head_tagger_read_values(&t->known, own, hidden, t->f);
   for (size_t i = 0; i < t->f->n_words; i++) {
     drop_features(&t->f->word[i], rng);
-    train_tagger_word(t->w, t->g, t->tags, &t->f->word[i], tags, k, t->gold[i], 1.0f / (1.0f - FEATURE_DROP),
-                      1.0f / BATCH, kernels);
-  }
-}
-
-static void step(tagger_training *t, const cpu_kernels *k, size_t number, size_t steps) {
-  float rate = RATE * (1.0f - (float)(number - 1) / (float)steps);
-  float c1 = (float)(1.0 / (1.0 - pow(0.9, (double)number))), c2 = (float)(1.0 / (1.0 - pow(0.99, (double)number)));
-  k->adamw(t->w, t->g, t->m, t->v, t->size, rate, 0.9f, 0.99f, 1e-8f, 0.0f, c1, c2, 1.0f);
-  memset(t->g, 0, t->size * sizeof(float));
-}
-
-static void run(tagger_training *t, const uint32_t *rows, size_t n_rows, base_rng *rng) {
-  const cpu_kernels *k = t->o->kernels;
-  size_t batches = (n_rows + BATCH - 1) / BATCH, done = 0;
-  memcpy(t->order, rows, n_rows * sizeof *rows);
-  for (int e = 0; e < EPOCHS; e++) {
-    train_shuffle(t->order, n_rows, rng);
-    for (size_t i = 0; i < n_rows; i++) {
-      data_draw(t->set, t->order[i], t->o->bag_swap_rate, rng, t->sample);
-      train_noise(t->o, t->sample, rng);
-      learn(t, k, rng);
-      if ((i + 1) % BATCH == 0 || i + 1 == n_rows) step(t, k, ++done, batches * EPOCHS);
-    }
+    train_tagger_word(t->linear.w, t->linear.g, t->tags, &t->f->word[i], tags, k, t->gold[i],
+                      1.0f / (1.0f - FEATURE_DROP), scale, t->o->kernels);
   }
 }
 
@@ -180,18 +148,18 @@ static void run(tagger_training *t, const uint32_t *rows, size_t n_rows, base_rn
 
 static base_status keep(train_net *n, const tagger_training *t, base_error *err) {
   base_arena a;
-  size_t b = t->o->tagger_buckets, bytes = t->size + b * sizeof(float) + t->n_values * 5 + 512;
+  size_t b = t->o->tagger_buckets, bytes = t->linear.size + b * sizeof(float) + t->n_values * 5 + 512;
   void *block = base_alloc(n->allocator, bytes);
   if (block == NULL) return base_fail(err, BASE_ENOMEM, "training", "no memory for the tagger");
   base_free(n->allocator, n->tagger_block, n->tagger_bytes);
   n->tagger_block = block;
   n->tagger_bytes = bytes;
   base_arena_init(&a, block, bytes);
-  int8_t *weight = base_arena_take(&a, t->size, 1);
+  int8_t *weight = base_arena_take(&a, t->linear.size, 1);
   float *scale = base_arena_take(&a, b, sizeof *scale);
   uint32_t *value = base_arena_take(&a, t->n_values, sizeof *value);
   uint8_t *slot = base_arena_take(&a, t->n_values, 1);
-  train_quantise_rows(t->w, b, t->tags, weight, scale);
+  train_quantise_rows(t->linear.w, b, t->tags, weight, scale);
   if (t->n_values) {
     memcpy(value, t->value_hash, t->n_values * sizeof *value);
     memcpy(slot, t->value_slot, t->n_values);
@@ -203,6 +171,7 @@ static base_status keep(train_net *n, const tagger_training *t, base_error *err)
 base_status train_tagger_fit(train_net *n, const data_set *set, const uint32_t *rows, size_t n_rows,
                              const train_options *o, base_error *err) {
   tagger_training t = {.n = n, .set = set, .o = o};
+  t.linear = (train_linear){.epochs = 8, .beta2 = 0.99, .noise = train_noise, .learn = learn, .user = &t};
   base_arena a;
   base_rng rng;
   if (n->n_slots == 0 || o->tagger_buckets == 0) return BASE_OK;
@@ -215,7 +184,7 @@ base_status train_tagger_fit(train_net *n, const data_set *set, const uint32_t *
   carve(&t, &a, n_rows);
   base_rng_seed(&rng, o->seed ^ UINT64_C(0x746167676572));
   count_values(&t, rows, n_rows);
-  run(&t, rows, n_rows, &rng);
+  train_linear_run(&t.linear, set, rows, n_rows, o, &rng);
   base_status st = keep(n, &t, err);
   base_free(n->allocator, block, bytes);
   return st;
