@@ -608,6 +608,24 @@ static void test_say(void) {
     value_say_recurrence(&r, text);
     TAP_OK(ok && strcmp(text, rules[k].expect) == 0, "%s: %s", rules[k].text, text);
   }
+  static const struct { const char *rule, *from, *expect; } firsts[] = {
+      {"every weekday", "2026-11-21T07:00:00", "2026-11-23T07:00:00"}, /* from a Saturday */
+      {"every saturday", "2026-11-21T07:00:00", "2026-11-21T07:00:00"},
+      {"daily", "2026-12-31T23:59:59", "2026-12-31T23:59:59"},
+      {"on the first of each month", "2026-11-21T09:30:00", "2026-12-01T09:30:00"},
+      {"the last day of every month", "2028-02-03T08:00:00", "2028-02-29T08:00:00"},
+      {"the second tuesday of every month", "2026-11-21T08:00:00", "2026-12-08T08:00:00"},
+      {"the last friday of every month", "2026-11-28T08:00:00", "2026-12-25T08:00:00"},
+      {"every weekday", "9999-12-31T07:00:00", "9999-12-31T07:00:00"}}; /* a Friday, and no day after it */
+  for (size_t k = 0; k < ROWS(firsts); k++) {
+    value_recurrence r;
+    value_datetime t;
+    bool ok = value_read_recurrence(base_slice_of(firsts[k].rule), &cx, &r, NULL) == BASE_OK &&
+              value_parse_datetime(base_slice_of(firsts[k].from), &t, NULL) == BASE_OK;
+    t = value_first_of(&r, t);
+    value_write_datetime(&t, text);
+    TAP_OK(ok && strcmp(text, firsts[k].expect) == 0, "%s from %s: %s", firsts[k].rule, firsts[k].from, text);
+  }
   static const struct row amounts[] = {{"1249.5", "$1,249.50"}, {"-5", "-$5"},
       {"1234567 euros", "\xE2\x82\xAC""1,234,567"}, {"3.5 chf", "3.50 CHF"}};
   for (size_t k = 0; k < ROWS(amounts); k++) {

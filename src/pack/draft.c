@@ -188,6 +188,44 @@ static void put_temperature(writer *w, const value_quantity *v) {
   puts_text(w, "}");
 }
 
+/* The recurrence that the action's own slot of that type was given. */
+static bool said_recurrence(const drafting *d, value_recurrence *v) {
+  char buffer[MAX_JOINED_BYTES];
+  for (size_t i = 0; i < d->m->n_slots; i++)
+    if (d->m->slot[i].type == PACK_RECURRENCE && (d->action->slots >> i & 1) && best_span(d, i, 0) >= 0 &&
+        value_read_recurrence(join_spans(d, i, buffer), d->cx, v, NULL) == BASE_OK)
+      return true;
+  return false;
+}
+
+/* The first such time of day after now. */
+static value_datetime next_at(value_time at, const value_datetime *now) {
+  value_datetime t = *now;
+  t.time = at;
+  return value_compare(&t, now) > 0 ? t : value_add(t, (value_duration){0, 1, 0});
+}
+
+/* A time of day without a day, of something that repeats: an open hour is read as on a day that is named, not as the next
+ * one that a clock shows, so that "every day at 7" is the same at any hour of asking. */
+static bool read_daily_time(base_slice words, value_context cx, value_datetime *out) {
+  value_datetime now = cx.now;
+  value_time at;
+  cx.now.time = cx.morning ? (value_time){0, 0, 0} : (value_time){5, 59, 59};
+  if (value_read_time(words, &cx, &at, NULL)) return false;
+  *out = next_at(at, &now);
+  return true;
+}
+
+/* "At seven", said of every weekday on a Friday evening, is Monday's. */
+static base_status read_datetime(const drafting *d, base_slice words, const value_context *cx, value_datetime *out,
+                                 base_error *err) {
+  value_recurrence repeat;
+  if (cx->resolve != VALUE_FUTURE || !said_recurrence(d, &repeat)) return value_read_datetime(words, cx, out, err);
+  base_status st = read_daily_time(words, *cx, out) ? BASE_OK : value_read_datetime(words, cx, out, err);
+  if (!st) *out = value_first_of(&repeat, *out);
+  return st;
+}
+
 /* Values that are dates, times or lengths of time. */
 static base_status read_time_value(drafting *d, size_t slot, base_slice words, const value_context *cx,
                                    base_error *err) {
@@ -208,7 +246,7 @@ static base_status read_time_value(drafting *d, size_t slot, base_slice words, c
       st = value_read_time(words, cx, &v.datetime.time, err);
       v.datetime.has_time = true;
       break;
-    case PACK_DATETIME: st = value_read_datetime(words, cx, &v.datetime, err); break;
+    case PACK_DATETIME: st = read_datetime(d, words, cx, &v.datetime, err); break;
     case PACK_INTERVAL:
       st = value_read_interval(words, cx, &v.interval, err);
       return st ? st : put_interval(&d->w, &v.interval, err);
@@ -407,33 +445,17 @@ static base_status read_slot(drafting *d, size_t slot, base_error *err) {
   return st;
 }
 
-/* "Every weekday at seven" also says when an alarm first rings: the next such moment. */
-static value_datetime first_occurrence(const value_recurrence *v, const value_datetime *now) {
-  value_datetime t = *now;
-  t.time = v->at;
-  if (value_compare(&t, now) <= 0) t = value_add(t, (value_duration){0, 1, 0});
-  for (int i = 0; i < 7 && v->weekdays != 0 && !(v->weekdays >> value_weekday(t.date) & 1); i++)
-    t = value_add(t, (value_duration){0, 1, 0});
-  return t;
-}
-
-/* A required point in time that no span names, out of a daily or weekly recurrence with a time of day. */
+/* A required point in time that no span names, out of a recurrence with a time of day: "every weekday at seven" also
+ * says when an alarm first rings. */
 static bool read_from_recurrence(drafting *d, size_t slot) {
-  char buffer[MAX_JOINED_BYTES], text[VALUE_TEXT_BOUND];
-  value_recurrence v = {0};
+  char text[VALUE_TEXT_BOUND];
+  value_recurrence v;
   if (d->m->slot[slot].type != PACK_DATETIME || !(d->action->required >> slot & 1)) return false;
-  for (size_t i = 0; i < d->m->n_slots; i++) {
-    if (d->m->slot[i].type != PACK_RECURRENCE || !(d->action->slots >> i & 1) || best_span(d, i, 0) < 0)
-      continue;
-    if (value_read_recurrence(join_spans(d, i, buffer), d->cx, &v, NULL) || !v.has_at ||
-        v.week_of_month != 0 || v.month_day != 0 || (v.freq != VALUE_DAILY && v.freq != VALUE_WEEKLY))
-      continue;
-    value_datetime t = first_occurrence(&v, &d->cx->now);
-    value_write_datetime(&t, text);
-    put_quoted(&d->w, text);
-    return true;
-  }
-  return false;
+  if (!said_recurrence(d, &v) || !v.has_at || v.freq < VALUE_DAILY || v.freq == VALUE_YEARLY) return false;
+  value_datetime t = value_first_of(&v, next_at(v.at, &d->cx->now));
+  value_write_datetime(&t, text);
+  put_quoted(&d->w, text);
+  return true;
 }
 
 /* Writes "name":value of a slot; takes it back when there is none or its words cannot be read. */

@@ -87,6 +87,29 @@ static int compare_int(int64_t a, int64_t b) {
   return a < b ? -1 : a > b;
 }
 
+/* Which one of its kind a day is in its month, counted from 1, or from the end as -1. */
+static bool is_nth(value_date d, int nth, int step) {
+  int from_end = value_days_in_month(d.year, d.month) - d.day;
+  return nth == 0 || (nth > 0 ? (d.day - 1) / step + 1 == nth : from_end / step + 1 == -nth);
+}
+
+static bool is_day_of(const value_recurrence *v, value_date d) {
+  bool weekday = v->weekdays == 0 || (v->weekdays >> value_weekday(d) & 1) != 0;
+  return weekday && is_nth(d, v->week_of_month, 7) && is_nth(d, v->month_day, 1);
+}
+
+value_datetime value_first_of(const value_recurrence *v, value_datetime t) {
+  enum { FIVE_YEARS = 5 * 366 };
+  int64_t day = value_days_from_civil(t.date);
+  for (int64_t i = 0; i < FIVE_YEARS; i++) {
+    value_date date = value_civil_from_days(day + i);
+    if (!is_day_of(v, date)) continue;
+    t.date = date;
+    break;
+  }
+  return t;
+}
+
 int value_compare(const value_datetime *a, const value_datetime *b) {
   int order = compare_int(value_days_from_civil(a->date), value_days_from_civil(b->date));
   if (order != 0) return order;
