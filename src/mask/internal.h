@@ -186,8 +186,7 @@ typedef struct plan {
   uint32_t *root_local; /* local, LOCAL_TRUE, LOCAL_FALSE */
   local *locals;
   uint32_t n_locals, words;
-  bool plain; /* no groups: a local is true when its own part is */
-  bool depends_on_keys; /* has GROUP_KEY, or truth that a key's presence decides early */
+  bool plain; /* no groups, no root that is false of all: a root is true when its local's own part is */
   beginning starts[7];
   mask_map situations, numbers;
   struct object_names *names;
@@ -621,8 +620,8 @@ base_status mask_schema_compile(mask_rule *r, base_error *err);
 int mask_draft_of(const jdoc *d); /* by $schema; 2020 where it is missing or unknown */
 bool mask_notes_locate(mask_rule *r);
 const char *mask_format_pattern(base_slice name); /* NULL: no format that is enforced */
-void mask_fail(mask_rule *r, base_status code);
-
+void mask_fail(mask_rule *r, base_status code); /* the first failure sticks */
+void *mask_take(mask_rule *r, size_t bytes);    /* from the rule's pool, zeroed; NULL: the rule has failed */
 
 /* How many tokens end at node i: they are token[first[i]], token[first[i] + 1] ... */
 static inline uint32_t mask_node_tokens(const mask_vocab *v, uint32_t i) {

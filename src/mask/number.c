@@ -12,12 +12,6 @@ enum { MAX_DIGITS = 400, LOST = 0, OPEN_ = 1, SETTLED = 2 };
 
 const number_state mask_number_dead_state = {0};
 
-static void *take(mask_rule *r, size_t bytes) {
-  void *out = mask_pool_take(&r->pool, bytes);
-  if (out == NULL) mask_fail(r, r->pool.failed);
-  return out;
-}
-
 /* ---- bounds ---- */
 
 /* A closed or open interval of what may be, mirrored for negative numbers so that digits count upwards. */
@@ -263,7 +257,7 @@ static bool may_end(uint8_t phase) {
 static void judge_end(mask_rule *r, number_state *s) {
   plan *p = s->plan;
   bool fatal = false;
-  uint64_t small[8] = {0}, *refusing = p->words <= 8 ? small : take(r, p->words * sizeof *refusing);
+  uint64_t small[8] = {0}, *refusing = p->words <= 8 ? small : mask_take(r, p->words * sizeof *refusing);
   if (refusing == NULL || !may_end(s->phase)) return;
   memcpy(refusing, s->lost, p->words * sizeof *refusing);
   for (uint32_t i = 0; i < p->n_locals; i++)
@@ -282,9 +276,9 @@ static number_state *intern(mask_rule *r, number_state *like) {
   if (keep) key = mask_mix_bytes(key, like->text, like->len);
   number_state *s = mask_map_get(&p->numbers, key);
   if (s != NULL) return s;
-  s = take(r, sizeof *s);
-  uint64_t *sets = take(r, 2 * bytes);
-  char *text = take(r, keep ? like->len : 0);
+  s = mask_take(r, sizeof *s);
+  uint64_t *sets = mask_take(r, 2 * bytes);
+  char *text = mask_take(r, keep ? like->len : 0);
   if (s == NULL || sets == NULL || text == NULL) return &mask_number_dead;
   *s = *like;
   memset(s->next, 0, sizeof s->next);
@@ -359,8 +353,8 @@ static void settle_digits(const mask_rule *r, number_state *s) {
 
 static number_state *make_next(mask_rule *r, number_state *from, uint8_t c) {
   plan *p = from->plan;
-  uint64_t small[16], *sets = p->words <= 8 ? small : take(r, 2 * p->words * sizeof *sets);
-  uint64_t none[8] = {0}, *done = p->words <= 8 ? none : take(r, p->words * sizeof *done);
+  uint64_t small[16], *sets = p->words <= 8 ? small : mask_take(r, 2 * p->words * sizeof *sets);
+  uint64_t none[8] = {0}, *done = p->words <= 8 ? none : mask_take(r, p->words * sizeof *done);
   char text[MAX_DIGITS + 8];
   uint8_t phase = next_phase(from->phase, c);
   if (phase == BEGIN || sets == NULL || done == NULL) return &mask_number_dead;
@@ -415,8 +409,8 @@ number_state *mask_number_step(mask_rule *r, number_state *s, uint8_t c) {
 
 number_state *mask_number_start(mask_rule *r, plan *p, const uint64_t *own_failed) {
   number_state s = {.plan = p, .text = ""};
-  s.lost = take(r, p->words * sizeof *s.lost);
-  s.open = take(r, p->words * sizeof *s.open);
+  s.lost = mask_take(r, p->words * sizeof *s.lost);
+  s.open = mask_take(r, p->words * sizeof *s.open);
   if (s.lost == NULL || s.open == NULL) return &mask_number_dead;
   memcpy(s.lost, own_failed, p->words * sizeof *s.lost);
   for (uint32_t i = 0; i < p->n_locals; i++) {

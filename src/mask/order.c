@@ -9,12 +9,6 @@
 
 #include "mask/internal.h"
 
-static void *take(mask_rule *r, size_t bytes) {
-  void *out = mask_pool_take(&r->pool, bytes);
-  if (out == NULL) mask_fail(r, r->pool.failed);
-  return out;
-}
-
 /* ---- the order of a plan's names ---- */
 
 typedef struct declaring {
@@ -63,7 +57,7 @@ static int compare_places(const void *x, const void *y) {
 
 static bool declare_all(declaring *d, const plan *p) {
   mask_rule *r = d->r;
-  place *roots = take(r, (p->n_roots + 1) * sizeof *roots);
+  place *roots = mask_take(r, (p->n_roots + 1) * sizeof *roots);
   if (roots == NULL) return false;
   for (uint32_t i = 0; i < p->n_roots; i++) roots[i] = (place){r->nodes[p->roots[i]]->at, p->roots[i]};
   if (p->n_roots > 1) qsort(roots, p->n_roots, sizeof *roots, compare_places);
@@ -83,11 +77,11 @@ static int compare_numbers(const void *x, const void *y) {
 }
 
 bool mask_order_make(mask_rule *r, const plan *p, object_names *names) {
-  object_order *o = names->order = take(r, sizeof *o);
+  object_order *o = names->order = mask_take(r, sizeof *o);
   if (o == NULL) return false;
-  o->rank = take(r, (names->n_names + 1) * sizeof *o->rank);
-  o->due = take(r, (p->n_locals + 1) * sizeof *o->due);
-  o->n_due = take(r, (p->n_locals + 1) * sizeof *o->n_due);
+  o->rank = mask_take(r, (names->n_names + 1) * sizeof *o->rank);
+  o->due = mask_take(r, (p->n_locals + 1) * sizeof *o->due);
+  o->n_due = mask_take(r, (p->n_locals + 1) * sizeof *o->n_due);
   if (r->failed != BASE_OK) return false;
   memset(o->rank, 0xFF, names->n_names * sizeof *o->rank);
   declaring d = {.r = r, .each = rank_name, .names = names};
@@ -98,7 +92,7 @@ bool mask_order_make(mask_rule *r, const plan *p, object_names *names) {
     o->depends |= n->n_dependencies > 0;
     o->least |= n->min_properties > 0;
     if (n->n_required == 0) continue;
-    o->due[i] = take(r, n->n_required * sizeof(uint32_t));
+    o->due[i] = mask_take(r, n->n_required * sizeof(uint32_t));
     if (o->due[i] == NULL) return false;
     for (uint32_t k = 0; k < n->n_required; k++) {
       uint32_t rank = o->rank[names->required[i][k]];

@@ -15,7 +15,7 @@ void mask_fail(mask_rule *r, base_status code) {
   if (r->failed == BASE_OK) r->failed = code;
 }
 
-static void *take(mask_rule *r, size_t bytes) {
+void *mask_take(mask_rule *r, size_t bytes) {
   void *out = mask_pool_take(&r->pool, bytes);
   if (out == NULL) mask_fail(r, r->pool.failed);
   return out;
@@ -33,7 +33,6 @@ typedef struct builder {
   mask_rule *r;
   local *locals;
   uint32_t n, cap;
-  bool keys;
 } builder;
 
 static uint32_t build(builder *b, uint32_t id);
@@ -43,7 +42,7 @@ static bool build_group(builder *b, const group *g, local_group *out, bool *drop
   uint32_t n = 0;
   *drop = false;
   *out = (local_group){.kind = g->kind, .key = g->key};
-  out->child = take(b->r, (g->n_children + 1) * sizeof(uint32_t));
+  out->child = mask_take(b->r, (g->n_children + 1) * sizeof(uint32_t));
   if (out->child == NULL) return false;
   for (uint32_t i = 0; i < g->n_children; i++) {
     uint32_t c = build(b, g->child[i]);
@@ -60,7 +59,6 @@ static bool build_group(builder *b, const group *g, local_group *out, bool *drop
   if (n == 0 && (g->kind == GROUP_ANY || g->kind == GROUP_ONE)) return *drop;
   if (n == 0) *drop = true;
   if (n == 1 && (g->kind == GROUP_ANY || (g->kind == GROUP_ONE && out->child[0] < LOCAL_FALSE))) out->kind = GROUP_ALL;
-  if (g->kind == GROUP_KEY) b->keys = true;
   return true;
 }
 
@@ -71,7 +69,7 @@ static uint32_t build(builder *b, uint32_t id) {
   local l = {.n = n};
   if (r->failed != BASE_OK || n->kinds == 0) return LOCAL_FALSE;
   if (r->stamp_of[id] == r->stamp) return r->local_of[id];
-  l.groups = n->n_groups > 0 ? take(r, n->n_groups * sizeof *l.groups) : NULL;
+  l.groups = n->n_groups > 0 ? mask_take(r, n->n_groups * sizeof *l.groups) : NULL;
   uint32_t result = LOCAL_TRUE;
   for (uint32_t i = 0; i < n->n_groups && r->failed == BASE_OK; i++) {
     bool drop;
@@ -105,17 +103,47 @@ known:
   return result;
 }
 
-/* Has the plan no groups, and is every local a root's? One that only a settled group knew ({} stands beside it in an
- * anyOf) asks nothing of the value. Without groups a root's local is the last that its build made. */
+static void mark_children(const local *l, uint32_t *reached) {
+  for (uint32_t g = 0; g < l->n_groups; g++)
+    for (uint32_t i = 0; i < l->groups[g].n_children; i++)
+      if (l->groups[g].child[i] < LOCAL_FALSE) reached[l->groups[g].child[i]] = 1;
+}
+
+static void move_locals(uint32_t *locals, uint32_t n, const uint32_t *place) {
+  for (uint32_t i = 0; i < n; i++)
+    if (locals[i] < LOCAL_FALSE) locals[i] = place[locals[i]];
+}
+
+/* Takes out the locals that no root reaches: where a group came to be settled ({} stands in an anyOf), its other
+ * children stay behind. What is left keeps its order. */
+static bool drop_unreached(mask_rule *r, plan *p) {
+  uint32_t kept = 0;
+  mask_mark mark = mask_pool_mark(&r->pool);
+  uint32_t *place = mask_take(r, p->n_locals * sizeof *place); /* not 0: reached; then where it comes to stand */
+  if (place == NULL) return false;
+  for (uint32_t i = 0; i < p->n_roots; i++)
+    if (p->root_local[i] < LOCAL_FALSE) place[p->root_local[i]] = 1;
+  for (uint32_t i = p->n_locals; i-- > 0;)
+    if (place[i] != 0) mark_children(&p->locals[i], place);
+  for (uint32_t i = 0; i < p->n_locals; i++) {
+    if (place[i] == 0) continue;
+    local *l = &p->locals[kept];
+    *l = p->locals[i];
+    for (uint32_t g = 0; g < l->n_groups; g++) move_locals(l->groups[g].child, l->groups[g].n_children, place);
+    place[i] = kept++;
+  }
+  move_locals(p->root_local, p->n_roots, place);
+  p->n_locals = kept;
+  mask_pool_back(&r->pool, mark);
+  return true;
+}
+
 static bool is_plain(const plan *p) {
-  uint32_t n = 0;
   for (uint32_t i = 0; i < p->n_locals; i++)
     if (p->locals[i].n_groups > 0) return false;
-  for (uint32_t i = 0; i < p->n_roots; i++) {
+  for (uint32_t i = 0; i < p->n_roots; i++)
     if (p->root_local[i] == LOCAL_FALSE) return false;
-    n += p->root_local[i] == n;
-  }
-  return n == p->n_locals;
+  return true;
 }
 
 plan *mask_plan_of(mask_rule *r, const uint32_t *roots, uint32_t n_roots, uint32_t n_all, bool one_needed) {
@@ -124,15 +152,15 @@ plan *mask_plan_of(mask_rule *r, const uint32_t *roots, uint32_t n_roots, uint32
   plan *p = mask_map_get(&r->plans, key);
   if (p != NULL || r->failed != BASE_OK) return p;
   if (r->stamp_of == NULL) {
-    r->stamp_of = take(r, r->n_nodes * sizeof(uint32_t));
-    r->local_of = take(r, r->n_nodes * sizeof(uint32_t));
+    r->stamp_of = mask_take(r, r->n_nodes * sizeof(uint32_t));
+    r->local_of = mask_take(r, r->n_nodes * sizeof(uint32_t));
   }
-  p = take(r, sizeof *p);
+  p = mask_take(r, sizeof *p);
   if (p == NULL || r->failed != BASE_OK) return NULL;
   r->stamp++;
   builder b = {.r = r};
-  p->roots = take(r, (n_roots + 1) * sizeof(uint32_t));
-  p->root_local = take(r, (n_roots + 1) * sizeof(uint32_t));
+  p->roots = mask_take(r, (n_roots + 1) * sizeof(uint32_t));
+  p->root_local = mask_take(r, (n_roots + 1) * sizeof(uint32_t));
   if (r->failed != BASE_OK) return NULL;
   memcpy(p->roots, roots, n_roots * sizeof(uint32_t));
   for (uint32_t i = 0; i < n_roots; i++) p->root_local[i] = build(&b, roots[i]);
@@ -141,13 +169,13 @@ plan *mask_plan_of(mask_rule *r, const uint32_t *roots, uint32_t n_roots, uint32
   p->one_needed = one_needed;
   p->locals = b.locals;
   p->n_locals = b.n;
-  p->words = bit_words(b.n > 0 ? b.n : 1);
-  p->depends_on_keys = b.keys;
+  if (r->failed != BASE_OK || !drop_unreached(r, p)) return NULL;
+  p->words = bit_words(p->n_locals > 0 ? p->n_locals : 1);
   p->plain = is_plain(p);
   p->id = ++r->ids;
-  if (r->cap_truth < b.n) {
-    r->cap_truth = 2 * b.n + 16;
-    r->truth = take(r, r->cap_truth);
+  if (r->cap_truth < p->n_locals) {
+    r->cap_truth = 2 * p->n_locals + 16;
+    r->truth = mask_take(r, r->cap_truth);
   }
   if (r->failed != BASE_OK || !put(r, &r->plans, key, p)) return NULL;
   return p;
@@ -245,7 +273,7 @@ static const uint64_t *kept_set(mask_rule *r, const plan *p, const uint64_t *set
   uint64_t key = mask_mix_bytes(p->id, set, words * sizeof *set);
   uint64_t *kept = mask_map_get(&r->failed_sets, key);
   if (kept != NULL) return kept;
-  kept = take(r, words * sizeof *set);
+  kept = mask_take(r, words * sizeof *set);
   if (kept == NULL) return NULL;
   memcpy(kept, set, words * sizeof *set);
   return put(r, &r->failed_sets, key, kept) ? kept : NULL;
@@ -261,7 +289,7 @@ const uint64_t *mask_plan_judge(mask_rule *r, plan *p, const uint64_t *own_faile
     any = false;
   }
   judge_all(r, p, own_failed, NULL, seen);
-  if (p->n_roots > 256) set = take(r, bit_words(p->n_roots) * sizeof *set);
+  if (p->n_roots > 256) set = mask_take(r, bit_words(p->n_roots) * sizeof *set);
   if (set == NULL) return NULL;
   for (uint32_t i = 0; i < p->n_roots; i++) {
     if (of_child(r->truth, p->root_local[i]) != FALSE_) {
@@ -290,7 +318,7 @@ static void own_parts(const plan *p, jdoc_kind kind, uint64_t *failed, uint64_t 
 beginning *mask_plan_start(mask_rule *r, plan *p, jdoc_kind kind) {
   beginning *s = &p->starts[kind];
   if (s->known || r->failed != BASE_OK) return s;
-  uint64_t *failed = take(r, p->words * sizeof *failed), *done = take(r, p->words * sizeof *done);
+  uint64_t *failed = mask_take(r, p->words * sizeof *failed), *done = mask_take(r, p->words * sizeof *done);
   if (failed == NULL || done == NULL) return s;
   s->known = true;
   own_parts(p, kind, failed, done);
@@ -320,8 +348,8 @@ situation *mask_situation_of(mask_rule *r, plan *p, jdoc_kind kind, const uint64
   uint64_t key = mask_mix_bytes(mask_mix_bytes((uint64_t)kind, failed, bytes), done, bytes);
   situation *s = mask_map_get(&p->situations, key);
   if (s != NULL) return s;
-  s = take(r, sizeof *s);
-  uint64_t *sets = take(r, 4 * bytes);
+  s = mask_take(r, sizeof *s);
+  uint64_t *sets = mask_take(r, 4 * bytes);
   if (s == NULL || sets == NULL) return NULL;
   s->plan = p;
   s->kind = kind;
@@ -339,7 +367,7 @@ situation *mask_situation_of(mask_rule *r, plan *p, jdoc_kind kind, const uint64
 situation *mask_situation_with(mask_rule *r, situation *s, const uint64_t *failed, const uint64_t *done) {
   plan *p = s->plan;
   bool same = true;
-  uint64_t small[8], *sets = 2 * p->words <= 8 ? small : take(r, 2 * p->words * sizeof *sets);
+  uint64_t small[8], *sets = 2 * p->words <= 8 ? small : mask_take(r, 2 * p->words * sizeof *sets);
   if (sets == NULL) return NULL;
   for (uint32_t w = 0; w < p->words; w++) {
     sets[w] = s->failed[w] | (failed != NULL ? failed[w] : 0);
@@ -427,19 +455,19 @@ static bool add_key_rules(mask_rule *r, plan *p, object_names *names) {
     n_patterns += p->locals[i].n->n_patterns;
     n_subs += p->locals[i].n->names != MASK_NONE;
   }
-  uint32_t *index = take(r, (n_patterns + 1) * sizeof *index);
-  regex **regexes = take(r, (n_patterns + 1) * sizeof *regexes);
-  text_state **subs = take(r, (n_subs + 1) * sizeof *subs);
-  names->pattern = take(r, (p->n_locals + 1) * sizeof *names->pattern);
-  names->sub = take(r, (p->n_locals + 1) * sizeof *names->sub);
-  names->listed = take(r, (p->n_locals + 1) * sizeof *names->listed);
+  uint32_t *index = mask_take(r, (n_patterns + 1) * sizeof *index);
+  regex **regexes = mask_take(r, (n_patterns + 1) * sizeof *regexes);
+  text_state **subs = mask_take(r, (n_subs + 1) * sizeof *subs);
+  names->pattern = mask_take(r, (p->n_locals + 1) * sizeof *names->pattern);
+  names->sub = mask_take(r, (p->n_locals + 1) * sizeof *names->sub);
+  names->listed = mask_take(r, (p->n_locals + 1) * sizeof *names->listed);
   if (r->failed != BASE_OK) return false;
   n_subs = 0;
   for (uint32_t i = 0; i < p->n_locals; i++) {
     const node *n = p->locals[i].n;
     names->sub[i] = MASK_NONE;
     names->listed[i] = enum_of_names(r, n) != NULL;
-    if (n->n_patterns > 0) names->pattern[i] = take(r, n->n_patterns * sizeof(uint32_t));
+    if (n->n_patterns > 0) names->pattern[i] = mask_take(r, n->n_patterns * sizeof(uint32_t));
     for (uint32_t k = 0; k < n->n_patterns && r->failed == BASE_OK; k++)
       names->pattern[i][k] = index_of(index, &n_regexes, n->patterns[k].regex);
     if (n->names == MASK_NONE) continue;
@@ -462,12 +490,12 @@ static bool add_key_rules(mask_rule *r, plan *p, object_names *names) {
 
 object_names *mask_plan_names(mask_rule *r, plan *p) {
   if (p->names != NULL) return p->names;
-  object_names *names = take(r, sizeof *names);
+  object_names *names = mask_take(r, sizeof *names);
   bool ordered = r->options.order == MASK_ORDER_SCHEMA;
   uint32_t n = put_names(r, p, NULL), n_declared = ordered ? mask_order_names(r, p, NULL) : 0, kept = 0;
   if (names == NULL) return NULL;
-  names->name = take(r, ((size_t)n + n_declared + 1) * sizeof *names->name);
-  names->required = take(r, (p->n_locals + 1) * sizeof *names->required);
+  names->name = mask_take(r, ((size_t)n + n_declared + 1) * sizeof *names->name);
+  names->required = mask_take(r, (p->n_locals + 1) * sizeof *names->required);
   if (r->failed != BASE_OK) return NULL;
   put_names(r, p, names->name);
   if (ordered) n += mask_order_names(r, p, names->name + n);
@@ -476,12 +504,12 @@ object_names *mask_plan_names(mask_rule *r, plan *p) {
     if (kept == 0 || mask_compare_slices(&names->name[kept - 1], &names->name[i]) != 0)
       names->name[kept++] = names->name[i];
   names->n_names = kept;
-  names->state = take(r, (kept + 1) * sizeof *names->state);
+  names->state = mask_take(r, (kept + 1) * sizeof *names->state);
   for (uint32_t i = 0; i < p->n_locals; i++) {
     const node *d = p->locals[i].n;
     if (d->max_properties != MASK_NONE) names->bounded = true;
     if (d->n_required == 0) continue;
-    names->required[i] = take(r, d->n_required * sizeof(uint32_t));
+    names->required[i] = mask_take(r, d->n_required * sizeof(uint32_t));
     for (uint32_t k = 0; k < d->n_required && r->failed == BASE_OK; k++)
       names->required[i][k] = mask_names_find(names, d->required[k]);
   }
@@ -535,7 +563,7 @@ static void settle_vital(mask_rule *r, situation *s, demands *d) {
 
 static bool all_lost_together(mask_rule *r, situation *s, const demands *d) {
   uint32_t optional = 0;
-  uint64_t *failed = take(r, s->plan->words * sizeof *failed);
+  uint64_t *failed = mask_take(r, s->plan->words * sizeof *failed);
   if (failed == NULL) return false;
   memcpy(failed, s->failed, s->plan->words * sizeof *failed);
   for (uint32_t i = 0; i < d->n; i++) {
@@ -548,7 +576,7 @@ static bool all_lost_together(mask_rule *r, situation *s, const demands *d) {
 
 /* Demands to a plan: vital nodes first, each node once; links from the others back to who asked. */
 static slot *make_slot(mask_rule *r, situation *s, demands *d) {
-  slot *out = take(r, sizeof *out);
+  slot *out = mask_take(r, sizeof *out);
   if (out == NULL) return NULL;
   situation *after = mask_situation_with(r, s, d->failed, NULL);
   if (after == NULL || after->dead) return out;
@@ -558,8 +586,8 @@ static slot *make_slot(mask_rule *r, situation *s, demands *d) {
     if (!bit_has(after->failed, d->list[i].local)) d->list[kept++] = d->list[i];
   d->n = kept;
   settle_vital(r, after, d);
-  uint32_t *roots = take(r, (d->n + 1) * sizeof *roots);
-  out->links = take(r, (d->n + 1) * sizeof *out->links);
+  uint32_t *roots = mask_take(r, (d->n + 1) * sizeof *roots);
+  out->links = mask_take(r, (d->n + 1) * sizeof *out->links);
   if (r->failed != BASE_OK) return NULL;
   for (uint32_t i = 0; i < d->n; i++) {
     const demand *one = &d->list[i];
@@ -632,7 +660,7 @@ slot *mask_slot_of_key(mask_rule *r, situation *s, uint32_t name, text_state *ke
   slot *known = mask_map_get(&s->slots, sign);
   if (known != NULL || r->failed != BASE_OK) return known;
   demands d = {.r = r};
-  d.failed = take(r, s->plan->words * sizeof *d.failed);
+  d.failed = mask_take(r, s->plan->words * sizeof *d.failed);
   if (d.failed == NULL) return NULL;
   for (uint32_t i = 0; i < s->plan->n_locals; i++)
     if (!bit_has(s->failed, i) && (s->plan->locals[i].n->asserts & KIND_BIT(JDOC_OBJECT)))
@@ -652,7 +680,7 @@ slot *mask_slot_of_item(mask_rule *r, situation *s, uint32_t index) {
   slot *known = mask_map_get(&s->slots, sign);
   if (known != NULL || r->failed != BASE_OK) return known;
   demands d = {.r = r};
-  d.failed = take(r, p->words * sizeof *d.failed);
+  d.failed = mask_take(r, p->words * sizeof *d.failed);
   if (d.failed == NULL) return NULL;
   for (uint32_t i = 0; i < p->n_locals; i++) {
     const node *n = p->locals[i].n;
@@ -674,7 +702,7 @@ bool mask_key_may_be_free(mask_rule *r, situation *s, const text_state *key) {
   void *known = mask_map_get(&s->free_by, key->alive);
   if (known != NULL) return known == (void *)s;
   const object_names *names = s->plan->names;
-  uint64_t *failed = take(r, s->plan->words * sizeof *failed);
+  uint64_t *failed = mask_take(r, s->plan->words * sizeof *failed);
   bool any = false, fine = true;
   if (failed == NULL) return false;
   memcpy(failed, s->failed, s->plan->words * sizeof *failed);

@@ -17,12 +17,6 @@ enum {
 
 const text_state mask_text_dead_state = {0};
 
-static void *take(mask_rule *r, size_t bytes) {
-  void *out = mask_pool_take(&r->pool, bytes);
-  if (out == NULL) mask_fail(r, r->pool.failed);
-  return out;
-}
-
 /* ---- the trie ---- */
 
 static uint32_t add_node(mask_pool *p, text_trie *t, uint32_t first, uint32_t last) {
@@ -139,7 +133,7 @@ static uint32_t needs_of(text_automaton *t, const text_state *s) {
 static bool judge(text_automaton *t, text_state *s) {
   mask_rule *r = t->rule;
   plan *p = t->plan;
-  uint64_t small[16] = {0}, *failed = p->words <= 8 ? small : take(r, 2 * p->words * sizeof *failed), *refusing;
+  uint64_t small[16] = {0}, *failed = p->words <= 8 ? small : mask_take(r, 2 * p->words * sizeof *failed), *refusing;
   bool any = false, fatal = false;
   if (failed == NULL) return false;
   refusing = failed + p->words;
@@ -154,7 +148,7 @@ static bool judge(text_automaton *t, text_state *s) {
   }
   if (any) {
     /* the others are open, whatever they are: done nothing */
-    uint64_t none[16] = {0}, *done = p->words <= 16 ? none : take(r, p->words * sizeof *done);
+    uint64_t none[16] = {0}, *done = p->words <= 16 ? none : mask_take(r, p->words * sizeof *done);
     if (done == NULL || mask_plan_is_lost(r, p, failed, done)) return false;
   }
   if (s->lexical == TEXT_CHAR) {
@@ -177,9 +171,9 @@ static text_state *intern(text_automaton *t, const text_state *like) {
     key = mask_mix(key, like->subs[i] == &mask_text_dead ? 0 : like->subs[i]->id);
   text_state *s = mask_map_get(&t->states, key);
   if (s != NULL) return s;
-  s = take(r, sizeof *s);
-  uint32_t *regexes = take(r, t->n_regexes * sizeof *regexes);
-  text_state **subs = take(r, t->n_subs * sizeof *subs);
+  s = mask_take(r, sizeof *s);
+  uint32_t *regexes = mask_take(r, t->n_regexes * sizeof *regexes);
+  text_state **subs = mask_take(r, t->n_subs * sizeof *subs);
   if (r->failed != BASE_OK || s == NULL) return &mask_text_dead;
   *s = *like;
   s->automaton = t;
@@ -315,8 +309,8 @@ static bool advance(text_automaton *t, text_state *s, uint8_t byte) {
 
 static text_state *make_next(text_state *from, uint8_t byte) {
   text_automaton *t = from->automaton;
-  uint32_t regexes[32], *more = t->n_regexes <= 32 ? regexes : take(t->rule, t->n_regexes * sizeof *more);
-  text_state *subs[8], **more_subs = t->n_subs <= 8 ? subs : take(t->rule, t->n_subs * sizeof *more_subs);
+  uint32_t regexes[32], *more = t->n_regexes <= 32 ? regexes : mask_take(t->rule, t->n_regexes * sizeof *more);
+  text_state *subs[8], **more_subs = t->n_subs <= 8 ? subs : mask_take(t->rule, t->n_subs * sizeof *more_subs);
   if (more == NULL || more_subs == NULL) return &mask_text_dead;
   text_state s = *from;
   s.regex = more;
@@ -398,7 +392,7 @@ text_state *mask_text_step(text_state *s, uint8_t byte) {
   text_automaton *t = s->automaton;
   if (s->next == NULL) {
     if (t->n_classes == 0) classify(t);
-    s->next = take(t->rule, (s->lexical >= ESCAPE ? IN_ESCAPE : t->n_classes) * sizeof *s->next);
+    s->next = mask_take(t->rule, (s->lexical >= ESCAPE ? IN_ESCAPE : t->n_classes) * sizeof *s->next);
     if (s->next == NULL) return &mask_text_dead;
   }
   text_state **next = &s->next[s->lexical >= ESCAPE ? escape_class(byte) : t->class_of[byte]];
@@ -413,7 +407,7 @@ text_state *mask_text_step(text_state *s, uint8_t byte) {
 static text_state *start_at(text_automaton *t, uint32_t trie) {
   mask_rule *r = t->rule;
   text_state s = {.trie = trie};
-  s.regex = take(r, t->n_regexes * sizeof *s.regex);
+  s.regex = mask_take(r, t->n_regexes * sizeof *s.regex);
   s.subs = t->subs_start;
   if (s.regex == NULL) return &mask_text_dead;
   for (uint32_t i = 0; i < t->n_regexes; i++) s.regex[i] = REGEX_START;
@@ -450,7 +444,7 @@ static bool gather_strings(mask_rule *r, text_automaton *t) {
   uint32_t n = 0, kept = 0;
   for (uint32_t i = 0; i < p->n_locals; i++) n += p->locals[i].n->has_enum ? p->locals[i].n->n_values : 0;
   if (n == 0) return true;
-  t->strings = take(r, n * sizeof *t->strings);
+  t->strings = mask_take(r, n * sizeof *t->strings);
   if (t->strings == NULL) return false;
   n = 0;
   for (uint32_t i = 0; i < p->n_locals; i++) {
@@ -469,7 +463,7 @@ static bool gather_strings(mask_rule *r, text_automaton *t) {
 }
 
 static bool gather_members(mask_rule *r, text_automaton *t, text_local *l, const node *n) {
-  l->members = take(r, (t->n_strings + 1u) * sizeof *l->members);
+  l->members = mask_take(r, (t->n_strings + 1u) * sizeof *l->members);
   if (l->members == NULL) return false;
   for (uint32_t k = 0; k < n->n_values; k++)
     if (jdoc_kind_at(&r->doc, n->values[k]) == JDOC_STRING)
@@ -510,13 +504,13 @@ static void count_outside(text_automaton *t) {
 }
 
 text_automaton *mask_text_of_plan(mask_rule *r, plan *p, const uint64_t *own_failed, bool count_inside) {
-  text_automaton *t = take(r, sizeof *t);
+  text_automaton *t = mask_take(r, sizeof *t);
   uint32_t n_regexes = 0;
   if (t == NULL) return NULL;
   *t = (text_automaton){.rule = r, .plan = p, .own_failed = own_failed, .max_length = MASK_NONE};
   for (uint32_t i = 0; i < p->n_locals; i++) n_regexes += p->locals[i].n->n_regexes;
-  t->regexes = take(r, (n_regexes + 1) * sizeof(regex *));
-  t->locals = take(r, (p->n_locals + 1) * sizeof *t->locals);
+  t->regexes = mask_take(r, (n_regexes + 1) * sizeof(regex *));
+  t->locals = mask_take(r, (p->n_locals + 1) * sizeof *t->locals);
   if (r->failed != BASE_OK || !gather_strings(r, t)) return NULL;
   for (uint32_t i = 0; i < p->n_locals; i++) {
     if (bit_has(own_failed, i) || !(p->locals[i].n->asserts & KIND_BIT(JDOC_STRING))) continue;
@@ -528,7 +522,7 @@ text_automaton *mask_text_of_plan(mask_rule *r, plan *p, const uint64_t *own_fai
 
 text_automaton *mask_text_of_keys(mask_rule *r, object_names *names, regex **regexes, uint32_t n_regexes,
                                   text_state **subs, uint32_t n_subs) {
-  text_automaton *t = take(r, sizeof *t);
+  text_automaton *t = mask_take(r, sizeof *t);
   if (t == NULL) return NULL;
   *t = (text_automaton){.rule = r,
                         .is_key = true,
