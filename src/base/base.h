@@ -119,6 +119,15 @@ bool base_utf8_is_digit(uint32_t code_point); /* ASCII 0-9 */
 
 /* ---- cursor: reads untrusted bytes ---- */
 
+/* Little-endian numbers from unaligned bytes, assembled byte by byte: right on every machine. Each as one expression,
+ * of which compilers make one load; of a loop they do not. */
+static inline uint32_t base_load_u32(const unsigned char *p) {
+  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+static inline uint64_t base_load_u64(const unsigned char *p) {
+  return (uint64_t)base_load_u32(p) | (uint64_t)base_load_u32(p + 4) << 32;
+}
+
 /* All multi-byte reads are little-endian. The first read beyond the end sets `failed`; from then on
  * every read gives 0. So a whole header may be read before the flag is looked at. */
 typedef struct base_cursor {

@@ -23,17 +23,6 @@ void base_cursor_skip(base_cursor *c, size_t len) {
   (void)base_cursor_bytes(c, len);
 }
 
-/* Assembled byte by byte: right on every machine. Each as one expression, of which compilers make one load; of a loop
- * they do not. */
-static uint64_t low32(const unsigned char *p) {
-  return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24;
-}
-
-static uint64_t low64(const unsigned char *p) {
-  return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 |
-         (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
-}
-
 uint8_t base_cursor_u8(base_cursor *c) {
   const unsigned char *p = base_cursor_bytes(c, 1);
   return p != NULL ? p[0] : 0;
@@ -46,12 +35,12 @@ uint16_t base_cursor_u16(base_cursor *c) {
 
 uint32_t base_cursor_u32(base_cursor *c) {
   const unsigned char *p = base_cursor_bytes(c, 4);
-  return p != NULL ? (uint32_t)low32(p) : 0;
+  return p != NULL ? base_load_u32(p) : 0;
 }
 
 uint64_t base_cursor_u64(base_cursor *c) {
   const unsigned char *p = base_cursor_bytes(c, 8);
-  return p != NULL ? low64(p) : 0;
+  return p != NULL ? base_load_u64(p) : 0;
 }
 
 float base_cursor_f32(base_cursor *c) {

@@ -80,13 +80,6 @@ base_status gguf_get_strings(const gguf_file *f, const char *key, uint64_t *coun
   return BASE_OK;
 }
 
-base_slice gguf_next_string(base_cursor *items) {
-  uint64_t len = base_cursor_u64(items);
-  const char *ptr = len <= SIZE_MAX ? base_cursor_bytes(items, (size_t)len) : NULL;
-  if (ptr == NULL) items->failed = items->failed || len > 0;
-  return (base_slice){ptr, ptr != NULL ? (size_t)len : 0};
-}
-
 base_status gguf_get_f32s(const gguf_file *f, const char *key, const void **floats_unaligned, uint64_t *count,
                           base_error *err) {
   const gguf_value *v = need_array(f, key, GGUF_F32, "an array of 32-bit floats", err);

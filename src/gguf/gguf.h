@@ -94,7 +94,18 @@ base_status gguf_get_string(const gguf_file *f, const char *key, base_slice *out
 /* An array of strings: step through `items` with gguf_next_string, `count` times. */
 base_status gguf_get_strings(const gguf_file *f, const char *key, uint64_t *count, base_cursor *items,
                              base_error *err);
-base_slice gguf_next_string(base_cursor *items);
+/* Inline, since vocabularies have 100,000s of them. */
+static inline base_slice gguf_next_string(base_cursor *items) {
+  size_t left = items->len - items->pos;
+  uint64_t len = !items->failed && left >= 8 ? base_load_u64(items->ptr + items->pos) : UINT64_MAX;
+  if (left < 8 || len > left - 8) {
+    items->failed = true;
+    return (base_slice){NULL, 0};
+  }
+  const char *text = (const char *)items->ptr + items->pos + 8;
+  items->pos += 8 + (size_t)len;
+  return (base_slice){text, (size_t)len};
+}
 base_status gguf_get_f32s(const gguf_file *f, const char *key, const void **floats_unaligned, uint64_t *count,
                           base_error *err);
 base_status gguf_get_u32s(const gguf_file *f, const char *key, const void **u32s_unaligned, uint64_t *count,

@@ -37,13 +37,6 @@ static base_status fail_truncated(const parser *p, const char *what) {
   return base_fail(p->err, BASE_EFORMAT, p->f->path, "the file ends inside %s", what);
 }
 
-static base_slice read_string(base_cursor *c) {
-  uint64_t len = base_cursor_u64(c);
-  const char *ptr = len <= SIZE_MAX ? base_cursor_bytes(c, (size_t)len) : NULL;
-  if (len > SIZE_MAX) c->failed = true;
-  return (base_slice){ptr, ptr != NULL ? (size_t)len : 0};
-}
-
 /* ---- sorting: heap sort of indices, n log n whatever the file says, without memory ---- */
 
 typedef bool before_fn(const gguf_file *f, uint32_t a, uint32_t b);
@@ -134,19 +127,10 @@ static bool bools_ok(const unsigned char *bytes, size_t len) {
   return true;
 }
 
-/* Strings of an array: vocabularies have 100,000s of them, so no call for each. */
 static void skip_strings(base_cursor *c, uint64_t count) {
-  size_t pos = c->pos;
-  for (uint64_t i = 0; i < count && !c->failed; i++) {
-    const unsigned char *p = c->ptr + pos;
-    c->failed = c->len - pos < 8;
-    if (c->failed) break;
-    uint64_t len = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
-                   (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
-    c->failed = len > c->len - pos - 8;
-    pos += c->failed ? 0 : 8 + (size_t)len;
-  }
-  c->pos = pos;
+  base_cursor at = *c; /* a copy that no pointer reaches stays in registers */
+  for (uint64_t i = 0; i < count && !at.failed; i++) (void)gguf_next_string(&at);
+  *c = at;
 }
 
 /* An array's elements, after its type and count; each is checked to lie in the file. */
@@ -177,7 +161,7 @@ static base_status parse_elements(parser *p, gguf_value *v) {
 static base_status parse_value(parser *p, size_t index) {
   base_cursor *c = &p->c;
   gguf_value *v = &p->f->values[index];
-  v->key = read_string(c);
+  v->key = gguf_next_string(c);
   uint32_t type = base_cursor_u32(c);
   if (c->failed) return fail_truncated(p, "the metadata keys");
   if (!gguf_name_ok(v->key, GGUF_MAX_KEY)) {
@@ -190,7 +174,7 @@ static base_status parse_value(parser *p, size_t index) {
     v->bytes = base_cursor_bytes(c, bytes);
     v->len = bytes;
   } else if (type == GGUF_STRING) {
-    base_slice s = read_string(c);
+    base_slice s = gguf_next_string(c);
     v->bytes = (const unsigned char *)s.ptr;
     v->len = s.len;
   } else if (type == GGUF_ARRAY) {
@@ -255,7 +239,7 @@ static base_status parse_tensor(parser *p, size_t index) {
   base_cursor *c = &p->c;
   gguf_file *f = p->f;
   gguf_tensor *t = &f->tensors[index];
-  t->name = read_string(c);
+  t->name = gguf_next_string(c);
   uint32_t n_dims = base_cursor_u32(c);
   if (c->failed) return fail_truncated(p, "the list of tensors");
   if (!gguf_name_ok(t->name, GGUF_MAX_NAME)) {

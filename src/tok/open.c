@@ -21,17 +21,6 @@ typedef struct opener {
   const unsigned char *scores;
 } opener;
 
-/* gguf_next_string, without a call for each byte: vocabularies have 100,000s of strings. */
-static base_slice next_string(base_cursor *c) {
-  const unsigned char *p = c->ptr + c->pos;
-  if (c->len - c->pos < 8) return gguf_next_string(c);
-  uint64_t len = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
-                 (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
-  if (len > c->len - c->pos - 8) return gguf_next_string(c);
-  c->pos += 8 + (size_t)len;
-  return (base_slice){(const char *)p + 8, (size_t)len};
-}
-
 /* ---- what the file holds ---- */
 
 static base_status read_kind(opener *o, tok_kind *kind) {
@@ -75,8 +64,7 @@ static base_status read_array(opener *o, const char *key, gguf_type a, gguf_type
 }
 
 static uint32_t u32_at(const unsigned char *bytes, size_t index) {
-  const unsigned char *p = bytes + 4 * index;
-  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+  return base_load_u32(bytes + 4 * index);
 }
 
 static tok_type type_at(const opener *o, size_t id) {
@@ -198,7 +186,7 @@ static uint32_t order_of_score(float score) {
 
 static base_status read_token(opener *o, uint32_t id) {
   tok_vocab *v = o->v;
-  base_slice s = next_string(&o->tokens);
+  base_slice s = gguf_next_string(&o->tokens);
   tok_type type = type_at(o, id);
   base_status status = check_token(o, id, type, s);
   if (status) return status;
@@ -242,7 +230,7 @@ static uint32_t find_part(const tok_vocab *v, base_slice s) {
 static base_status read_merge(opener *o, size_t rank, uint32_t *guess) {
   tok_vocab *v = o->v;
   unsigned char bytes[2 * TOK_MAX_PIECE_BYTES];
-  base_slice merge = next_string(&o->merges);
+  base_slice merge = gguf_next_string(&o->merges);
   const char *space = merge.len > 2 ? memchr(merge.ptr + 1, ' ', merge.len - 1) : NULL;
   if (space == NULL || space + 1 == merge.ptr + merge.len) {
     return fail_merge(o, rank, merge, "is not two tokens with a space between");
