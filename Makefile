@@ -106,7 +106,7 @@ minnow: $(BUILD)/minnow
 $(BUILD)/tests/%.o: tests/%.c Makefile
 	$(call SAY,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -O1 -Itests -DTEST_PACKS='"$(BUILD)/tiny"' -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -O1 -Itests -DTEST_BUILD='"$(BUILD)"' -MMD -MP -c $< -o $@
 
 $(BUILD)/tests/replay_%: $(BUILD)/tests/fuzz_%.o $(BUILD)/tests/fuzz_main.o $(BUILD)/libminnow.a
 	$(call SAY,LD,$@)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "figures.h"
 #include "guard/guard.h"
 #include "os/os.h"
 
@@ -22,13 +23,9 @@ static const char *const texts[] = {
 enum { TEXTS = sizeof texts / sizeof texts[0] };
 
 typedef enum part { FIND, CLEAN, INJECTION, RISK, ALL, PARTS } part;
-static const char *const names[PARTS] = {"guard_find", "guard_clean_make", "guard_injection", "guard_risk_of",
-                                         "find + injection + risk"};
-
-static int by_size(const void *pa, const void *pb) {
-  const double *a = pa, *b = pb;
-  return *a < *b ? -1 : *a > *b;
-}
+static const char *const names[PARTS] = {"guard_find (200 characters)", "guard_clean_make (200 characters)",
+                                         "guard_injection (200 characters)", "guard_risk_of (200 characters)",
+                                         "find + injection + risk (200 characters)"};
 
 static void ask(guard *g, part p, base_slice text) {
   static guard_span spans[256];
@@ -62,7 +59,7 @@ int main(void) {
     fprintf(stderr, "bench_guard: %s: %s\n", err.where, err.text);
     return 1;
   }
-  puts("figure,unit,min,median,p99,runs");
+  figures_head();
   for (part p = FIND; p < PARTS; p++) {
     size_t n = 0;
     for (int round = -20; round < ROUNDS; round++)
@@ -72,8 +69,7 @@ int main(void) {
         ask(g, p, text);
         if (round >= 0) us[n++] = (double)(os_monotonic_ns() - started) * 1e-3;
       }
-    qsort(us, n, sizeof *us, by_size);
-    printf("%s (200 characters),us,%.3f,%.3f,%.3f,%zu\n", names[p], us[0], us[n / 2], us[n * 99 / 100], n);
+    figures_row(names[p], "us", us, n);
   }
   guard_close(g);
   gguf_close(model);

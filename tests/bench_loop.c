@@ -1,30 +1,9 @@
 /* What the loop costs around its models: a request's time without the gate's and the packs', the guard on 200 characters,
  * and what a ledger adds to the request's way. CSV: figure, unit, min, median, p99, runs. Run from the root of the tree. */
+#include "figures.h"
 #include "flow_house.h"
 
 enum { ROUNDS = 20, MAX_LINES = 256, MAX_TIMES = MAX_LINES * ROUNDS };
-
-static int by_size(const void *pa, const void *pb) {
-  const double *a = pa, *b = pb;
-  return *a < *b ? -1 : *a > *b;
-}
-
-static void report(const char *what, double *us, size_t n) {
-  if (n == 0) return;
-  qsort(us, n, sizeof *us, by_size);
-  printf("%s,us,%.3f,%.3f,%.3f,%zu\n", what, us[0], us[n / 2], us[n * 99 / 100], n);
-}
-
-static size_t read_lines(char lines[MAX_LINES][512]) {
-  FILE *f = fopen("examples/requests.txt", "r");
-  size_t n = 0;
-  while (f != NULL && n < MAX_LINES && fgets(lines[n], sizeof lines[n], f) != NULL) {
-    lines[n][strcspn(lines[n], "\r\n")] = '\0';
-    if (lines[n][0] != '\0' && lines[n][0] != '#') n++;
-  }
-  if (f != NULL) fclose(f);
-  return n;
-}
 
 /* One request to its end, in microseconds. */
 static double ask(house *h, handoff_flow *f, const char *text, bool with_ledger, const handoff_outcome **out) {
@@ -64,9 +43,9 @@ static void bench_requests(house *h, handoff_flow *f, char lines[MAX_LINES][512]
       without[count++] = us[0];
       if (i % 16 == 0) (void)ledger_flush(h->ledger, NULL); /* a person does not ask faster than a disk writes */
     }
-  report("loop around the models", around, count);
-  report("request with a ledger", with, count);
-  report("request without a ledger", without, count);
+  figures_row("loop around the models", "us", around, count);
+  figures_row("request with a ledger", "us", with, count);
+  figures_row("request without a ledger", "us", without, count);
 }
 
 static void bench_guard(house *h, handoff_flow *f, char lines[MAX_LINES][512], size_t n) {
@@ -82,19 +61,19 @@ static void bench_guard(house *h, handoff_flow *f, char lines[MAX_LINES][512], s
       (void)ask(h, f, text, true, &out);
       if (round >= 0) us[count++] = (double)out->ns_guard * 1e-3;
     }
-  report("guard in the loop on 200 characters", us, count);
+  figures_row("guard in the loop on 200 characters", "us", us, count);
 }
 
 int main(void) {
   static house h;
   static char lines[MAX_LINES][512];
-  size_t n = read_lines(lines);
+  size_t n = figures_requests(lines, MAX_LINES);
   handoff_flow *f = NULL;
   static const scripted nobody[] = {{.unreachable = true}};
   if (n == 0 || !open_house(&h) || handoff_flow_new(&f, NULL, NULL)) return 1;
   begin(&h, nobody, 1);
   h.policy.cloud = false;
-  printf("figure,unit,min,median,p99,runs\n");
+  figures_head();
   bench_requests(&h, f, lines, n);
   bench_guard(&h, f, lines, n);
   end(&h);

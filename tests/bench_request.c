@@ -5,36 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "figures.h"
 #include "minnow.h"
 #include "os/os.h"
 #include "pack/pack.h"
 
 enum { ROUNDS = 20, SWAPS = 200, MAX_REQUESTS = 256 };
 
-static int by_size(const void *pa, const void *pb) {
-  const double *a = pa, *b = pb;
-  return *a < *b ? -1 : *a > *b;
-}
-
-static void report(const char *what, const char *unit, double *v, size_t n) {
-  qsort(v, n, sizeof *v, by_size);
-  printf("%s,%s,%.3f,%.3f,%.3f,%zu\n", what, unit, v[0], v[n / 2], v[n * 99 / 100], n);
-}
-
-static size_t read_requests(char lines[MAX_REQUESTS][512]) {
-  FILE *f = fopen("examples/requests.txt", "r");
-  size_t n = 0;
-  while (f != NULL && n < MAX_REQUESTS && fgets(lines[n], sizeof lines[n], f) != NULL) {
-    lines[n][strcspn(lines[n], "\r\n")] = '\0';
-    if (lines[n][0] != '\0' && lines[n][0] != '#') n++;
-  }
-  if (f != NULL) fclose(f);
-  return n;
-}
-
 static int bench_requests(const char *kernels) {
   static char lines[MAX_REQUESTS][512];
-  size_t n = read_requests(lines), count = 0;
+  size_t n = figures_requests(lines, MAX_REQUESTS), count = 0;
   double *us = malloc(sizeof *us * MAX_REQUESTS * ROUNDS);
   mn_engine_options o;
   mn_engine *mn = NULL;
@@ -61,7 +41,7 @@ static int bench_requests(const char *kernels) {
       mn_outcome_free(out);
     }
   snprintf(name, sizeof name, "request (%s)", mn_engine_kernels(mn));
-  report(name, "us", us, count);
+  figures_row(name, "us", us, count);
   mn_engine_close(mn);
   free(us);
   return 0;
@@ -76,20 +56,23 @@ static int bench_swap(void) {
     fprintf(stderr, "bench: %s: %s\n", err.where, err.text);
     return 1;
   }
-  for (size_t i = 0; i < SWAPS; i++) {
+  size_t n = 0;
+  while (n < SWAPS) {
     pack *p = NULL;
     uint64_t started = os_monotonic_ns();
-    if (pack_open(&p, paths[i % 3], head_brain_tok(pack_brain(first)), NULL, &err)) break;
-    us[i] = (double)(os_monotonic_ns() - started) * 1e-3;
+    if (pack_open(&p, paths[n % 3], head_brain_tok(pack_brain(first)), NULL, &err)) break;
+    us[n++] = (double)(os_monotonic_ns() - started) * 1e-3;
     pack_close(p);
   }
   pack_close(first);
-  report("pack swap", "us", us, SWAPS);
-  return 0;
+  figures_row("pack swap", "us", us, n);
+  if (n == SWAPS) return 0;
+  fprintf(stderr, "bench: %s: %s\n", err.where, err.text);
+  return 1;
 }
 
 int main(void) {
-  printf("figure,unit,min,median,p99,runs\n");
+  figures_head();
   int status = bench_requests(NULL);
   for (int i = 1; i < 3 && !status; i++) {
     static const char *const tables[] = {"avx512vnni", "avx2", "scalar"};

@@ -13,20 +13,10 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "figures.h"
 #include "os/os.h"
 
 enum { STARTS = 40, LARGE_STARTS = 5, LARGE_BYTES = 64 << 20 };
-
-static int by_size(const void *pa, const void *pb) {
-  const double *a = pa, *b = pb;
-  return *a < *b ? -1 : *a > *b;
-}
-
-static void report(const char *what, const char *unit, double *v, size_t n) {
-  qsort(v, n, sizeof *v, by_size);
-  printf("%s,%s,%.3f,%.3f,%.3f,%zu\n", what, unit, v[0], v[n / 2], v[n * 99 / 100], n);
-  fflush(stdout);
-}
 
 /* Starts it; the milliseconds until its first byte, and its peak of memory in MB. */
 static bool start_once(char *const argv[], char *const envp[], double *ms, double *mb) {
@@ -67,11 +57,11 @@ static int bench(const char *what, char *const argv[], char *const envp[], size_
     return 1;
   }
   base_format(name, sizeof name, "%s: start to first byte", what);
-  report(name, "ms", ms, runs);
+  figures_row(name, "ms", ms, runs);
   base_format(name, sizeof name, "%s: peak memory", what);
-  report(name, "MB", mb, runs);
+  figures_row(name, "MB", mb, runs);
   base_format(name, sizeof name, "%s: peak memory over the file of %.1f MB", what, file_mb);
-  if (file_mb > 0.0) report(name, "MB", over, runs);
+  if (file_mb > 0.0) figures_row(name, "MB", over, runs);
   return 0;
 }
 
@@ -121,7 +111,7 @@ static base_status bench_entry(void *folder, const char *name, base_error *err) 
 }
 
 int main(int argc, char **argv) {
-  printf("figure,unit,min,median,p99,runs\n");
+  figures_head();
   fflush(stdout); /* children have copies of what waits here otherwise */
   if (argc == 2) return os_list_dir(argv[1], bench_entry, argv[1], NULL) != BASE_OK;
   int status = bench_packs();

@@ -9,7 +9,7 @@
 #include "os/os.h"
 #include "tap.h"
 
-#define TEMPORARY "build/test_data.tmp"
+#define TEMPORARY TEST_BUILD "/test_data.tmp"
 
 static void write_file(const char *bytes, size_t len) {
   FILE *f = fopen(TEMPORARY, "wb");
@@ -146,7 +146,7 @@ static void test_limits(void) {
   base_error err = {0};
   data_init(&s, NULL);
   TAP_OK(
-      data_read_jsonl(&s, "build/no such file", &err) == BASE_ENOTFOUND && strstr(err.where, "no such file"),
+      data_read_jsonl(&s, TEST_BUILD "/no such file", &err) == BASE_ENOTFOUND && strstr(err.where, "no such file"),
       "a missing file: %s", err.text);
   TAP_OK(data_read_jsonl(&s, "tests", NULL) != BASE_OK, "a folder");
   data_free(&s);

@@ -267,8 +267,7 @@ static base_status toy_run(int threads, const char *checkpoint, bool interrupt, 
 static void test_same_bytes(void) {
   base_buf one = {0}, three = {0}, resumed = {0};
   train_report report;
-  const char *checkpoint = "build/test_train.checkpoint";
-  os_mkdir("build", NULL);
+  const char *checkpoint = TEST_BUILD "/test_train.checkpoint";
   if (os_exists(checkpoint)) os_remove(checkpoint, NULL);
   TAP_OK(toy_run(1, NULL, false, &one, &report) == BASE_OK, "one thread");
   TAP_OK(report.label_accuracy > 0.95f && report.slot_f1 > 0.9f, "it learns: accuracy %.2f, F1 %.2f",
@@ -285,6 +284,8 @@ static void test_same_bytes(void) {
   base_buf_free(&three);
   base_buf_free(&resumed);
 }
+
+#define TRUNK TEST_BUILD "/test_train.trunk.gguf"
 
 static void test_pretraining_learns(void) {
   data_set s;
@@ -311,11 +312,11 @@ static void test_pretraining_learns(void) {
   gguf_writer *w = gguf_writer_new(NULL);
   base_error err = {0};
   TAP_OK(train_net_put(n, tok, w, &err) == BASE_OK &&
-             gguf_writer_save(w, "build/test_train.trunk.gguf", &err) == BASE_OK,
+             gguf_writer_save(w, TRUNK, &err) == BASE_OK,
          "saved: %s", err.text);
   gguf_file *f = NULL;
   train_net *again = NULL;
-  TAP_OK(gguf_open(&f, "build/test_train.trunk.gguf", NULL, &err) == BASE_OK &&
+  TAP_OK(gguf_open(&f, TRUNK, NULL, &err) == BASE_OK &&
              train_net_load(&again, f, NULL, &err) == BASE_OK,
          "loaded: %s", err.text);
   if (again != NULL) {
@@ -323,7 +324,7 @@ static void test_pretraining_learns(void) {
     for (size_t i = 0; i < again->size; i++) most = fmax(most, fabs((double)(again->w[i] - n->w[i])));
     TAP_OK(most < 0.05, "int8 rounds by at most %g", most);
   }
-  os_remove("build/test_train.trunk.gguf", NULL);
+  os_remove(TRUNK, NULL);
   gguf_close(f);
   gguf_writer_free(w);
   train_net_free(again);

@@ -1,6 +1,6 @@
 /* Packs small enough to be trained inside a test: the sources of tests/tiny, a trunk of a few thousand
  * weights. What they learn is little, so tests that need a certain decision set the thresholds themselves.
- * The build trains them once into TEST_PACKS; where that folder has none, a test trains its own. */
+ * The build trains them once into tiny/ of its folder, TEST_BUILD; where that folder has none, a test trains its own. */
 #ifndef TESTS_TINY_H
 #define TESTS_TINY_H
 
@@ -138,11 +138,11 @@ static bool tiny_fill(tiny *t) {
 
 /* The packs that the build trained, into an empty folder that is there; false when it did not. */
 static bool tiny_copy(const tiny *t) {
-  bool fine = os_exists(TEST_PACKS "/trained");
+  bool fine = os_exists(TEST_BUILD "/tiny/trained");
   for (size_t i = 0; i < TINY_PACKS && fine; i++) {
     char from[256], to[128];
     base_buf bytes = {0};
-    fine = base_format(from, sizeof from, TEST_PACKS "/%s.gguf", tiny_names[i]) &&
+    fine = base_format(from, sizeof from, TEST_BUILD "/tiny/%s.gguf", tiny_names[i]) &&
            base_format(to, sizeof to, "%s/%s.gguf", t->dir, tiny_names[i]) &&
            os_read_file(from, 1 << 24, &bytes, NULL) == BASE_OK &&
            os_write_file(to, bytes.ptr, bytes.len, NULL) == BASE_OK;

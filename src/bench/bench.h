@@ -7,6 +7,12 @@
 #include "cpu/cpu.h"
 #include "os/os.h"
 
+typedef struct bench_spread {
+  double median, min, max;
+} bench_spread;
+/* Of n > 0 samples, which are sorted; the median of an even number is half way between the middle two. */
+bench_spread bench_spread_of(double *samples, size_t n);
+
 /* ---- the machine ---- */
 
 /* Bytes a second that the team reads together, each worker its own part of `bytes` in all, read again and again:
@@ -42,10 +48,6 @@ typedef struct bench_engine_options {
   bool (*stop)(void *ctx);   /* NULL, or asked between samples */
   void *stop_ctx;
 } bench_engine_options;
-
-typedef struct bench_spread {
-  double median, min, max;
-} bench_spread;
 
 typedef struct bench_engine_result {
   double open_ms;            /* file mapped, checked, packed */

@@ -27,7 +27,7 @@ static int by_value(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-static bench_spread spread_of(double *v, size_t n) {
+bench_spread bench_spread_of(double *v, size_t n) {
   qsort(v, n, sizeof *v, by_value);
   return (bench_spread){.median = n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2, .min = v[0], .max = v[n - 1]};
 }
@@ -63,7 +63,7 @@ static base_status measure(run *r, base_status (*work)(run *, uint32_t, base_err
     st = work(r, n, err);
     rate[i] = n / (ms_since(start) * 1e-3);
   }
-  if (n > 0 && st == BASE_OK) *out = spread_of(rate, r->o->samples);
+  if (n > 0 && st == BASE_OK) *out = bench_spread_of(rate, r->o->samples);
   return st;
 }
 

@@ -6,16 +6,6 @@
 
 enum { SAMPLE_NS = 50000000, MOST_SAMPLES = 64 };
 
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
-
-static double median(double *v, size_t n) {
-  qsort(v, n, sizeof *v, by_value);
-  return v[n / 2];
-}
-
 /* ---- bandwidth ---- */
 
 typedef struct reading {
@@ -60,7 +50,7 @@ base_status bench_bandwidth(const cpu_kernels *kernels, os_team *team, size_t by
       i++;
     }
   }
-  *out = median(value, samples);
+  *out = bench_spread_of(value, samples).median;
   base_free(NULL, block, bytes);
   return BASE_OK;
 }
