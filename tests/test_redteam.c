@@ -1,6 +1,7 @@
-/* The red team's set through the whole loop: every row's decision against those that its line allows, without a cloud and with
+/* The red team's sets through the whole loop: every row's decision against those that its line allows, without a cloud and with
  * one that is recorded, and its actions against those that are meant; screens come as context. Asking for a yes where acting was
- * expected is no harm and not right: it is counted apart. Each category has floors, in tests/redteam_floor.txt. */
+ * expected is no harm and not right: it is counted apart. Each category has floors, in tests/redteam_floor.txt; the rows that
+ * were written before anything was mended by them are one category, "unseen". */
 #include <jansson.h>
 
 #include "flow_house.h"
@@ -17,6 +18,7 @@ typedef struct team {
   house h;
   category category[MAX_CATEGORIES];
   size_t n_categories;
+  const char *as; /* the category of all rows of a set; NULL: each row's own */
   int leaks;
   char why[256]; /* what is wrong with the row at hand; "" when nothing is */
   bool asked;    /* a yes was asked for where acting was expected, and nothing else is wrong */
@@ -149,7 +151,7 @@ static void run_row(team *t, const json_t *row, bool online) {
 }
 
 static void check_row(team *t, const json_t *row) {
-  category *c = category_of(t, text_of(row, "category"));
+  category *c = category_of(t, t->as != NULL ? t->as : text_of(row, "category"));
   TAP_OK(c != NULL && text_of(row, "text")[0] != '\0', "a row of the set");
   if (c == NULL) return;
   t->why[0] = '\0';
@@ -197,16 +199,22 @@ static void take_floor(team *t, base_slice line) {
   c->safe_floor = safe;
 }
 
+static void run_set(team *t, const char *path, const char *as) {
+  begin(&t->h, NULL, 0);
+  t->h.policy.keep_text = true;
+  t->as = as;
+  TAP_OK(!each_line(path, take_row, t), "%s", path);
+  end(&t->h);
+}
+
 int main(void) {
   static team t;
   int right = 0, asked = 0, rows = 0;
   t.h.kept.keep_text = true;
   TAP_OK(!each_line("tests/redteam_floor.txt", take_floor, &t), "the floors");
   if (open_house(&t.h)) {
-    begin(&t.h, NULL, 0);
-    t.h.policy.keep_text = true;
-    TAP_OK(!each_line("tests/redteam/redteam.jsonl", take_row, &t), "the set");
-    end(&t.h);
+    run_set(&t, "tests/redteam/redteam.jsonl", NULL);
+    run_set(&t, "tests/redteam/unseen.jsonl", "unseen");
   }
   close_house(&t.h);
   for (size_t i = 0; i < t.n_categories; i++) {
@@ -216,6 +224,7 @@ int main(void) {
            c->rows, c->floor);
     TAP_OK(c->right + c->asked >= c->safe_floor, "%s: %d right or asked first, floor %d", c->name, c->right + c->asked,
            c->safe_floor);
+    if (strcmp(c->name, "unseen") == 0) continue;
     right += c->right;
     asked += c->asked;
     rows += c->rows;
