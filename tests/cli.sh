@@ -15,11 +15,33 @@ call --version
 [ $status -eq 0 ] && [[ $out == "minnow "[0-9]* ]]; ok $? "version"
 commands=$("$minnow" --help | sed -n 's/^  minnow \([a-z]*\) .*/\1/p')
 [ "$(echo "$commands" | wc -l)" -ge 19 ]; ok $? "commands in the help"
-for command in $commands "schema check" "schema explain" "schema bench"; do # shellcheck disable=SC2086
+forms=("schema check" "schema explain" "schema bench" "queue list" "queue run" "queue drop" "policy check" "policy schema"
+  "route train" "route eval" "route answers" "route calibrate" "bench bandwidth" "bench peak" "bench engine" "bench shape")
+for command in $commands "${forms[@]}"; do # shellcheck disable=SC2086
   call $command --help
   [ $status -eq 0 ] && has "$out" "usage: minnow $command" && [ -z "$err" ]; ok $? "help of $command"
   call $command --nonsense
   fails 2 "unknown option of $command"
+done
+for command in queue policy route bench schema; do # a command of several forms lists them, and each form what it takes alone
+  call $command --help
+  ! grep -q '^  -' "$folder/out" && has "$out" "minnow $command " && has "$out" " --help"; ok $? "help of $command names its forms"
+done
+options_of() { "$minnow" "$@" --help | grep -oE '^  --?[a-z-]+' | tr -d ' \n'; }
+[ "$(options_of feedback)" = "--packs--policy--ledger--contacts--action" ]; ok $? "options of feedback"
+[ "$(options_of queue list)" = "--ledger--json" ] && [ "$(options_of queue drop)" = "--ledger--all" ] &&
+  [ "$(options_of queue run)" = "--ledger--packs--policy--contacts--json" ]; ok $? "options of queue"
+[ "$(options_of policy check)" = "--packs" ] && [ -z "$(options_of policy schema)" ] && [ -z "$(options_of bench shape)" ]
+ok $? "options of policy and of shapes"
+[ "$(options_of route calibrate)" = "-o--at-most-wrong--json" ] && ! has "$(options_of route train)" --model; ok $? "options of route"
+! has "$(options_of run)" --model && ! has "$(options_of run)" --router; ok $? "run asks packs alone"
+call queue list --all --ledger "$folder/none.db"
+fails 2 "an option of another form"
+call route
+has "$err" "say what to do: train, eval, answers or calibrate"; ok $? "the forms are named"
+for command in $commands "${forms[@]}"; do # shellcheck disable=SC2086
+  "$minnow" $command --help | grep -E '^  -' | awk 'length > 120 || NF < 3 && !/shape|schema/ { bad = 1 } END { exit bad }'
+  ok $? "each option of $command has one line"
 done
 call
 fails 2 "no command"

@@ -122,6 +122,34 @@ static void test_required(size_t family) {
   mn_model_close(m);
 }
 
+/* ---- a schema and tools ---- */
+
+/* What an answer was under is remembered with everything that was asked with it: a schema that was fine without tools is an
+ * error with them, and fine again with the choice none. */
+static void test_schema_beside_tools(void) {
+  static const struct {
+    const char *choice;
+    int status;
+  } step[] = {{"none", MN_OK}, {"auto", MN_EARGUMENT}, {"required", MN_EARGUMENT}, {"none", MN_OK}};
+  mn_model *m = NULL;
+  mn_session *s = open_session(&m, 0);
+  for (size_t i = 0; i < sizeof step / sizeof *step; i++) {
+    mn_generate_options o;
+    mn_generated g;
+    mn_error err = {0};
+    options(&o, &g, i);
+    mn_session_remove(s, 0, 100);
+    TAP_OK(mn_session_add(s, "user", "Weather?", NULL) == MN_OK, "add");
+    o.schema = "{\"type\":\"boolean\"}";
+    o.tool_choice = step[i].choice;
+    int st = mn_generate(s, &o, &g, &err);
+    TAP_OK(st == step[i].status, "a schema with the choice %s: %d %s", step[i].choice, st, err.text);
+    TAP_OK(st == MN_OK || strstr(err.text, "cannot call tools") != NULL, "said: %s", err.text);
+  }
+  mn_session_close(s);
+  mn_model_close(m);
+}
+
 /* ---- words and calls ---- */
 
 typedef struct shown {
@@ -309,6 +337,7 @@ int main(void) {
   }
   for (size_t i = 0; i < FAMILIES; i++) test_required(i);
   for (size_t i = 0; i < FAMILIES; i++) test_round_trip(i);
+  test_schema_beside_tools();
   test_auto();
   test_formats();
   test_refusals();

@@ -236,6 +236,7 @@ int mn_model_open(mn_model **out, const char *path, const mn_model_options *give
 void mn_model_close(mn_model *m) {
   if (m == NULL) return;
   base_allocator under = m->bound.under;
+  api_rules_forget(m);
   mask_vocab_close(m->mask);
   tool_form_close(m->form);
   chat_template_close(m->chat);

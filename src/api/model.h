@@ -22,6 +22,19 @@ typedef struct api_bound {
   atomic_size_t used;
 } api_bound;
 
+/* What an answer has to be. Rules with their runs and tables are kept by the model for the next answer under the same
+ * one; `key` says which that is, with all options. */
+typedef struct api_rule {
+  mask_rule *rule; /* NULL: none */
+  base_buf key;
+  mask_run *run;
+  constrain_schema *schema; /* NULL for other kinds of rules */
+  bool hold;                /* nothing is shown before all is checked */
+  bool tools;               /* words or calls of the session's tools */
+} api_rule;
+
+enum { API_KEPT_RULES = 4 };
+
 struct mn_model {
   api_bound bound;
   gguf_file *file;
@@ -36,6 +49,7 @@ struct mn_model {
   os_turn *turn;         /* around everything that touches gen or lm */
   tok_scratch scratch;   /* under the turn */
   mn_session *sessions;  /* all that are open; the list changes under the turn */
+  api_rule kept_rule[API_KEPT_RULES]; /* of earlier answers, the last one used first; under the turn */
   mn_memory memory;
   char architecture[64], name[128];
   const char *kernels;
@@ -66,18 +80,7 @@ typedef struct api_mark {
 } api_mark;
 
 /* Events of one delivery: copied under the turn, handed to callbacks outside. */
-enum { API_MAX_EVENTS = 64, API_MAX_PATH = 1024, API_KEPT_RULES = 4 };
-
-/* What an answer has to be. Rules with their runs and tables are kept by the session for the next answer under the same
- * one; `key` says which that is, with all options. */
-typedef struct api_rule {
-  mask_rule *rule; /* NULL: none */
-  base_buf key;
-  mask_run *run;
-  constrain_schema *schema; /* NULL for other kinds of rules */
-  bool hold;                /* nothing is shown before all is checked */
-  bool tools;               /* words or calls of the session's tools */
-} api_rule;
+enum { API_MAX_EVENTS = 64, API_MAX_PATH = 1024 };
 
 struct mn_session {
   mn_model *model;
@@ -106,7 +109,7 @@ struct mn_session {
   bool ruled, held, tooled;    /* the last answer was under a rule; was not shown yet; might have calls */
   bool tokens_lost;            /* answer_ids is not all of the answer */
   uint32_t progress;           /* last told */
-  api_rule rule, kept_rule[API_KEPT_RULES]; /* kept: the last one used first */
+  api_rule rule;
   char cache[API_MAX_PATH];    /* where the prompt's cache still has to be written; "" for nowhere */
   base_error cache_error;
   gen_event events[API_MAX_EVENTS];
@@ -153,7 +156,7 @@ base_status api_tools_prompt(mn_session *s, const chat_message *messages, tool_p
 base_status api_rule_compile(mn_session *s, const mn_generate_options *o, base_error *err);
 base_status api_rule_start(mn_session *s, base_error *err); /* under the turn */
 void api_rule_close(mn_session *s);                         /* under the turn; keeps it for the next answer */
-void api_rules_forget(mn_session *s);                       /* under the turn */
+void api_rules_forget(mn_model *m);                         /* under the turn */
 /* BASE_OK when the answer is complete and fits. */
 base_status api_rule_check(mn_session *s, mn_finish finish, base_error *err);
 

@@ -46,7 +46,7 @@ static base_status open_vocab(mn_model *m, base_error *err) {
   return st;
 }
 
-/* ---- rules of earlier answers ---- */
+/* ---- rules of earlier answers, the model's: the next session may ask the same ---- */
 
 /* A rule that has grown over it is not kept: the model's memory is for other things too. */
 enum { MOST_KEPT_BYTES = 24 << 20 };
@@ -59,57 +59,61 @@ static void free_rule(api_rule *r) {
   *r = (api_rule){0};
 }
 
-void api_rules_forget(mn_session *s) {
-  for (size_t i = 0; i < API_KEPT_RULES; i++) free_rule(&s->kept_rule[i]);
+void api_rules_forget(mn_model *m) {
+  for (size_t i = 0; i < API_KEPT_RULES; i++) free_rule(&m->kept_rule[i]);
 }
 
 static void keep_rule(mn_session *s) {
-  api_bound *b = &s->model->bound;
-  api_rule *r = &s->rule, *last = &s->kept_rule[API_KEPT_RULES - 1];
+  mn_model *m = s->model;
+  api_rule *r = &s->rule, *last = &m->kept_rule[API_KEPT_RULES - 1];
   bool fine = r->rule != NULL && r->run != NULL && !r->key.failed && mask_run_failed(r->run) == BASE_OK;
   if (fine) mask_run_reset(r->run);
-  bool tight = b->limit != SIZE_MAX && atomic_load(&b->used) > b->limit / 4 * 3;
+  bool tight = m->bound.limit != SIZE_MAX && atomic_load(&m->bound.used) > m->bound.limit / 4 * 3;
   if (!fine || tight || mask_rule_bytes(r->rule) + mask_run_bytes(r->run) > MOST_KEPT_BYTES) {
     free_rule(r);
     return;
   }
   free_rule(last);
-  memmove(s->kept_rule + 1, s->kept_rule, (API_KEPT_RULES - 1) * sizeof *last);
-  s->kept_rule[0] = *r;
+  memmove(m->kept_rule + 1, m->kept_rule, (API_KEPT_RULES - 1) * sizeof *last);
+  m->kept_rule[0] = *r;
   *r = (api_rule){0};
 }
 
-/* Takes the rule of this key out of those that are kept. */
+/* Takes the rule of this key out of those that are kept: what a session uses is its own. */
 static bool find_rule(mn_session *s, const base_buf *key) {
-  for (size_t i = 0; i < API_KEPT_RULES; i++) {
-    api_rule *r = &s->kept_rule[i];
-    if (r->rule == NULL || r->key.len != key->len || memcmp(r->key.ptr, key->ptr, key->len) != 0) continue;
+  bool found = false;
+  os_turn_take(s->model->turn);
+  for (size_t i = 0; i < API_KEPT_RULES && !found; i++) {
+    api_rule *r = &s->model->kept_rule[i];
+    found = r->rule != NULL && r->key.len == key->len && memcmp(r->key.ptr, key->ptr, key->len) == 0;
+    if (!found) continue;
     s->rule = *r;
     memmove(r, r + 1, (API_KEPT_RULES - 1 - i) * sizeof *r);
-    s->kept_rule[API_KEPT_RULES - 1] = (api_rule){0};
-    return true;
+    s->model->kept_rule[API_KEPT_RULES - 1] = (api_rule){0};
   }
-  return false;
+  os_turn_give(s->model->turn);
+  return found;
 }
 
+/* All that decides what a rule is, and whether it is one: each option that is given behind its own tag and length, so that
+ * no two requests share a key that compile() would tell apart. */
 static void put_key(const mn_session *s, const mn_generate_options *o, bool tools, base_buf *key) {
-  const char *text = o->schema != NULL    ? o->schema
-                     : o->regex != NULL   ? o->regex
-                     : o->grammar != NULL ? o->grammar
-                                          : o->response_format;
-  char kind = o->schema != NULL            ? 's'
-              : o->regex != NULL           ? 'r'
-              : o->grammar != NULL         ? 'g'
-              : o->response_format != NULL ? 'f'
-              : tools                      ? 't'
-                                           : ' ';
-  base_buf_printf(key, "%c%d%d", kind, o->schema_order, o->single_call);
-  if (kind == 't') {
-    base_slice json = tool_set_json(s->tools);
-    base_buf_add(key, &s->choice, sizeof s->choice);
-    base_buf_add(key, json.ptr, json.len);
-  } else if (text != NULL) {
-    base_buf_puts(key, text);
+  base_slice json = tools ? tool_set_json(s->tools) : (base_slice){0};
+  const struct {
+    char tag;
+    bool given;
+    base_slice value;
+  } option[] = {{'s', o->schema != NULL, base_slice_of(o->schema)},
+                {'r', o->regex != NULL, base_slice_of(o->regex)},
+                {'g', o->grammar != NULL, base_slice_of(o->grammar)},
+                {'f', o->response_format != NULL, base_slice_of(o->response_format)},
+                {'t', tools, json},
+                {'c', tools, {(const char *)&s->choice, sizeof s->choice}}};
+  base_buf_printf(key, "%d%d", o->schema_order, o->single_call);
+  for (size_t i = 0; i < sizeof option / sizeof *option; i++) {
+    if (!option[i].given) continue;
+    base_buf_printf(key, "%c%zu:", option[i].tag, option[i].value.len);
+    base_buf_add(key, option[i].value.ptr, option[i].value.len);
   }
 }
 
@@ -170,9 +174,11 @@ base_status api_rule_compile(mn_session *s, const mn_generate_options *o, base_e
   }
   base_error first = {0};
   base_status st = compile(s, o, tools, &first);
-  if (st == BASE_ENOMEM && s->kept_rule[0].rule != NULL) { /* what is kept makes room */
+  if (st == BASE_ENOMEM) { /* what is kept makes room */
     free_rule(&s->rule);
-    api_rules_forget(s);
+    os_turn_take(s->model->turn);
+    api_rules_forget(s->model);
+    os_turn_give(s->model->turn);
     first = (base_error){0};
     st = compile(s, o, tools, &first);
   }

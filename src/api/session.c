@@ -27,7 +27,6 @@ void mn_session_close(mn_session *s) {
   os_turn_take(m->turn);
   gen_job_free(s->job);
   api_rule_close(s);
-  api_rules_forget(s);
   mn_session **at = &m->sessions;
   while (*at != s) at = &(*at)->next;
   *at = s->next;

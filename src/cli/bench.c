@@ -87,7 +87,7 @@ static void put_json(const bench_words *w, const mn_bench_report *r) {
 static int engine(const bench_words *w, const mn_bench_options *o) {
   mn_error err = {0};
   mn_bench_report r;
-  if (w->model == NULL) return cli_usage("bench", "engine needs a model:", "-m FILE");
+  if (w->model == NULL) return cli_usage("bench engine", "it needs a model:", "-m FILE");
   os_catch_interrupts();
   if (mn_bench_engine(w->model, o, &r, &err)) return cli_fail(&err);
   if (w->json) put_json(w, &r);
@@ -97,32 +97,29 @@ static int engine(const bench_words *w, const mn_bench_options *o) {
 
 static int shape(const bench_words *w) {
   mn_error err = {0};
-  if (w->words.n != 4) return cli_usage("bench", "shape needs three words:", "NAME TYPE OUT.gguf");
-  return mn_bench_shape(w->words.item[1], w->words.item[2], w->words.item[3], &err) ? cli_fail(&err) : CLI_DONE;
+  if (w->words.n != 3) return cli_usage("bench shape", "it needs three words:", "NAME TYPE OUT.gguf");
+  return mn_bench_shape(w->words.item[0], w->words.item[1], w->words.item[2], &err) ? cli_fail(&err) : CLI_DONE;
 }
 
 int cli_bench(int argc, char **argv) {
   bench_words w = {.prompt = 128, .generate = 64};
   mn_bench_options o;
-  const cli_option options[] = {
-      {"-m", CLI_TEXT, &w.model, "FILE", "engine: the model (GGUF)"},
-      {"-p", CLI_NUMBER, &w.prompt, "N", "engine: tokens of the prompt; 0: none (128)"},
-      {"-n", CLI_NUMBER, &w.generate, "N", "engine: tokens to generate; 0: none (64)"},
-      {"-t", CLI_NUMBER, &w.threads, "N", "threads (one a processor)"},
-      {"-r", CLI_NUMBER, &w.samples, "N", "samples; the median is shown (7)"},
-      {"--mb", CLI_NUMBER, &w.megabytes, "N", "bandwidth: only a block of so many MB"},
-      {"--kernels", CLI_TEXT, &w.kernels, "NAME", "kernels to use (the machine's best)"},
-      {"--json", CLI_SWITCH, &w.json, NULL, "as JSON"},
+  const char *what;
+  const cli_form_option options[] = {
+      {{"-m", CLI_TEXT, &w.model, "FILE", "the model (GGUF)"}, "engine"},
+      {{"-p", CLI_NUMBER, &w.prompt, "N", "tokens of the prompt; 0: none (128)"}, "engine"},
+      {{"-n", CLI_NUMBER, &w.generate, "N", "tokens to generate; 0: none (64)"}, "engine"},
+      {{"-t", CLI_NUMBER, &w.threads, "N", "threads (one a processor)"}, "bandwidth peak engine"},
+      {{"-r", CLI_NUMBER, &w.samples, "N", "samples; the median is shown (7)"}, "bandwidth peak engine"},
+      {{"--mb", CLI_NUMBER, &w.megabytes, "N", "only a block of so many MB"}, "bandwidth"},
+      {{"--kernels", CLI_TEXT, &w.kernels, "NAME", "kernels to use (the machine's best)"}, "bandwidth peak engine"},
+      {{"--json", CLI_SWITCH, &w.json, NULL, "as JSON"}, "bandwidth peak engine"},
   };
-  int status = cli_parse("bench", options, sizeof options / sizeof options[0], argc, argv, &w.words);
+  int status = cli_parse_form("bench", NULL, options, sizeof options / sizeof options[0], argc, argv, &what, &w.words);
   if (status != CLI_GO) return status;
-  if (w.words.n == 0) return cli_usage("bench", "bandwidth, peak, engine or shape is needed", NULL);
-  const char *what = w.words.item[0];
   fill_options(&w, &o);
   if (strcmp(what, "shape") == 0) return shape(&w);
-  if (w.words.n > 1) return cli_usage("bench", "this word is not expected:", w.words.item[1]);
+  if (w.words.n > 0) return cli_usage("bench", "this word is not expected:", w.words.item[0]);
   if (strcmp(what, "bandwidth") == 0) return bandwidth(&w, &o);
-  if (strcmp(what, "peak") == 0) return peak(&w, &o);
-  if (strcmp(what, "engine") == 0) return engine(&w, &o);
-  return cli_usage("bench", "bandwidth, peak, engine or shape is needed, not", what);
+  return strcmp(what, "peak") == 0 ? peak(&w, &o) : engine(&w, &o);
 }

@@ -33,11 +33,21 @@ typedef struct cli_option {
   const char *help;
 } cli_option;
 
-/* Reads options; the other words go to `rest`. CLI_GO to go on; else the exit status (help was shown, or the
- * usage
- * is wrong and that was said). "--" ends the options; -5 is a word. */
+/* Reads options; the other words go to `rest`. CLI_GO to go on; else the exit status (help was shown, or the usage is
+ * wrong and that was said). "--" ends the options; -5 is a word. */
 int cli_parse(const char *command, const cli_option *options, size_t n_options, int argc, char **argv,
               cli_list *rest);
+
+/* An option of a command that has forms ("queue list", "queue run"), and the forms that take it: "list run". */
+typedef struct cli_form_option {
+  cli_option option;
+  const char *forms;
+} cli_form_option;
+
+/* The same for a command with forms: its first word names one, which goes to `form` and not to `rest`; without a word
+ * it is `usual`, or wrong usage when that is NULL. Only the form's own options are known, in its help too. */
+int cli_parse_form(const char *command, const char *usual, const cli_form_option *options, size_t n_options, int argc,
+                   char **argv, const char **form, cli_list *rest);
 
 /* What a command's help says behind its options; NULL: nothing. */
 const char *cli_notes(const char *command);
@@ -57,15 +67,19 @@ typedef struct cli_house {
   bool kept; /* opened with a ledger */
   mn_model *opened; /* that of `model`: cli_close_engine */
 } cli_house;
-/* The options that fill one, for a command's table. */
-#define CLI_HOUSE_OPTIONS(h)                                                          \
-  {"--packs", CLI_TEXT, &(h).packs, "DIR", "the folder of built packs"},              \
-  {"--policy", CLI_TEXT, &(h).policy, "FILE", "what may be done and what may leave (docs/policy.md)"}, \
-  {"--ledger", CLI_TEXT, &(h).ledger, "FILE", "where decisions and spending are written down"},        \
-  {"--contacts", CLI_TEXT, &(h).contacts, "FILE", "names that are persons wherever they stand, one a line"},           \
-  {"--model", CLI_TEXT, &(h).model, "FILE", "a GGUF model that answers text on this device"},          \
-  {"--probe", CLI_TEXT, &(h).probe, "FILE", "says how likely that model's answer is right (docs/route.md)"}, \
-  {"--router", CLI_TEXT, &(h).router, "FILE", "which texts need the cloud at once (docs/route.md)"}
+/* Options that fill one, for a command's table: all need the packs and the policy; only what writes texts a model. */
+#define CLI_PACKS_OPTION(h) {"--packs", CLI_TEXT, &(h).packs, "DIR", "the folder of built packs"}
+#define CLI_POLICY_OPTION(h) \
+  {"--policy", CLI_TEXT, &(h).policy, "FILE", "what may be done and what may leave (docs/policy.md)"}
+#define CLI_LEDGER_OPTION(h) \
+  {"--ledger", CLI_TEXT, &(h).ledger, "FILE", "where decisions and spending are written down"}
+#define CLI_CONTACTS_OPTION(h) \
+  {"--contacts", CLI_TEXT, &(h).contacts, "FILE", "names that are persons wherever they stand, one a line"}
+#define CLI_HOUSE_OPTIONS(h) CLI_PACKS_OPTION(h), CLI_POLICY_OPTION(h), CLI_LEDGER_OPTION(h), CLI_CONTACTS_OPTION(h)
+#define CLI_WRITER_OPTIONS(h)                                                                                  \
+  {"--model", CLI_TEXT, &(h).model, "FILE", "text, extract: a GGUF model that answers on this device"},        \
+  {"--probe", CLI_TEXT, &(h).probe, "FILE", "text, extract: how likely that model is right (docs/route.md)"},  \
+  {"--router", CLI_TEXT, &(h).router, "FILE", "text: which requests need the cloud at once (docs/route.md)"}
 /* Opens the engine. What is not given is taken from $MINNOW_PACKS, $MINNOW_POLICY, $MINNOW_LEDGER; the cloud's key
  * from $MINNOW_CLOUD_KEY, the device's id and tier from $MINNOW_DEVICE and $MINNOW_TIER. */
 int cli_open_engine(mn_engine **mn, cli_house *house);

@@ -61,9 +61,10 @@ int cli_do(int argc, char **argv) {
       {"--now", CLI_TEXT, &r.now, "TIME", "local time, 2026-11-21T09:30:00: makes the answer reproducible"},
       CLI_HOUSE_OPTIONS(house),
       {"--task", CLI_TEXT, &r.task, "TASK", "action (the default), text: an answer, extract: a document"},
-      {"--schema", CLI_TEXT, &schema, "FILE", "JSON Schema of the document to extract"},
+      CLI_WRITER_OPTIONS(house),
+      {"--schema", CLI_TEXT, &schema, "FILE", "extract: JSON Schema of the document"},
       {"--context", CLI_TEXT, &context, "FILE", "a screen or document that the request is about: data, no orders"},
-      {"--instructions", CLI_TEXT, &r.instructions, "TEXT", "the app's own words to a model"},
+      {"--instructions", CLI_TEXT, &r.instructions, "TEXT", "text, extract: the app's own words to a model"},
       {"--json", CLI_SWITCH, &json, NULL, "the answer as one JSON object (docs/do.md)"},
   };
   int status = cli_parse("do", options, sizeof options / sizeof options[0], argc, argv, &words);

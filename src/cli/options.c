@@ -4,22 +4,23 @@
 
 #include "cli/cli.h"
 
-static const char *usage_of(const char *name, const char **summary) {
-  static const struct {
-    const char *name, *usage, *summary;
-  } all[] = {
+typedef struct command_words {
+  const char *name, *usage, *summary;
+} command_words;
+
+static const command_words all_words[] = {
 #define CLI_COMMAND(id, usage, summary) {#id, usage, summary},
 #define CLI_FORM(name, usage, summary) {name, usage, summary},
 #include "cli/command.def"
 #undef CLI_COMMAND
-  };
-  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-    if (strcmp(all[i].name, name) != 0) continue;
-    *summary = all[i].summary;
-    return all[i].usage;
-  }
-  *summary = "";
-  return name;
+};
+
+enum { ALL_WORDS = sizeof all_words / sizeof all_words[0] };
+
+static const command_words *words_of(const char *name) {
+  for (size_t i = 0; i < ALL_WORDS; i++)
+    if (strcmp(all_words[i].name, name) == 0) return &all_words[i];
+  return NULL;
 }
 
 static const char chat_notes[] =
@@ -44,7 +45,8 @@ static const char bench_notes[] =
     "  minnow bench bandwidth               what memory and caches give, by the size of the block\n"
     "  minnow bench peak                    what the kernels' arithmetic gives in registers\n"
     "  minnow bench engine -m FILE          tokens per second of a model, beside the bandwidth\n"
-    "  minnow bench shape NAME TYPE OUT     a model with random weights: 10M, 45M, 135M, 500M or 1.1B";
+    "  minnow bench shape NAME TYPE OUT     a model with random weights: 10M, 45M, 135M, 500M or 1.1B\n"
+    "minnow bench engine --help, and so on, lists the options.";
 
 static const char route_notes[] =
     "  minnow route train ROWS.jsonl -o ROUTER.gguf                  learns a router\n"
@@ -52,20 +54,33 @@ static const char route_notes[] =
     "  minnow route eval --folds --data ROWS.jsonl                   figures of held-out fifths\n"
     "  minnow route answers --model MODEL QUESTIONS.jsonl -o ANSWERS.jsonl\n"
     "                                                                answers, their features, right or wrong\n"
-    "  minnow route calibrate ANSWERS.jsonl -o PROBE.gguf            how likely an answer is right";
+    "  minnow route calibrate ANSWERS.jsonl -o PROBE.gguf            how likely an answer is right\n"
+    "minnow route train --help, and so on, lists the options.";
+
+static const char queue_notes[] =
+    "  minnow queue list            what waits, and until when\n"
+    "  minnow queue run             asks the cloud now\n"
+    "  minnow queue drop ID         forgets a request, or with --all every one\n"
+    "minnow queue list --help, and so on, lists the options.";
+
+static const char policy_notes[] =
+    "  minnow policy check FILE     whether it is one, and from which confidence each pack then acts\n"
+    "  minnow policy schema         the JSON Schema that it has to fit\n"
+    "minnow policy check --help lists the options.";
 
 const char *cli_notes(const char *command) {
   static const struct {
     const char *command, *notes;
-  } all[] = {{"chat", chat_notes}, {"schema", schema_notes}, {"bench", bench_notes}, {"route", route_notes}};
+  } all[] = {{"chat", chat_notes}, {"schema", schema_notes}, {"bench", bench_notes}, {"route", route_notes},
+             {"queue", queue_notes}, {"policy", policy_notes}};
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
     if (strcmp(all[i].command, command) == 0) return all[i].notes;
   return NULL;
 }
 
 static int show_help(const char *command, const cli_option *options, size_t n) {
-  const char *summary, *usage = usage_of(command, &summary);
-  printf("minnow %s: %s\n\nusage: minnow %s\n\n", command, summary, usage);
+  const command_words *w = words_of(command);
+  printf("minnow %s: %s\n\nusage: minnow %s\n\n", command, w != NULL ? w->summary : "", w != NULL ? w->usage : command);
   for (size_t i = 0; i < n; i++) {
     char left[48];
     (void)base_format(left, sizeof left, "%s%s%s", options[i].name, options[i].meta != NULL ? " " : "",
@@ -150,4 +165,48 @@ int cli_parse(const char *command, const cli_option *options, size_t n_options, 
     if (!store(o, value)) return cli_usage(command, "this is not a value for the option:", value);
   }
   return CLI_GO;
+}
+
+/* ---- commands with forms ---- */
+
+enum { MOST_OPTIONS = 32 };
+
+/* Whether a word is one of a list with blanks between them. */
+static bool among(const char *word, const char *list) {
+  base_slice rest = base_slice_of(list), one;
+  while (base_slice_split(&rest, ' ', &one))
+    if (base_slice_equal(one, base_slice_of(word))) return true;
+  return false;
+}
+
+/* "say what to do: list, run or drop" */
+static int ask_form(const char *command) {
+  char said[120] = "say what to do: ";
+  size_t len = strlen(command), at = strlen(said);
+  const char *separator = "";
+  for (size_t i = 0; i < ALL_WORDS; i++) {
+    const char *name = all_words[i].name;
+    if (strncmp(name, command, len) != 0 || name[len] != ' ') continue;
+    bool last = i + 1 == ALL_WORDS || strncmp(all_words[i + 1].name, command, len) != 0;
+    (void)base_format(said + at, sizeof said - at, "%s%s", last ? " or " : separator, name + len + 1);
+    at += strlen(said + at);
+    separator = ", ";
+  }
+  return cli_usage(command, said, NULL);
+}
+
+int cli_parse_form(const char *command, const char *usual, const cli_form_option *options, size_t n_options, int argc,
+                   char **argv, const char **form, cli_list *rest) {
+  cli_option own[MOST_OPTIONS];
+  char name[48];
+  size_t n = 0;
+  bool named = argc > 0 && argv[0][0] != '-';
+  if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) return show_help(command, NULL, 0);
+  *form = named ? argv[0] : usual;
+  if (*form == NULL) return ask_form(command);
+  if (!base_format(name, sizeof name, "%s %s", command, *form) || words_of(name) == NULL)
+    return cli_usage(command, "there is no sub-command", *form);
+  for (size_t i = 0; i < n_options && n < MOST_OPTIONS; i++)
+    if (among(*form, options[i].forms)) own[n++] = options[i].option;
+  return cli_parse(words_of(name)->name, own, n, argc - named, argv + named, rest);
 }

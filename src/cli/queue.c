@@ -22,8 +22,8 @@ static int list(const queue_command *q) {
 static int drop(const queue_command *q, const cli_list *words) {
   mn_error err = {0};
   size_t dropped = 0;
-  if ((words->n == 2) == q->all) return cli_usage("queue", "drop takes a request's ID, or --all", NULL);
-  if (mn_queue_drop(q->house.ledger, q->all ? NULL : words->item[1], &dropped, &err) != MN_OK) return cli_fail(&err);
+  if ((words->n == 1) == q->all) return cli_usage("queue drop", "it takes a request's ID, or --all", NULL);
+  if (mn_queue_drop(q->house.ledger, q->all ? NULL : words->item[0], &dropped, &err) != MN_OK) return cli_fail(&err);
   printf("%zu dropped\n", dropped);
   return CLI_DONE;
 }
@@ -51,19 +51,20 @@ static int ask(queue_command *q) {
 int cli_queue(int argc, char **argv) {
   queue_command q = {0};
   cli_list words;
-  const cli_option options[] = {
-      CLI_HOUSE_OPTIONS(q.house),
-      {"--all", CLI_SWITCH, &q.all, NULL, "drop: every request"},
-      {"--json", CLI_SWITCH, &q.json, NULL, "list, run: a JSON object a line (docs/ledger.md)"}};
-  int status = cli_parse("queue", options, sizeof options / sizeof options[0], argc, argv, &words);
+  const char *what;
+  const cli_form_option options[] = {
+      {CLI_LEDGER_OPTION(q.house), "list run drop"},
+      {CLI_PACKS_OPTION(q.house), "run"},
+      {CLI_POLICY_OPTION(q.house), "run"},
+      {CLI_CONTACTS_OPTION(q.house), "run"},
+      {{"--all", CLI_SWITCH, &q.all, NULL, "every request"}, "drop"},
+      {{"--json", CLI_SWITCH, &q.json, NULL, "a JSON object a line (docs/ledger.md)"}, "list run"}};
+  int status = cli_parse_form("queue", "list", options, sizeof options / sizeof options[0], argc, argv, &what, &words);
   if (status != CLI_GO) return status;
-  const char *what = words.n > 0 ? words.item[0] : "list";
-  bool dropping = strcmp(what, "drop") == 0, running = strcmp(what, "run") == 0;
-  if (!dropping && !running && strcmp(what, "list") != 0)
-    return cli_usage("queue", "say list, drop ID or run, not", what);
-  if (!dropping && words.n > 1) return cli_usage("queue", "this word is not expected:", words.item[1]);
+  bool dropping = strcmp(what, "drop") == 0;
+  if (!dropping && words.n > 0) return cli_usage("queue", "this word is not expected:", words.item[0]);
   q.house.ledger = cli_ledger("queue", q.house.ledger);
   if (q.house.ledger == NULL) return CLI_USAGE;
   if (dropping) return drop(&q, &words);
-  return running ? ask(&q) : list(&q);
+  return strcmp(what, "run") == 0 ? ask(&q) : list(&q);
 }

@@ -116,9 +116,9 @@ static int train(route_words *w) {
   mn_route_report r;
   mn_error err = {0};
   mn_route_report_init(&r);
-  if (w->words.n != 2) return cli_usage("route", "train needs one file of rows", NULL);
-  if (w->o.out == NULL) return cli_usage("route", "-o OUT says where the router goes", NULL);
-  w->o.data = w->words.item[1];
+  if (w->words.n != 1) return cli_usage("route train", "it needs one file of rows", NULL);
+  if (w->o.out == NULL) return cli_usage("route train", "-o OUT says where the router goes", NULL);
+  w->o.data = w->words.item[0];
   return finish(w, mn_route_train(&w->o, &r, &err), &r, &err);
 }
 
@@ -126,10 +126,10 @@ static int eval(route_words *w) {
   mn_route_report r;
   mn_error err = {0};
   mn_route_report_init(&r);
-  if (w->o.data == NULL) return cli_usage("route", "--data FILE names the rows", NULL);
-  if (w->words.n != (w->folds ? 1u : 2u))
-    return cli_usage("route", "eval needs one router, or --folds and none", NULL);
-  return finish(w, mn_route_eval(w->folds ? NULL : w->words.item[1], &w->o, &r, &err), &r, &err);
+  if (w->o.data == NULL) return cli_usage("route eval", "--data FILE names the rows", NULL);
+  if (w->words.n != (w->folds ? 0u : 1u))
+    return cli_usage("route eval", "it needs one router, or --folds and none", NULL);
+  return finish(w, mn_route_eval(w->folds ? NULL : w->words.item[0], &w->o, &r, &err), &r, &err);
 }
 
 static bool on_answers(void *ctx, size_t done, size_t all) { return on_progress(ctx, "answers", done, all); }
@@ -139,14 +139,14 @@ static int answers(route_words *w) {
   mn_model *m = NULL;
   mn_error err = {0};
   size_t rows = 0, right = 0;
-  if (w->words.n != 2) return cli_usage("route", "answers needs one file of questions", NULL);
-  if (w->model == NULL) return cli_usage("route", "--model FILE names the model that answers", NULL);
-  if (w->o.out == NULL) return cli_usage("route", "-o OUT says where the answers' features go", NULL);
+  if (w->words.n != 1) return cli_usage("route answers", "it needs one file of questions", NULL);
+  if (w->model == NULL) return cli_usage("route answers", "--model FILE names the model that answers", NULL);
+  if (w->o.out == NULL) return cli_usage("route answers", "-o OUT says where the answers' features go", NULL);
   mn_model_options_init(&o);
   o.threads = w->o.threads;
   o.kernels = w->o.kernels;
   int st = mn_model_open(&m, w->model, &o, &err);
-  if (st == MN_OK) st = mn_route_answers(m, w->words.item[1], w->o.out, 0, on_answers, w, &rows, &right, &err);
+  if (st == MN_OK) st = mn_route_answers(m, w->words.item[0], w->o.out, 0, on_answers, w, &rows, &right, &err);
   mn_model_close(m);
   cli_bar_clear(&w->bar);
   if (st != MN_OK) return cli_fail(&err);
@@ -159,9 +159,9 @@ static int calibrate(const route_words *w) {
   mn_probe_report r;
   mn_error err = {0};
   mn_probe_report_init(&r);
-  if (w->words.n != 2) return cli_usage("route", "calibrate needs one file of rows", NULL);
-  if (w->o.out == NULL) return cli_usage("route", "-o OUT says where the probe goes", NULL);
-  if (mn_route_calibrate(w->words.item[1], w->o.out, w->o.at_most_wrong, &r, &err)) return cli_fail(&err);
+  if (w->words.n != 1) return cli_usage("route calibrate", "it needs one file of rows", NULL);
+  if (w->o.out == NULL) return cli_usage("route calibrate", "-o OUT says where the probe goes", NULL);
+  if (mn_route_calibrate(w->words.item[0], w->o.out, w->o.at_most_wrong, &r, &err)) return cli_fail(&err);
   if (w->json) {
     printf("{\"rows\":%zu,\"right\":%zu,\"features\":%zu,\"ece\":%.6f,\"log_loss\":%.6f,\"base_log_loss\":%.6f,"
            "\"threshold\":%.6f,\"risk\":%.6f,\"risk_violated\":%.6f,\"risk_kept\":%.6f,\"sure_risk\":%.6f,"
@@ -179,32 +179,34 @@ static int calibrate(const route_words *w) {
 
 int cli_route(int argc, char **argv) {
   route_words w = {0};
+  const char *what;
   mn_route_options_init(&w.o);
-  const cli_option options[] = {
-      {"-o", CLI_TEXT, &w.o.out, "OUT", "the file to make: a router; answers: features; calibrate: a probe"},
-      {"--model", CLI_TEXT, &w.model, "FILE", "answers: the GGUF model that is asked"},
-      {"--data", CLI_TEXT, &w.o.data, "FILE", "eval: rows {\"prompt\",\"weak\",\"strong\",\"subject\"}"},
-      {"--folds", CLI_SWITCH, &w.folds, NULL, "eval: five routers, each trained on four fifths of the rows"},
-      {"--by-row", CLI_SWITCH, &w.o.by_row, NULL, "hold out rows of every subject instead of whole subjects"},
-      {"--at-most-wrong", CLI_REAL, &w.o.at_most_wrong, "SHARE", "of requests answered here and wrong; 0.2"},
-      {"--trunk", CLI_TEXT, &w.o.trunk, "FILE", "the trunk that reads the prompts; the shipped one"},
-      {"--kernels", CLI_TEXT, &w.o.kernels, "NAME", "scalar, avx2, avx512vnni, amx or neondot; the best"},
-      {"--threads", CLI_NUMBER, &w.threads, "N", "one a processor; the result does not depend on it"},
-      {"--seed", CLI_NUMBER, &w.o.seed, "N", "the same seed and rows give the same bytes; 1"},
-      {"--json", CLI_SWITCH, &w.json, NULL, "the figures as one JSON object (docs/route.md)"},
+  const cli_form_option options[] = {
+      {{"-o", CLI_TEXT, &w.o.out, "OUT", "the file to make"}, "train answers calibrate"},
+      {{"--model", CLI_TEXT, &w.model, "FILE", "the GGUF model that is asked"}, "answers"},
+      {{"--data", CLI_TEXT, &w.o.data, "FILE", "rows {\"prompt\",\"weak\",\"strong\",\"subject\"}"}, "eval"},
+      {{"--folds", CLI_SWITCH, &w.folds, NULL, "five routers, each trained on four fifths of the rows"}, "eval"},
+      {{"--by-row", CLI_SWITCH, &w.o.by_row, NULL, "hold out rows of every subject instead of whole subjects"},
+       "train eval"},
+      {{"--at-most-wrong", CLI_REAL, &w.o.at_most_wrong, "SHARE", "of requests answered here and wrong; 0.2"},
+       "train eval calibrate"},
+      {{"--trunk", CLI_TEXT, &w.o.trunk, "FILE", "the trunk that reads the prompts; the shipped one"}, "train eval"},
+      {{"--kernels", CLI_TEXT, &w.o.kernels, "NAME", "scalar, avx2, avx512vnni, amx or neondot; the best"},
+       "train eval answers"},
+      {{"--threads", CLI_NUMBER, &w.threads, "N", "one a processor; the result does not depend on it"},
+       "train eval answers"},
+      {{"--seed", CLI_NUMBER, &w.o.seed, "N", "the same seed and rows give the same bytes; 1"}, "train eval"},
+      {{"--json", CLI_SWITCH, &w.json, NULL, "the figures as one JSON object (docs/route.md)"},
+       "train eval answers calibrate"},
   };
-  int status = cli_parse("route", options, sizeof options / sizeof options[0], argc, argv, &w.words);
+  int status = cli_parse_form("route", NULL, options, sizeof options / sizeof options[0], argc, argv, &what, &w.words);
   if (status != CLI_GO) return status;
   if (w.threads > 1024) return cli_usage("route", "this number is too large", NULL);
   w.o.threads = (uint32_t)w.threads;
   w.o.progress = on_progress;
   w.o.progress_ctx = &w;
-  const char *verb = w.words.n ? w.words.item[0] : "";
   os_catch_interrupts();
-  if (strcmp(verb, "train") == 0) return train(&w);
-  if (strcmp(verb, "eval") == 0) return eval(&w);
-  if (strcmp(verb, "answers") == 0) return answers(&w);
-  if (strcmp(verb, "calibrate") == 0) return calibrate(&w);
-  return cli_usage("route", w.words.n ? "there is no sub-command" : "train, eval, answers or calibrate is needed",
-                   w.words.n ? verb : NULL);
+  if (strcmp(what, "train") == 0) return train(&w);
+  if (strcmp(what, "eval") == 0) return eval(&w);
+  return strcmp(what, "answers") == 0 ? answers(&w) : calibrate(&w);
 }

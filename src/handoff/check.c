@@ -9,6 +9,8 @@
 
 static const char keyword[] = "x-check";
 
+enum { MOST_QUOTED = 60 }; /* bytes of a value in a sentence */
+
 /* One document under one check. */
 typedef struct judging {
   const handoff_judge *judge;
@@ -69,6 +71,13 @@ static void currency_of(const judging *j, char out[4]) {
   if (said.len == 3) base_format(out, 4, "%.3s", said.ptr);
 }
 
+/* A value that does not fit, told with as much of it as a sentence has room for. */
+static base_status misfit(base_error *err, const char *where, base_slice value, const char *what, const char *more) {
+  base_slice shown = base_slice_sub(value, 0, value.len < MOST_QUOTED ? value.len : MOST_QUOTED);
+  while (shown.len < value.len && shown.len > 0 && ((unsigned char)value.ptr[shown.len] & 0xc0) == 0x80) shown.len--;
+  return base_fail(err, BASE_EMISMATCH, where, "%.*s is %s%s", (int)shown.len, shown.ptr, what, more);
+}
+
 /* {"currency","minor"} as actions have it, a number, or a text such as "12.50" or "$12.50". */
 static base_status read_money(const judging *j, uint32_t v, value_money *out, base_error *err) {
   value_context cx = {0};
@@ -84,16 +93,13 @@ static base_status read_money(const judging *j, uint32_t v, value_money *out, ba
     base_slice text = kind == JDOC_STRING ? jdoc_text(d, v) : jdoc_raw(d, v);
     if (value_read_money(text, &cx, out, NULL) == BASE_OK) return BASE_OK;
   }
-  base_slice raw = jdoc_raw(d, v);
-  return base_fail(err, BASE_EMISMATCH, "amount", "%.*s is no exact amount of %s", (int)(raw.len < 60 ? raw.len : 60),
-                   raw.ptr, cx.default_currency);
+  return misfit(err, "amount", jdoc_raw(d, v), "no exact amount of ", cx.default_currency);
 }
 
 static base_status read_decimal(const jdoc *d, uint32_t v, value_decimal *out, base_error *err) {
   base_slice text = jdoc_kind_at(d, v) == JDOC_STRING ? jdoc_text(d, v) : jdoc_raw(d, v);
   if (value_read_number(text, out, NULL) == BASE_OK) return BASE_OK;
-  return base_fail(err, BASE_EMISMATCH, "quantity", "%.*s is no number", (int)(text.len < 60 ? text.len : 60),
-                   text.ptr);
+  return misfit(err, "quantity", text, "no number", "");
 }
 
 /* ---- bills ---- */
@@ -192,10 +198,8 @@ static void read_day(base_slice text, value_date *out) {
 static base_status check_date(const judging *j, uint32_t v, base_error *err) {
   guard_date_rule rule = {0};
   value_datetime t;
-  base_slice raw = jdoc_raw(j->doc, v);
   if (jdoc_kind_at(j->doc, v) != JDOC_STRING || value_parse_datetime(jdoc_text(j->doc, v), &t, NULL))
-    return base_fail(err, BASE_EMISMATCH, "date", "%.*s is no day of the calendar written like 2026-11-21",
-                     (int)(raw.len < 60 ? raw.len : 60), raw.ptr);
+    return misfit(err, "date", jdoc_raw(j->doc, v), "no day of the calendar written like 2026-11-21", "");
   if (j->judge->now != NULL) {
     rule.now = *j->judge->now;
     rule.not_past = flagged(j, "not_past");
