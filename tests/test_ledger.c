@@ -315,6 +315,76 @@ static void test_older(void) {
   for (int i = 0; i < LEDGER_PARTS; i++) base_buf_free(&text[i]);
 }
 
+/* ---- another process that writes ---- */
+
+/* Holds the file's write lock as another process would. */
+static sqlite3 *held(const char *name) {
+  sqlite3 *other = NULL;
+  TAP_OK(sqlite3_open(file_named(name), &other) == SQLITE_OK &&
+             sqlite3_exec(other, "BEGIN IMMEDIATE; INSERT INTO spending(request, at_s, day, reserved) VALUES('x', 0, '', 0)", NULL,
+                          NULL, NULL) == SQLITE_OK,
+         "the lock");
+  return other;
+}
+
+static void let_go(sqlite3 *other) {
+  TAP_OK(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK && sqlite3_close(other) == SQLITE_OK, "let go");
+}
+
+static uint64_t ms_since(uint64_t start_ns) { return (os_monotonic_ns() - start_ns) / 1000000; }
+
+static void put_events(ledger *l, int from, int n) {
+  for (int i = from; i < from + n; i++) {
+    char id[16];
+    base_format(id, sizeof id, "b%d", i);
+    ledger_event e = event(id, "act", "device", 10);
+    ledger_write(l, &e, NULL);
+  }
+}
+
+/* A request never waits for another process: events and settlements are written when that lets go, what has to be durable
+ * before a call gives up soon, and what there is no room for is counted. */
+static void test_busy(void) {
+  base_error err = {0};
+  ledger_caps caps = {-1, 1000, -1};
+  int64_t first, second, day = 0, month = 0, now = 1795000000;
+  guard_clean *later = clean("later");
+  const guard_clean *const words[LEDGER_PARTS] = {later};
+  ledger_deferred d = waiting("late", 100);
+  ledger *l = opened("busy.db", NULL);
+  TAP_OK(!ledger_reserve(l, BASE_LITERAL("q1"), &caps, 80, now, &first, NULL), "reserved before");
+  sqlite3 *other = held("busy.db");
+  uint64_t start = os_monotonic_ns();
+  put_events(l, 0, 40);
+  TAP_OK(ms_since(start) < 100, "40 events are handed over in %d ms", (int)ms_since(start));
+  start = os_monotonic_ns();
+  TAP_OK(!ledger_settle(l, first, 60, &err), "a settlement is handed over: %s", err.text);
+  TAP_OK(ms_since(start) < 400, "in %d ms", (int)ms_since(start));
+  start = os_monotonic_ns();
+  TAP_OK(ledger_reserve(l, BASE_LITERAL("q2"), &caps, 80, now, &second, &err) == BASE_EIO, "no reservation");
+  TAP_OK(strstr(err.text, "another process") != NULL, "and why: %s", err.text);
+  TAP_OK(ledger_defer(l, &d, words, NULL) == BASE_EIO, "nothing is promised");
+  TAP_OK(ms_since(start) < 2000, "told after %d ms", (int)ms_since(start));
+  let_go(other);
+  err = (base_error){0};
+  TAP_OK(!ledger_flush(l, &err), "all is written then: %s", err.text);
+  TAP_OK(report_has(l, LEDGER_AS_CSV, "requests,all,count,40"), "every event");
+  TAP_OK(!ledger_spent(l, now, &day, &month, NULL) && day == 60, "and the settlement: %d", (int)day);
+
+  other = held("busy.db");
+  start = os_monotonic_ns();
+  put_events(l, 40, LEDGER_WAITING + 10);
+  TAP_OK(ms_since(start) < 1500, "a full ring holds up a request for a moment: %d ms", (int)ms_since(start));
+  let_go(other);
+  TAP_OK(ledger_flush(l, &err) == BASE_EIO && strstr(err.text, "10 events were lost") != NULL, "said once: %s", err.text);
+  TAP_OK(!ledger_flush(l, NULL), "and once only");
+  char line[64];
+  base_format(line, sizeof line, "requests,all,count,%d", 40 + LEDGER_WAITING);
+  TAP_OK(report_has(l, LEDGER_AS_CSV, line), "the others are there");
+  ledger_close(l);
+  guard_clean_free(later);
+}
+
 /* ---- kills and bad files ---- */
 
 /* A child reserves and defers until it is killed, and says after each what it was promised. */
@@ -414,6 +484,7 @@ int main(void) {
   test_queue();
   test_deferred_event();
   test_older();
+  test_busy();
   test_kills();
   test_bad_files();
   guard_close(watch);

@@ -30,6 +30,7 @@ static int answer(mn_engine *mn, mn_request *r, const base_buf *text, bool json,
   if (mn_do(mn, r, &o, &err) != MN_OK) return cli_fail(&err);
   if (json) puts(mn_outcome_json(o));
   else cli_show_outcome(o, kept);
+  (void)fflush(stdout); /* the answer waits for nothing that comes behind it: main looks at errors */
   mn_outcome_free(o);
   return CLI_DONE;
 }

@@ -33,6 +33,7 @@ static void show(void *ctx, const mn_outcome *o) {
   if (q->json) puts(mn_outcome_json(o));
   else cli_show_outcome(o, true);
   if (!q->json) putchar('\n');
+  (void)fflush(stdout);
 }
 
 static int ask(queue_command *q) {

@@ -38,6 +38,7 @@ base_status ledger_reserve(ledger *l, base_slice request_id, const ledger_caps *
                            int64_t now_s, int64_t *reservation, base_error *err) {
   if (amount < 0) return base_fail(err, BASE_EARGUMENT, "budget", "an amount cannot be negative");
   os_monitor_enter(l->calls_lock);
+  ledger_db_wait(&l->calls, LEDGER_REQUEST_MS);
   base_status st = ledger_db_simple(&l->calls, LEDGER_SQL_BEGIN, err);
   if (!st) {
     st = fits(l, request_id, caps, amount, now_s, err);
@@ -51,13 +52,12 @@ base_status ledger_reserve(ledger *l, base_slice request_id, const ledger_caps *
     if (!st) *reservation = sqlite3_last_insert_rowid(l->calls.handle);
     st = ledger_db_end(&l->calls, st, err);
   }
+  ledger_db_wait(&l->calls, LEDGER_PATIENT_MS);
   os_monitor_leave(l->calls_lock);
   return st;
 }
 
-base_status ledger_settle(ledger *l, int64_t reservation, int64_t actual, base_error *err) {
-  if (actual < 0) return base_fail(err, BASE_EARGUMENT, "budget", "an amount cannot be negative");
-  os_monitor_enter(l->calls_lock);
+static base_status settle(ledger *l, int64_t reservation, int64_t actual, base_error *err) {
   sqlite3_stmt *s = ledger_db_use(&l->calls, LEDGER_SQL_SETTLE, err);
   if (s != NULL) {
     sqlite3_bind_int64(s, 1, reservation);
@@ -67,8 +67,21 @@ base_status ledger_settle(ledger *l, int64_t reservation, int64_t actual, base_e
   if (!st && sqlite3_changes(l->calls.handle) == 0)
     st = base_fail(err, BASE_ENOTFOUND, "budget", "reservation %lld is settled already or never was",
                    (long long)reservation);
-  os_monitor_leave(l->calls_lock);
   return st;
+}
+
+/* The answer is there already: it does not wait for another process. */
+base_status ledger_settle(ledger *l, int64_t reservation, int64_t actual, base_error *err) {
+  base_error why = {0};
+  if (actual < 0) return base_fail(err, BASE_EARGUMENT, "budget", "an amount cannot be negative");
+  os_monitor_enter(l->calls_lock);
+  ledger_db_wait(&l->calls, LEDGER_SETTLE_MS);
+  base_status st = settle(l, reservation, actual, &why);
+  bool busy = st != BASE_OK && l->calls.busy;
+  ledger_db_wait(&l->calls, LEDGER_PATIENT_MS);
+  os_monitor_leave(l->calls_lock);
+  if (busy && ledger_settle_later(l, reservation, actual)) return BASE_OK;
+  return st ? base_fail(err, st, why.where, "%s", why.text) : BASE_OK;
 }
 
 base_status ledger_spent(ledger *l, int64_t now_s, int64_t *day, int64_t *month, base_error *err) {

@@ -5,7 +5,7 @@
 #include "ledger/internal.h"
 
 /* "MNLG": the application id in SQLite's header, so that another program's database is not taken for ours. */
-enum { APPLICATION_ID = 0x4d4e4c47, TABLES_VERSION = 3, BUSY_MS = 5000 };
+enum { APPLICATION_ID = 0x4d4e4c47, TABLES_VERSION = 3 };
 
 /* What makes tables of version i + 1 out of those of version i. */
 static const char *const tables[TABLES_VERSION] = {
@@ -38,9 +38,11 @@ static const char *const sql[] = {
 #undef LEDGER_STATEMENT
 };
 
-base_status ledger_db_fail(const ledger_db *db, base_error *err) {
+base_status ledger_db_fail(ledger_db *db, base_error *err) {
   int code = db->handle ? sqlite3_errcode(db->handle) & 0xff : SQLITE_NOMEM;
   base_status st = BASE_EIO;
+  db->busy = code == SQLITE_BUSY;
+  if (db->busy) return base_fail(err, st, db->path, "another process is writing to this ledger; try again");
   if (code == SQLITE_NOMEM) st = BASE_ENOMEM;
   if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT) st = BASE_EFORMAT;
   return base_fail(err, st, db->path, "the ledger's file cannot be used: %s",
@@ -95,7 +97,7 @@ base_status ledger_db_open(ledger_db *db, const char *path, bool durable, base_e
     ledger_db_close(db);
     return st;
   }
-  sqlite3_busy_timeout(db->handle, BUSY_MS);
+  ledger_db_wait(db, LEDGER_PATIENT_MS);
   sqlite3_extended_result_codes(db->handle, 0);
   sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   base_status st = pragma_number(db, "PRAGMA user_version", &version, err);
@@ -107,6 +109,8 @@ base_status ledger_db_open(ledger_db *db, const char *path, bool durable, base_e
   if (st) ledger_db_close(db);
   return st;
 }
+
+void ledger_db_wait(ledger_db *db, int ms) { sqlite3_busy_timeout(db->handle, ms); }
 
 void ledger_db_close(ledger_db *db) {
   for (size_t i = 0; i < LEDGER_STATEMENT_COUNT; i++) sqlite3_finalize(db->prepared[i]);
@@ -121,6 +125,7 @@ sqlite3_stmt *ledger_db_use(ledger_db *db, ledger_statement s, base_error *err) 
     ledger_db_fail(db, err);
     return NULL;
   }
+  db->busy = false;
   sqlite3_reset(db->prepared[s]);
   sqlite3_clear_bindings(db->prepared[s]);
   return db->prepared[s];
@@ -151,7 +156,9 @@ base_status ledger_db_number(ledger_db *db, sqlite3_stmt *s, int64_t *out, base_
 
 base_status ledger_db_end(ledger_db *db, base_status st, base_error *err) {
   if (!st) st = ledger_db_simple(db, LEDGER_SQL_COMMIT, err);
+  bool busy = db->busy;
   if (st) ledger_db_simple(db, LEDGER_SQL_ROLLBACK, NULL);
+  db->busy = busy;
   return st;
 }
 

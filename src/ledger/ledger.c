@@ -22,8 +22,12 @@ base_status ledger_open(ledger **out, const char *path, const ledger_options *o,
   base_status st = BASE_OK;
   if (!base_format(l->path, sizeof l->path, "%s", path))
     st = base_fail(err, BASE_EARGUMENT, "ledger", "the path is too long");
+  /* not cleared: its pages come as they are needed */
+  l->ring = st ? NULL : base_alloc(a, LEDGER_WAITING * sizeof *l->ring);
+  if (!st && l->ring == NULL) st = base_fail(err, BASE_ENOMEM, path, "no memory for the ledger");
   if (!st) st = ledger_db_open(&l->calls, l->path, true, err);
   if (!st) st = ledger_db_open(&l->events, l->path, false, err);
+  if (!st) ledger_db_wait(&l->events, LEDGER_WRITER_MS);
   if (!st) st = os_monitor_open(&l->calls_lock, err);
   if (!st) st = os_monitor_open(&l->ring_lock, err);
   if (!st) st = os_thread_start(&l->thread, ledger_write_loop, l, err);
@@ -49,6 +53,7 @@ void ledger_close(ledger *l) {
   os_monitor_close(l->ring_lock);
   os_monitor_close(l->calls_lock);
   base_allocator a = l->allocator;
+  base_free(&a, l->ring, l->ring != NULL ? LEDGER_WAITING * sizeof *l->ring : 0);
   base_free(&a, l, sizeof *l);
 }
 

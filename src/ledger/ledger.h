@@ -59,14 +59,15 @@ typedef struct ledger_event {
   char incident[16], incident_detail[LEDGER_NAME_BYTES];
 } ledger_event;
 
-/* Hands an event to the writing thread: copies it, allocates nothing, waits only while LEDGER_WAITING events have not
- * been written yet. A request that was deferred has one event: what becomes of it later replaces the decision and adds
- * to tokens, attempts and cost, and its time runs from the user's action. text may be NULL and is stored only when the
- * options say so. */
-enum { LEDGER_WAITING = 64 };
+/* Hands an event to the writing thread: copies it, allocates nothing, never waits for a disk. While another process
+ * holds the file the writer tries again; once LEDGER_WAITING events have not been written by then, what comes is lost
+ * after a moment's wait (10 ms), and ledger_flush says how many. A request that was deferred has one event: what becomes of
+ * it later replaces the decision and adds to tokens, attempts and cost, and its time runs from the user's action. text
+ * may be NULL and is stored only when the options say so. */
+enum { LEDGER_WAITING = 256 };
 void ledger_write(ledger *l, const ledger_event *e, const guard_clean *text);
-/* Waits until everything handed over is in the file. The first failure of the writing thread is told here and
- * then forgotten. */
+/* Waits until everything handed over is in the file, at most some 5 seconds for another process. The first failure of
+ * the writing thread is told here and then forgotten. */
 base_status ledger_flush(ledger *l, base_error *err);
 
 typedef enum ledger_feedback_kind { LEDGER_OK, LEDGER_UNDO, LEDGER_CORRECT } ledger_feedback_kind;
@@ -86,12 +87,12 @@ typedef struct ledger_caps {
 } ledger_caps;
 
 /* Sets `amount` aside for a request's next call: durable when this returns BASE_OK, so that a crash during the
- * call counts it as spent. BASE_ELIMIT, naming the cap, when it would be exceeded. `request_id` holds all
- * attempts of one request together. */
+ * call counts it as spent. BASE_ELIMIT, naming the cap, when it would be exceeded; BASE_EIO when another process holds
+ * the file for more than half a second. `request_id` holds all attempts of one request together. */
 base_status ledger_reserve(ledger *l, base_slice request_id, const ledger_caps *caps, int64_t amount,
                            int64_t now_s, int64_t *reservation, base_error *err);
 /* What the call really cost (0 when it surely never reached the service). Once a reservation; a second
- * settling is BASE_ENOTFOUND. */
+ * settling is BASE_ENOTFOUND. Where another process holds the file it is written later, before ledger_flush returns. */
 base_status ledger_settle(ledger *l, int64_t reservation, int64_t actual, base_error *err);
 /* Settled and reserved money of now's day and month. */
 base_status ledger_spent(ledger *l, int64_t now_s, int64_t *day, int64_t *month, base_error *err);
@@ -111,8 +112,8 @@ typedef struct ledger_deferred {
 /* The texts that a request has. */
 typedef enum ledger_part { LEDGER_TEXT, LEDGER_INSTRUCTIONS, LEDGER_SCHEMA, LEDGER_CONTEXT, LEDGER_PARTS } ledger_part;
 
-/* Saves a request for later; durable when it returns. The same id again changes nothing. Parts that are NULL are
- * empty. */
+/* Saves a request for later; durable when it returns; waits half a second at most. The same id again changes nothing.
+ * Parts that are NULL are empty. */
 base_status ledger_defer(ledger *l, const ledger_deferred *d, const guard_clean *const part[LEDGER_PARTS],
                          base_error *err);
 /* Takes the request that has waited longest of those that may be tried now: nobody else gets it for lease_s

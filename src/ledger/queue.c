@@ -43,6 +43,7 @@ static base_status change_one(ledger *l, ledger_statement which, base_slice id, 
 base_status ledger_defer(ledger *l, const ledger_deferred *d, const guard_clean *const part[LEDGER_PARTS],
                          base_error *err) {
   os_monitor_enter(l->calls_lock);
+  ledger_db_wait(&l->calls, LEDGER_REQUEST_MS);
   sqlite3_stmt *s = ledger_db_use(&l->calls, LEDGER_SQL_DEFER, err);
   if (s != NULL) {
     ledger_bind_chars(s, 1, d->id);
@@ -58,6 +59,7 @@ base_status ledger_defer(ledger *l, const ledger_deferred *d, const guard_clean 
       ledger_bind_text(s, 10 + i, part[i] ? guard_clean_text(part[i]) : (base_slice){0});
   }
   base_status st = ledger_db_run(&l->calls, s, err);
+  ledger_db_wait(&l->calls, LEDGER_PATIENT_MS);
   os_monitor_leave(l->calls_lock);
   return st;
 }
