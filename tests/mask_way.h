@@ -1,11 +1,30 @@
-/* A whole way of a mask, from its vocabulary to the end of a text, on an allocator; and every allocation of a way made to
- * fail once. */
+/* Do a mask and the commits agree; a whole way of a mask, from its vocabulary to the end of a text, on an allocator; and
+ * every allocation of a way made to fail once. */
 #ifndef TESTS_MASK_WAY_H
 #define TESTS_MASK_WAY_H
+
+#include <stdlib.h>
+#include <string.h>
 
 #include "failing.h"
 #include "mask/mask.h"
 #include "tap.h"
+
+/* How many of the vocabulary's tokens the mask allows and a commit refuses, or the other way round; all without a mask. */
+static inline size_t mask_disagreements(mask_run *run, uint32_t n_tokens) {
+  const uint32_t *mask = mask_run_mask(run);
+  size_t wrong = 0, bytes = (n_tokens + 31) / 32 * sizeof *mask;
+  uint32_t *copy = mask != NULL ? malloc(bytes) : NULL; /* commits may change it */
+  if (copy == NULL) return n_tokens;
+  memcpy(copy, mask, bytes);
+  for (uint32_t t = 0; t < n_tokens; t++) {
+    bool taken = mask_run_commit(run, t) == BASE_OK;
+    if (taken) mask_run_rollback(run, 1);
+    wrong += taken != (bool)(copy[t >> 5] >> (t & 31) & 1);
+  }
+  free(copy);
+  return wrong;
+}
 
 typedef struct mask_way {
   size_t n_tokens;

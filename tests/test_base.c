@@ -67,6 +67,10 @@ static void test_memory(void) {
 static void test_slices(void) {
   TAP_OK(base_slice_equal(lit("abc"), lit("abc")) && !base_slice_equal(lit("abc"), lit("abd")), "equal");
   TAP_OK(base_slice_equal(lit(""), lit(NULL)) && !base_slice_equal(lit("a"), lit("")), "empty");
+  TAP_OK(base_slice_compare(lit("a"), lit("b")) < 0 && base_slice_compare(lit("b"), lit("aa")) > 0, "by bytes");
+  TAP_OK(base_slice_compare(lit("a"), lit("ab")) < 0 && base_slice_compare(lit(NULL), lit("a")) < 0, "a prefix first");
+  TAP_OK(base_slice_compare(lit("ab"), lit("ab")) == 0 && base_slice_compare(lit(NULL), lit("")) == 0, "the same");
+  TAP_OK(base_slice_compare(lit("\xC3\xA9"), lit("z")) > 0, "by code points");
   TAP_OK(base_slice_equal_nocase(lit("AbC-1"), lit("aBc-1")) && !base_slice_equal_nocase(lit("a"), lit("b")),
          "case");
   TAP_OK(base_slice_starts(lit("abc"), lit("ab")) && base_slice_starts(lit("abc"), lit("")), "starts");
@@ -264,6 +268,55 @@ static void test_cursor(void) {
   TAP_OK(base_cursor_u8(&c) == 0 && c.failed, "no bytes at all");
 }
 
+/* Larger numbers first; counts how often it was asked. */
+static bool larger_first(const void *ctx, uint32_t a, uint32_t b) {
+  ++*(size_t *)(uintptr_t)ctx;
+  return a > b;
+}
+
+static void test_sort(void) {
+  enum { MOST = 300 };
+  uint32_t v[MOST];
+  base_rng rng;
+  base_rng_seed(&rng, 5);
+  for (size_t n = 0; n < MOST; n++)
+    for (uint32_t kind = 0; kind < 4; kind++) { /* upwards, downwards, few values, any */
+      size_t asked = 0, bound = 0, wrong = 0;
+      uint64_t sum = 0;
+      for (size_t i = 0; i < n; i++) {
+        v[i] = kind == 0 ? (uint32_t)i : kind == 1 ? (uint32_t)(n - i) : base_rng_below(&rng, kind == 2 ? 3 : 1u << 30);
+        sum += (uint64_t)v[i] * v[i];
+      }
+      for (size_t m = n; m > 0; m /= 2) bound += 2 * n;
+      base_sort_u32(v, n, larger_first, &asked);
+      for (size_t i = 0; i < n; i++) {
+        wrong += i > 0 && v[i - 1] < v[i];
+        sum -= (uint64_t)v[i] * v[i];
+      }
+      TAP_OK(wrong == 0 && sum == 0 && asked <= 2 * bound, "%zu of kind %u: %zu wrong, asked %zu times", n, kind, wrong,
+             asked);
+    }
+}
+
+static void test_shuffle(void) {
+  uint32_t counts[27] = {0}, most = 0, least = UINT32_MAX;
+  base_rng rng;
+  base_rng_seed(&rng, 6);
+  base_rng_shuffle(&rng, NULL, 0);
+  for (int i = 0; i < 60000; i++) {
+    uint32_t v[3] = {0, 1, 2};
+    base_rng_shuffle(&rng, v, 3);
+    counts[v[0] * 9 + v[1] * 3 + v[2]]++;
+  }
+  for (size_t i = 0; i < 27; i++) {
+    bool order = i / 9 != i / 3 % 3 && i / 3 % 3 != i % 3 && i / 9 != i % 3;
+    TAP_OK(order || counts[i] == 0, "%zu is no order", i);
+    if (order && counts[i] > most) most = counts[i];
+    if (order && counts[i] < least) least = counts[i];
+  }
+  TAP_OK(least > 9600 && most < 10400, "six orders, each 10,000 times: %u to %u", least, most);
+}
+
 static void test_rng(void) {
   base_rng a, b;
   base_rng_seed(&a, 42);
@@ -321,5 +374,7 @@ int main(void) {
   test_utf8();
   test_cursor();
   test_rng();
+  test_sort();
+  test_shuffle();
   return tap_done("base");
 }

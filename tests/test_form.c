@@ -93,20 +93,6 @@ static void test_texts(mask_vocab *v) {
   }
 }
 
-static size_t disagreements(mask_run *run) {
-  uint32_t copy[(N_TOKENS + 31) / 32];
-  const uint32_t *mask = mask_run_mask(run);
-  size_t wrong = 0;
-  if (mask == NULL) return N_TOKENS;
-  memcpy(copy, mask, sizeof copy);
-  for (uint32_t t = 0; t < N_TOKENS; t++) {
-    bool taken = mask_run_commit(run, t) == BASE_OK;
-    if (taken) mask_run_rollback(run, 1);
-    wrong += taken != (bool)(copy[t >> 5] >> (t & 31) & 1);
-  }
-  return wrong;
-}
-
 /* At every byte of each text, in one run for all texts of a form: tables of one part are not taken for another's. */
 static void test_agreement(mask_vocab *v) {
   for (size_t f = 0; f < sizeof forms / sizeof *forms; f++) {
@@ -116,7 +102,7 @@ static void test_agreement(mask_vocab *v) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases && run != NULL; i++) {
       mask_run_reset(run);
       for (const char *at = cases[i].text; cases[i].form == f; at++, places++) {
-        wrong += disagreements(run);
+        wrong += mask_disagreements(run, N_TOKENS);
         if (*at == '\0' || mask_run_commit_bytes(run, (base_slice){at, 1}) != BASE_OK) break;
       }
     }

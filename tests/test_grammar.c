@@ -82,28 +82,13 @@ static void test_texts(mask_vocab *v) {
   }
 }
 
-/* How many tokens the mask and the commits say different things of. */
-static size_t disagreements(mask_run *run) {
-  uint32_t copy[(MASK_N_TOKENS + 31) / 32];
-  const uint32_t *mask = mask_run_mask(run);
-  size_t wrong = 0;
-  if (mask == NULL) return MASK_N_TOKENS;
-  memcpy(copy, mask, sizeof copy);
-  for (uint32_t t = 0; t < MASK_N_TOKENS; t++) {
-    bool taken = mask_run_commit(run, t) == BASE_OK;
-    if (taken) mask_run_rollback(run, 1);
-    wrong += taken != (bool)(copy[t >> 5] >> (t & 31) & 1);
-  }
-  return wrong;
-}
-
 static void test_agreement(mask_vocab *v) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     mask_rule *rule = NULL;
     mask_run *run = open_run(&rule, v, cases[i].grammar);
     size_t wrong = 0;
     for (const char *at = cases[i].text; run != NULL; at++) {
-      wrong += disagreements(run);
+      wrong += mask_disagreements(run, MASK_N_TOKENS);
       if (*at == '\0' || mask_run_commit_bytes(run, (base_slice){at, 1}) != BASE_OK) break;
     }
     TAP_OK(wrong == 0, "%s on %s: %zu tokens", cases[i].grammar, cases[i].text, wrong);
@@ -118,12 +103,12 @@ static void test_deep(mask_vocab *v) {
   mask_run *run = open_run(&rule, v, json);
   bool ok = run != NULL && mask_run_commit_bytes(run, BASE_LITERAL("{\"a\": ")) == BASE_OK;
   for (int i = 0; i < DEEP && ok; i++) ok = mask_run_commit_bytes(run, BASE_LITERAL("[")) == BASE_OK && mask_run_mask(run) != NULL;
-  TAP_OK(ok && disagreements(run) == 0, "%d deep", DEEP);
+  TAP_OK(ok && mask_disagreements(run, MASK_N_TOKENS) == 0, "%d deep", DEEP);
   for (int i = 0; i < DEEP && ok; i++) ok = !mask_run_may_end(run) && mask_run_commit_bytes(run, BASE_LITERAL("]")) == BASE_OK;
   TAP_OK(ok && mask_run_commit_bytes(run, BASE_LITERAL("]")) == BASE_EMISMATCH, "one bracket too many");
   TAP_OK(ok && mask_run_commit_bytes(run, BASE_LITERAL("}")) == BASE_OK && mask_run_may_end(run), "the end");
   if (ok) mask_run_rollback(run, DEEP + 1);
-  TAP_OK(ok && disagreements(run) == 0 && mask_run_failed(run) == BASE_OK, "taken back");
+  TAP_OK(ok && mask_disagreements(run, MASK_N_TOKENS) == 0 && mask_run_failed(run) == BASE_OK, "taken back");
   mask_run_close(run);
   mask_rule_close(rule);
 }

@@ -104,29 +104,22 @@ static void test_texts(mask_vocab *v) {
 
 /* At every byte of each text: the mask has exactly the tokens that can be committed. */
 static void test_agreement(mask_vocab *v) {
-  size_t checked = 0, wrong = 0;
+  size_t checked = 0;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     mask_rule *rule = NULL;
     mask_run *run = NULL;
     if (mask_schema(&rule, base_slice_of(cases[i].schema), NULL, NULL, NULL) != BASE_OK) continue;
     if (mask_run_open(&run, rule, v, NULL, NULL) != BASE_OK) continue;
-    for (const char *at = cases[i].text;; at++) {
-      uint32_t copy[(MASK_N_TOKENS + 31) / 32];
-      const uint32_t *mask = mask_run_mask(run);
-      if (mask == NULL) break;
-      memcpy(copy, mask, sizeof copy);
-      for (uint32_t t = 0; t < MASK_N_TOKENS; t++, checked++) {
-        bool taken = mask_run_commit(run, t) == BASE_OK;
-        if (taken) mask_run_rollback(run, 1);
-        if (taken == (bool)(copy[t >> 5] >> (t & 31) & 1)) continue;
-        if (wrong++ < 10) TAP_OK(false, "%s before %s: token %u", cases[i].schema, at, t);
-      }
+    for (const char *at = cases[i].text; mask_run_mask(run) != NULL; at++) {
+      size_t wrong = mask_disagreements(run, MASK_N_TOKENS);
+      TAP_OK(wrong == 0, "%s before %s: %zu tokens", cases[i].schema, at, wrong);
+      checked += MASK_N_TOKENS;
       if (*at == '\0' || mask_run_commit_bytes(run, (base_slice){at, 1}) != BASE_OK) break;
     }
     mask_run_close(run);
     mask_rule_close(rule);
   }
-  TAP_OK(wrong == 0 && checked > 100000, "%zu of %zu tokens", wrong, checked);
+  TAP_OK(checked > 100000, "%zu tokens", checked);
 }
 
 typedef struct refused_case {

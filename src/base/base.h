@@ -69,6 +69,7 @@ typedef struct base_slice {
 base_slice base_slice_of(const char *terminated); /* NULL gives an empty slice */
 bool base_slice_equal(base_slice a, base_slice b);
 bool base_slice_equal_nocase(base_slice a, base_slice b); /* ASCII case only */
+int base_slice_compare(base_slice a, base_slice b); /* by bytes, which is by code points: < 0, 0, > 0 */
 bool base_slice_starts(base_slice s, base_slice prefix);
 base_slice base_slice_trim(base_slice s); /* without ASCII white space at both ends */
 base_slice base_slice_sub(base_slice s, size_t start, size_t end); /* clamped */
@@ -151,6 +152,12 @@ double base_cursor_f64(base_cursor *c);
 bool base_mul_size(size_t a, size_t b, size_t *out); /* false on overflow */
 bool base_add_size(size_t a, size_t b, size_t *out);
 
+/* ---- sorting ---- */
+
+typedef bool base_before(const void *ctx, uint32_t a, uint32_t b); /* is a to stand before b */
+/* Numbers, most often indices of what ctx has, in place; n log n steps at the most. */
+void base_sort_u32(uint32_t *v, size_t n, base_before *before, const void *ctx);
+
 /* ---- random numbers: xoshiro256** seeded by splitmix64 (Blackman, Vigna 2018) ---- */
 
 typedef struct base_rng {
@@ -162,6 +169,7 @@ uint64_t base_rng_next(base_rng *r);
 uint32_t base_rng_below(base_rng *r, uint32_t bound); /* uniform in [0, bound), unbiased; bound > 0 */
 float base_rng_unit(base_rng *r);                     /* uniform in [0, 1), 24 bits */
 float base_rng_normal(base_rng *r);                   /* mean 0, variance 1; same bits everywhere */
+void base_rng_shuffle(base_rng *r, uint32_t *v, size_t n); /* all orders alike (Fisher, Yates) */
 
 /* ---- hash: FNV-1a, 64 bits ---- */
 

@@ -77,3 +77,12 @@ float base_rng_normal(base_rng *r) {
   } while (s >= 1.0 || s < 0x1p-200);
   return (float)(u * sqrt(-2.0 * exact_order_log(s) / s));
 }
+
+void base_rng_shuffle(base_rng *r, uint32_t *v, size_t n) {
+  for (size_t i = n; i > 1; i--) {
+    size_t j = base_rng_below(r, (uint32_t)i);
+    uint32_t x = v[i - 1];
+    v[i - 1] = v[j];
+    v[j] = x;
+  }
+}

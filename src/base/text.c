@@ -28,6 +28,12 @@ bool base_slice_equal(base_slice a, base_slice b) {
   return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+int base_slice_compare(base_slice a, base_slice b) {
+  size_t n = a.len < b.len ? a.len : b.len;
+  int order = n > 0 ? memcmp(a.ptr, b.ptr, n) : 0;
+  return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 bool base_slice_equal_nocase(base_slice a, base_slice b) {
   if (a.len != b.len) return false;
   for (size_t i = 0; i < a.len; i++) {

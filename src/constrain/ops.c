@@ -416,24 +416,9 @@ static constrain_verdict op_if(constrain_run *r, constrain_frame *f, const const
 
 /* ---- what nothing else evaluated ---- */
 
-static void sift_down(uint32_t *v, size_t at, size_t n) {
-  for (size_t child = 2 * at + 1; child < n; at = child, child = 2 * at + 1) {
-    if (child + 1 < n && v[child] < v[child + 1]) child++;
-    if (v[at] >= v[child]) return;
-    uint32_t moved = v[at];
-    v[at] = v[child];
-    v[child] = moved;
-  }
-}
-
-static void sort_marks(uint32_t *v, size_t n) {
-  for (size_t i = n / 2; i > 0; i--) sift_down(v, i - 1, n);
-  for (size_t end = n; end > 1; end--) {
-    uint32_t largest = v[0];
-    v[0] = v[end - 1];
-    v[end - 1] = largest;
-    sift_down(v, 0, end - 1);
-  }
+static bool is_before(const void *unused, uint32_t a, uint32_t b) {
+  (void)unused;
+  return a < b;
 }
 
 /* i: the item or key at hand, k: the marks below it. */
@@ -444,7 +429,7 @@ static constrain_verdict op_unevaluated(constrain_run *r, constrain_frame *f, co
   /* what failed evaluated nothing: no more complaints */
   if (f->flags & CONSTRAIN_FAILED) return CONSTRAIN_PASS;
   if (f->child == CONSTRAIN_FIRST) {
-    if (n > 0) sort_marks(mark, n);
+    base_sort_u32(mark, n, is_before, NULL);
     f->i = f->value + 1;
     spend(r, 4 * n);
   } else if (note_child(r, f)) {

@@ -93,9 +93,3 @@ bool gguf_name_ok(base_slice name, size_t max_len) {
   }
   return base_utf8_valid(name.ptr, name.len);
 }
-
-int gguf_name_compare(base_slice a, base_slice b) {
-  int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
-  if (order != 0) return order;
-  return a.len < b.len ? -1 : a.len > b.len;
-}

@@ -16,6 +16,5 @@ bool gguf_tensor_bytes(uint32_t type, int n_dims, const uint64_t *dim, size_t *b
 bool gguf_tensor_type_known(uint32_t type);
 /* Keys and tensor names: UTF-8, not empty, no control characters. */
 bool gguf_name_ok(base_slice name, size_t max_len);
-int gguf_name_compare(base_slice a, base_slice b); /* by bytes */
 
 #endif

@@ -37,44 +37,27 @@ static base_status fail_truncated(const parser *p, const char *what) {
   return base_fail(p->err, BASE_EFORMAT, p->f->path, "the file ends inside %s", what);
 }
 
-/* ---- sorting: heap sort of indices, n log n whatever the file says, without memory ---- */
+/* ---- order ---- */
 
-typedef bool before_fn(const gguf_file *f, uint32_t a, uint32_t b);
-
-static bool key_before(const gguf_file *f, uint32_t a, uint32_t b) {
-  return gguf_name_compare(f->values[a].key, f->values[b].key) < 0;
+static bool key_before(const void *file, uint32_t a, uint32_t b) {
+  const gguf_file *f = file;
+  return base_slice_compare(f->values[a].key, f->values[b].key) < 0;
 }
 
-static bool name_before(const gguf_file *f, uint32_t a, uint32_t b) {
-  return gguf_name_compare(f->tensors[a].name, f->tensors[b].name) < 0;
+static bool name_before(const void *file, uint32_t a, uint32_t b) {
+  const gguf_file *f = file;
+  return base_slice_compare(f->tensors[a].name, f->tensors[b].name) < 0;
 }
 
-static bool offset_before(const gguf_file *f, uint32_t a, uint32_t b) {
+static bool offset_before(const void *file, uint32_t a, uint32_t b) {
+  const gguf_file *f = file;
   return f->tensor_offset[a] < f->tensor_offset[b];
 }
 
-static void sift_down(const gguf_file *f, uint32_t *v, size_t at, size_t n, before_fn *before) {
-  uint32_t moving = v[at];
-  for (;;) {
-    size_t child = 2 * at + 1;
-    if (child >= n) break;
-    if (child + 1 < n && before(f, v[child], v[child + 1])) child++;
-    if (!before(f, moving, v[child])) break;
-    v[at] = v[child];
-    at = child;
-  }
-  v[at] = moving;
-}
-
-static void sort_indices(const gguf_file *f, uint32_t *v, size_t n, before_fn *before) {
+/* 0 .. n - 1 into v, sorted. */
+static void sort_indices(const gguf_file *f, uint32_t *v, size_t n, base_before *before) {
   for (size_t i = 0; i < n; i++) v[i] = (uint32_t)i;
-  for (size_t i = n / 2; i > 0; i--) sift_down(f, v, i - 1, n, before);
-  for (size_t i = n; i > 1; i--) {
-    uint32_t largest = v[0];
-    v[0] = v[i - 1];
-    v[i - 1] = largest;
-    sift_down(f, v, 0, i - 1, before);
-  }
+  base_sort_u32(v, n, before, f);
 }
 
 /* ---- header ---- */
@@ -472,7 +455,7 @@ const gguf_value *gguf_find(const gguf_file *f, const char *key) {
   for (size_t low = 0, high = f->n_values; low < high;) {
     size_t mid = low + (high - low) / 2;
     const gguf_value *v = &f->values[f->value_order[mid]];
-    int order = gguf_name_compare(want, v->key);
+    int order = base_slice_compare(want, v->key);
     if (order == 0) return v;
     if (order < 0) {
       high = mid;
@@ -488,7 +471,7 @@ const gguf_tensor *gguf_find_tensor(const gguf_file *f, const char *name) {
   for (size_t low = 0, high = f->n_tensors; low < high;) {
     size_t mid = low + (high - low) / 2;
     const gguf_tensor *t = &f->tensors[f->tensor_order[mid]];
-    int order = gguf_name_compare(want, t->name);
+    int order = base_slice_compare(want, t->name);
     if (order == 0) return t;
     if (order < 0) {
       high = mid;

@@ -94,8 +94,6 @@ uint32_t jdoc_find(const jdoc *d, uint32_t object, base_slice key);
 uint32_t jdoc_member(const jdoc *d, uint32_t i, const char *key);
 /* Is it a string, this one? JDOC_NONE is none. */
 bool jdoc_is_text(const jdoc *d, uint32_t i, const char *text);
-/* Bytewise order of texts, a prefix first. */
-int jdoc_compare_texts(base_slice a, base_slice b);
 /* What an RFC 6901 pointer ("" or "/a/0") names below node i, JDOC_NONE when nothing. */
 uint32_t jdoc_at_pointer(const jdoc *d, uint32_t i, base_slice pointer);
 /* Adds "/key" with '~' and '/' escaped (RFC 6901). */

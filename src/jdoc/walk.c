@@ -80,32 +80,12 @@ void jdoc_put_pointer(base_buf *b, base_slice key) {
 
 /* ---- order ---- */
 
-int jdoc_compare_texts(base_slice a, base_slice b) {
-  size_t n = a.len < b.len ? a.len : b.len;
-  int order = n > 0 ? memcmp(a.ptr, b.ptr, n) : 0;
-  return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+static bool text_before(const void *doc, uint32_t a, uint32_t b) {
+  return base_slice_compare(jdoc_text(doc, a), jdoc_text(doc, b)) < 0;
 }
 
-static void sift_down(const jdoc *d, uint32_t *index, size_t at, size_t n) {
-  for (size_t child = 2 * at + 1; child < n; at = child, child = 2 * at + 1) {
-    if (child + 1 < n && jdoc_compare_texts(jdoc_text(d, index[child]), jdoc_text(d, index[child + 1])) < 0)
-      child++;
-    if (jdoc_compare_texts(jdoc_text(d, index[at]), jdoc_text(d, index[child])) >= 0) return;
-    uint32_t moved = index[at];
-    index[at] = index[child];
-    index[child] = moved;
-  }
-}
-
-/* Heapsort: in place, and no order of keys makes it slow. */
 void jdoc_sort_texts(const jdoc *d, uint32_t *index, size_t n) {
-  for (size_t i = n / 2; i > 0; i--) sift_down(d, index, i - 1, n);
-  for (size_t end = n; end > 1; end--) {
-    uint32_t largest = index[0];
-    index[0] = index[end - 1];
-    index[end - 1] = largest;
-    sift_down(d, index, 0, end - 1);
-  }
+  base_sort_u32(index, n, text_before, d);
 }
 
 /* ---- writing ---- */

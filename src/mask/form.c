@@ -42,7 +42,7 @@ static base_slice keep(mask_pool *pool, base_slice s) {
 }
 
 static int compare_parts(const void *x, const void *y) {
-  return jdoc_compare_texts(((const form_part *)x)->name, ((const form_part *)y)->name);
+  return base_slice_compare(((const form_part *)x)->name, ((const form_part *)y)->name);
 }
 
 static base_status refuse(base_error *err, const char *text) {

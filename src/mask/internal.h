@@ -331,7 +331,7 @@ text_state *mask_text_step(text_state *s, uint8_t byte);
  * *needs is what each of the states behind such a text needs, where there is a max_length. False also where it is not
  * easily seen. s is between characters. */
 bool mask_text_takes_all(text_state *s, uint64_t kinds, uint32_t height, uint32_t *needs);
-int mask_compare_slices(const void *a, const void *b); /* of base_slice, by jdoc_compare_texts: for qsort, bsearch */
+int mask_compare_slices(const void *a, const void *b); /* of base_slice, by base_slice_compare: for qsort, bsearch */
 bool mask_text_build_trie(mask_pool *p, text_trie *t, const base_slice *sorted, uint32_t count);
 
 /* ---- numbers ---- */

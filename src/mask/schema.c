@@ -341,10 +341,7 @@ static void const_array(compiler *c, node *n, uint32_t at) {
 
 static int compare_properties(const void *x, const void *y) {
   const property *a = x, *b = y;
-  size_t n = a->name.len < b->name.len ? a->name.len : b->name.len;
-  int order = n > 0 ? memcmp(a->name.ptr, b->name.ptr, n) : 0;
-  if (order != 0) return order;
-  return (a->name.len > b->name.len) - (a->name.len < b->name.len);
+  return base_slice_compare(a->name, b->name);
 }
 
 /* By name; how they were written is kept. */

@@ -429,7 +429,7 @@ text_state *mask_text_nameless(text_state *s) {
 /* ---- making automata ---- */
 
 int mask_compare_slices(const void *x, const void *y) {
-  return jdoc_compare_texts(*(const base_slice *)x, *(const base_slice *)y);
+  return base_slice_compare(*(const base_slice *)x, *(const base_slice *)y);
 }
 
 static uint32_t find_string(const text_automaton *t, base_slice s) {

@@ -7,15 +7,6 @@
 
 enum { ECE_BINS = 15 };
 
-void route_shuffle(uint32_t *order, size_t n, base_rng *rng) {
-  for (size_t i = n; i > 1; i--) {
-    size_t j = base_rng_below(rng, (uint32_t)i);
-    uint32_t x = order[i - 1];
-    order[i - 1] = order[j];
-    order[j] = x;
-  }
-}
-
 /* ---- order ---- */
 
 /* By falling score; equal ones in the order of the rows. */
@@ -192,7 +183,7 @@ base_status route_conformal_try(const float *score, const bool *weak_right, size
   base_rng_seed(&rng, seed);
   for (size_t i = 0; i < n; i++) h.all[i] = (uint32_t)i;
   for (size_t s = 0; s < splits; s++) {
-    route_shuffle(h.all, n, &rng);
+    base_rng_shuffle(&rng, h.all, n);
     try_once(&h, score, weak_right, n, delta, out);
   }
   double *sum[] = {&out->mean_risk, &out->violated, &out->kept, &out->sure_risk, &out->sure_violated, &out->sure_kept};

@@ -128,8 +128,6 @@ void route_solve(double a[ROUTE_MAX_DIMS][ROUTE_MAX_DIMS], double *b, size_t n);
 void route_logistic(const float *x, const bool *event, const uint8_t *keep, size_t m, size_t dims, double ridge,
                     double *w);
 
-void route_shuffle(uint32_t *order, size_t n, base_rng *rng);
-
 /* ---- a router's parts, as they are written and read ---- */
 
 typedef struct route_parts {

@@ -260,7 +260,7 @@ base_status route_probe_fit(route_probe *p, const char *path, double alpha, uint
     memcpy(p->set, j.set, sizeof p->set);
     for (size_t i = 0; i < j.n; i++) order[i] = (uint32_t)i;
     base_rng_seed(&rng, seed);
-    route_shuffle(order, j.n, &rng);
+    base_rng_shuffle(&rng, order, j.n);
     standardise(p, x, j.n);
     out->ridge = best_ridge(&j, x, right, order, (uint8_t *)(order + j.n), cross);
     route_logistic(x, right, NULL, j.n, j.dims, out->ridge, w);

@@ -126,7 +126,7 @@ static void draw_folds(training *g) {
   size_t n = g->o->by_subject ? g->rows->n_subjects : g->rows->n;
   base_rng_seed(&rng, g->o->seed);
   for (size_t i = 0; i < n; i++) g->order[i] = (uint32_t)i;
-  route_shuffle(g->order, n, &rng);
+  base_rng_shuffle(&rng, g->order, n);
   if (!g->o->by_subject) {
     for (size_t i = 0; i < n; i++) g->fold[g->order[i]] = (uint8_t)(i % FOLDS);
     return;
@@ -303,7 +303,7 @@ static void subject_means(const route_rows *rows, uint64_t seed, uint32_t *order
   base_rng rng;
   base_rng_seed(&rng, seed ^ UINT64_C(0x5ab1ec7));
   for (size_t i = 0; i < rows->n; i++) order[i] = (uint32_t)i;
-  route_shuffle(order, rows->n, &rng);
+  base_rng_shuffle(&rng, order, rows->n);
   for (size_t fold = 0; fold < FOLDS; fold++) {
     memset(sum, 0, rows->n_subjects * sizeof *sum);
     for (size_t i = 0; i < rows->n; i++) {

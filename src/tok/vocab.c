@@ -176,33 +176,14 @@ uint32_t tok_vocab_rank(const tok_vocab *v, uint32_t left, uint32_t right) {
 
 /* ---- special tokens ---- */
 
-static int compare_names(const tok_vocab *v, uint32_t a, uint32_t b) {
-  base_slice x = tok_vocab_piece(v, a), y = tok_vocab_piece(v, b);
-  int order = memcmp(x.ptr, y.ptr, x.len < y.len ? x.len : y.len);
-  return order != 0 ? order : (x.len > y.len) - (x.len < y.len);
+static bool piece_before(const void *vocab, uint32_t a, uint32_t b) {
+  return base_slice_compare(tok_vocab_piece(vocab, a), tok_vocab_piece(vocab, b)) < 0;
 }
 
-static void sift_down(const tok_vocab *v, uint32_t *ids, size_t at, size_t n) {
-  uint32_t moving = ids[at];
-  for (size_t child; (child = 2 * at + 1) < n; at = child) {
-    if (child + 1 < n && compare_names(v, ids[child], ids[child + 1]) < 0) child++;
-    if (compare_names(v, moving, ids[child]) >= 0) break;
-    ids[at] = ids[child];
-  }
-  ids[at] = moving;
-}
-
-/* Heap sort: n log n whatever the file says, no memory. */
 void tok_vocab_sort_specials(tok_vocab *v) {
   uint32_t *ids = v->special;
   size_t n = v->n_special;
-  for (size_t i = n / 2; i > 0; i--) sift_down(v, ids, i - 1, n);
-  for (size_t i = n; i > 1; i--) {
-    uint32_t largest = ids[0];
-    ids[0] = ids[i - 1];
-    ids[i - 1] = largest;
-    sift_down(v, ids, 0, i - 1);
-  }
+  base_sort_u32(ids, n, piece_before, v);
   for (size_t i = 0; i < n; i++) {
     unsigned char first = v->blob[v->offset[ids[i]]];
     v->special_first[first / 8] |= (uint8_t)(1U << first % 8);

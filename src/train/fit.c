@@ -58,8 +58,8 @@ static size_t epoch_rows(fitting *f, base_rng *rng) {
   /* the lists themselves stay as they are, so that a resumed run chooses as one that was never stopped */
   memcpy(f->order, f->train_rows, f->n_train * sizeof *f->order);
   memcpy(f->order + f->n_train, f->spare_rows, f->n_spare * sizeof *f->order);
-  train_shuffle(f->order + f->n_train, f->n_spare, rng);
-  train_shuffle(f->order, f->n_train + spare, rng);
+  base_rng_shuffle(rng, f->order + f->n_train, f->n_spare);
+  base_rng_shuffle(rng, f->order, f->n_train + spare);
   return f->n_train + spare;
 }
 

@@ -34,7 +34,7 @@ void train_linear_run(train_linear *l, const data_set *set, const uint32_t *rows
   size_t batches = (n_rows + BATCH - 1) / BATCH, steps = batches * l->epochs, done = 0;
   memcpy(l->order, rows, n_rows * sizeof *rows);
   for (uint32_t e = 0; e < l->epochs; e++) {
-    train_shuffle(l->order, n_rows, rng);
+    base_rng_shuffle(rng, l->order, n_rows);
     for (size_t i = 0; i < n_rows; i++) {
       data_draw(set, l->order[i], o->bag_swap_rate, rng, l->sample);
       l->noise(o, l->sample, rng);

@@ -147,9 +147,6 @@ double train_mlm_loss(train_net *n, const train_batch *b, train_tape *tape, floa
                       size_t *correct);
 size_t train_mlm_work(const train_net *n, size_t max_masked);
 
-/* Puts n row numbers in random order (Fisher, Yates). */
-void train_shuffle(uint32_t *order, size_t n, base_rng *rng);
-
 /* ---- a linear model over hashed features (linear.c), for the next two ---- */
 
 /* Changes a drawn sample, as o's rates say. */

@@ -99,7 +99,7 @@ static base_status epoch(pretraining *p, train_run *run, train_clock *clock, bas
   size_t at = 0, correct;
   for (size_t i = 0, k = 0; i < p->text->n_rows; i++)
     if (i % HELD_OUT_EVERY != 0) p->order[k++] = (uint32_t)i;
-  train_shuffle(p->order, p->n_order, &run->rng);
+  base_rng_shuffle(&run->rng, p->order, p->n_order);
   while (fill(p, p->order, p->n_order, &at, true, &run->rng)) {
     p->tape.dropout = p->o->dropout;
     p->tape.dropout_key = base_rng_next(&run->rng);

@@ -48,17 +48,6 @@ void train_options_init_pretrain(train_options *o) {
   o->mask_rate = 0.2f;
 }
 
-/* ---- order ---- */
-
-void train_shuffle(uint32_t *order, size_t n, base_rng *rng) {
-  for (size_t i = n; i > 1; i--) {
-    size_t j = base_rng_below(rng, (uint32_t)i);
-    uint32_t x = order[i - 1];
-    order[i - 1] = order[j];
-    order[j] = x;
-  }
-}
-
 /* ---- clock ---- */
 
 void train_clock_start(train_clock *c, const char *phase, const train_options *o, train_run *run) {
