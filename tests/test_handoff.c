@@ -259,6 +259,51 @@ static void test_outvoted(world *w) {
   TAP_OK(!part->reluctant && w->out.decision == HANDOFF_ACT, "nothing of it stays for the next request");
 }
 
+/* ---- what a request takes back, or hangs on something ---- */
+
+static void test_conditions(void) {
+  static const struct {
+    const char *text;
+    bool conditional;
+  } cases[] = {
+      {"cancel my run if it rains", true},
+      {"If it rains cancel my run", true},
+      {"lock the door unless Anna is out", true},
+      {"turn on the lights when i get home", true},
+      {"wake me once they have landed", true},
+      {"call me after she left", true},
+      {"please, if nobody is home turn off the heating", true},
+      {"turn on the lights", false},
+      {"when is my next meeting", false},
+      {"check if the door is locked", false},
+      {"can you tell me if it rains", false},
+      {"let me know if i have mail", false},
+      {"turn on the lights if you can", false},
+      {"turn off the heating, if possible", false},
+      {"before i forget, add milk", false},
+      {"play iffy", false},
+      {"", false},
+      {"if", true},
+  };
+  head_result none = {0};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    TAP_OK(handoff_has_condition(base_slice_of(cases[i].text), &none) == cases[i].conditional, "condition in \"%s\"",
+           cases[i].text);
+  TAP_OK(handoff_begins_with_condition(BASE_LITERAL("ok, if it rains cancel my run and call Bob")), "one for both");
+  TAP_OK(!handoff_begins_with_condition(BASE_LITERAL("call Bob and if it rains cancel my run")), "one for the second");
+  head_result body = {.n_spans = 1, .spans = {{.slot = 0, .start = 11, .end = 33}}};
+  TAP_OK(!handoff_has_condition(BASE_LITERAL("tell Emma: call me if you are lost"), &body), "inside a value");
+}
+
+static void test_provisos(world *w) {
+  expect(ask(w, "don't wake me at 7", NULL), "a no that the pack passes over", HANDOFF_HANDOFF, HANDOFF_REASON_NEGATED, 0);
+  expect(ask(w, "please do not set an alarm for 7", NULL), "in two words", HANDOFF_HANDOFF, HANDOFF_REASON_NEGATED, 0);
+  expect(ask(w, "never set an alarm", w->packs[0]), "nothing is asked for", HANDOFF_HANDOFF, HANDOFF_REASON_NEGATED, 0);
+  TAP_OK(ask(w, "text Emma never wake me at 7", NULL)->reason != HANDOFF_REASON_NEGATED, "not the request's own no");
+  expect(ask(w, "if it rains wake me at 7", w->packs[0]), "in front", HANDOFF_CONFIRM, HANDOFF_REASON_CONDITIONAL, 1);
+  expect(ask(w, "wake me at 7", NULL), "nothing of it stays for the next request", HANDOFF_ACT, HANDOFF_REASON_CONFIDENT, 1);
+}
+
 static void test_several(world *w) {
   const handoff_outcome *o = ask(w, "set an alarm for 7:30 and text Emma good night", NULL);
   expect(o, "two requests", HANDOFF_ACT, HANDOFF_REASON_CONFIDENT, 2);
@@ -388,11 +433,13 @@ int main(void) {
   test_request();
   test_long_request();
   test_injection();
+  test_conditions();
   if (w != NULL && open_world(w)) {
     test_decisions(w);
     test_low_confidence(w);
     test_outvoted(w);
     test_several(w);
+    test_provisos(w);
     test_split_rules(w);
     test_open_pack(w);
     test_too_long(w);

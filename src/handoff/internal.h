@@ -31,6 +31,7 @@ struct handoff_loop {
   head_scratch *scratch;
   handoff_outcome *out; /* of the request that is running */
   value_context context;
+  bool conditional; /* the request as a whole */
   char text[GUARD_MAX_REQUEST_BYTES + 1]; /* the cleaned request */
   head_result gate_result, part_gate, result;
   pack_draft draft;
@@ -55,6 +56,15 @@ bool handoff_asks_for_all(base_slice text, const head_result *r, const pack_mani
 bool handoff_is_contrary(base_slice text, const pack_action *a);
 /* Whether words are asked for, a poem or a translation, which no app has. */
 bool handoff_is_open_ended(base_slice text);
+
+/* ---- what a request takes back, or hangs on something (proviso.c) ---- */
+
+/* Whether the part begins with a "don't" without which the pack reads the same action. Overwrites l->repaired_result. */
+bool handoff_passes_over_not(handoff_loop *l, const handoff_part *part, const pack *p);
+/* Whether a condition stands outside of the values ("if it rains", "when I get home"); questions are none ("check if"). */
+bool handoff_has_condition(base_slice text, const head_result *r);
+/* One in front holds for all parts of the request. */
+bool handoff_begins_with_condition(base_slice text);
 
 /* ---- where one request ends (split.c) ---- */
 

@@ -194,6 +194,7 @@ static base_status leave(handoff_loop *l, handoff_decision d, handoff_reason r, 
 
 static base_status decide(handoff_loop *l, base_slice text, const pack *open_pack) {
   size_t n = 0;
+  l->conditional = handoff_begins_with_condition(text);
   if (l->gate != NULL) {
     ask_gate(l, text, &l->gate_result);
     if (l->gate_result.truncated) return leave(l, HANDOFF_HANDOFF, HANDOFF_REASON_TOO_LONG, 1.0f);

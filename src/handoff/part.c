@@ -6,6 +6,7 @@
  *   truncated ----------------------> handoff / too_long
  *   confidence < asking_share_* of
  *   the threshold ------------------> handoff / low_confidence
+ *   it says not to do that ----------> handoff / negated          (proviso.c)
  *   under the threshold, and words
  *   are asked for, not an action ----> handoff / open_ended       (scope.c)
  *   ... and the action does the
@@ -18,6 +19,7 @@
  *   the policy wants a yes for it ---> confirm / risk           (by default money, irreversible, safety)
  *   it takes away or discloses, and
  *   all there is is meant -----------> confirm / risk           (scope.c)
+ *   it is to happen on a condition ---> confirm / conditional      (proviso.c)
  *   confidence >= threshold ---------> act / confident          (confirm / unsure after a repair, or for
  *                                                                what the brain would rather have left)
  *   otherwise -----------------------> confirm / unsure */
@@ -102,6 +104,7 @@ static void judge(handoff_loop *l, handoff_part *part, const pack *p, bool gated
   if (l->result.truncated) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_TOO_LONG);
   if (part->confidence < least)
     return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
+  if (handoff_passes_over_not(l, part, p)) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_NEGATED);
   if (part->confidence < threshold && handoff_is_open_ended(part->text))
     return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_OPEN_ENDED);
   if (part->confidence < threshold && handoff_is_contrary(part->text, action))
@@ -113,6 +116,8 @@ static void judge(handoff_loop *l, handoff_part *part, const pack *p, bool gated
   if (allowed == POLICY_REFUSE) return settle(part, HANDOFF_REFUSE, HANDOFF_REASON_RISK_REFUSED);
   if (allowed == POLICY_CONFIRM || handoff_asks_for_all(part->text, &l->result, m, action))
     return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_RISK);
+  if (action->risk != PACK_NONE && (l->conditional || handoff_has_condition(part->text, &l->result)))
+    return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_CONDITIONAL);
   if (part->confidence >= threshold && !repaired && !part->reluctant)
     return settle(part, HANDOFF_ACT, HANDOFF_REASON_CONFIDENT);
   settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_UNSURE);
