@@ -14,13 +14,17 @@ int main(int argc, char **argv) {
   chat_template *t = NULL;
   chat_prompt p = {0};
   if (argc < 4) return 2;
-  if (os_read_file(argv[1], 1 << 24, &source, &err) || os_read_file(argv[2], 1 << 24, &variables, &err))
-    goto fail;
-  if (chat_template_open(&t, (base_slice){source.ptr, source.len}, NULL, &err)) goto fail;
+  base_status st = os_read_file(argv[1], 1 << 24, &source, &err);
+  if (!st) st = os_read_file(argv[2], 1 << 24, &variables, &err);
+  if (!st) st = chat_template_open(&t, (base_slice){source.ptr, source.len}, NULL, &err);
   chat_input in = {.size = sizeof in, .bos_token = BASE_LITERAL("<s>"), .eos_token = BASE_LITERAL("</s>")};
   in.variables = (base_slice){variables.ptr, variables.len};
   in.unix_seconds = strtoll(argv[3], NULL, 10);
-  if (chat_render(t, &in, &p, NULL, &err)) goto fail;
+  if (!st) st = chat_render(t, &in, &p, NULL, &err);
+  if (st) {
+    fprintf(stderr, "%s: %s\n", err.where, err.text);
+    return 1;
+  }
   fwrite(p.text.ptr, 1, p.text.len, stdout);
   if (argc > 4) {
     printf("\n");
@@ -34,7 +38,4 @@ int main(int argc, char **argv) {
   base_buf_free(&source);
   base_buf_free(&variables);
   return 0;
-fail:
-  fprintf(stderr, "%s: %s\n", err.where, err.text);
-  return 1;
 }

@@ -34,10 +34,15 @@ int main(int argc, char **argv) {
   if (argc < 2) return 2;
   for (int i = 2; i < argc && n < 512; i++) control[n++] = base_slice_of(argv[i]);
   put_ranks(&ranks);
-  if (os_read_file(argv[1], 1 << 24, &source, &err)) goto fail;
-  if (chat_template_open(&t, (base_slice){source.ptr, source.len}, NULL, &err)) goto fail;
-  if (tok_vocab_open_ranks(&v, (base_slice){ranks.ptr, ranks.len}, "bytes", "llama-bpe", control, n, NULL, &err)) goto fail;
-  if (tool_form_open(&f, t, v, BASE_LITERAL("<s>"), BASE_LITERAL("</s>"), NULL, &err)) goto fail;
+  base_status st = os_read_file(argv[1], 1 << 24, &source, &err);
+  if (!st) st = chat_template_open(&t, (base_slice){source.ptr, source.len}, NULL, &err);
+  if (!st)
+    st = tok_vocab_open_ranks(&v, (base_slice){ranks.ptr, ranks.len}, "bytes", "llama-bpe", control, n, NULL, &err);
+  if (!st) st = tool_form_open(&f, t, v, BASE_LITERAL("<s>"), BASE_LITERAL("</s>"), NULL, &err);
+  if (st) {
+    printf("fails: %s: %s\n", err.where, err.text);
+    return 1;
+  }
   mask_form l = tool_form_literals(f);
   printf("%s%s\n", tool_form_is_own(f) ? "own" : "plain", l.at_start ? ", at the start" : "");
   if (tool_form_is_own(f)) {
@@ -54,7 +59,4 @@ int main(int argc, char **argv) {
   base_buf_free(&source);
   base_buf_free(&ranks);
   return 0;
-fail:
-  printf("fails: %s: %s\n", err.where, err.text);
-  return 1;
 }

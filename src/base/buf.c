@@ -7,23 +7,18 @@
 
 /* Room for `extra` more bytes and the terminator; growth is geometric. */
 static bool reserve(base_buf *b, size_t extra) {
-  size_t need;
+  size_t need, cap = b->cap < 32 ? 64 : b->cap;
   if (b->failed) return false;
-  if (!base_add_size(b->len, extra, &need) || !base_add_size(need, 1, &need)) goto fail;
-  if (need <= b->cap) return true;
-  size_t cap = b->cap < 32 ? 64 : b->cap;
-  while (cap < need) {
-    if (!base_mul_size(cap, 2, &cap)) goto fail;
-  }
+  bool countable = base_add_size(b->len, extra, &need) && base_add_size(need, 1, &need);
+  if (countable && need <= b->cap) return true;
+  while (countable && cap < need) countable = base_mul_size(cap, 2, &cap);
   const base_allocator *a = b->allocator != NULL ? b->allocator : base_allocator_libc();
-  char *ptr = a->resize(a->ctx, b->ptr, b->cap, cap);
-  if (ptr == NULL) goto fail;
+  char *ptr = countable ? a->resize(a->ctx, b->ptr, b->cap, cap) : NULL;
+  b->failed = ptr == NULL;
+  if (b->failed) return false;
   b->ptr = ptr;
   b->cap = cap;
   return true;
-fail:
-  b->failed = true;
-  return false;
 }
 
 void base_buf_add(base_buf *b, const void *bytes, size_t len) {

@@ -63,21 +63,13 @@ void base_arena_init(base_arena *arena, void *block, size_t size) {
 }
 
 void *base_arena_take(base_arena *arena, size_t count, size_t bytes) {
-  size_t total, end;
-  if (!base_mul_size(count, bytes, &total) || !base_add_size(total, ARENA_ALIGN - 1, &total)) goto full;
-  total &= ~(size_t)(ARENA_ALIGN - 1);
-  if (!base_add_size(arena->used, total, &end)) goto full;
-  if (arena->block == NULL) {
-    arena->used = end;
-    return NULL;
-  }
-  if (end > arena->size || arena->overflow) goto full;
-  void *ptr = arena->block + arena->used;
-  arena->used = end;
-  return ptr;
-full:
-  arena->overflow = true;
-  return NULL;
+  size_t total, end, start = arena->used;
+  bool fits = base_mul_size(count, bytes, &total) && base_add_size(total, ARENA_ALIGN - 1, &total) &&
+              base_add_size(start, total & ~(size_t)(ARENA_ALIGN - 1), &end);
+  if (fits && arena->block != NULL) fits = end <= arena->size && !arena->overflow;
+  if (fits) arena->used = end;
+  else arena->overflow = true;
+  return fits && arena->block != NULL ? arena->block + start : NULL;
 }
 
 bool base_mul_size(size_t a, size_t b, size_t *out) {

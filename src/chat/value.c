@@ -31,15 +31,14 @@ static bool add_block(chat_heap *h, size_t bytes) {
 
 void *chat_take(chat_heap *h, size_t count, size_t bytes) {
   size_t total;
-  if (h->failed || !base_mul_size(count, bytes, &total) || total > h->limit) goto fail;
+  h->failed = h->failed || !base_mul_size(count, bytes, &total) || total > h->limit;
+  if (h->failed) return NULL;
   total = (total + ALIGN - 1) / ALIGN * ALIGN;
-  if ((h->block == NULL || total > h->block->size - h->used) && !add_block(h, total)) goto fail;
+  h->failed = (h->block == NULL || total > h->block->size - h->used) && !add_block(h, total);
+  if (h->failed) return NULL;
   void *out = (char *)h->block + h->used;
   h->used += total;
   return memset(out, 0, total);
-fail:
-  h->failed = true;
-  return NULL;
 }
 
 void chat_heap_free(chat_heap *h) {

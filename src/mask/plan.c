@@ -62,6 +62,34 @@ static bool build_group(builder *b, const group *g, local_group *out, bool *drop
   return true;
 }
 
+/* What a node asks beside its kind, by groups without what is settled; LOCAL_TRUE, LOCAL_FALSE or one child's local
+ * where that is all of it, MASK_NONE where it needs a local of its own. */
+static uint32_t build_groups(builder *b, const node *n, local *l) {
+  bool own = n->kinds != KINDS_ALL || n->asserts != 0, drop;
+  l->groups = n->n_groups > 0 ? mask_take(b->r, n->n_groups * sizeof *l->groups) : NULL;
+  for (uint32_t i = 0; i < n->n_groups && b->r->failed == BASE_OK; i++) {
+    if (!build_group(b, &n->groups[i], &l->groups[l->n_groups], &drop)) return LOCAL_FALSE;
+    if (!drop) l->n_groups++;
+  }
+  if (own) return MASK_NONE;
+  if (l->n_groups == 0) return LOCAL_TRUE;
+  bool alone = l->n_groups == 1 && l->groups[0].kind == GROUP_ALL && l->groups[0].n_children == 1;
+  return alone ? l->groups[0].child[0] : MASK_NONE;
+}
+
+static uint32_t add_local(builder *b, local l) {
+  mask_rule *r = b->r;
+  if (b->n >= MAX_LOCALS) mask_fail(r, BASE_ELIMIT);
+  local *grown = b->n < MAX_LOCALS ? mask_pool_grow(&r->pool, b->locals, sizeof *grown, b->n, &b->cap) : NULL;
+  if (grown == NULL) {
+    mask_fail(r, r->pool.failed);
+    return LOCAL_FALSE;
+  }
+  b->locals = grown;
+  b->locals[b->n] = l;
+  return b->n++;
+}
+
 /* The local of a node, its children first; LOCAL_TRUE or LOCAL_FALSE where it is settled whatever the value. */
 static uint32_t build(builder *b, uint32_t id) {
   mask_rule *r = b->r;
@@ -69,35 +97,8 @@ static uint32_t build(builder *b, uint32_t id) {
   local l = {.n = n};
   if (r->failed != BASE_OK || n->kinds == 0) return LOCAL_FALSE;
   if (r->stamp_of[id] == r->stamp) return r->local_of[id];
-  l.groups = n->n_groups > 0 ? mask_take(r, n->n_groups * sizeof *l.groups) : NULL;
-  uint32_t result = LOCAL_TRUE;
-  for (uint32_t i = 0; i < n->n_groups && r->failed == BASE_OK; i++) {
-    bool drop;
-    if (!build_group(b, &n->groups[i], &l.groups[l.n_groups], &drop)) {
-      result = LOCAL_FALSE;
-      goto known;
-    }
-    if (!drop) l.n_groups++;
-  }
-  bool own = n->kinds != KINDS_ALL || n->asserts != 0;
-  if (!own && l.n_groups == 0) goto known;
-  if (!own && l.n_groups == 1 && l.groups[0].kind == GROUP_ALL && l.groups[0].n_children == 1) {
-    result = l.groups[0].child[0];
-    goto known;
-  }
-  if (b->n >= MAX_LOCALS) {
-    mask_fail(r, BASE_ELIMIT);
-    return LOCAL_FALSE;
-  }
-  local *grown = mask_pool_grow(&r->pool, b->locals, sizeof *grown, b->n, &b->cap);
-  if (grown == NULL) {
-    mask_fail(r, r->pool.failed);
-    return LOCAL_FALSE;
-  }
-  b->locals = grown;
-  b->locals[b->n] = l;
-  result = b->n++;
-known:
+  uint32_t result = build_groups(b, n, &l);
+  if (result == MASK_NONE) result = add_local(b, l);
   r->stamp_of[id] = r->stamp;
   r->local_of[id] = result;
   return result;

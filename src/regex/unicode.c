@@ -50,18 +50,16 @@ void regex_set_normalise(regex_set *s) {
 bool regex_set_negate(regex_set *s, const base_allocator *a) {
   regex_set out = {0};
   uint32_t from = 0;
+  bool fine = true;
   regex_set_normalise(s);
-  for (uint32_t i = 0; i < s->count; i++) {
-    if (s->ranges[i].first > from && !regex_set_add(&out, from, s->ranges[i].first - 1, a)) goto failed;
+  for (uint32_t i = 0; i < s->count && fine; i++) {
+    if (s->ranges[i].first > from) fine = regex_set_add(&out, from, s->ranges[i].first - 1, a);
     from = s->ranges[i].last + 1;
   }
-  if (from <= LAST_POINT && !regex_set_add(&out, from, LAST_POINT, a)) goto failed;
-  regex_set_free(s, a);
-  *s = out;
-  return true;
-failed:
-  regex_set_free(&out, a);
-  return false;
+  if (fine && from <= LAST_POINT) fine = regex_set_add(&out, from, LAST_POINT, a);
+  regex_set_free(fine ? s : &out, a);
+  if (fine) *s = out;
+  return fine;
 }
 
 /* ---- properties ---- */

@@ -255,8 +255,7 @@ static void put_strings(const tok_bpe *t, gguf_writer *w, const char *key, bool 
   base_buf text = {.allocator = &t->allocator};
   size_t first = merges ? TOK_FIRST_MERGE : 0, count = t->vocab - first;
   base_slice *item = base_calloc(&t->allocator, count, sizeof *item);
-  if (item == NULL) goto fail;
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = 0; i < count && item != NULL; i++) {
     uint32_t id = (uint32_t)(first + i);
     size_t start = text.len;
     if (id < TOK_FIRST_BYTE) {
@@ -271,13 +270,10 @@ static void put_strings(const tok_bpe *t, gguf_writer *w, const char *key, bool 
     }
     item[i].len = text.len - start;
   }
-  if (text.failed) goto fail;
-  for (size_t i = 0, start = 0; i < count; start += item[i++].len) item[i].ptr = text.ptr + start;
-  gguf_put_strings(w, key, item, count);
-  goto done;
-fail:
-  gguf_writer_fail(w, BASE_ENOMEM, key, "no memory to write the vocabulary");
-done:
+  bool fine = item != NULL && !text.failed;
+  for (size_t i = 0, start = 0; fine && i < count; start += item[i++].len) item[i].ptr = text.ptr + start;
+  if (fine) gguf_put_strings(w, key, item, count);
+  else gguf_writer_fail(w, BASE_ENOMEM, key, "no memory to write the vocabulary");
   base_free(&t->allocator, item, count * sizeof *item);
   base_buf_free(&text);
 }
