@@ -73,7 +73,7 @@ static void test_openai(void) {
   OPEN(c, o);
   cloud_question q = question();
   q.instructions = BASE_LITERAL("Be \"brief\".");
-  q.schema = BASE_LITERAL("{\"type\":\"string\"}");
+  q.schema = BASE_LITERAL("{\"type\":\"object\",\"properties\":{},\"required\":[],\"additionalProperties\":false}");
   cloud_answer a = asked(c, &q, CLOUD_ANSWERED, "answer");
   TAP_OK(a.text.ptr && strcmp(a.text.ptr, "Lima") == 0, "its text");
   TAP_OK(strcmp(a.model, "small-1-2026") == 0 && a.tokens_in == 20 && a.tokens_out == 3, "who and how many");
@@ -81,7 +81,7 @@ static void test_openai(void) {
          (long long)a.cost_nano_usd);
   TAP_OK(w.most_reserved >= a.cost_nano_usd, "more was set aside");
   TAP_OK(strstr(w.seen, "\"role\":\"system\",\"content\":\"Be \\\"brief\\\".\"") != NULL, "system: %s", w.seen);
-  TAP_OK(strstr(w.seen, "\"model\":\"small-1\"") && strstr(w.seen, "\"strict\":true,\"schema\":{\"type\":\"string\"}"),
+  TAP_OK(strstr(w.seen, "\"model\":\"small-1\"") && strstr(w.seen, "\"additionalProperties\":false},\"strict\":true"),
          "schema");
   TAP_OK(strstr(w.seen, "[EMAIL_1]") && !strstr(w.seen, "bob@example.com"), "only cleaned text");
   TAP_OK(strstr(w.headers, "Authorization: Bearer secret-key\n") != NULL, "key");
@@ -93,6 +93,165 @@ static void test_openai(void) {
          "its arguments");
   cloud_answer_free(&a);
   cloud_close(c);
+}
+
+/* How services end an answer, in both dialects, whole and as a stream. The clients of openai (3.54) and anthropic (2.12) for
+ * Python take these replies, and read the same out of them. */
+#define SAID(content, why) \
+  "{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\"," content "},\"finish_reason\":\"" why "\"}]," \
+  "\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2}}"
+#define DELTA(content) "data: {\"choices\":[{\"index\":0,\"delta\":{" content "},\"finish_reason\":null}],\"usage\":null}\n\n"
+#define LAST(why) "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"" why "\"}]}\n\n"
+#define COUNTED "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2}}\n\n"
+#define CALL(index, id, rest) "\"tool_calls\":[{\"index\":" index id ",\"function\":{" rest "}}]"
+#define MESSAGE(content, why) \
+  "{\"type\":\"message\",\"content\":[" content "],\"stop_reason\":\"" why "\",\"usage\":{\"input_tokens\":9,\"output_tokens\":2}}"
+#define SENT(type, rest) "event: " type "\ndata: {\"type\":\"" type "\"" rest "}\n\n"
+#define STARTED \
+  SENT("message_start", ",\"message\":{\"id\":\"m1\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[],\"model\":\"m\"," \
+                        "\"stop_reason\":null,\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}")
+#define BLOCK(at, what) SENT("content_block_start", ",\"index\":" at ",\"content_block\":{" what "}")
+#define PIECE(at, json) SENT("content_block_delta", ",\"index\":" at ",\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"" json "\"}")
+#define STOPPED(why) \
+  SENT("message_delta", ",\"delta\":{\"stop_reason\":\"" why "\"},\"usage\":{\"output_tokens\":2}") SENT("message_stop", "")
+
+static void test_ends(void) {
+  static const struct {
+    const char *what, *body;
+    cloud_dialect dialect;
+    bool stream, cut;
+    cloud_outcome outcome;
+    const char *text, *tool, *arguments;
+  } cases[] = {
+      {"refusal", SAID("\"content\":null,\"refusal\":\"I cannot help.\"", "stop"), CLOUD_OPENAI, 0, 0, CLOUD_DECLINED, "", "", ""},
+      {"filter", SAID("\"content\":\"Half\"", "content_filter"), CLOUD_OPENAI, 0, 0, CLOUD_DECLINED, "Half", "", ""},
+      {"length", SAID("\"content\":\"Half\"", "length"), CLOUD_OPENAI, 0, 1, CLOUD_ANSWERED, "Half", "", ""},
+      {"parts", SAID("\"content\":[{\"type\":\"thinking\",\"thinking\":[]},{\"type\":\"text\",\"text\":\"Lima\"}]", "stop"), CLOUD_OPENAI,
+       0, 0, CLOUD_ANSWERED, "Lima", "", ""},
+      {"streamed refusal", DELTA("\"role\":\"assistant\",\"refusal\":\"I \"") DELTA("\"refusal\":\"cannot.\"") LAST("stop") COUNTED
+       "data: [DONE]\n\n", CLOUD_OPENAI, 1, 0, CLOUD_DECLINED, "", "", ""},
+      {"streamed call",
+       DELTA("\"role\":\"assistant\",\"content\":null," CALL("0", ",\"id\":\"c1\",\"type\":\"function\"", "\"name\":\"set\",\"arguments\":\"\""))
+       DELTA(CALL("0", "", "\"arguments\":\"{\\\"t\\\"\"")) DELTA(CALL("0", "", "\"arguments\":\":1}\""))
+       DELTA(CALL("1", ",\"id\":\"c2\"", "\"name\":\"other\",\"arguments\":\"{}\"")) LAST("tool_calls") COUNTED "data: [DONE]\n\n",
+       CLOUD_OPENAI, 1, 0, CLOUD_ANSWERED, "", "set", "{\"t\":1}"},
+      {"no end mark", DELTA("\"content\":\"Lima\"") LAST("stop"), CLOUD_OPENAI, 1, 0, CLOUD_ANSWERED, "Lima", "", ""},
+      {"broken off", DELTA("\"content\":\"Li\""), CLOUD_OPENAI, 1, 0, CLOUD_UNREADABLE, "Li", "", ""},
+      {"declined", MESSAGE("", "refusal"), CLOUD_ANTHROPIC, 0, 0, CLOUD_DECLINED, "", "", ""},
+      {"full window", MESSAGE("{\"type\":\"text\",\"text\":\"Half\"}", "model_context_window_exceeded"), CLOUD_ANTHROPIC, 0, 1,
+       CLOUD_ANSWERED, "Half", "", ""},
+      {"exact input", MESSAGE("{\"type\":\"text\",\"text\":\"So: \"},{\"type\":\"tool_use\",\"name\":\"pay\",\"input\":{\"a\": 1.1}},"
+       "{\"type\":\"tool_use\",\"name\":\"other\",\"input\":{}}", "tool_use"), CLOUD_ANTHROPIC, 0, 0, CLOUD_ANSWERED, "So: ", "pay",
+       "{\"a\": 1.1}"},
+      {"streamed calls", STARTED BLOCK("0", "\"type\":\"text\",\"text\":\"\"")
+       SENT("content_block_delta", ",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"So.\"}")
+       BLOCK("1", "\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"pay\",\"input\":{}") PIECE("1", "{\\\"a\\\":") PIECE("1", "1.1}")
+       SENT("content_block_stop", ",\"index\":1") SENT("ping", "")
+       BLOCK("2", "\"type\":\"tool_use\",\"id\":\"t2\",\"name\":\"other\",\"input\":{}") PIECE("2", "{\\\"b\\\":2}") STOPPED("tool_use"),
+       CLOUD_ANTHROPIC, 1, 0, CLOUD_ANSWERED, "So.", "pay", "{\"a\":1.1}"},
+      {"streamed decline", STARTED STOPPED("refusal"), CLOUD_ANTHROPIC, 1, 0, CLOUD_DECLINED, "", "", ""},
+      {"overloaded in a stream", STARTED SENT("error", ",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}"),
+       CLOUD_ANTHROPIC, 1, 0, CLOUD_UNREADABLE, "", "", ""}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const scripted script[] = {{.status = 200, .body = cases[i].body, .piece = 7}};
+    world w;
+    cloud *c = NULL;
+    cloud_options o = options(&w, script, 1);
+    o.dialect = cases[i].dialect;
+    o.max_attempts = 1;
+    OPEN(c, o);
+    cloud_question q = question();
+    q.stream = cases[i].stream;
+    cloud_answer a = asked(c, &q, cases[i].outcome, cases[i].what);
+    TAP_OK(strcmp(a.text.len ? a.text.ptr : "", cases[i].text) == 0, "%s: text \"%s\"", cases[i].what, a.text.len ? a.text.ptr : "");
+    TAP_OK(strcmp(a.tool_name.len ? a.tool_name.ptr : "", cases[i].tool) == 0 &&
+               strcmp(a.tool_arguments.len ? a.tool_arguments.ptr : "", cases[i].arguments) == 0,
+           "%s: call %s %s", cases[i].what, a.tool_name.len ? a.tool_name.ptr : "", a.tool_arguments.len ? a.tool_arguments.ptr : "");
+    TAP_OK(a.cut == cases[i].cut && w.reserved == 0, "%s: cut %d", cases[i].what, a.cut);
+    bool counted = cases[i].outcome != CLOUD_UNREADABLE && strcmp(cases[i].what, "no end mark") != 0;
+    TAP_OK(!counted || (a.tokens_in == 9 && a.tokens_out == 2), "%s: %d and %d tokens", cases[i].what, (int)a.tokens_in, (int)a.tokens_out);
+    cloud_answer_free(&a);
+    cloud_close(c);
+  }
+}
+
+/* What services say of errors: a word of theirs in the detail, never their sentence; no second try where none can help;
+ * the other name for max_tokens where the first is refused. */
+static void test_complaints(void) {
+  static const char key[] = "{\"error\":{\"message\":\"Incorrect API key provided: secret-key\",\"type\":\"invalid_request_error\","
+                            "\"param\":null,\"code\":\"invalid_api_key\"}}";
+  static const char quota[] = "{\"error\":{\"message\":\"You exceeded your quota\",\"type\":\"insufficient_quota\",\"code\":\"insufficient_quota\"}}";
+  static const char busy[] = "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}";
+  static const char odd[] = "{\"error\":{\"message\":\"no\",\"code\":\"secret key: bob@example.com\",\"type\":7}}";
+  static const char name[] = "{\"error\":{\"message\":\"Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+                             "'max_completion_tokens' instead.\",\"param\":\"max_tokens\",\"code\":\"unsupported_parameter\"}}";
+  static const scripted script[] = {{.status = 401, .body = key}, {.status = 429, .body = quota}, {.status = 529, .body = busy},
+                                    {.status = 529, .body = busy}, {.status = 529, .body = busy}, {.status = 400, .body = odd},
+                                    {.status = 400, .body = name}, {.status = 200, .body = GOOD}, {.status = 200, .body = GOOD},
+                                    {.status = 400, .body = name}};
+  static const struct {
+    cloud_outcome outcome;
+    uint32_t attempts;
+    const char *why;
+  } cases[] = {{CLOUD_REFUSED, 1, "HTTP 401 (invalid_api_key)"}, {CLOUD_REFUSED, 1, "HTTP 429 (insufficient_quota)"},
+               {CLOUD_LIMITED, 3, "HTTP 529 (overloaded_error)"}, {CLOUD_REFUSED, 1, "HTTP 400"}, {CLOUD_ANSWERED, 2, ""},
+               {CLOUD_ANSWERED, 1, ""}, {CLOUD_REFUSED, 1, "HTTP 400 (unsupported_parameter)"}};
+  world w;
+  cloud *c = NULL;
+  cloud_options o = options(&w, script, sizeof script / sizeof *script);
+  OPEN(c, o);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    cloud_question q = question();
+    cloud_answer a = asked(c, &q, cases[i].outcome, "complaint");
+    size_t len = strlen(a.why), end = strlen(cases[i].why);
+    TAP_OK(len >= end && strcmp(a.why + len - end, cases[i].why) == 0 && a.attempts == cases[i].attempts, "%u attempts: %s", a.attempts, a.why);
+    TAP_OK(strstr(a.why, "secret") == NULL, "nothing quoted");
+    TAP_OK((strstr(w.seen, "\"max_completion_tokens\":512") != NULL) == (i >= 4), "the bound's name at %d: %s", (int)i, w.seen);
+    cloud_answer_free(&a);
+  }
+  cloud_close(c);
+}
+
+/* Schemas that OpenAI's strict takes are asked for strictly; a root that is no object is put into one, and the answer comes
+ * out of it, by either dialect. */
+static void test_schemas(void) {
+#define CLOSED(more) "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":[\"string\",\"null\"]" more "}},\"required\":[\"a\"],\"additionalProperties\":false}"
+  static const struct {
+    const char *schema;
+    bool strict, wrapped;
+  } cases[] = {{CLOSED(""), true, false},
+               {CLOSED(",\"format\":\"date\",\"description\":\"when\""), true, false},
+               {CLOSED(",\"format\":\"currency\""), false, false},
+               {CLOSED(",\"minLength\":1"), false, false},
+               {"{\"type\":\"object\",\"properties\":{\"a\":{}},\"required\":[\"a\"]}", false, false},
+               {"{\"type\":\"object\",\"properties\":{\"a\":{},\"b\":{}},\"required\":[\"a\"],\"additionalProperties\":false}", false, false},
+               {"{\"type\":\"object\"}", false, false},
+               {"{\"type\":\"array\",\"items\":" CLOSED("") "}", true, true},
+               {"{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/a\"},\"$defs\":{\"a\":{\"type\":\"integer\"}}}", false, true},
+               {"{\"allOf\":[{\"type\":\"object\"}]}", false, true},
+               {"true", false, true}};
+  static const char whole[] = "{\"choices\":[{\"message\":{\"content\":\"{\\\"answer\\\":[1.10]}\"}}],\"usage\":{\"prompt_tokens\":1}}";
+  static const char block[] = MESSAGE("{\"type\":\"tool_use\",\"name\":\"answer\",\"input\":{\"answer\":[1.10]}}", "tool_use");
+  for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+    bool anthropic = i % 2 != 0;
+    const char *schema = cases[i / 2].schema;
+    const scripted script[] = {{.status = 200, .body = anthropic ? block : whole}};
+    world w;
+    cloud *c = NULL;
+    cloud_options o = options(&w, script, 1);
+    o.dialect = anthropic ? CLOUD_ANTHROPIC : CLOUD_OPENAI;
+    OPEN(c, o);
+    cloud_question q = question();
+    q.schema = base_slice_of(schema);
+    cloud_answer a = asked(c, &q, CLOUD_ANSWERED, schema);
+    const char *expected = cases[i / 2].wrapped ? "[1.10]" : "{\"answer\":[1.10]}";
+    TAP_OK(a.text.ptr && strcmp(a.text.ptr, expected) == 0, "%s: %s", schema, a.text.ptr ? a.text.ptr : "");
+    TAP_OK(strstr(w.seen, schema) != NULL, "it is sent: %s", w.seen);
+    TAP_OK((strstr(w.seen, "{\"type\":\"object\",\"properties\":{\"answer\":") != NULL) == cases[i / 2].wrapped, "in an object: %s", w.seen);
+    TAP_OK(anthropic || strstr(w.seen, cases[i / 2].strict ? "\"strict\":true" : "\"strict\":false"), "strictly: %s", w.seen);
+    cloud_answer_free(&a);
+    cloud_close(c);
+  }
 }
 
 static bool count_pieces(void *ctx, base_slice piece, bool restarted) {
@@ -364,6 +523,9 @@ int main(void) {
   words = clean("ask bob@example.com for the capital of Peru");
   if (words == NULL) return 1;
   test_openai();
+  test_ends();
+  test_complaints();
+  test_schemas();
   test_stream();
   test_anthropic();
   test_retries();

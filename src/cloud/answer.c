@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cloud/internal.h"
+#include "jdoc/jdoc.h"
 
 static bool is(const json_t *word, const char *what) {
   const char *text = json_string_value(word);
@@ -17,6 +18,15 @@ static void add_text(cloud_reading *r, const json_t *piece) {
     r->stopped = !r->q->on_text(r->q->on_text_ctx, text, r->restarted);
     r->restarted = false;
   }
+}
+
+/* A text, or a list of parts of which some are texts. */
+static void add_content(cloud_reading *r, const json_t *content) {
+  size_t i;
+  json_t *part;
+  add_text(r, content);
+  json_array_foreach(content, i, part)
+    if (is(json_object_get(part, "type"), "text")) add_text(r, json_object_get(part, "text"));
 }
 
 static void add_string(base_buf *out, const json_t *piece) {
@@ -57,14 +67,15 @@ static void openai_choice(cloud_reading *r, const json_t *root, const char *mess
   const json_t *said = json_object_get(choice, message);
   take_model(r, json_object_get(root, "model"));
   openai_usage(r, json_object_get(root, "usage"));
-  add_text(r, json_object_get(said, "content"));
+  add_content(r, json_object_get(said, "content"));
   openai_call(r, json_object_get(said, "tool_calls"));
-  if (is(json_object_get(choice, "finish_reason"), "length")) r->answer->cut = true;
+  const json_t *refusal = json_object_get(said, "refusal"), *why = json_object_get(choice, "finish_reason");
+  if (json_string_length(refusal) > 0 || is(why, "content_filter")) r->declined = true;
+  if (is(why, "length")) r->answer->cut = true;
+  if (json_is_string(why)) r->over = true; /* counts may follow; some services leave out the end mark */
 }
 
 /* ---- Anthropic ---- */
-
-static bool schema_as_tool(const cloud_reading *r) { return r->q->schema.len > 0; }
 
 static void anthropic_usage(cloud_reading *r, const json_t *usage) {
   if (!json_is_object(usage)) return;
@@ -74,23 +85,40 @@ static void anthropic_usage(cloud_reading *r, const json_t *usage) {
   r->counted = true;
 }
 
+static void anthropic_stop(cloud_reading *r, const json_t *why) {
+  if (is(why, "max_tokens") || is(why, "model_context_window_exceeded")) r->answer->cut = true;
+  if (is(why, "refusal")) r->declined = true;
+}
+
+/* A call's input as it was sent: read into numbers and written again, 1.1 would be 1.1000000000000001. */
+static void add_input(cloud_reading *r, size_t block) {
+  static const jdoc_limits limits = {.repeated_keys = true};
+  char at[48];
+  jdoc d = {0};
+  base_format(at, sizeof at, "/content/%zu/input", block);
+  base_slice body = {r->body.ptr, r->body.len};
+  uint32_t input = JDOC_NONE;
+  if (jdoc_open(&d, body, &limits, "answer", &r->c->allocator, NULL) == BASE_OK)
+    input = jdoc_at_pointer(&d, 0, base_slice_of(at));
+  if (input != JDOC_NONE) {
+    base_slice raw = jdoc_raw(&d, input);
+    base_buf_add(&r->answer->tool_arguments, raw.ptr, raw.len);
+  }
+  jdoc_close(&d);
+}
+
 static void anthropic_reply(cloud_reading *r, const json_t *root) {
   size_t i;
   json_t *block;
   const json_t *content = json_object_get(root, "content");
   take_model(r, json_object_get(root, "model"));
   anthropic_usage(r, json_object_get(root, "usage"));
-  if (is(json_object_get(root, "stop_reason"), "max_tokens")) r->answer->cut = true;
+  anthropic_stop(r, json_object_get(root, "stop_reason"));
   json_array_foreach(content, i, block) {
     if (is(json_object_get(block, "type"), "text")) add_text(r, json_object_get(block, "text"));
     if (!is(json_object_get(block, "type"), "tool_use") || r->answer->tool_name.len) continue;
-    char *input = json_dumps(json_object_get(block, "input"), JSON_COMPACT | JSON_ENCODE_ANY);
-    if (input == NULL) continue;
     add_string(&r->answer->tool_name, json_object_get(block, "name"));
-    base_buf_puts(&r->answer->tool_arguments, input);
-    json_free_t release;
-    json_get_alloc_funcs(NULL, &release);
-    release(input);
+    add_input(r, i);
   }
 }
 
@@ -102,14 +130,17 @@ static void anthropic_event(cloud_reading *r, const json_t *root) {
     anthropic_usage(r, json_object_get(message, "usage"));
   } else if (is(type, "content_block_start")) {
     const json_t *block = json_object_get(root, "content_block");
-    if (is(json_object_get(block, "type"), "tool_use") && r->answer->tool_name.len == 0)
+    if (is(json_object_get(block, "type"), "tool_use") && r->call_block < 0) {
+      r->call_block = json_integer_value(json_object_get(root, "index"));
       add_string(&r->answer->tool_name, json_object_get(block, "name"));
+    }
   } else if (is(type, "content_block_delta")) {
     add_text(r, json_object_get(delta, "text"));
-    add_string(&r->answer->tool_arguments, json_object_get(delta, "partial_json"));
+    if (json_integer_value(json_object_get(root, "index")) == r->call_block)
+      add_string(&r->answer->tool_arguments, json_object_get(delta, "partial_json"));
   } else if (is(type, "message_delta")) {
     anthropic_usage(r, json_object_get(root, "usage"));
-    if (is(json_object_get(delta, "stop_reason"), "max_tokens")) r->answer->cut = true;
+    anthropic_stop(r, json_object_get(delta, "stop_reason"));
   } else if (is(type, "message_stop")) {
     r->over = true;
   } else if (is(type, "error")) {
@@ -119,14 +150,36 @@ static void anthropic_event(cloud_reading *r, const json_t *root) {
 
 /* ---- both ---- */
 
-/* A schema asked for as a tool comes back as its arguments. */
+/* A schema asked for as a tool comes back as its arguments; what was put into an object, in it. */
 static void unwrap(cloud_reading *r) {
   cloud_answer *a = r->answer;
-  if (r->c->o.dialect != CLOUD_ANTHROPIC || !schema_as_tool(r) || a->tool_name.len == 0) return;
-  base_buf_clear(&a->text);
-  base_buf_add(&a->text, a->tool_arguments.ptr, a->tool_arguments.len);
-  base_buf_clear(&a->tool_name);
-  base_buf_clear(&a->tool_arguments);
+  if (!r->q->schema.len) return;
+  if (r->c->o.dialect == CLOUD_ANTHROPIC && a->tool_name.len > 0) {
+    base_buf_clear(&a->text);
+    base_buf_add(&a->text, a->tool_arguments.ptr, a->tool_arguments.len);
+    base_buf_clear(&a->tool_name);
+    base_buf_clear(&a->tool_arguments);
+  }
+  if (cloud_schema_needs_object(r->q->schema)) cloud_unwrap(&a->text);
+}
+
+static bool plain_word(const char *text) {
+  static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+  size_t len = strlen(text);
+  return len > 0 && len <= 40 && strspn(text, letters) == len;
+}
+
+void cloud_read_error(const cloud_reading *r, cloud_complaint *out) {
+  json_t *root = r->body.len ? json_loadb(r->body.ptr, r->body.len, 0, NULL) : NULL;
+  const json_t *error = json_object_get(root, "error");
+  const char *code = json_string_value(json_object_get(error, "code"));
+  const char *type = json_string_value(json_object_get(error, "type"));
+  const char *text = json_string_value(json_object_get(error, "message"));
+  *out = (cloud_complaint){0};
+  if (code == NULL || !plain_word(code)) code = type;
+  if (code != NULL && plain_word(code)) base_format(out->word, sizeof out->word, "%s", code);
+  out->wants_completion_tokens = text != NULL && strstr(text, "max_completion_tokens") != NULL;
+  json_decref(root);
 }
 
 void cloud_read_event(cloud_reading *r, base_slice text) {
@@ -153,5 +206,6 @@ void cloud_read_reply(cloud_reading *r) {
     r->over = true;
   }
   unwrap(r);
-  if (!r->over || (r->answer->text.len == 0 && r->answer->tool_name.len == 0)) r->unreadable = true;
+  bool said = r->answer->text.len > 0 || r->answer->tool_name.len > 0;
+  if (!r->over || (!said && !r->declined)) r->unreadable = true;
 }

@@ -138,6 +138,7 @@ typedef struct asking {
   cloud_question q;
   cloud_answer *answer;
   base_buf body;
+  cloud_complaint complaint; /* of the service, at the last attempt */
   int64_t began, until;
   uint32_t waits;
 } asking;
@@ -187,17 +188,20 @@ static base_status perform(asking *a, cloud_reading *r, cloud_reply *reply, base
 }
 
 static cloud_outcome judge(asking *a, const cloud_reading *r, const cloud_reply *reply) {
-  char status[48];
-  base_format(status, sizeof status, "HTTP %d", reply->status);
+  char status[96];
+  const char *word = a->complaint.word;
+  base_format(status, sizeof status, "HTTP %d%s%s%s", reply->status, word[0] ? " (" : "", word, word[0] ? ")" : "");
   if (r->stopped) return because(a, CLOUD_CANCELLED, "");
   if (reply->untrusted) return because(a, CLOUD_UNTRUSTED, reply->text);
   if (!reply->connected && !reply->timed_out) return because(a, CLOUD_UNAVAILABLE, reply->text);
   if (reply->timed_out) return because(a, CLOUD_TIMED_OUT, reply->text);
+  if (reply->status == 429 && strcmp(word, "insufficient_quota") == 0) return because(a, CLOUD_REFUSED, status);
   if (reply->status == 429 || reply->status == 529) return because(a, CLOUD_LIMITED, status);
   if (reply->status >= 500 || reply->status == 408) return because(a, CLOUD_FAILED, status);
   if (reply->status >= 300) return because(a, CLOUD_REFUSED, status);
   if (r->too_long) return because(a, CLOUD_UNREADABLE, "the answer is too long");
   if (reply->text[0]) return because(a, CLOUD_FAILED, reply->text); /* broken off in the middle */
+  if (r->declined) return because(a, CLOUD_DECLINED, "");
   if (r->unreadable) return because(a, CLOUD_UNREADABLE, "");
   a->answer->why[0] = '\0';
   return CLOUD_ANSWERED;
@@ -206,13 +210,14 @@ static cloud_outcome judge(asking *a, const cloud_reading *r, const cloud_reply 
 /* One attempt: reserved, made, read, settled. */
 static base_status attempt(asking *a, cloud_reply *reply, cloud_outcome *outcome, base_error *err) {
   const cloud_budget *budget = a->c->o.budget;
-  cloud_reading r = {.c = a->c, .q = &a->q, .answer = a->answer, .restarted = a->answer->attempts > 0};
+  cloud_reading r = {.c = a->c, .q = &a->q, .answer = a->answer, .call_block = -1};
   base_error no = {0};
   int64_t reservation = 0;
   if (budget != NULL && budget->reserve(budget->ctx, most_cost(a), &reservation, &no)) {
     *outcome = because(a, CLOUD_OVER_BUDGET, no.text);
     return BASE_OK;
   }
+  r.restarted = a->answer->attempts > 0;
   r.body.allocator = &a->c->allocator;
   a->answer->attempts++;
   base_buf_clear(&a->answer->text);
@@ -221,6 +226,8 @@ static base_status attempt(asking *a, cloud_reply *reply, cloud_outcome *outcome
   a->answer->cut = false;
   base_status st = perform(a, &r, reply, err);
   if (!st && reply->status >= 200 && reply->status < 300 && !r.stopped && !r.too_long) cloud_read_reply(&r);
+  a->complaint = (cloud_complaint){0};
+  if (!st && reply->status >= 400) cloud_read_error(&r, &a->complaint);
   a->answer->status = reply->status;
   int64_t cost = st ? 0 : attempt_cost(a, &r, reply);
   account(a, &r, cost);
@@ -253,6 +260,16 @@ static bool pause(asking *a, const cloud_reply *reply) {
   return true;
 }
 
+/* OpenAI's newer models take the bound of an answer under another name only, and say so; other services know the old
+ * one alone. The question is written anew, once for a service. */
+static bool take_other_name(asking *a) {
+  if (a->answer->outcome != CLOUD_REFUSED || !a->complaint.wants_completion_tokens || a->c->completion_tokens)
+    return false;
+  a->c->completion_tokens = true;
+  base_buf_clear(&a->body);
+  return true;
+}
+
 static base_status attempts(asking *a, base_error *err) {
   cloud_outcome *outcome = &a->answer->outcome;
   for (;;) {
@@ -263,6 +280,11 @@ static base_status attempts(asking *a, base_error *err) {
     }
     base_status st = attempt(a, &reply, outcome, err);
     if (st) return st;
+    if (take_other_name(a)) {
+      st = cloud_write_request(a->c, &a->q, &a->body, err);
+      if (st) return st;
+      continue;
+    }
     if (!retriable(*outcome) || a->answer->attempts >= a->c->o.max_attempts) return BASE_OK;
     if (!pause(a, &reply)) return BASE_OK;
   }
@@ -272,7 +294,8 @@ static base_status attempts(asking *a, base_error *err) {
 static void tell_breaker(asking *a) {
   cloud_outcome o = a->answer->outcome;
   if (o == CLOUD_OVER_BUDGET || o == CLOUD_CANCELLED || (o == CLOUD_LIMITED && a->answer->status == 0)) return;
-  cloud_breaker_tell(a->c, o == CLOUD_ANSWERED || o == CLOUD_REFUSED, o == CLOUD_UNAVAILABLE, now(a->c));
+  bool replied = o == CLOUD_ANSWERED || o == CLOUD_REFUSED || o == CLOUD_DECLINED;
+  cloud_breaker_tell(a->c, replied, o == CLOUD_UNAVAILABLE, now(a->c));
 }
 
 base_status cloud_ask(cloud *c, const cloud_question *given, cloud_answer *out, base_error *err) {

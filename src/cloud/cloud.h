@@ -9,6 +9,7 @@
  *      v
  *   transport.perform, dialect parser, budget.settle
  *      | answer read -----------------------------------------------------------------> CLOUD_ANSWERED
+ *      | its model would not answer ---------------------------------------------------> CLOUD_DECLINED
  *      | the request is refused (4xx) -------------------------------------------------> CLOUD_REFUSED
  *      | 429, 5xx, reset, unreadable answer, no connection
  *      v

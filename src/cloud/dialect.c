@@ -45,17 +45,20 @@ static void put_messages(const cloud_question *q, bool with_system, base_buf *ou
   base_buf_putc(out, ']');
 }
 
-static void write_openai(const cloud_question *q, base_buf *out) {
+static void put_response_format(base_slice schema, base_buf *out) {
+  base_buf_puts(out, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"answer\",\"schema\":");
+  size_t start = out->len;
+  cloud_put_schema(schema, out);
+  bool strict = !out->failed && cloud_schema_is_strict((base_slice){out->ptr + start, out->len - start});
+  base_buf_printf(out, ",\"strict\":%s}}", strict ? "true" : "false");
+}
+
+static void write_openai(const cloud *c, const cloud_question *q, base_buf *out) {
   put_messages(q, true, out);
-  base_buf_printf(out, ",\"max_tokens\":%u", q->max_tokens);
+  base_buf_printf(out, ",\"%s\":%u", c->completion_tokens ? "max_completion_tokens" : "max_tokens", q->max_tokens);
   if (q->tools.len) put_raw(out, "tools", q->tools);
   if (q->tools.len && q->tool_choice.len) put_raw(out, "tool_choice", q->tool_choice);
-  if (q->schema.len) {
-    base_buf_puts(out, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"answer\","
-                       "\"strict\":true,\"schema\":");
-    base_buf_add(out, q->schema.ptr, q->schema.len);
-    base_buf_puts(out, "}}");
-  }
+  if (q->schema.len) put_response_format(q->schema, out);
   if (q->stream) base_buf_puts(out, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");
 }
 
@@ -118,7 +121,7 @@ static base_status write_anthropic(const cloud_question *q, base_buf *out, base_
   base_buf_printf(out, ",\"max_tokens\":%u", q->max_tokens);
   if (q->schema.len) { /* the answer is the argument of a tool that must be called */
     base_buf_printf(out, ",\"tools\":[{\"name\":\"%s\",\"input_schema\":", answer_tool);
-    base_buf_add(out, q->schema.ptr, q->schema.len);
+    cloud_put_schema(q->schema, out);
     base_buf_printf(out, "}],\"tool_choice\":{\"type\":\"tool\",\"name\":\"%s\"}", answer_tool);
   } else if (q->tools.len) {
     st = put_anthropic_tools(q->tools, out, err);
@@ -135,7 +138,7 @@ base_status cloud_write_request(const cloud *c, const cloud_question *q, base_bu
   if (c->o.dialect == CLOUD_ANTHROPIC)
     st = write_anthropic(q, out, err);
   else
-    write_openai(q, out);
+    write_openai(c, q, out);
   base_buf_putc(out, '}');
   if (!st && out->failed) st = base_fail(err, BASE_ENOMEM, "cloud", "no memory for the request");
   return st;

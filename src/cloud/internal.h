@@ -13,6 +13,7 @@ struct cloud {
   char *key; /* "Authorization: Bearer ..." or "x-api-key: ...", wiped on close; NULL when there is none */
   size_t key_bytes;
   base_rng rng;
+  bool completion_tokens; /* the service wants max_completion_tokens, and has said so */
   /* breaker */
   uint32_t failures; /* questions in a row */
   uint32_t opened;   /* times in a row, for the doubling */
@@ -33,6 +34,8 @@ typedef struct cloud_reading {
   bool stopped;       /* the caller cancelled */
   bool too_long;
   bool unreadable;
+  bool declined;      /* the model would not answer, or a filter cut it off */
+  int64_t call_block; /* Anthropic: the stream's block that is the first call; -1: none yet */
   bool restarted;     /* tell on_text so at the next piece */
   uint64_t tokens_in, tokens_out;
   bool counted;       /* the service told its counts */
@@ -44,6 +47,19 @@ base_status cloud_write_request(const cloud *c, const cloud_question *q, base_bu
 /* answer.c: a whole JSON reply, or one event of a stream, into r->answer. */
 void cloud_read_reply(cloud_reading *r);
 void cloud_read_event(cloud_reading *r, base_slice json);
+/* What a service says of an error: its word for it ("model_not_found"; "": none) and what can be done. Its sentences
+ * are not read out: they may quote the key. */
+typedef struct cloud_complaint {
+  char word[48];
+  bool wants_completion_tokens; /* "max_tokens" is not what its model takes */
+} cloud_complaint;
+void cloud_read_error(const cloud_reading *r, cloud_complaint *out);
+/* schema.c: a schema with an object at its root, as services want it; and the answer out of that object. */
+bool cloud_schema_needs_object(base_slice schema);
+void cloud_put_schema(base_slice schema, base_buf *out);
+void cloud_unwrap(base_buf *answer);
+/* Whether it is inside the part of JSON Schema that OpenAI's "strict" takes. */
+bool cloud_schema_is_strict(base_slice schema);
 /* stream.c: bytes of a stream into events. */
 bool cloud_stream_bytes(void *reading, base_slice bytes);
 

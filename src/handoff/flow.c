@@ -358,7 +358,7 @@ static base_status save(handoff_flow *f, base_error *err) {
 /* Whether asking again later can help: what is to be done on a screen cannot be once that is gone. */
 static bool worth_saving(const handoff_flow *f) {
   if (f->r.context.len > 0 && f->r.task == POLICY_ACTION) return false;
-  return f->why_cloud != HANDOFF_REASON_INVALID_ANSWER;
+  return f->why_cloud != HANDOFF_REASON_INVALID_ANSWER && f->why_cloud != HANDOFF_REASON_DECLINED;
 }
 
 /* The reason stays what kept the cloud from answering. */

@@ -112,6 +112,7 @@ static handoff_reason reason_of(cloud_outcome o) {
     case CLOUD_OVER_BUDGET: return HANDOFF_REASON_OVER_BUDGET;
     case CLOUD_LIMITED: return HANDOFF_REASON_LIMITED;
     case CLOUD_REFUSED: return HANDOFF_REASON_CLOUD_REFUSED;
+    case CLOUD_DECLINED: return HANDOFF_REASON_DECLINED;
     case CLOUD_UNTRUSTED: return HANDOFF_REASON_UNTRUSTED;
     default: return HANDOFF_REASON_CLOUD_FAILED;
   }
@@ -255,5 +256,9 @@ base_status handoff_flow_cloud_valid(handoff_flow *f, base_error *err) {
   f->result.incident = "validator";
   f->why_cloud = HANDOFF_REASON_INVALID_ANSWER;
   f->at = HANDOFF_AT_WITHOUT;
+  if (f->said.cut) { /* a second one would be too */
+    handoff_flow_tell(f, "cloud", "the answer was cut at the policy's max_tokens");
+    return BASE_OK;
+  }
   return f->cloud_retried || !policy_flag(f->m.policy, "repair", f->m.device) ? BASE_OK : ask_again(f, &misfit, err);
 }
