@@ -65,7 +65,7 @@ static void test_calls(house *h) {
   const handoff_result *got = handoff_flow_result(f);
   TAP_OK(got->out.n_actions == 1 && strcmp(got->out.action[0].arguments, "{\"time\":\"2026-03-03T07:00:00\"}") == 0,
          "its arguments");
-  TAP_OK(strstr(got->out.action[0].prompt, "2026-03-03T07:00:00?"), "the user is asked: %s", got->out.action[0].prompt);
+  TAP_OK(strcmp(got->out.action[0].prompt, "Set an alarm: tomorrow at 7:00?") == 0, "the user is asked: %s", got->out.action[0].prompt);
   handoff_flow_free(f);
   h->policy.cloud_may_act = true;
   h->world.calls = 0;
@@ -94,6 +94,57 @@ static void test_calls(house *h) {
   begin(h, past, 1);
   f = run(h, &r, way);
   expect(f, "an alarm that has passed", HANDOFF_HANDOFF, HANDOFF_REASON_INVALID_ANSWER, HANDOFF_DEVICE);
+  handoff_flow_free(f);
+  end(h);
+}
+
+/* What the cloud proposes is put to the user in the same words as what a pack does, whatever its JSON looks like. */
+static void test_prompts(house *h) {
+  static const struct {
+    scripted says;
+    const char *prompt;
+  } cases[] = {
+      {{.status = 200, .body = CALLS("money__send_money", "{ \\\"person\\\" :\\n\\\"Omar\\\", \\\"amount\\\": {\\\"minor\\\": 2500,"
+                                     " \\\"currency\\\": \\\"USD\\\"}}")}, "Send $25 to Omar?"},
+      {{.status = 200, .body = CALLS("clock__set_alarm", "{\\\"time\\\":\\\"2026-03-03T07:30:00\\\",\\\"repeat\\\":\\\"FREQ=WEEKLY;BYDAY=MO,WE;BYHOUR=7;"
+                                     "BYMINUTE=30\\\"}")}, "Set an alarm: time tomorrow at 7:30, repeat every Monday and Wednesday at 7:30?"},
+      {{.status = 200, .body = CALLS("lists__add_item", "{\\\"items\\\":[\\\"milk\\\", \\\"eggs\\\"]}")}, "Add to a list: milk and eggs?"},
+      {{.status = 200, .body = CALLS("home__set_thermostat", "{\\\"temperature\\\":{\\\"value\\\":20.5,\\\"unit\\\":\\\"C\\\"}}")},
+       "Set the heating or cooling: 20.5 degrees C?"}};
+  char way[256];
+  handoff_request r = request_of(POLICY_ACTION, OPEN_ENDED);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    begin(h, &cases[i].says, 1);
+    handoff_flow *f = run(h, &r, way);
+    expect(f, cases[i].prompt, HANDOFF_CONFIRM, HANDOFF_REASON_ANSWERED, HANDOFF_CLOUD);
+    const char *prompt = handoff_flow_result(f)->out.action[0].prompt;
+    TAP_OK(strcmp(prompt, cases[i].prompt) == 0, "%s: %s", prompt, handoff_flow_result(f)->detail);
+    handoff_flow_free(f);
+    end(h);
+  }
+}
+
+/* What the cloud's model will not say is not asked again, nor saved; what was cut is not asked again either. */
+static void test_declined(house *h) {
+  static const scripted no[] = {{.status = 200, .body = "{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"I cannot.\"},"
+                                                        "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2}}"}};
+  static const scripted cut[] = {{.status = 200, .body = "{\"choices\":[{\"message\":{\"content\":\"{\\\"sum\\\":\"},\"finish_reason\":\"length\"}],"
+                                                         "\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2}}"}};
+  char way[256];
+  begin(h, no, 1);
+  handoff_request r = request_of(POLICY_TEXT, "why is the sky blue");
+  handoff_flow *f = run(h, &r, way);
+  expect(f, "declined", HANDOFF_HANDOFF, HANDOFF_REASON_DECLINED, HANDOFF_DEVICE);
+  TAP_OK(handoff_flow_result(f)->attempts == 1 && handoff_flow_result(f)->cost_nano_usd == 9 * 150 + 2 * 600, "asked and paid once: %s", way);
+  TAP_OK(in_ledger(h, "handoff_reason,declined,count,1\n"), "with its reason");
+  handoff_flow_free(f);
+  end(h);
+  begin(h, cut, 1);
+  r = request_of(POLICY_EXTRACT, "two teas for 3");
+  r.schema = BASE_LITERAL("{\"type\":\"object\",\"required\":[\"sum\"]}");
+  f = run(h, &r, way);
+  expect(f, "cut", HANDOFF_HANDOFF, HANDOFF_REASON_INVALID_ANSWER, HANDOFF_DEVICE);
+  TAP_OK(handoff_flow_result(f)->attempts == 1 && strstr(handoff_flow_result(f)->detail, "max_tokens"), "and why: %s", handoff_flow_result(f)->detail);
   handoff_flow_free(f);
   end(h);
 }
@@ -571,6 +622,8 @@ int main(void) {
   if (open_house(&h)) {
     test_actions(&h);
     test_calls(&h);
+  test_prompts(&h);
+  test_declined(&h);
     test_private(&h);
     test_without(&h);
     test_deferred_extraction(&h);

@@ -84,7 +84,7 @@ typedef struct handoff_said {
   const pack_manifest *manifest;
   const pack_action *action;
   base_slice text; /* the spans are of this */
-  const head_result *result;
+  const head_result *result; /* NULL: there are no spans, a service made the call */
   const char *arguments; /* JSON object */
   const value_context *context;
 } handoff_said;

@@ -93,23 +93,16 @@ static base_status find_action(const handoff_means *m, base_slice name, handoff_
   return base_fail(err, BASE_EMISMATCH, "tool", "there is no tool \"%.*s\"", (int)name.len, name.ptr);
 }
 
-/* "time 07:00, label gym" */
-static void say_arguments(base_slice json, char *out, size_t size) {
-  const char *key, *separator = "";
-  json_t *value, *root = json_loadb(json.ptr, json.len, 0, NULL);
-  size_t at = 0;
-  out[0] = '\0';
-  json_object_foreach(root, key, value) {
-    char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-    const char *shown = text ? text : json_string_value(value);
-    if (shown != NULL && !base_format(out + at, size - at, "%s%s %s", separator, key, shown)) out[at] = '\0';
-    at += strlen(out + at);
-    separator = ", ";
-    json_free_t release;
-    json_get_alloc_funcs(NULL, &release);
-    release(text);
-  }
-  json_decref(root);
+/* What the user reads of it, in the words of the packs' own actions. */
+static void say_call(const pack_manifest *of, const value_datetime *now, handoff_action *out) {
+  value_context context = {0};
+  handoff_said said = {.manifest = of,
+                       .action = &of->action[out->action],
+                       .arguments = out->arguments,
+                       .context = &context};
+  if (now != NULL) context.now = *now;
+  handoff_say_summary(&said, out->summary, sizeof out->summary);
+  if (out->decision == HANDOFF_CONFIRM) handoff_say_confirm(&said, out->prompt, sizeof out->prompt);
 }
 
 static handoff_decision decide_call(const policy *rules, pack_risk risk) {
@@ -154,11 +147,9 @@ base_status handoff_take_call(const handoff_means *m, base_slice name, base_slic
   if (!st && m->check.check != NULL) st = m->check.check(m->check.ctx, of->name, action->name, arguments, err);
   if (st) return st;
   base_format(out->arguments, sizeof out->arguments, "%.*s", (int)arguments.len, arguments.ptr);
-  say_arguments(arguments, out->summary, sizeof out->summary);
   out->decision = decide_call(m->policy, action->risk);
   out->missing = out->unclear = -1;
   out->prompt[0] = '\0';
-  if (out->decision == HANDOFF_CONFIRM)
-    base_format(out->prompt, sizeof out->prompt, "%s%s%s?", action->title, out->summary[0] ? ": " : "", out->summary);
+  say_call(of, now, out);
   return BASE_OK;
 }

@@ -30,7 +30,9 @@ static void put(line *l, base_slice s) {
 
 static void puts_to(line *l, const char *s) { put(l, base_slice_of(s)); }
 
-/* ---- reading the draft's JSON: an object of values that this library wrote itself ---- */
+/* ---- reading an action's arguments: a JSON object that fits the action's schema, drafted here or sent by a service ---- */
+
+static bool is_between(char c) { return c == ',' || c == ':' || c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
 /* The end of the value that starts at `at`. */
 static size_t skip_value(base_slice json, size_t at) {
@@ -56,7 +58,7 @@ static size_t skip_value(base_slice json, size_t at) {
 
 /* The next value of an object or array; *at starts behind the bracket. With `key`, also the member's name. */
 static bool next_value(base_slice json, size_t *at, base_slice *key, base_slice *value) {
-  while (*at < json.len && (json.ptr[*at] == ',' || json.ptr[*at] == ' '))
+  while (*at < json.len && is_between(json.ptr[*at]))
     (*at)++;
   if (*at >= json.len || json.ptr[*at] == '}' || json.ptr[*at] == ']') return false;
   if (key != NULL) {
@@ -65,7 +67,7 @@ static bool next_value(base_slice json, size_t *at, base_slice *key, base_slice 
       end++;
     *key = base_slice_sub(json, start, end);
     *at = end + 1;
-    while (*at < json.len && (json.ptr[*at] == ':' || json.ptr[*at] == ' '))
+    while (*at < json.len && is_between(json.ptr[*at]))
       (*at)++;
   }
   size_t end = skip_value(json, *at);
@@ -183,6 +185,62 @@ static void put_words(line *l, const handoff_said *s, size_t slot) {
   }
 }
 
+/* An interval without the user's words: "tomorrow at 7:00 to tomorrow at 9:00". */
+static void put_interval(line *l, base_slice json, const value_context *cx) {
+  base_slice start, end;
+  if (find_member(json, "start", &start)) put_datetime(l, start, cx);
+  if (!find_member(json, "end", &end)) return;
+  puts_to(l, " to ");
+  put_datetime(l, end, cx);
+}
+
+/* A number in front of *s, which moves behind it; 0: none. */
+static int take_number(base_slice *s) {
+  int n = 0;
+  bool minus = s->len > 0 && s->ptr[0] == '-';
+  if (minus) *s = base_slice_sub(*s, 1, s->len);
+  for (; s->len > 0 && s->ptr[0] >= '0' && s->ptr[0] <= '9' && n < 10000; *s = base_slice_sub(*s, 1, s->len))
+    n = n * 10 + (s->ptr[0] - '0');
+  return minus ? -n : n;
+}
+
+static int index_of(base_slice word, const char *list) {
+  base_slice rest = base_slice_of(list), one;
+  for (int i = 0; base_slice_split(&rest, ' ', &one); i++)
+    if (base_slice_equal(one, word)) return i;
+  return -1;
+}
+
+/* One part of a recurrence, "BYDAY=MO,-1FR"; what value.h's recurrences do not have is left out. */
+static void read_rule_part(base_slice name, base_slice value, value_recurrence *out) {
+  base_slice day;
+  int freq = index_of(value, "- MINUTELY HOURLY DAILY WEEKLY MONTHLY YEARLY");
+  if (base_slice_equal(name, BASE_LITERAL("FREQ")) && freq > 0) out->freq = (value_freq)freq;
+  else if (base_slice_equal(name, BASE_LITERAL("INTERVAL"))) out->interval = take_number(&value);
+  else if (base_slice_equal(name, BASE_LITERAL("BYMONTHDAY"))) out->month_day = take_number(&value);
+  else if (base_slice_equal(name, BASE_LITERAL("BYHOUR"))) out->at.hour = take_number(&value), out->has_at = true;
+  else if (base_slice_equal(name, BASE_LITERAL("BYMINUTE"))) out->at.minute = take_number(&value);
+  if (!base_slice_equal(name, BASE_LITERAL("BYDAY"))) return;
+  while (base_slice_split(&value, ',', &day)) {
+    int week = take_number(&day), which = index_of(day, "MO TU WE TH FR SA SU");
+    if (which >= 0) out->weekdays |= (uint8_t)(1u << which);
+    if (week != 0) out->week_of_month = week;
+  }
+}
+
+/* A recurrence without the user's words: "FREQ=WEEKLY;BYDAY=MO" is "every Monday". */
+static void put_recurrence(line *l, base_slice json) {
+  char text[VALUE_SAY_BOUND];
+  value_recurrence v = {.interval = 1};
+  base_slice rest = base_slice_sub(json, 1, json.len - 1), part;
+  while (base_slice_split(&rest, ';', &part)) {
+    base_slice name, value = part;
+    if (base_slice_split(&value, '=', &name)) read_rule_part(name, value, &v);
+  }
+  value_say_recurrence(&v, text);
+  puts_to(l, text);
+}
+
 static void put_value(line *l, const handoff_said *s, size_t slot, base_slice json) {
   switch (s->manifest->slot[slot].type) {
     case PACK_LIST: put_list(l, json); break;
@@ -193,7 +251,13 @@ static void put_value(line *l, const handoff_said *s, size_t slot, base_slice js
     case PACK_TIME: put_datetime(l, json, s->context); break;
     case PACK_DURATION: put_duration(l, json); break;
     case PACK_INTERVAL:
-    case PACK_RECURRENCE: put_words(l, s, slot); break;
+      if (s->result != NULL) put_words(l, s, slot);
+      else put_interval(l, json, s->context);
+      break;
+    case PACK_RECURRENCE:
+      if (s->result != NULL) put_words(l, s, slot);
+      else put_recurrence(l, json);
+      break;
     case PACK_PERCENT:
       put(l, json);
       puts_to(l, "%");
