@@ -493,7 +493,35 @@ static void test_drafts(void) {
   expect(&p, "call", "call <person:\"Jos\xC3\xA9\",>", "{\"person\":\"Jos\xC3\xA9\"}", NULL, NULL);
   expect(&p, "call", "call <person:O'Neil \"Doc\" Ray>", "{\"person\":\"O'Neil \\\"Doc\\\" Ray\"}", NULL,
          NULL);
-  expect(&p, "call", "call <person:Ana> no <person:Ben>", "{\"person\":\"Ana\"}", NULL, NULL);
+  expect(&p, "call", "call <person:Ana> or <person:Ben>", "{\"person\":\"Ana\"}", NULL, NULL);
+  drop_drafting(&p);
+}
+
+/* Spans that stop short, and what was said instead of what was said before. */
+static void test_words(void) {
+  struct pack p;
+  make_drafting(&p, tiny_pack_manifest);
+  expect(&p, "ring", "ring at <time:seven thirty> a m", "{\"time\":\"2026-11-21T07:30:00\"}", NULL, NULL);
+  expect(&p, "ring", "ring at <time:seven thirty a> m please", "{\"time\":\"2026-11-21T07:30:00\"}", NULL, NULL);
+  expect(&p, "ring", "ring at <time:8 o> clock", "{\"time\":\"2026-11-20T20:00:00\"}", NULL, NULL);
+  expect(&p, "ring", "ring at <time:8> <time:p.m.>", "{\"time\":\"2026-11-20T20:00:00\"}", NULL, NULL);
+  expect(&p, "ring", "ring at <time:8> amber", "{\"time\":\"2026-11-20T20:00:00\"}", NULL, NULL);
+  expect(&p, "ring", "ring at <time:7 no 8>", "{\"time\":\"2026-11-20T20:00:00\"}", NULL, NULL);
+  expect(&p, "ring", "ring at <time:7 am>, sorry, <time:8 am>", "{\"time\":\"2026-11-21T08:00:00\"}", NULL, NULL);
+  expect(&p, "ring", "ring at <time:7 am, no, wait, 9 am>", "{\"time\":\"2026-11-21T09:00:00\"}", NULL, NULL);
+  expect(&p, "ring", "ring at <time:noon no way>", "{}", NULL, "time");
+  expect(&p, "ring", "ring at <time:no>", "{}", NULL, "time");
+  expect(&p, "ring", "ring <repeat:every monday> at <time:7>",
+         "{\"time\":\"2026-11-23T07:00:00\",\"repeat\":\"FREQ=WEEKLY;BYDAY=MO\"}", NULL, NULL);
+  expect(&p, "call", "call <person:Ana> no <person:Ben>", "{\"person\":\"Ben\"}", NULL, NULL);
+  expect(&p, "call", "call <person:Ana> i mean <person:Ben>", "{\"person\":\"Ben\"}", NULL, NULL);
+  expect(&p, "fill", "add <items:milk>, no wait, <items:eggs> and <items:tea>", "{\"items\":[\"eggs\",\"tea\"]}", NULL, NULL);
+  drop_drafting(&p);
+}
+
+static void test_other_drafts(void) {
+  struct pack p;
+  make_drafting(&p, tiny_pack_manifest);
   expect(&p, "call", "call", "{}", "phone", NULL);
   expect(&p, "call", "call <phone:555 0142> <mode:on Face Time>", "{\"phone\":\"5550142\"}", NULL, "mode");
   expect(&p, "call", "call <person:...>", "{}", NULL, "person");
@@ -747,6 +775,8 @@ int main(void) {
   test_source_memory();
   test_shipped();
   test_drafts();
+  test_words();
+  test_other_drafts();
   test_hostile_results();
   test_enums();
   test_shipped_values();

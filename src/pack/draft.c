@@ -111,16 +111,40 @@ typedef struct drafting {
   uint64_t present; /* slots that have an argument */
 } drafting;
 
-/* The words of span i when it is of this slot and lies in the text. */
-static bool span_words(const drafting *d, size_t i, size_t slot, base_slice *words) {
-  const head_span *span = &d->r->spans[i];
-  if (span->slot != slot || span->start >= span->end || span->end > d->text.len) return false;
-  *words = base_slice_sub(d->text, span->start, span->end);
-  return true;
-}
-
 static size_t span_count(const drafting *d) {
   return d->r->n_spans < HEAD_MAX_SPANS ? d->r->n_spans : HEAD_MAX_SPANS;
+}
+
+static bool is_read_together(pack_slot_type t) {
+  return t == PACK_DATETIME || t == PACK_DATE || t == PACK_TIME || t == PACK_INTERVAL || t == PACK_RECURRENCE;
+}
+
+/* A span of a time that stops short of its "a m" ends behind that, unless another span begins there. */
+static size_t end_of_span(const drafting *d, const head_span *span) {
+  if (!is_read_together(d->m->slot[span->slot].type)) return span->end;
+  size_t end = pack_words_end_of_time(d->text, span->start, span->end);
+  for (size_t i = 0; i < span_count(d); i++)
+    if (d->r->spans[i].start >= span->end && d->r->spans[i].start < end) return span->end;
+  return end;
+}
+
+/* "5 minutes, no, make it 10": the span before another of its slot is taken back. */
+static bool is_taken_back(const drafting *d, const head_span *span) {
+  for (size_t i = 0; i < span_count(d); i++) {
+    const head_span *later = &d->r->spans[i];
+    if (later->slot == span->slot && later->start >= span->end &&
+        pack_words_take_back(base_slice_sub(d->text, span->end, later->start)))
+      return true;
+  }
+  return false;
+}
+
+/* The words of span i when it is of this slot, lies in the text and stands. */
+static bool span_words(const drafting *d, size_t i, size_t slot, base_slice *words) {
+  const head_span *span = &d->r->spans[i];
+  if (span->slot != slot || span->start >= span->end || span->end > d->text.len || is_taken_back(d, span)) return false;
+  *words = base_slice_sub(d->text, span->start, end_of_span(d, span));
+  return true;
 }
 
 /* The most probable span of a slot that is not in `tried`; -1 when there is none. */
@@ -344,7 +368,7 @@ static bool says_morning(const drafting *d, const pack_slot *slot) {
 }
 
 /* The words of one value to JSON. */
-static base_status read_value(drafting *d, size_t index, base_slice words, base_error *err) {
+static base_status read_words(drafting *d, size_t index, base_slice words, base_error *err) {
   const pack_slot *slot = &d->m->slot[index];
   value_context cx = *d->cx;
   cx.resolve = slot->resolve;
@@ -368,6 +392,18 @@ static base_status read_value(drafting *d, size_t index, base_slice words, base_
     case PACK_EMAIL: return read_address(d, slot, words, err);
     default: return read_time_value(d, index, words, &cx, err);
   }
+}
+
+/* The same of "ten, no, fifteen minutes": what cannot be read is read from its last correction on. */
+static base_status read_value(drafting *d, size_t index, base_slice words, base_error *err) {
+  const writer before = d->w;
+  base_status st = read_words(d, index, words, err);
+  base_slice corrected = pack_words_corrected(words);
+  if (!st || corrected.len == 0) return st;
+  d->w = before;
+  if (read_words(d, index, corrected, NULL)) return st;
+  if (err != NULL) *err = (base_error){0};
+  return BASE_OK;
 }
 
 /* ---- lists ---- */
@@ -423,10 +459,6 @@ static base_status read_list(drafting *d, size_t slot, base_error *err) {
 }
 
 /* ---- the arguments ---- */
-
-static bool is_read_together(pack_slot_type t) {
-  return t == PACK_DATETIME || t == PACK_DATE || t == PACK_TIME || t == PACK_INTERVAL || t == PACK_RECURRENCE;
-}
 
 /* The value of a slot that has at least one span. */
 static base_status read_slot(drafting *d, size_t slot, base_error *err) {

@@ -57,6 +57,13 @@ bool pack_sentences_next(pack_lines *l, const pack_manifest *m, pack_sentence *o
 
 /* ---- arguments ---- */
 
+/* Where a time that the span [start, end) of `text` names ends: behind an "am", "p m" or "o'clock" that the span left out. */
+size_t pack_words_end_of_time(base_slice text, size_t start, size_t end);
+/* What is behind the last "no", "i mean", "sorry" ... in the words of a value; empty when there is none. */
+base_slice pack_words_corrected(base_slice words);
+/* Whether what stands between two values is nothing but such words: the second is said instead of the first. */
+bool pack_words_take_back(base_slice between);
+
 /* The way to say an enum value that words are, or -1: exact, then the longest contained, then with a typing
  * error. */
 int pack_enum_find(const pack_slot *slot, base_slice words);

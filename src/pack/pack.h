@@ -140,6 +140,7 @@ typedef struct pack_draft {
  * rest. Values are normalised by value/. Texts lose surrounding quotes and punctuation; in slots that name
  * people (person, people, name, to, artist) also an ending "'s". Several spans: of a date or time slot they
  * are read together, in order; of a list all count; of any other slot the most probable one that can be read.
+ * A span before another of its slot with nothing but "no, i mean" between is taken back.
  * A list's span is one item, unless it has commas: then it is split there, and at an "and" in its last piece.
  * A point in time to come of an action that is to repeat is the first that fits ("every weekday", said on a Friday evening,
  * begins on Monday); a required one that is not said is taken from a recurrence that has a time of day. An enum is said exactly, or within other words, or with one or two typing errors. */
