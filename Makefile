@@ -123,7 +123,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libminnow.a
 # a test that makes allocations fail where no allocator is handed in
 $(BUILD)/tests/test_convert: override LDFLAGS += -Wl,--wrap=realloc
 
-# the packs of tests/tiny are trained once for the tests that need them; without TINY (emulators) each trains its own
+# the packs of tests/tiny are trained once for the tests that need them; without TINY each trains its own
 TINY ?= $(BUILD)/tiny/trained
 $(BUILD)/tiny/trained: $(BUILD)/tests/tiny_cases $(wildcard tests/tiny/*/*)
 	$(call SAY,TRAIN,$(@D))
@@ -202,9 +202,13 @@ measure-tok: $(BUILD)/tests/vocab_cases
 	@test -d "$(DATA)" || { echo 'make measure-tok: set DATA to the folder of NAME.gguf, .gguf.inp and .gguf.out' >&2; exit 2; }
 	tools/measure_tok.py $(BUILD)/tests/vocab_cases $(DATA)
 
+# The packs of tests/tiny come from this machine: training them under an emulator would take hours, and their bytes are
+# the same everywhere (docs/architecture.md, "The same bits everywhere")
 ARM := aarch64-linux-gnu
 test-arm:
 	@tools/deps.sh arm
+	@$(MAKE) --no-print-directory -j$(JOBS) $(TINY)
+	@mkdir -p build/arm/tiny && cp $(dir $(TINY))* build/arm/tiny
 	@PKG_CONFIG_LIBDIR=/usr/lib/$(ARM)/pkgconfig $(MAKE) --no-print-directory -j$(JOBS) BUILD=build/arm \
 	  CC=$(ARM)-gcc AR=$(ARM)-ar LDFLAGS=-static TINY= tests-static
 	@TEST_SLOWER=10 RUNNER=qemu-aarch64-static tests/run.sh build/arm

@@ -36,15 +36,7 @@ count() { # name, log, exit status
   fi
 }
 
-# without packs that the build trained (TINY) these train their own: hours under an emulator, where test_golden runs the shipped ones
-trains_first=' test_api test_handoff replay_do '
-
 run() { # name, command...
-  if [ -n "$runner" ] && [[ $trains_first == *" $1 "* ]]; then
-    echo "skip: $1 trains packs first, too slow under an emulator"
-    skipped=$((skipped + 1))
-    return
-  fi
   local name=$1 start=$SECONDS
   shift
   timeout -k 5 "$limit" "$@" >"$logs/$name.log" 2>&1 </dev/null
