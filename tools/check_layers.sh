@@ -1,7 +1,7 @@
 #!/bin/bash
 # Holds the source to src/LAYERS: a room includes only rooms it is allowed, of another room only the front
-# header x/x.h, no cycles can arise (a room names only rooms above its own line), and every folder is listed.
-# Only api and cli see include/minnow.h.
+# header x/x.h, no cycles can arise (a room names only rooms above its own line), every folder is listed, and
+# no room is allowed one that it uses no name of. Only api and cli see include/minnow.h.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 passed=0 failed=0
@@ -21,11 +21,15 @@ done <src/LAYERS
 
 for folder in src/*/; do
   room=${folder#src/} room=${room%/}
-  if [ -n "${allowed[$room]+x}" ]; then
-    passed=$((passed + 1))
-  else
+  if [ -z "${allowed[$room]+x}" ]; then
     bad "src/$room is missing in src/LAYERS"
+    continue
   fi
+  passed=$((passed + 1))
+  prefixes=" $(grep -ohE '\b[A-Za-z0-9]+_' "$folder"*.[ch] | tr '[:upper:]' '[:lower:]' | sort -u | tr '\n' ' ')"
+  for used in ${allowed[$room]}; do
+    [[ $prefixes == *" ${used}_ "* ]] || bad "src/LAYERS: $room is allowed $used and uses no name of it"
+  done
 done
 
 check_include() { # file, line, included
