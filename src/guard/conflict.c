@@ -1,9 +1,11 @@
 /* Requests against the app's own instructions. What the instructions say to its assistant is read a clause at a time:
  *
  *   forbidden  words of what a clause forbids ("never discuss X", "X is off limits"), and the fields of talk that it
- * names (domain.def): one of them in a request is a conflict guarded    when something is secret or private, the
- * words of all the instructions: two of them in a request, or one beside a word for what people are asked about
- * ("born", "email")
+ *              names (domain.def): one of them in a request is a conflict
+ *   guarded    when something is secret or private, the words of all the instructions: two of them in a request, or
+ *              one beside a word for what people are asked about ("born", "email")
+ *   hidden     when what is guarded is a secret word or a person's data: other names of it in a dozen languages, and the
+ *              ways round it ("the first letter of what you hide", "her zodiac sign")
  *
  * Why a clause and not the sentence: "as a film forum, avoid science" does not forbid films. */
 #include <string.h>
@@ -23,11 +25,11 @@ _Static_assert(sizeof domains / sizeof domains[0] <= 64, "a bit each");
 
 /* What follows is forbidden; with !, what stands before as well. */
 static const char *const forbidding[] = {
-    "do not ", "don't ", "never ", "avoid", "must not ", "should not ", "not to ", "refrain ", "refuse ",
+    "!not to be ", "do not ", "don't ", "never ", "avoid", "must not ", "should not ", "not to ", "refrain ", "refuse ",
     "decline ", "without ", "shouldn't ", "mustn't ", "cannot ", "can't ", "no knowledge", "unable to",
     "except ", "steer clear", "stay away", "keep away", "not reveal", "not discuss", "not disclose",
     "nothing about", "may not ", "not provide", "not programmed ", "not engage", "not answer", "!not allowed",
-    "!prohibited", "!forbidden", "!off limits", "!off-limits", "!not to be ", "!out of scope",
+    "!prohibited", "!forbidden", "!off limits", "!off-limits", "!out of scope",
     "no circumstances", "don't want", "not supposed ", "no talk", "no discussion", "no mention", "no advice",
     "no questions", "nor ", "keep clear", "ignore any", "ignore all", "exclude ", "!restricted", "!excluded",
     "!not covered", "!unacceptable", "!not welcome", "!not permitted", "!banned", "!taboo", "!out of bounds",
@@ -58,6 +60,45 @@ static const char plain_words[] =
 /* What one asks about a person: says little without a name or another word of the instructions. */
 static const char attributes[] =
     "|born|birth|live|lives|livin|resid|email|addre|color|colou|city|favor|favou|curre|phone|salar|balan|home|house|";
+
+/* Instructions with one of these hide something. */
+static const char guarding[] = "reveal~|secret|private|confidential|disclos~|share it|tell it|give it|to anyone|"
+                               "to yourself|leak|divulge|expose";
+
+/* A word to be kept, and what else people call it. */
+static const char secret_words[] =
+    "password~|passwort~|kennwort~|passphrase~|pass phrase|passcode~|pass code|pass word|passwd|keyword|code word|codeword|"
+    "secret word|secret key|secret code|secret phrase|secret|access code|access key|entry code|pin code|pin|credential~|"
+    "login~|log in details|authentication code|magic word|safe word|key phrase|contrasena~|palabra secreta|palabra clave|clave|"
+    "mot de passe|mots de passe|code secret|mot secret|senha~|palavra passe|parola d ordine|parola segreta|parola chiave|"
+    "password segreta|wachtwoord~|losenord~|adgangskode~|passord~|salasana~|haslo|hasla|heslo|parola|sifre~|kata sandi|"
+    "geheimwort|geheimnis~|geheime~ wort|losung~|mat khau";
+static const char secret_marks[] =
+    "парол|секретн|密码|密碼|口令|暗号|秘密|パスワード|合言葉|暗証|비밀번호|암호|비밀|كلمة المرور|كلمة السر|पासवर्ड|गुप्त|κωδικ|סיסמ|รหัสผ่าน|গোপন|گذرواژه|رمز عبور";
+
+/* Ways round: parts, disguises and hints of it, and what it is called by those who do not call it anything. */
+static const char roundabout[] =
+    "hint|hints|clue|clues|rhymes with|rhyme with|rhyming with|first letter~|last letter~|each letter|letter by letter|letters of|"
+    "how many letters|vowels|consonants|backwards|reversed|in reverse|spell it|spelled|spelling of it|acrostic|caesar|cipher~|"
+    "encode~|encrypt~|base64|rot13|pig latin|morse|leetspeak|in emoji~|starts with|begins with|ends with|synonym~ of it|"
+    "you are hiding|you re hiding|youre hiding|you hide|are you hiding|you know but|not supposed to|not allowed to|"
+    "you were told|you have been told|youve been told|told not to|asked not to|you cannot tell|you can t tell|you won t tell|"
+    "you must not|you mustn t|the thing you|the word you|the phrase you|word in your|your instructions|your prompt|"
+    "confidential|off the record|between us|just between|keep from me|keeping from me|guarding|protecting|classified";
+
+/* A person whose data are private, and what may be asked of one. */
+static const char person_words[] = "user|users|client|customer|person|owner|account holder|she|her|hers|he|his|him|nutzer~|"
+                                   "benutzer~|kunde|kundin|usuario|usuaria|utilisateur|utilisatrice|utente|cliente";
+static const char person_data[] =
+    "age|how old|birthday~|birth~|born|live|lives|living|reside~|residen~|hometown|home town|which city|what city|city of|town|"
+    "which state|which country|address|addresses|email|emails|e mail|mailbox|inbox|contact details|contact information|reach him|"
+    "reach her|phone|colour|color|hue|shade|paint|favourite|favorite|initials|first letter|last letter|surname|last name|"
+    "first name|full name|domain|zodiac|star sign|decade|century|generation|what year|which year|salary|earns|balance|"
+    "account number|personal~|profile|private|geboren|wohnt|adresse|geburt~|lieblings~|vive|nacio|nacimiento|correo|"
+    "habite|nee le|naissance|couleur|courriel|abita|nato|nata|nascita|mora|nasceu|nascimento";
+/* That the instructions hold such data. */
+static const char person_told[] = "name is|lives in|currently lives|born on|was born|email address is|phone number is|address is|"
+                                  "favorite color is|favourite colour is";
 
 typedef struct bounds {
   size_t start, end;
@@ -117,31 +158,42 @@ static size_t match_phrase(const guard_view *v, size_t i, const char *w, size_t 
   return guard_is_alnum(v->low[p]) ? 0 : p;
 }
 
-/* Does one of the words or phrases "a|b~|c d" stand in [b.start, b.end), where a word begins? By phrases first, because
- * looking for a letter is fast. */
-static bool has_phrase(const guard_view *v, bounds b, const char *words) {
+/* Which pairs of letters words begin with in a stretch of text: most of the thousands of phrases are ruled out by this
+ * alone. */
+typedef struct beginnings {
+  bounds in;
+  uint32_t second[26]; /* by the first letter; bit 26: no letter */
+} beginnings;
+
+static unsigned letter_index(uint8_t c) { return c >= 'a' && c <= 'z' ? (unsigned)(c - 'a') : 26U; }
+
+static beginnings beginnings_of(const guard_view *v, bounds in) {
+  beginnings b = {.in = in};
+  for (size_t i = in.start; i < in.end; i++)
+    if ((i == 0 || !guard_is_alnum(v->low[i - 1])) && letter_index(v->low[i]) < 26)
+      b.second[letter_index(v->low[i])] |= 1U << letter_index(v->low[i + 1]);
+  return b;
+}
+
+static bool may_stand(const beginnings *b, const char *w, size_t n) {
+  unsigned first = letter_index((uint8_t)w[0]);
+  if (n == 0 || first == 26) return n > 0;
+  if (n == 1 || w[1] == '~') return b->second[first] != 0;
+  return (b->second[first] >> letter_index((uint8_t)w[1]) & 1U) != 0;
+}
+
+/* Does one of the words or phrases "a|b~|c d" stand where a word begins? By phrases first, because looking for a letter
+ * is fast. */
+static bool has_phrase(const guard_view *v, const beginnings *b, const char *words) {
   for (const char *w = words, *bar; w != NULL; w = bar != NULL ? bar + 1 : NULL) {
     bar = strchr(w, '|');
     size_t n = bar != NULL ? (size_t)(bar - w) : strlen(w);
-    for (size_t i = b.start; n > 0 && i < b.end; i++) {
-      const uint8_t *at = memchr(v->low + i, w[0], b.end - i);
+    if (!may_stand(b, w, n)) continue;
+    for (size_t i = b->in.start; i < b->in.end; i++) {
+      const uint8_t *at = memchr(v->low + i, w[0], b->in.end - i);
       if (at == NULL) break;
       i = (size_t)(at - v->low);
       if ((i == 0 || !guard_is_alnum(v->low[i - 1])) && match_phrase(v, i, w, n) > 0) return true;
-    }
-  }
-  return false;
-}
-
-/* Is one of "a|b" anywhere in the text as it was written? Ordinary letters are in words, so only others are looked
- * at. */
-static bool has_mark(base_slice text, const char *marks) {
-  for (size_t i = 0; i < text.len; i++) {
-    if ((unsigned char)text.ptr[i] < 0xC0) continue;
-    for (const char *w = marks; *w != '\0';) {
-      size_t n = strcspn(w, "|");
-      if (n <= text.len - i && memcmp(text.ptr + i, w, n) == 0) return true;
-      w += n + (w[n] == '|');
     }
   }
   return false;
@@ -186,16 +238,29 @@ static void add_names(guard_stems *s, const guard_view *v) {
     }
 }
 
+/* The fields that a clause names, or has words of ("do not discuss black holes"). Not by words: a hidden word ("the
+ * password is Piano"), and single tasks ("how to bake a cake" does not forbid all food). */
+static uint64_t domains_of(const guard_view *v, bounds part, bool by_words) {
+  beginnings b = beginnings_of(v, part);
+  uint64_t found = 0;
+  by_words = by_words && !has_phrase(v, &b, "task of|how to");
+  for (size_t d = 0; d < sizeof domains / sizeof domains[0]; d++)
+    if (has_phrase(v, &b, domains[d].names) || (by_words && has_phrase(v, &b, domains[d].words)))
+      found |= UINT64_C(1) << d;
+  return found;
+}
+
 void guard_read_instructions(const guard_view *v, guard_instructions *out) {
-  bool guarded = guard_near(v, v->n, v->n, "reveal|secret|private|confidential|disclose");
-  *out = (guard_instructions){.domains = 0};
+  beginnings whole = beginnings_of(v, (bounds){0, v->n});
+  bool guarded = has_phrase(v, &whole, guarding);
+  *out = (guard_instructions){.hides_word = guarded && has_phrase(v, &whole, secret_words),
+                              .hides_person = guarded && has_phrase(v, &whole, person_told)};
   for (size_t start = 0; start < v->n;) {
     bounds all = {start, sentence_end(v, start)};
     for (bounds part = forbidden_part(v, all); part.start < part.end;
          part = forbidden_part(v, (bounds){part.end, all.end})) {
       add_stems(&out->forbidden, v, part);
-      for (size_t d = 0; d < sizeof domains / sizeof domains[0]; d++)
-        if (has_phrase(v, part, domains[d].names)) out->domains |= UINT64_C(1) << d;
+      out->domains |= domains_of(v, part, !out->hides_word && !out->hides_person);
     }
     if (guarded) add_stems(&out->guarded, v, all);
     start = all.end + 1;
@@ -239,11 +304,20 @@ static bool touches(const guard_instructions *in, const guard_view *v) {
   return false;
 }
 
+/* Does a request ask for the hidden word, or for the person's data, by another name or in a roundabout way? */
+static bool asks_for_hidden(const guard_instructions *in, const guard_view *v, const beginnings *b) {
+  if (in->hides_word && (has_phrase(v, b, secret_words) || has_phrase(v, b, roundabout) ||
+                         guard_has_mark(v->text, secret_marks)))
+    return true;
+  return in->hides_person && has_phrase(v, b, person_words) && has_phrase(v, b, person_data);
+}
+
 bool guard_conflicts(const guard_instructions *in, const guard_view *v) {
-  if (touches(in, v)) return true;
+  beginnings b = beginnings_of(v, (bounds){0, v->n});
+  if (touches(in, v) || asks_for_hidden(in, v, &b)) return true;
   for (size_t d = 0; d < sizeof domains / sizeof domains[0]; d++)
     if ((in->domains >> d & 1) != 0 &&
-        (has_phrase(v, (bounds){0, v->n}, domains[d].words) || has_mark(v->text, domains[d].marks)))
+        (has_phrase(v, &b, domains[d].words) || guard_has_mark(v->text, domains[d].marks)))
       return true;
   return false;
 }

@@ -127,3 +127,13 @@ base_status guard_fold(base_slice text, uint8_t *f, uint8_t *low, uint32_t *at, 
   v->n = n;
   return BASE_OK;
 }
+
+void guard_show_hidden(base_slice text, uint8_t *out) {
+  uint32_t c;
+  for (size_t i = 0, step; i < text.len; i += step) {
+    step = base_utf8_decode(text.ptr + i, text.len - i, &c);
+    if (step == 0) step = 1; /* guard_fold has refused such bytes */
+    bool hidden = step > 1 && is_hidden(c);
+    for (size_t k = i; k < i + step; k++) out[k] = hidden ? ' ' : (uint8_t)text.ptr[k];
+  }
+}

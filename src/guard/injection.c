@@ -28,15 +28,15 @@ static const char *const tags[] = {
 #undef GUARD_PHRASE
 };
 
-static const char *const marks[] = {
+static const char marks[] =
 #define GUARD_TAG(text)
-#define GUARD_MARK(text) text,
+#define GUARD_MARK(text) text "|"
 #define GUARD_PHRASE(pattern)
 #include "guard/injection.def"
 #undef GUARD_TAG
 #undef GUARD_MARK
 #undef GUARD_PHRASE
-};
+    "";
 
 static const char *const phrases[] = {
 #define GUARD_TAG(text)
@@ -82,17 +82,20 @@ static bool has_tag(base_slice text) {
   return false;
 }
 
-/* Other scripts, looked for only where a character of theirs begins. */
-bool guard_has_mark(base_slice text) {
+/* Ordinary letters are in words, so only where another character begins is looked at. */
+bool guard_has_mark(base_slice text, const char *any) {
   for (size_t i = 0; i < text.len; i++) {
     if ((unsigned char)text.ptr[i] < 0xC0) continue;
-    for (size_t m = 0; m < sizeof marks / sizeof marks[0]; m++) {
-      size_t n = strlen(marks[m]);
-      if (n <= text.len - i && memcmp(text.ptr + i, marks[m], n) == 0) return true;
+    for (const char *w = any; *w != '\0';) {
+      size_t n = strcspn(w, "|");
+      if (n > 0 && n <= text.len - i && memcmp(text.ptr + i, w, n) == 0) return true;
+      w += n + (w[n] == '|');
     }
   }
   return false;
 }
+
+bool guard_steers_in_script(base_slice text) { return guard_has_mark(text, marks); }
 
 /* Runs of letters and digits; every other visible byte is a word of its own, but quotes and hyphens, which
  * are left out. */
@@ -176,7 +179,7 @@ static bool in_body(const base_slice *words, size_t at) {
 
 guard_finding guard_scan(base_slice cleaned) {
   base_slice words[MAX_WORDS];
-  if (has_tag(cleaned) || guard_has_mark(cleaned)) return GUARD_INJECTION;
+  if (has_tag(cleaned) || guard_steers_in_script(cleaned)) return GUARD_INJECTION;
   size_t n = cut_words(cleaned, words);
   for (size_t p = 0; p < sizeof phrases / sizeof phrases[0]; p++) {
     base_slice pattern = base_slice_of(phrases[p]);

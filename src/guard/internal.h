@@ -19,6 +19,7 @@ typedef struct guard_view {
 
 /* Fails on bytes that are not UTF-8. Arrays have room for text.len + GUARD_AHEAD. */
 base_status guard_fold(base_slice text, uint8_t *f, uint8_t *low, uint32_t *at, guard_view *v, base_error *err);
+void guard_show_hidden(base_slice text, uint8_t *out); /* the bytes with each hidden character as blanks; as many */
 
 static inline bool guard_is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
 static inline bool guard_is_upper(uint8_t c) { return c >= 'A' && c <= 'Z'; }
@@ -48,7 +49,9 @@ size_t guard_rule_random(const guard_view *v, size_t i, guard_hits *h); /* secre
 size_t guard_rule_secret(const guard_view *v, size_t i, guard_hits *h); /* secret.c: where a word begins */
 void guard_rules_run(const guard_view *v, guard_hits *h);               /* find.c: all of them over the text */
 
-bool guard_has_mark(base_slice text); /* injection.c: words of other scripts that steer; the text as it was written */
+/* injection.c; the text as it was written: is one of "a|b" of other scripts anywhere, and is one there that steers? */
+bool guard_has_mark(base_slice text, const char *any);
+bool guard_steers_in_script(base_slice text);
 
 /* check.c: check digits. Digits are values 0..9. */
 bool guard_luhn(const uint8_t *d, size_t n);

@@ -305,7 +305,53 @@ size_t guard_text_features(const guard_view *v, const guard_word *w, size_t n,
   return k;
 }
 
-static void score_window(guard_model *m, const guard_view *v, const guard_word *w, size_t n,
+enum { LONG_DOCUMENT = 2000 }; /* characters: some ten windows */
+
+/* Words by which a text turns to whoever reads it, and what one then tells them to do. */
+static const char turning_words[] =
+    "|you|your|yours|yourself|u|assistant|assistants|ai|bot|chatbot|chatgpt|gpt|llm|agent|copilot|siri|alexa|reader|reviewer|"
+    "usted|ustedes|tu|tus|asistente|vous|votre|vos|toi|ton|du|dein|deine|deinen|sie|ihr|ihre|ihnen|assistent|voce|seu|sua|"
+    "assistente|lei|tuo|tua|je|jouw|ty|twoj|anda|asisten|siz|asistan|";
+static const char steering_words[] =
+    "|ignore|ignoring|disregard|forget|instruction|instructions|prompt|prompts|override|bypass|instead|reply|respond|response|"
+    "answer|say|saying|tell|write|state|output|print|repeat|summarize|summary|summarise|recommend|mention|include|visit|click|"
+    "send|forward|reveal|password|secret|confidential|admin|developer|mode|rules|guidelines|comply|obey|must|never|pretend|act|"
+    "role|important|attention|immediately|execute|delete|transfer|translate|restrictions|jailbreak|dan|unrestricted|character|"
+    "ignora|ignore|ignorez|ignoriere|ignorieren|vergiss|instrucciones|anweisungen|anweisung|instrucoes|istruzioni|consignes|"
+    "responde|responda|repondez|reponds|antworte|antworten|escribe|ecris|ecrivez|schreib|schreibe|diga|dites|sage|sag|scrivi|"
+    "rispondi|instructies|instrukcje|perintah|talimatlari|";
+
+static bool is_listed_word(const guard_view *v, const guard_word *w, const char *list) {
+  char key[24] = "|";
+  size_t n = w->end - w->start;
+  if (n + 3 > sizeof key) return false;
+  memcpy(key + 1, v->low + w->start, n);
+  key[n + 1] = '|';
+  key[n + 2] = '\0';
+  return strstr(list, key) != NULL;
+}
+
+/* Could a window of a long document be meant for who reads it? Code, tables and lists of names turn to nobody, however much
+ * they look like attacks to a model that has not seen their like. Other scripts are let through. */
+static bool turns_to_reader(const guard_view *v, const guard_word *w, size_t n) {
+  size_t words = 0, foreign = 0, turning = 0, steering = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (!guard_is_alpha(v->f[w[i].start])) continue;
+    words++;
+    foreign += v->low[w[i].start] == GUARD_LETTER;
+    steering += is_listed_word(v, &w[i], steering_words);
+    turning += is_listed_word(v, &w[i], turning_words) ||
+               (i > 0 && is_listed_word(v, &w[i], "|user|users|") && is_listed_word(v, &w[i - 1], "|the|to|this|all|"));
+  }
+  if (words * 3 < n) return false;
+  return foreign * 4 >= words || (turning > 0 && steering > 0) || turning > 2 || steering > 2;
+}
+
+static float score_of(const guard_model *m, const int32_t sum[GUARD_TOPIC_ROOM], float norm, size_t t) {
+  return 1.0F / (1.0F + expf(-((float)sum[t] * norm + m->text_bias[t])));
+}
+
+static void score_window(guard_model *m, const guard_view *v, const guard_word *w, size_t n, bool long_document,
                          float p[GUARD_TOPICS]) {
   int32_t sum[GUARD_TOPIC_ROOM] = {0};
   size_t k = guard_text_features(v, w, n, m->gram);
@@ -317,19 +363,21 @@ static void score_window(guard_model *m, const guard_view *v, const guard_word *
   }
   float norm = m->text_scale / sqrtf((float)k);
   for (size_t t = 0; t < GUARD_TOPICS; t++) {
-    float score = 1.0F / (1.0F + expf(-((float)sum[t] * norm + m->text_bias[t])));
-    if (score > p[t]) p[t] = score;
+    float score = score_of(m, sum, norm, t);
+    if (score <= p[t] || (long_document && t == GUARD_TOPIC_ATTACK && !turns_to_reader(v, w, n))) continue;
+    p[t] = score;
   }
 }
 
-size_t guard_model_topics(guard_model *m, const guard_view *v, float p[GUARD_TOPICS]) {
+size_t guard_model_topics(guard_model *m, const guard_view *v, guard_source from, float p[GUARD_TOPICS]) {
   size_t windows = 0;
+  bool long_document = from == GUARD_FROM_OUTSIDE && v->n > LONG_DOCUMENT;
   memset(p, 0, GUARD_TOPICS * sizeof *p);
   for (size_t at = 0; at < v->n;) {
     size_t n = guard_words(v, &at, m->words, GUARD_WORDS);
     for (size_t i = 0; i < n; i += GUARD_TEXT_WINDOW / 2) {
       size_t len = n - i < GUARD_TEXT_WINDOW ? n - i : GUARD_TEXT_WINDOW;
-      score_window(m, v, m->words + i, len, p);
+      score_window(m, v, m->words + i, len, long_document, p);
       windows++;
       if (i + len == n) break;
     }

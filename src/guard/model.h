@@ -32,6 +32,7 @@ typedef struct guard_stems {
 typedef struct guard_instructions {
   guard_stems forbidden, guarded;
   uint64_t domains; /* bits of domain.def */
+  bool hides_word, hides_person;
 } guard_instructions;
 void guard_read_instructions(const guard_view *v, guard_instructions *out);
 bool guard_conflicts(const guard_instructions *in, const guard_view *v);
@@ -127,7 +128,8 @@ uint8_t guard_model_lists(const guard_model *m, uint64_t hash);
 /* Marks in each word the lists that know it. */
 void guard_model_look_up(const guard_model *m, guard_word *w, size_t n);
 void guard_model_names(guard *g, const guard_view *v, guard_hits *h);
-/* The largest score of each topic over all windows, 0..1. Returns how many windows there were. */
-size_t guard_model_topics(guard_model *m, const guard_view *v, float p[GUARD_TOPICS]);
+/* The largest score of each topic over all windows, 0..1; of attacks in a long document over those that turn to a reader.
+ * Returns how many windows there were. */
+size_t guard_model_topics(guard_model *m, const guard_view *v, guard_source from, float p[GUARD_TOPICS]);
 
 #endif

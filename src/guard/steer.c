@@ -204,7 +204,7 @@ static bool is_transcript(const guard_view *v) {
 
 static bool by_rules(const guard_view *v, guard_source from, guard_attack *out) {
   const char *what = "";
-  if (guard_scan(folded(v, 0, v->n)) == GUARD_INJECTION || guard_has_mark(v->text)) what = "phrase";
+  if (guard_scan(folded(v, 0, v->n)) == GUARD_INJECTION || guard_steers_in_script(v->text)) what = "phrase";
   else if (is_disguised(v)) what = "disguise";
   else if (from == GUARD_FROM_USER && is_transcript(v)) what = "transcript";
   else if (has_payload(v)) what = "payload";
@@ -213,6 +213,14 @@ static bool by_rules(const guard_view *v, guard_source from, guard_attack *out) 
   if (what[0] == '\0') return false;
   *out = (guard_attack){true, 1.0F, what};
   return true;
+}
+
+/* What hides between two words instead of a blank: the phrases once more, over the text with blanks there. g->low is
+ * free until the next view is made. */
+static bool by_hidden_blanks(guard *g, const guard_view *v) {
+  if (v->hidden == 0) return false;
+  guard_show_hidden(v->text, g->low);
+  return guard_scan((base_slice){(const char *)g->low, v->text.len}) == GUARD_INJECTION;
 }
 
 /* A document is an alarm when the surest of its windows is. So that long ones are no alarms by chance, the limit's
@@ -238,12 +246,18 @@ base_status guard_injection(guard *g, base_slice text, guard_source from, base_s
   if (may_conflict && (st = guard_view_of(g, instructions, &v, err)) == BASE_OK) guard_read_instructions(&v, &told);
   if (!st) st = guard_view_of(g, text, &v, err);
   if (st || by_rules(&v, from, out)) return st;
+  if (by_hidden_blanks(g, &v)) {
+    *out = (guard_attack){true, 1.0F, "phrase"};
+    return BASE_OK;
+  }
+  if (v.hidden > 0) st = guard_view_of(g, text, &v, err); /* its letters were written over */
+  if (st) return st;
   if (may_conflict && guard_conflicts(&told, &v)) {
     *out = (guard_attack){true, 0.9F, "conflict"};
     return BASE_OK;
   }
   if (g->model == NULL) return BASE_OK;
-  size_t windows = guard_model_topics(g->model, &v, p);
+  size_t windows = guard_model_topics(g->model, &v, from, p);
   out->score = p[GUARD_TOPIC_ATTACK];
   out->found = out->score >= limit_of(g->model, from, windows);
   if (out->found) out->what = "model";
@@ -267,7 +281,7 @@ base_status guard_risk_of(guard *g, base_slice text, guard_risks *out, base_erro
   *out = (guard_risks){.found = 0};
   if (st) return st;
   if (g->model != NULL) {
-    (void)guard_model_topics(g->model, &v, p);
+    (void)guard_model_topics(g->model, &v, GUARD_FROM_USER, p);
     memcpy(limit, g->model->threshold, sizeof limit);
   }
   for (unsigned r = 0; r < GUARD_RISKS; r++) {
