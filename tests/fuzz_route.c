@@ -30,7 +30,7 @@ static void make_parts(route_parts *p) {
   }
   p->words = (route_words){idf, weight, 0.1f};
   p->line = (route_line){mean, inv_std, slope, 0.2f};
-  p->dense = ROUTE_SURFACE + TINY_SHAPE.d;
+  p->dense = ROUTE_SURFACE + ROUTE_MEANS * TINY_SHAPE.d;
   p->forest = (route_forest){.trees = 2, .nodes = 5, .feature = feature, .threshold = threshold, .left = left, .value = value};
   p->slope = 1.0f;
   p->threshold = 0.5f;

@@ -139,8 +139,8 @@ static void test_forest(void) {
     which[i] = (uint32_t)i;
   }
   void *scratch = malloc(route_grow_bytes(N, DENSE));
-  route_forest_grow(&f, &g, &t, which, 300, y, scratch);
-  route_forest_grow(&again, &g, &t, which, 300, y, scratch);
+  route_forest_grow(&f, &g, &t, which, 300, y, NULL, scratch);
+  route_forest_grow(&again, &g, &t, which, 300, y, NULL, scratch);
   for (size_t i = 300; i < N; i++) {
     double e = (double)(route_forest_score(&f, value + i, N) - y[i]);
     error += e * e;
@@ -149,7 +149,7 @@ static void test_forest(void) {
   TAP_OK(error < 0.2 * plain, "exclusive or on rows never seen: %.2f of %.2f is left", error, plain);
   TAP_OK(memcmp(feature, feature2, sizeof feature) == 0 && memcmp(leaf, leaf2, sizeof leaf) == 0, "the same trees again");
   for (size_t i = 0; i < N; i++) y[i] = 0.25f;
-  route_forest_grow(&f, &g, &t, which, N, y, scratch);
+  route_forest_grow(&f, &g, &t, which, N, y, NULL, scratch);
   TAP_OK(route_forest_score(&f, value, N) == 0.25f, "a constant: %g", (double)route_forest_score(&f, value, N));
   free(scratch);
 }

@@ -1,6 +1,7 @@
 /* Boosted regression trees (Friedman 2001) for squared error, grown leaf by leaf where the gain is largest over
  * histograms of ROUTE_BINS quantile bins (as in Ke et al. 2017), each split looking at a random share of the
- * features. One forest is grown in one thread, so its bits depend on rows and seed alone. */
+ * features, each tree at a random share of the rows (Friedman 2002). One forest is grown in one thread, so its bits depend
+ * on rows and seed alone. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 
 typedef struct leaf {
   uint32_t node, begin, end; /* its rows in `order` */
-  double sum, gain;          /* of the residuals; of its best split */
+  double sum, weight, gain;  /* of the weighted residuals; of the weights; of its best split */
   uint32_t feature, bin;     /* goes left when bin <= this */
 } leaf;
 
@@ -23,6 +24,7 @@ typedef struct growing {
   float *edge;      /* [dense][ROUTE_BINS]: the largest value of a bin */
   uint8_t *bins;    /* [dense] how many a feature has */
   float *residual;  /* [m] */
+  float *weight;    /* [m] mean 1 */
   float *sorted;    /* [m] */
   uint32_t *order, *spare;   /* [m] */
   uint32_t *feature; /* [dense]: drawn from */
@@ -35,6 +37,7 @@ static void carve(growing *w, base_arena *a, size_t m, size_t dense) {
   w->edge = base_arena_take(a, dense * ROUTE_BINS, sizeof *w->edge);
   w->bins = base_arena_take(a, dense, 1);
   w->residual = base_arena_take(a, m, sizeof *w->residual);
+  w->weight = base_arena_take(a, m, sizeof *w->weight);
   w->sorted = base_arena_take(a, m, sizeof *w->sorted);
   w->order = base_arena_take(a, m, sizeof *w->order);
   w->spare = base_arena_take(a, m, sizeof *w->spare);
@@ -87,21 +90,23 @@ static void bin_feature(growing *w, size_t j) {
 /* ---- one split ---- */
 
 static void look_at(const growing *w, leaf *l, uint32_t j) {
-  double sum[ROUTE_BINS] = {0}, left = 0.0, ridge = w->g->ridge, n = l->end - l->begin;
-  uint32_t count[ROUTE_BINS] = {0}, to_left = 0;
+  double sum[ROUTE_BINS] = {0}, weight[ROUTE_BINS] = {0}, left = 0.0, wl = 0.0, ridge = w->g->ridge;
+  uint32_t count[ROUTE_BINS] = {0}, to_left = 0, n = l->end - l->begin;
   const uint8_t *bin = w->bin + (size_t)j * w->m;
   for (uint32_t i = l->begin; i < l->end; i++) {
     uint32_t at = w->order[i];
-    sum[bin[at]] += (double)w->residual[at];
+    sum[bin[at]] += (double)(w->weight[at] * w->residual[at]);
+    weight[bin[at]] += (double)w->weight[at];
     count[bin[at]]++;
   }
-  double none = l->sum * l->sum / (n + ridge);
+  double none = l->sum * l->sum / (l->weight + ridge);
   for (uint32_t b = 0; b + 1 < w->bins[j]; b++) {
     left += sum[b];
+    wl += weight[b];
     to_left += count[b];
-    double right = l->sum - left, nl = to_left, nr = n - nl;
-    if (to_left < w->g->least || nr < (double)w->g->least) continue;
-    double gain = left * left / (nl + ridge) + right * right / (nr + ridge) - none;
+    double right = l->sum - left, wr = l->weight - wl;
+    if (to_left < w->g->least || n - to_left < w->g->least) continue;
+    double gain = left * left / (wl + ridge) + right * right / (wr + ridge) - none;
     if (gain <= l->gain) continue;
     l->gain = gain;
     l->feature = j;
@@ -126,15 +131,16 @@ static void find_split(growing *w, leaf *l) {
 
 /* ---- one tree ---- */
 
-static uint32_t divide(growing *w, const leaf *l, double *left_sum) {
+static uint32_t divide(growing *w, const leaf *l, double *left_sum, double *left_weight) {
   const uint8_t *bin = w->bin + (size_t)l->feature * w->m;
   uint32_t n = l->begin, spare = 0;
-  *left_sum = 0.0;
+  *left_sum = *left_weight = 0.0;
   for (uint32_t i = l->begin; i < l->end; i++) {
     uint32_t at = w->order[i];
     if (bin[at] <= l->bin) {
       w->order[n++] = at;
-      *left_sum += (double)w->residual[at];
+      *left_sum += (double)(w->weight[at] * w->residual[at]);
+      *left_weight += (double)w->weight[at];
     } else {
       w->spare[spare++] = at;
     }
@@ -153,43 +159,74 @@ static void split_best(growing *w, route_forest *f, size_t root, uint32_t *next)
   f->feature[at] = (int32_t)best->feature;
   f->threshold[at] = w->edge[best->feature * ROUTE_BINS + best->bin];
   f->left[at] = *next;
-  double left_sum;
-  uint32_t middle = divide(w, best, &left_sum);
-  leaf right = {.node = *next + 1, .begin = middle, .end = best->end, .sum = best->sum - left_sum};
-  *best = (leaf){.node = *next, .begin = best->begin, .end = middle, .sum = left_sum};
+  double left_sum, left_weight;
+  uint32_t middle = divide(w, best, &left_sum, &left_weight);
+  leaf right = {.node = *next + 1, .begin = middle, .end = best->end, .sum = best->sum - left_sum,
+                .weight = best->weight - left_weight};
+  *best = (leaf){.node = *next, .begin = best->begin, .end = middle, .sum = left_sum, .weight = left_weight};
   *next += 2;
   find_split(w, best);
   find_split(w, &right);
   w->leaf[w->n_leaves++] = right;
 }
 
+/* The rows that a tree sees come first in `order`; returns how many. */
+static size_t draw_rows(growing *w) {
+  size_t seen = w->g->bag > 0.0 ? (size_t)(w->g->bag * (double)w->m + 0.5) : w->m;
+  for (size_t i = 0; i < w->m; i++) w->order[i] = (uint32_t)i;
+  for (size_t i = 0; seen < w->m && i < seen; i++) {
+    size_t j = i + base_rng_below(&w->rng, (uint32_t)(w->m - i));
+    uint32_t x = w->order[i];
+    w->order[i] = w->order[j];
+    w->order[j] = x;
+  }
+  return seen;
+}
+
+/* The leaf's value that row `at` of those trained on falls into, by bins as in the splits. */
+static float value_of(const growing *w, const route_forest *f, size_t root, uint32_t at) {
+  uint32_t node = 0;
+  while (f->feature[root + node] >= 0) {
+    size_t j = (size_t)f->feature[root + node];
+    float x = w->t->value[j * w->t->n + w->which[at]];
+    node = f->left[root + node] + (x > f->threshold[root + node]);
+  }
+  return f->value[root + node];
+}
+
 static void grow_tree(growing *w, route_forest *f, uint32_t tree) {
-  size_t root = (size_t)tree * f->nodes;
+  size_t root = (size_t)tree * f->nodes, seen = draw_rows(w);
   uint32_t next = 1;
-  double sum = 0.0;
+  leaf all = {.end = (uint32_t)seen};
   for (size_t i = 0; i < f->nodes; i++) {
     f->feature[root + i] = -1;
     f->threshold[root + i] = f->value[root + i] = 0.0f;
     f->left[root + i] = 0;
   }
-  for (size_t i = 0; i < w->m; i++) {
-    w->order[i] = (uint32_t)i;
-    sum += (double)w->residual[i];
+  for (size_t i = 0; i < seen; i++) {
+    all.sum += (double)(w->weight[w->order[i]] * w->residual[w->order[i]]);
+    all.weight += (double)w->weight[w->order[i]];
   }
-  w->leaf[0] = (leaf){.end = (uint32_t)w->m, .sum = sum};
+  w->leaf[0] = all;
   w->n_leaves = 1;
   find_split(w, &w->leaf[0]);
   for (uint32_t n = 1; n < w->g->leaves; n++) split_best(w, f, root, &next);
   for (size_t i = 0; i < w->n_leaves; i++) {
     const leaf *l = &w->leaf[i];
-    float v = (float)(w->g->rate * l->sum / ((double)(l->end - l->begin) + w->g->ridge));
-    f->value[root + l->node] = v;
-    for (uint32_t r = l->begin; r < l->end; r++) w->residual[w->order[r]] -= v;
+    f->value[root + l->node] = (float)(w->g->rate * l->sum / (l->weight + w->g->ridge));
   }
+  for (size_t i = 0; i < w->m; i++) w->residual[i] -= value_of(w, f, root, (uint32_t)i);
+}
+
+static void weigh(growing *w, const float *by_row) {
+  double all = 0.0;
+  for (size_t i = 0; i < w->m; i++) all += by_row ? (double)by_row[w->which[i]] : 1.0;
+  for (size_t i = 0; i < w->m; i++)
+    w->weight[i] = by_row ? (float)((double)by_row[w->which[i]] * (double)w->m / all) : 1.0f;
 }
 
 void route_forest_grow(route_forest *f, const route_growth *g, const route_table *t, const uint32_t *which, size_t m,
-                       const float *y, void *scratch) {
+                       const float *y, const float *by_row, void *scratch) {
   growing w = {.g = g, .t = t, .which = which, .m = m, .dense = g->features ? g->features : t->dense};
   base_arena a;
   double sum = 0.0;
@@ -200,7 +237,8 @@ void route_forest_grow(route_forest *f, const route_growth *g, const route_table
     bin_feature(&w, j);
     w.feature[j] = (uint32_t)j;
   }
-  for (size_t i = 0; i < m; i++) sum += (double)y[which[i]];
+  weigh(&w, by_row);
+  for (size_t i = 0; i < m; i++) sum += (double)(w.weight[i] * y[which[i]]);
   f->trees = g->trees;
   if (f->nodes < 2 * g->leaves - 1) f->nodes = 2 * g->leaves - 1;
   f->base = (float)(m ? sum / (double)m : 0.0);

@@ -20,7 +20,8 @@ enum {
   ROUTE_LOOKS = 32,
   ROUTE_CHOICES = 39,
   ROUTE_SURFACE = ROUTE_LOOKS + ROUTE_CHOICES,
-  ROUTE_MAX_DENSE = ROUTE_SURFACE + 1024
+  ROUTE_MEANS = 3, /* of the trunk: the whole prompt, its question, its options */
+  ROUTE_MAX_DENSE = ROUTE_SURFACE + ROUTE_MEANS * 512
 };
 
 typedef struct route_gram {
@@ -45,9 +46,10 @@ bool route_has(base_slice s, const char *word); /* ASCII case does not count; `w
 typedef struct route_reader route_reader;
 base_status route_reader_open(route_reader **out, const gguf_file *f, const base_allocator *a, base_error *err);
 void route_reader_close(route_reader *r);
-size_t route_reader_width(const route_reader *r);
-/* Mean hidden state out [width]. */
-void route_reader_mean(route_reader *r, const cpu_kernels *k, base_slice prompt, float *out);
+size_t route_reader_width(const route_reader *r); /* of one mean */
+/* Mean hidden states of the prompt, of its question and of its options: out [ROUTE_MEANS * width]. Without options the
+ * question is all of it, and the last are 0. */
+void route_reader_means(route_reader *r, const cpu_kernels *k, base_slice prompt, float *out);
 
 /* ---- all rows' features ---- */
 
@@ -108,13 +110,15 @@ typedef struct route_growth {
   uint32_t trees, leaves, least; /* least: rows in a leaf */
   uint32_t features;             /* only the first so many; 0: all */
   double rate, ridge, share;     /* share: of the features looked at for a split */
+  double bag;                    /* share of the rows a tree sees; 0: all */
   uint64_t seed;
 } route_growth;
 
 size_t route_grow_bytes(size_t m, size_t dense); /* scratch */
-/* The forest's arrays are the caller's; nodes: room a tree, at least 2 leaves - 1, which 0 becomes. */
+/* The forest's arrays are the caller's; nodes: room a tree, at least 2 leaves - 1, which 0 becomes. by_row [n]: weights
+ * of rows, their mean taken for 1; NULL: 1 each. */
 void route_forest_grow(route_forest *f, const route_growth *g, const route_table *t, const uint32_t *which, size_t m,
-                       const float *y, void *scratch);
+                       const float *y, const float *by_row, void *scratch);
 /* x: the feature j of the row at x[j * stride]. */
 float route_forest_score(const route_forest *f, const float *x, size_t stride);
 

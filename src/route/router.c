@@ -14,7 +14,7 @@ struct route_router {
   float dense[ROUTE_MAX_DENSE];
 };
 
-enum { VERSION = 2 };
+enum { VERSION = 3 };
 
 /* ---- writing ---- */
 
@@ -114,13 +114,13 @@ static base_status bind_trees(route_router *r, const gguf_file *f, base_error *e
   t->left = (uint32_t *)(uintptr_t)left->data;
   t->threshold = (float *)(uintptr_t)threshold;
   t->value = (float *)(uintptr_t)value;
-  return check_trees(f, t, ROUTE_SURFACE + route_reader_width(r->reader), err);
+  return check_trees(f, t, ROUTE_SURFACE + ROUTE_MEANS * route_reader_width(r->reader), err);
 }
 
 static base_status bind_line(route_router *r, const gguf_file *f, base_error *err) {
   route_parts *p = &r->parts;
   const float *mean, *inv_std, *weight;
-  p->dense = (uint32_t)(ROUTE_SURFACE + route_reader_width(r->reader));
+  p->dense = (uint32_t)(ROUTE_SURFACE + ROUTE_MEANS * route_reader_width(r->reader));
   base_status st = bind_floats(f, "route.line.mean", p->dense, 1, &mean, err);
   if (!st) st = bind_floats(f, "route.line.inv_std", p->dense, 1, &inv_std, err);
   if (!st) st = bind_floats(f, "route.line.weight", p->dense, 1, &weight, err);
@@ -186,7 +186,7 @@ float route_router_threshold(const route_router *r) { return r->parts.threshold;
 float route_router_score(route_router *r, const cpu_kernels *k, base_slice prompt) {
   size_t n = route_grams_read(prompt, r->gram, r->scratch);
   route_surface_read(prompt, r->dense);
-  route_reader_mean(r->reader, k, prompt, r->dense + ROUTE_SURFACE);
+  route_reader_means(r->reader, k, prompt, r->dense + ROUTE_SURFACE);
   float sum = route_words_score(&r->parts.words, r->gram, n) +
               route_line_score(&r->parts.line, r->dense, r->parts.dense, 1) +
               route_forest_score(&r->parts.forest, r->dense, 1);

@@ -21,7 +21,7 @@ static void fill_row(void *ctx, size_t index, int worker) {
   float *line = f->line + (size_t)worker * dense;
   base_slice prompt = f->rows->row[row].prompt;
   route_surface_read(prompt, line);
-  route_reader_mean(f->reader[worker], f->k, prompt, line + ROUTE_SURFACE);
+  route_reader_means(f->reader[worker], f->k, prompt, line + ROUTE_SURFACE);
   for (size_t j = 0; j < dense; j++) f->value[j * f->t->n + row] = line[j];
 }
 
@@ -65,7 +65,7 @@ base_status route_table_make(route_table *t, const route_rows *rows, const route
   base_arena a;
   base_status st = model_read_shape(&shape, trunk, err);
   if (st) return st;
-  *t = (route_table){.n = rows->n, .dense = ROUTE_SURFACE + shape.d,
+  *t = (route_table){.n = rows->n, .dense = ROUTE_SURFACE + ROUTE_MEANS * shape.d,
                      .allocator = o->allocator ? o->allocator : base_allocator_libc()};
   t->grams.allocator = t->allocator;
   base_arena_init(&a, NULL, 0);

@@ -1,4 +1,4 @@
-/* Makes a router. Rows fall into five folds, of subjects or of rows. A part (words, a line, or a forest) is
+/* Makes a router. Rows fall into five folds, of subjects or of rows. A part (words, a line, a forest) is
  * fitted without one fold or without two: its predictions of a fold it did not see fit the calibration, and with two
  * folds left out, the calibration is judged on a fold that none of it saw. Fits are jobs of one thread each, so any
  * number of threads gives the same bits.
@@ -10,16 +10,18 @@
 
 #include "route/internal.h"
 
-enum { FOLDS = 5, ALL = FOLDS, PARTS = 3, JOBS = PARTS * FOLDS * (FOLDS + 1) };
-static const double WORDS_RIDGE = 8.0, LINE_RIDGE = 10000.0;
-static const route_growth growth = {.trees = 250, .leaves = 6, .least = 150, .rate = 0.04, .ridge = 5.0, .share = 0.1};
+enum { FOLDS = 5, ALL = FOLDS, PARTS = 4, JOBS = PARTS * FOLDS * (FOLDS + 1) };
+static const double WORDS_RIDGE = 8.0, LINE_RIDGE = 20000.0;
+static const route_growth growth = {.trees = 250, .leaves = 6, .least = 100, .rate = 0.04, .ridge = 5.0, .share = 0.1, .bag = 0.5};
+static const double SURFACE_SHARE = 0.25; /* of the surface's own features, for the forest that sees no others */
 enum { TREES = 250, NODES = 2 * 6 - 1 };
 
 /* Each part predicts the gap: strong right minus weak right. Their weights are fixed, because weights fitted on some
  * subjects are worse for others. Words tell subjects apart, which helps where subjects are those of the training. */
-enum { WORDS, LINE, FOREST };
-static const double shares[2][PARTS] = {[false] = {[WORDS] = 0.6, [LINE] = 0.2, [FOREST] = 0.4},
-                                        [true] = {[WORDS] = 0.2, [LINE] = 0.45, [FOREST] = 0.45}}; /* by_subject */
+enum { WORDS, LINE, FOREST, SURFACE }; /* SURFACE: a forest on the surface alone, without the trunk */
+static const double shares[2][PARTS] = {
+    [false] = {[WORDS] = 0.6, [LINE] = 0.2, [FOREST] = 0.3, [SURFACE] = 0.1},
+    [true] = {[WORDS] = 0.2, [LINE] = 0.6, [FOREST] = 0.3, [SURFACE] = 0.3}}; /* by_subject */
 
 typedef struct job {
   int part, a, b; /* folds left out, a <= b; ALL, ALL: none */
@@ -53,7 +55,7 @@ typedef struct training {
   worker *worker;
   route_words words; /* of all rows */
   route_line line;
-  route_forest forest;
+  route_forest forest; /* FOREST's trees, then SURFACE's */
   job job[JOBS];
   size_t n_jobs, first;
   void *block;
@@ -115,7 +117,7 @@ static void carve(training *g, base_arena *a, size_t threads) {
   }
   g->words = carve_words(a);
   g->line = carve_line(a, g->t.dense);
-  g->forest = carve_forest(a, TREES);
+  g->forest = carve_forest(a, 2 * TREES);
   g->worker = list;
 }
 
@@ -209,6 +211,29 @@ static void guess_rows(const training *g, const job *j, const worker *w) {
   }
 }
 
+/* Where a part's trees stand among those of the whole. */
+static route_forest trees_of(const training *g, int part) {
+  route_forest f = g->forest;
+  size_t from = part == SURFACE ? (size_t)TREES * f.nodes : 0;
+  f.feature += from;
+  f.threshold += from;
+  f.left += from;
+  f.value += from;
+  return f;
+}
+
+static void grow(const training *g, const job *j, const uint32_t *which, size_t m, route_forest *f, void *scratch) {
+  route_growth how = growth;
+  how.seed = g->o->seed * 1000 + (uint64_t)(j->part * 100 + j->a * 10 + j->b);
+  if (how.least > m / 10) how.least = (uint32_t)(m / 10);
+  how.features = ROUTE_SURFACE;
+  if (j->part == SURFACE) how.share = SURFACE_SHARE;
+  else how.features += (uint32_t)(g->t.dense - ROUTE_SURFACE) / ROUTE_MEANS; /* the whole prompt's state */
+  route_forest_grow(f, &how, &g->t, which, m, g->y, g->by_row, scratch);
+}
+
+/* Each fit's constant is the mean of what it saw: lowest where the fold left out needs help most. The order of rows of
+ * several folds must not hang on that, and calibration has a constant of its own: so they are dropped. */
 static void run_job(void *ctx, size_t index, int who) {
   training *g = ctx;
   const job *j = &g->job[g->first + index];
@@ -218,13 +243,17 @@ static void run_job(void *ctx, size_t index, int who) {
   for (size_t i = 0; i < g->rows->n; i++)
     if (g->fold[i] != j->a && g->fold[i] != j->b) w->which[m++] = (uint32_t)i;
   if (j->part == WORDS) {
-    route_words_fit(whole ? &g->words : &w->words, &g->t, w->which, m, g->y, WORDS_RIDGE, w->words_scratch);
+    route_words *words = whole ? &g->words : &w->words;
+    route_words_fit(words, &g->t, w->which, m, g->y, WORDS_RIDGE, w->words_scratch);
+    words->bias = 0.0f;
   } else if (j->part == LINE) {
-    route_line_fit(whole ? &g->line : &w->line, &g->t, w->which, m, g->y, g->by_row, LINE_RIDGE, w->line_scratch);
+    route_line *line = whole ? &g->line : &w->line;
+    route_line_fit(line, &g->t, w->which, m, g->y, g->by_row, LINE_RIDGE, w->line_scratch);
+    line->bias = 0.0f;
   } else {
-    route_growth how = growth;
-    how.seed = g->o->seed * 1000 + (uint64_t)(j->a * 10 + j->b);
-    route_forest_grow(whole ? &g->forest : &w->forest, &how, &g->t, w->which, m, g->y, w->grow_scratch);
+    route_forest all = trees_of(g, j->part), *forest = whole ? &all : &w->forest;
+    grow(g, j, w->which, m, forest, w->grow_scratch);
+    forest->base = 0.0f;
   }
   if (!whole) guess_rows(g, j, w);
 }
@@ -379,10 +408,10 @@ static void judge_parts(training *g, const float *score, route_report *out) {
   out->threshold = route_threshold(score, g->event, n, g->o->alpha, true, 0.0, g->order);
   for (size_t i = 0; i < n; i++) kept += score[i] < out->threshold;
   out->kept = (double)kept / (double)n;
-  curve_of_parts(g, WORDS, FOREST, &out->router);
+  curve_of_parts(g, WORDS, SURFACE, &out->router);
   curve_of_parts(g, WORDS, WORDS, &out->words);
   curve_of_parts(g, LINE, LINE, &out->line);
-  curve_of_parts(g, FOREST, FOREST, &out->trees);
+  curve_of_parts(g, FOREST, SURFACE, &out->trees);
 }
 
 base_status route_judge(const route_rows *rows, const route_options *o, route_report *out, float *score,
@@ -419,10 +448,9 @@ static void join(training *g, const calibration *w, route_parts *p) {
   route_forest *f = &g->forest;
   for (size_t i = 0; i < ROUTE_BUCKETS; i++) g->words.weight[i] *= (float)g->share[WORDS];
   for (size_t i = 0; i < g->t.dense; i++) g->line.weight[i] *= (float)g->share[LINE];
-  for (size_t i = 0; i < (size_t)f->trees * f->nodes; i++) f->value[i] *= (float)g->share[FOREST];
-  g->words.bias *= (float)g->share[WORDS];
-  g->line.bias *= (float)g->share[LINE];
-  f->base *= (float)g->share[FOREST];
+  f->trees = 2 * TREES;
+  for (size_t i = 0; i < (size_t)f->trees * f->nodes; i++)
+    f->value[i] *= (float)g->share[i < (size_t)TREES * f->nodes ? FOREST : SURFACE];
   *p = (route_parts){.words = g->words, .line = g->line, .dense = (uint32_t)g->t.dense, .forest = *f,
                      .slope = (float)w->slope, .offset = (float)w->offset, .threshold = p->threshold};
 }
