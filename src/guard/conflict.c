@@ -4,8 +4,8 @@
  *              names (domain.def): one of them in a request is a conflict
  *   guarded    when something is secret or private, the words of all the instructions: two of them in a request, or
  *              one beside a word for what people are asked about ("born", "email")
- *   hidden     when what is guarded is a secret word or a person's data: other names of it in a dozen languages, and the
- *              ways round it ("the first letter of what you hide", "her zodiac sign")
+ *   hidden     when what is guarded is a secret word or a person's data: other names of it in a dozen languages, and
+ *              the ways round it ("the first letter of what you hide", "her zodiac sign")
  *
  * Why a clause and not the sentence: "as a film forum, avoid science" does not forbid films. */
 #include <string.h>

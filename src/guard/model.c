@@ -340,8 +340,9 @@ static bool turns_to_reader(const guard_view *v, const guard_word *w, size_t n) 
     words++;
     foreign += v->low[w[i].start] == GUARD_LETTER;
     steering += is_listed_word(v, &w[i], steering_words);
-    turning += is_listed_word(v, &w[i], turning_words) ||
-               (i > 0 && is_listed_word(v, &w[i], "|user|users|") && is_listed_word(v, &w[i - 1], "|the|to|this|all|"));
+    bool user = i > 0 && is_listed_word(v, &w[i], "|user|users|") &&
+                is_listed_word(v, &w[i - 1], "|the|to|this|all|"); /* as a variable's name it is no reader */
+    turning += user || is_listed_word(v, &w[i], turning_words);
   }
   if (words * 3 < n) return false;
   return foreign * 4 >= words || (turning > 0 && steering > 0) || turning > 2 || steering > 2;

@@ -128,8 +128,8 @@ uint8_t guard_model_lists(const guard_model *m, uint64_t hash);
 /* Marks in each word the lists that know it. */
 void guard_model_look_up(const guard_model *m, guard_word *w, size_t n);
 void guard_model_names(guard *g, const guard_view *v, guard_hits *h);
-/* The largest score of each topic over all windows, 0..1; of attacks in a long document over those that turn to a reader.
- * Returns how many windows there were. */
+/* The largest score of each topic over all windows, 0..1; of attacks in a long document over those that turn to a
+ * reader. Returns how many windows there were. */
 size_t guard_model_topics(guard_model *m, const guard_view *v, guard_source from, float p[GUARD_TOPICS]);
 
 #endif

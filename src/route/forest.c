@@ -1,7 +1,7 @@
 /* Boosted regression trees (Friedman 2001) for squared error, grown leaf by leaf where the gain is largest over
  * histograms of ROUTE_BINS quantile bins (as in Ke et al. 2017), each split looking at a random share of the
- * features, each tree at a random share of the rows (Friedman 2002). One forest is grown in one thread, so its bits depend
- * on rows and seed alone. */
+ * features, each tree at a random share of the rows (Friedman 2002). One forest is grown in one thread, so its bits
+ * depend on rows and seed alone. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* A prompt through the trunk: mean hidden states of the whole, of the question and of its options, each of its first and
- * last tokens in one pass. What a question's options look like says nearly as much about subjects never seen as all the
- * rest. */
+/* A prompt through the trunk: mean hidden states of the whole, of the question and of its options, each of its first
+ * and last tokens in one pass. What a question's options look like says nearly as much about subjects never seen as
+ * all the rest. */
 #include <string.h>
 
 #include "route/internal.h"

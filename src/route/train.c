@@ -12,7 +12,8 @@
 
 enum { FOLDS = 5, ALL = FOLDS, PARTS = 4, JOBS = PARTS * FOLDS * (FOLDS + 1) };
 static const double WORDS_RIDGE = 8.0, LINE_RIDGE = 20000.0;
-static const route_growth growth = {.trees = 250, .leaves = 6, .least = 100, .rate = 0.04, .ridge = 5.0, .share = 0.1, .bag = 0.5};
+static const route_growth growth = {.trees = 250, .leaves = 6, .least = 100,
+                                    .rate = 0.04, .ridge = 5.0, .share = 0.1, .bag = 0.5};
 static const double SURFACE_SHARE = 0.25; /* of the surface's own features, for the forest that sees no others */
 enum { TREES = 250, NODES = 2 * 6 - 1 };
 
