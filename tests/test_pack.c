@@ -506,6 +506,9 @@ static void test_words(void) {
   expect(&p, "ring", "ring at <time:8 o> clock", "{\"time\":\"2026-11-20T20:00:00\"}", NULL, NULL);
   expect(&p, "ring", "ring at <time:8> <time:p.m.>", "{\"time\":\"2026-11-20T20:00:00\"}", NULL, NULL);
   expect(&p, "ring", "ring at <time:8> amber", "{\"time\":\"2026-11-20T20:00:00\"}", NULL, NULL);
+  expect(&p, "ring", "ring at <time:8 pm \xF0\x9F\x98\xB4 \xE2\x9D\xA4\xEF\xB8\x8F>", "{\"time\":\"2026-11-20T20:00:00\"}", NULL, NULL);
+  expect(&p, "ring", "ring at <time:\xF0\x9F\x98\xB4>", "{}", NULL, "time");
+  expect(&p, "call", "call <person:Ana \xF0\x9F\x98\xB4>", "{\"person\":\"Ana \xF0\x9F\x98\xB4\"}", NULL, NULL);
   expect(&p, "ring", "ring at <time:7 no 8>", "{\"time\":\"2026-11-20T20:00:00\"}", NULL, NULL);
   expect(&p, "ring", "ring at <time:7 am>, sorry, <time:8 am>", "{\"time\":\"2026-11-21T08:00:00\"}", NULL, NULL);
   expect(&p, "ring", "ring at <time:7 am, no, wait, 9 am>", "{\"time\":\"2026-11-21T09:00:00\"}", NULL, NULL);

@@ -373,6 +373,7 @@ static base_status read_words(drafting *d, size_t index, base_slice words, base_
   value_context cx = *d->cx;
   cx.resolve = slot->resolve;
   cx.morning = cx.morning || says_morning(d, slot);
+  if (slot->type != PACK_TEXT && slot->type != PACK_LIST) words = pack_words_without_pictures(words);
   if (slot->currency[0] != 0) memcpy(cx.default_currency, slot->currency, sizeof cx.default_currency);
   switch (slot->type) {
     case PACK_TEXT:

@@ -13,6 +13,23 @@ static size_t goes_on(base_slice text, size_t at, const char *tail) {
   return whole && base_slice_equal_nocase(base_slice_sub(text, at, end), words) ? end : 0;
 }
 
+/* Pictures and their joiners, which say nothing about a time or an amount. */
+static bool is_picture(uint32_t c) {
+  return (c >= 0x2190 && c <= 0x2bff) || (c >= 0x1f000 && c <= 0x1faff) || (c >= 0xfe00 && c <= 0xfe0f) || c == 0x200d;
+}
+
+base_slice pack_words_without_pictures(base_slice words) {
+  size_t keep = 0;
+  for (size_t at = 0; at < words.len;) {
+    uint32_t c;
+    size_t n = base_utf8_decode(words.ptr + at, words.len - at, &c);
+    if (n == 0) return words;
+    at += n;
+    if (!is_picture(c) && c != ' ') keep = at;
+  }
+  return base_slice_sub(words, 0, keep);
+}
+
 static bool ends_with(base_slice s, const char *ending) {
   base_slice e = base_slice_of(ending);
   return s.len >= e.len && base_slice_equal_nocase(base_slice_sub(s, s.len - e.len, s.len), e);
