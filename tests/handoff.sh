@@ -174,6 +174,11 @@ for action in '{bad' '[]' ''; do
   call feedback --ledger "$folder/ledger.db" "$id" correct --action "$action"
   fails 1 "feedback with an action that is none: $action"
 done
+for words in "feedback no-such-id ok" "queue run" "queue list" "queue drop x" report; do # shellcheck disable=SC2086
+  call $words --ledger "$folder/no-such.db"
+  fails 1 "$words without a ledger"
+  [ ! -e "$folder/no-such.db" ]; ok $? "$words makes none"
+done
 call feedback --ledger "$folder/ledger.db" no-such-id ok
 [ $status -eq 1 ]; ok $? "unknown id"
 call report --ledger "$folder/ledger.db" --json

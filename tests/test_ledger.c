@@ -66,7 +66,7 @@ static void test_events(void) {
   ledger *l = opened("events.db", &(ledger_options){.keep_text = true});
   guard_clean *text = clean("mail bob@example.com");
   guard_clean *right = clean("{\"time\":\"07:00\"}");
-  for (int i = 1; i <= 200; i++) { /* more than the ring holds */
+  for (int i = 1; i <= 200; i++) {
     char id[16];
     base_format(id, sizeof id, "e%d", i);
     ledger_event e = event(id, i <= 100 ? "act" : i <= 150 ? "confirm" : "handoff", i <= 150 ? "device" : "cloud",
@@ -78,6 +78,12 @@ static void test_events(void) {
       base_format(e.incident_detail, sizeof e.incident_detail, "arithmetic");
       base_format(e.model, sizeof e.model, "big-1");
     }
+    if (i == 8) {
+      base_format(e.incident, sizeof e.incident, "safety");
+      base_format(e.pack, sizeof e.pack, "clock");
+      base_format(e.pack_version, sizeof e.pack_version, "1.2");
+    }
+    if (i <= 50) base_format(e.tier, sizeof e.tier, "high");
     ledger_write(l, &e, text);
   }
   TAP_OK(ledger_flush(l, &err) == BASE_OK, "flush: %s", err.text);
@@ -96,6 +102,10 @@ static void test_events(void) {
   TAP_OK(report_has(l, LEDGER_AS_CSV, "source,cloud,share,0.2500\n"), "share of the cloud");
   TAP_OK(report_has(l, LEDGER_AS_CSV, "handoff_reason,low_confidence,count,50\n"), "reasons");
   TAP_OK(report_has(l, LEDGER_AS_CSV, "incidents,big-1 - validator,count,1\n"), "incidents");
+  TAP_OK(report_has(l, LEDGER_AS_CSV, "incidents,clock 1.2 - safety,count,1\n"), "of a pack's version");
+  TAP_OK(report_has(l, LEDGER_AS_CSV, "device_tier,high,p50,25.000\ndevice_tier,high,p95,48.000\ndevice_tier,high,p99,50.000\n"),
+         "percentiles of a tier");
+  TAP_OK(report_has(l, LEDGER_AS_CSV, "device_tier,low,p50,125.000\n"), "and of the other");
   TAP_OK(report_has(l, LEDGER_AS_JSON, "\"cloud\":{\"p50\":null,"), "null in JSON");
   TAP_OK(report_has(l, LEDGER_AS_TEXT, "handoff_reason\n"), "text");
   ledger_close(l);

@@ -88,6 +88,8 @@ void cli_close_engine(mn_engine *mn, cli_house *house); /* NULL is harmless */
 const char *cli_packs_folder(const char *given);
 /* The ledger to read: the one given, else $MINNOW_LEDGER; NULL, and that was said, when there is none. */
 const char *cli_ledger(const char *command, const char *given);
+/* Whether there is one; said when not. Opening an engine would make an empty one. */
+bool cli_has_ledger(const char *path);
 /* One answer for a person; with its id when a ledger has kept it. */
 void cli_show_outcome(const mn_outcome *o, bool kept);
 /* A policy that was changed and is broken is not in force: said on stderr. */

@@ -79,6 +79,12 @@ const char *cli_ledger(const char *command, const char *given) {
   return path;
 }
 
+bool cli_has_ledger(const char *path) {
+  if (os_exists(path)) return true;
+  fprintf(stderr, "minnow: %s: there is no ledger here yet\n", path);
+  return false;
+}
+
 const char *cli_percent(double share, char out[16]) {
   (void)base_format(out, 16, "%.0f %%", share * 100.0);
   return out;

@@ -40,6 +40,7 @@ static int ask(queue_command *q) {
   mn_engine *mn = NULL;
   mn_error err = {0};
   size_t answered = 0;
+  if (!cli_has_ledger(q->house.ledger)) return CLI_FAILED;
   int status = cli_open_engine(&mn, &q->house);
   if (status == CLI_GO) {
     status = mn_queue_run(mn, show, q, &answered, &err) == MN_OK ? CLI_DONE : cli_fail(&err);

@@ -77,6 +77,7 @@ int cli_feedback(int argc, char **argv) {
     return cli_usage("feedback", "--action goes with correct, not with", words.item[1]);
   house.ledger = cli_ledger("feedback", house.ledger);
   if (house.ledger == NULL) return CLI_USAGE;
+  if (!cli_has_ledger(house.ledger)) return CLI_FAILED;
   status = cli_open_engine(&mn, &house);
   if (status != CLI_GO) return status;
   status = mn_feedback(mn, words.item[0], kind, action, &err) == MN_OK ? CLI_DONE : cli_fail(&err);

@@ -1,7 +1,8 @@
 /* A JSON Schema as services take it. Both dialects want an object at the root: what is something else goes into an
  * object with one member, and comes out of it again. OpenAI's "strict" takes only a part of JSON Schema and refuses the
  * whole request otherwise, so it is asked for only where the schema is known to be inside that part; the answer is
- * judged here in either case. https://platform.openai.com/docs/guides/structured-outputs#supported-schemas (2026-11-22) */
+ * judged here in either case.
+ * https://platform.openai.com/docs/guides/structured-outputs#supported-schemas (2026-11-22) */
 #include <string.h>
 
 #include "cloud/internal.h"

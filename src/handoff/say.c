@@ -30,7 +30,7 @@ static void put(line *l, base_slice s) {
 
 static void puts_to(line *l, const char *s) { put(l, base_slice_of(s)); }
 
-/* ---- reading an action's arguments: a JSON object that fits the action's schema, drafted here or sent by a service ---- */
+/* ---- reading arguments: a JSON object that fits the action's schema, drafted here or sent by a service ---- */
 
 static bool is_between(char c) { return c == ',' || c == ':' || c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 

@@ -136,12 +136,13 @@ static void first_number(query *q, sqlite3_stmt *s, void *ctx) {
   *(double *)ctx = sqlite3_column_double(s, 0);
 }
 
+static const struct {
+  const char *name;
+  double share;
+} rank[] = {{"p50", 0.50}, {"p95", 0.95}, {"p99", 0.99}};
+
 /* Nearest rank: of n sorted values the one at ceil(p n). Stages that did not run are not counted. */
 static base_status percentiles(query *q, const char *column) {
-  static const struct {
-    const char *name;
-    double share;
-  } rank[] = {{"p50", 0.50}, {"p95", 0.95}, {"p99", 0.99}};
   char sql[256], key[32];
   double n = 0.0;
   base_format(sql, sizeof sql, "SELECT count(*) FROM event WHERE at_ms >= ?1 AND %s > 0", column);
@@ -205,14 +206,20 @@ static void tier_row(query *q, sqlite3_stmt *s, void *ctx) {
   emit(q->sink, "device_tier", key, "undo_rate", ratio(sqlite3_column_double(s, 3), tasks), 4);
   emit(q->sink, "device_tier", key, "correction_rate", ratio(sqlite3_column_double(s, 4), tasks), 4);
   emit(q->sink, "device_tier", key, "mean_ms", sqlite3_column_double(s, 5) / 1000.0, 3);
+  for (int i = 0; i < 3; i++)
+    emit(q->sink, "device_tier", key, rank[i].name, sqlite3_column_double(s, 6 + i) / 1000.0, 3);
 }
+
+/* Percentiles by nearest rank, ceil(p n), in whole numbers. */
+#define AT_RANK(percent) "max(CASE WHEN place = (rows * " percent " + 99) / 100 THEN total_us END)"
 
 static base_status tiers(query *q) {
   return each_row(q,
-                  "SELECT coalesce(nullif(tier, ''), '-'), " COUNT_IF(TASK) ", " COUNT_IF(SUCCESS) ", "
-                  COUNT_IF("outcome = 'undo'")
-                  ", " COUNT_IF("outcome = 'correct'") ", avg(total_us)"
-                  " FROM event WHERE at_ms >= ?1 GROUP BY 1 ORDER BY 1",
+                  "SELECT key, " COUNT_IF(TASK) ", " COUNT_IF(SUCCESS) ", " COUNT_IF("outcome = 'undo'") ", "
+                  COUNT_IF("outcome = 'correct'") ", avg(total_us), " AT_RANK("50") ", " AT_RANK("95") ", "
+                  AT_RANK("99") " FROM (SELECT coalesce(nullif(tier, ''), '-') AS key, decision, outcome, total_us,"
+                  " row_number() OVER (PARTITION BY tier ORDER BY total_us) AS place,"
+                  " count(*) OVER (PARTITION BY tier) AS rows FROM event WHERE at_ms >= ?1) GROUP BY 1 ORDER BY 1",
                   tier_row, NULL);
 }
 
