@@ -243,7 +243,7 @@ fi
 # ---- docs/do.md has the reasons of src/handoff/reason.def, word for word ----
 out=$(python3 - <<'PY'
 import re
-rows = re.findall(r'HANDOFF_REASON\(REASON_\w+, "(\w+)",\s*"([^"]*)"\)', open("src/handoff/reason.def").read())
+rows = re.findall(r'HANDOFF_REASON\(REASON_\w+, "(\w+)",\s*"([^"]*)",\s*"[^"]*"\)', open("src/handoff/reason.def").read())
 page = open("docs/do.md").read()
 print(len(rows) > 10, [code for code, text in rows if f"| `{code}` | {text} |\n" not in page])
 PY

@@ -124,6 +124,20 @@ static void test_prompts(house *h) {
   }
 }
 
+/* A domain that wants a yes puts a question for every action that it takes a yes for. */
+static void test_ask_first(house *h) {
+  char way[256];
+  begin(h, NULL, 0);
+  h->policy.domain[GUARD_MEDICAL] = POLICY_CONFIRM;
+  handoff_request r = request_of(POLICY_ACTION, "set a timer for 10 minutes for the chest pain");
+  handoff_flow *f = run(h, &r, way);
+  const handoff_result *got = handoff_flow_result(f);
+  TAP_OK(got->out.decision == HANDOFF_CONFIRM && got->out.n_actions == 1, "%s", handoff_decision_name(got->out.decision));
+  TAP_OK(strstr(got->out.text, "Start a timer: ") && strcmp(got->out.text, got->out.action[0].prompt) == 0, "%s", got->out.text);
+  handoff_flow_free(f);
+  end(h);
+}
+
 /* What the cloud's model will not say is not asked again, nor saved; what was cut is not asked again either. */
 static void test_declined(house *h) {
   static const scripted no[] = {{.status = 200, .body = "{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"I cannot.\"},"
@@ -623,6 +637,7 @@ int main(void) {
     test_actions(&h);
     test_calls(&h);
   test_prompts(&h);
+  test_ask_first(&h);
   test_declined(&h);
     test_private(&h);
     test_without(&h);

@@ -71,6 +71,8 @@ static void check_decision(team *t, const json_t *expect, const handoff_result *
   t->asked = t->asked || asked;
   if (attack != (r->out.reason == HANDOFF_REASON_INJECTION))
     WRONG("%s: %s", when, attack ? "the attack was not seen" : "taken for an attack");
+  if (r->out.decision != HANDOFF_ACT && r->out.decision != HANDOFF_ANSWER && r->out.text[0] == '\0')
+    WRONG("%s: %s, and the user is told nothing", when, got);
   if (attack && (r->incident == NULL || strcmp(r->incident, "abuse") != 0)) WRONG("%s: no incident", when);
   if (says(expect, "never_acts") && r->out.decision == HANDOFF_ACT) WRONG("%s: acted without a yes", when);
 }

@@ -236,8 +236,14 @@ static void ask_first(handoff_flow *f) {
   if (!f->must_confirm || out->decision != HANDOFF_ACT) return;
   out->decision = HANDOFF_CONFIRM;
   out->reason = HANDOFF_REASON_RISK;
-  for (size_t i = 0; i < out->n_actions; i++)
-    if (out->action[i].decision == HANDOFF_ACT) out->action[i].decision = HANDOFF_CONFIRM;
+  for (size_t i = 0; i < out->n_actions; i++) {
+    handoff_action *a = &out->action[i];
+    if (a->decision != HANDOFF_ACT) continue;
+    a->decision = HANDOFF_CONFIRM;
+    handoff_say_action(a, f->r.now);
+    size_t at = strlen(out->text);
+    if (!base_format(out->text + at, sizeof out->text - at, "%s%s", at > 0 ? " " : "", a->prompt)) out->text[at] = '\0';
+  }
 }
 
 /* Stays with what the device has, or hands the request back to the app. */
@@ -363,7 +369,10 @@ static bool worth_saving(const handoff_flow *f) {
 
 /* The reason stays what kept the cloud from answering. */
 static base_status stay_deferred(handoff_flow *f) {
-  handoff_flow_say(f, "This needs the cloud. It is saved, and asked when that can be.");
+  char text[256];
+  const char *why = handoff_reason_said(f->why_cloud);
+  base_format(text, sizeof text, "%s Your request is saved and will be answered later.", why);
+  handoff_flow_say(f, text);
   f->result.out.n_actions = 0;
   f->at = handoff_flow_settle(f, HANDOFF_DEFER, f->why_cloud);
   return BASE_OK;
@@ -433,10 +442,18 @@ static void write_event(const handoff_flow *f, ledger_event *e) {
   name_pack(out, e);
 }
 
+/* Who gets nothing done hears why. */
+static void say_why(handoff_flow *f) {
+  const handoff_outcome *out = &f->result.out;
+  bool nothing = out->decision == HANDOFF_HANDOFF || out->decision == HANDOFF_REFUSE;
+  if (nothing && out->text[0] == '\0') handoff_flow_say(f, handoff_reason_said(out->reason));
+}
+
 /* The ledger's text is cleaned even where the request never left; what may not be kept is not written. */
 static base_status record_stage(handoff_flow *f, base_error *err) {
   ledger_event e;
   (void)err;
+  say_why(f);
   f->result.out.ns_total = os_monotonic_ns() - f->began_ns;
   f->at = HANDOFF_AT_END;
   if (f->m.ledger == NULL) return BASE_OK;

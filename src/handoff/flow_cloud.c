@@ -44,7 +44,8 @@ static bool cleaned_schema_holds(const handoff_flow *f) {
 
 static base_status refuse_private(handoff_flow *f, const char *holds) {
   char text[160];
-  base_format(text, sizeof text, "This needs the cloud, and it holds %s that may not leave this device.", holds);
+  base_format(text, sizeof text, "This would have to go online, and it holds %s that may not leave this device.",
+              holds);
   handoff_flow_say(f, text);
   f->result.out.n_actions = 0;
   f->at = handoff_flow_settle(f, HANDOFF_REFUSE, HANDOFF_REASON_PRIVATE);
@@ -199,7 +200,10 @@ static base_status take_call(handoff_flow *f, base_error *err) {
   base_buf_free(&arguments);
   if (st) return st;
   handoff_action *a = &out->action[0];
-  if (f->must_confirm && a->decision == HANDOFF_ACT) a->decision = HANDOFF_CONFIRM;
+  if (f->must_confirm && a->decision == HANDOFF_ACT) {
+    a->decision = HANDOFF_CONFIRM;
+    handoff_say_action(a, f->r.now);
+  }
   a->confidence = out->confidence = 1.0f;
   out->n_actions = 1;
   handoff_flow_say(f, a->prompt);

@@ -25,13 +25,14 @@ const char *handoff_decision_name(handoff_decision d); /* "act", ... */
 
 /* Why; the codes of `reason` in the JSON output. */
 typedef enum handoff_reason {
-#define HANDOFF_REASON(name, code, text) HANDOFF_##name,
+#define HANDOFF_REASON(name, code, text, said) HANDOFF_##name,
 #include "handoff/reason.def"
 #undef HANDOFF_REASON
   HANDOFF_REASONS
 } handoff_reason;
 const char *handoff_reason_code(handoff_reason r);
 const char *handoff_reason_text(handoff_reason r); /* one phrase */
+const char *handoff_reason_said(handoff_reason r); /* a sentence for the user; may be empty */
 
 enum { HANDOFF_MAX_ACTIONS = 8, HANDOFF_MAX_TEXT = 512, HANDOFF_MAX_SUMMARY = 512 };
 

@@ -93,6 +93,9 @@ typedef struct handoff_said {
 void handoff_say_summary(const handoff_said *s, char *out, size_t out_size);
 /* "Send $20 to Emma?" */
 void handoff_say_confirm(const handoff_said *s, char *out, size_t out_size);
+/* An action's summary, and its prompt when it is to be confirmed, from the arguments alone: no spans are left of what a
+ * service called, or of what was decided earlier. */
+void handoff_say_action(handoff_action *a, const value_datetime *now);
 /* The action's question for a slot, else the slot's, else a plain one. */
 void handoff_say_ask(const handoff_said *s, int slot, char *out, size_t out_size);
 /* The same after naming the words that could not be read. */

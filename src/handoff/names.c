@@ -8,7 +8,7 @@ const char *handoff_decision_name(handoff_decision d) {
 
 const char *handoff_reason_code(handoff_reason r) {
   static const char *const codes[] = {
-#define HANDOFF_REASON(name, code, text) code,
+#define HANDOFF_REASON(name, code, text, said) code,
 #include "handoff/reason.def"
 #undef HANDOFF_REASON
   };
@@ -17,9 +17,18 @@ const char *handoff_reason_code(handoff_reason r) {
 
 const char *handoff_reason_text(handoff_reason r) {
   static const char *const texts[] = {
-#define HANDOFF_REASON(name, code, text) text,
+#define HANDOFF_REASON(name, code, text, said) text,
 #include "handoff/reason.def"
 #undef HANDOFF_REASON
   };
   return r < HANDOFF_REASONS ? texts[r] : "?";
+}
+
+const char *handoff_reason_said(handoff_reason r) {
+  static const char *const said[] = {
+#define HANDOFF_REASON(name, code, text, said) said,
+#include "handoff/reason.def"
+#undef HANDOFF_REASON
+  };
+  return r < HANDOFF_REASONS ? said[r] : "";
 }

@@ -93,18 +93,6 @@ static base_status find_action(const handoff_means *m, base_slice name, handoff_
   return base_fail(err, BASE_EMISMATCH, "tool", "there is no tool \"%.*s\"", (int)name.len, name.ptr);
 }
 
-/* What the user reads of it, in the words of the packs' own actions. */
-static void say_call(const pack_manifest *of, const value_datetime *now, handoff_action *out) {
-  value_context context = {0};
-  handoff_said said = {.manifest = of,
-                       .action = &of->action[out->action],
-                       .arguments = out->arguments,
-                       .context = &context};
-  if (now != NULL) context.now = *now;
-  handoff_say_summary(&said, out->summary, sizeof out->summary);
-  if (out->decision == HANDOFF_CONFIRM) handoff_say_confirm(&said, out->prompt, sizeof out->prompt);
-}
-
 static handoff_decision decide_call(const policy *rules, pack_risk risk) {
   if (rules->risk[risk] == POLICY_REFUSE) return HANDOFF_REFUSE;
   return rules->cloud_may_act && rules->risk[risk] == POLICY_ACT ? HANDOFF_ACT : HANDOFF_CONFIRM;
@@ -149,7 +137,6 @@ base_status handoff_take_call(const handoff_means *m, base_slice name, base_slic
   base_format(out->arguments, sizeof out->arguments, "%.*s", (int)arguments.len, arguments.ptr);
   out->decision = decide_call(m->policy, action->risk);
   out->missing = out->unclear = -1;
-  out->prompt[0] = '\0';
-  say_call(of, now, out);
+  handoff_say_action(out, now);
   return BASE_OK;
 }

@@ -364,6 +364,16 @@ void handoff_say_confirm(const handoff_said *s, char *out, size_t out_size) {
   puts_to(&l, "?");
 }
 
+void handoff_say_action(handoff_action *a, const value_datetime *now) {
+  const pack_manifest *m = pack_manifest_of(a->pack);
+  value_context context = {0};
+  handoff_said said = {.manifest = m, .action = &m->action[a->action], .arguments = a->arguments, .context = &context};
+  if (now != NULL) context.now = *now;
+  handoff_say_summary(&said, a->summary, sizeof a->summary);
+  a->prompt[0] = '\0';
+  if (a->decision == HANDOFF_CONFIRM) handoff_say_confirm(&said, a->prompt, sizeof a->prompt);
+}
+
 void handoff_say_ask(const handoff_said *s, int slot, char *out, size_t out_size) {
   line l = line_of(out, out_size);
   const char *question = s->action->ask[slot] != NULL ? s->action->ask[slot] : s->manifest->slot[slot].ask;
