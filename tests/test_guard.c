@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "failing.h"
-#include "guard/guard.h"
+#include "guard/model.h"
 #include "guard_checks.h"
 #include "tap.h"
 
@@ -467,6 +467,54 @@ static void test_conflicts(void) {
   guard_close(g);
 }
 
+/* ---- names after the tagger ---- */
+
+/* tags: a letter a word: '.' none, capitals begin and small letters go on: person, organisation, location (a place). */
+static void test_names(void) {
+  static const struct {
+    const char *text, *before, *after;
+    unsigned common, named; /* words of the two kinds of lists, by their place */
+  } row[] = {
+      {"Anna ten Pas sang", "P...", "Ppp.", 0, 0},
+      {"Anna said Pas", "P..", "P..", 0, 0},
+      {"Lamovec and Morales were here", "..P..", "P.P..", 0, 0},
+      {"Ottawa and Geneva", "L..", "L.L", 0, 0},
+      {"Then and Morales", "..P", "..P", 1, 0}, /* an ordinary word, if at a sentence's beginning */
+      {"this is Misty's daughter", "......", "..P...", 0, 0},
+      {"this is paper's daughter", "......", "......", 0, 0},
+      {"The riff and building energy", "...Oo", ".....", 0, 1U << 4},
+      {"Allianz resignation letter", "Ooo", "O..", 1U << 1 | 1U << 2, 0},
+      {"Bank of Example", "Ooo", "Ooo", 1U << 1, 0},
+      {"Text emma now", ".P.", ".P.", 0, 1U << 1},
+      {"Text sung now", ".P.", "...", 1U << 1, 1U << 1},
+      {"text sung now", ".P.", ".P.", 1U << 1, 0},
+  };
+  static const char kinds[] = "PpAaLlOo";
+  for (size_t k = 0; k < sizeof row / sizeof row[0]; k++) {
+    base_slice text = base_slice_of(row[k].text);
+    uint8_t f[128], low[128], path[16] = {0};
+    uint32_t at[128];
+    guard_word w[16];
+    guard_view v;
+    size_t from = 0;
+    bool same = true;
+    TAP_OK(guard_fold(text, f, low, at, &v, NULL) == BASE_OK, "%s", row[k].text);
+    size_t n = guard_words(&v, &from, w, 16);
+    TAP_OK(n == strlen(row[k].before), "%s: %zu words", row[k].text, n);
+    for (size_t i = 0; i < n && row[k].before[i] != '\0'; i++) {
+      const char *kind = strchr(kinds, row[k].before[i]);
+      path[i] = kind != NULL ? (uint8_t)(1 + (kind - kinds)) : 0;
+      w[i].lists = (uint8_t)((row[k].common >> i & 1U) << 7 | (row[k].named >> i & 1U));
+    }
+    guard_tidy_path(&v, w, n, guard_has_capitals(&v), path);
+    for (size_t i = 0; i < n; i++) {
+      char c = path[i] == 0 ? '.' : kinds[path[i] - 1];
+      same = same && c == row[k].after[i];
+    }
+    TAP_OK(same, "%s", row[k].text);
+  }
+}
+
 /* ---- learning, memory, limits ---- */
 
 static const guard_source_text tiny[] = {
@@ -662,6 +710,7 @@ int main(int argc, char **argv) {
   test_bill();
   test_dates();
   test_words();
+  test_names();
   test_learning();
   test_memory();
   test_long();

@@ -15,7 +15,7 @@ guard_class guard_class_of_tag(guard_tag_class t) {
 
 /* ---- words ---- */
 
-static bool is_capital(const guard_view *v, size_t i) {
+bool guard_is_capital(const guard_view *v, size_t i) {
   uint32_t c;
   if (v->f[i] != GUARD_LETTER) return guard_is_upper(v->f[i]);
   return base_utf8_decode(v->text.ptr + v->at[i], v->text.len - v->at[i], &c) > 0 && base_utf8_lower(c) != c;
@@ -23,10 +23,10 @@ static bool is_capital(const guard_view *v, size_t i) {
 
 /* first letter, the rest, digits: enough to tell "Xx", "XX", "X", "dddd", "xd". */
 static uint32_t shape_of(const guard_view *v, size_t start, size_t end) {
-  uint32_t capitals = 0, small = 0, digits = 0, first = is_capital(v, start);
+  uint32_t capitals = 0, small = 0, digits = 0, first = guard_is_capital(v, start);
   for (size_t i = start; i < end; i++) {
     if (guard_is_digit(v->f[i])) digits++;
-    else if (is_capital(v, i)) capitals++;
+    else if (guard_is_capital(v, i)) capitals++;
     else small++;
   }
   if (!guard_is_alnum(v->f[start])) return 0x1000U + v->f[start];
@@ -200,28 +200,13 @@ static float sureness(const guard_model *m, size_t from, size_t to) {
   return 0.35F + 0.49F / (1.0F + expf(-margin));
 }
 
-/* Does one of the words begin with a capital? Lists know names; the last of them, ordinary words. */
-static bool is_written_as_name(const guard_view *v, const guard_word *w, size_t n) {
-  for (size_t i = 0; i < n; i++)
-    if (is_capital(v, w[i].start) || guard_is_digit(v->f[w[i].start]) || (w[i].lists & 0x7FU) != 0) return true;
-  return false;
-}
-
-static bool has_capitals(const guard_view *v) {
-  for (size_t i = 0; i < v->n; i++)
-    if (is_capital(v, i)) return true;
-  return false;
-}
-
-/* Where capitals are used at all, small words that no list knows are no name, whatever stands around them; groups are
- * written either way. */
 static void hit_names(guard_model *m, const guard_view *v, size_t n, bool capitals, guard_hits *h) {
+  guard_tidy_path(v, m->words, n, capitals, m->path);
   for (size_t i = 0, end; i < n; i = end) {
     end = i + 1;
     if (m->path[i] == 0) continue;
     guard_tag_class c = (guard_tag_class)((m->path[i] - 1) / 2);
     while (end < n && m->path[end] == m->path[i] + 1) end++;
-    if (capitals && c != GUARD_TAG_GROUP && !is_written_as_name(v, m->words + i, end - i)) continue;
     guard_hit(h, v, m->words[i].start, m->words[end - 1].end, guard_class_of_tag(c), sureness(m, i, end),
               "model");
   }
@@ -229,7 +214,7 @@ static void hit_names(guard_model *m, const guard_view *v, size_t n, bool capita
 
 void guard_model_names(guard *g, const guard_view *v, guard_hits *h) {
   guard_model *m = g->model;
-  bool capitals = has_capitals(v);
+  bool capitals = guard_has_capitals(v);
   for (size_t at = 0; at < v->n && !h->full;) {
     size_t n = guard_words(v, &at, m->words, GUARD_WORDS);
     guard_model_look_up(m, m->words, n);

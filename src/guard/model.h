@@ -127,6 +127,10 @@ void guard_model_close(guard_model *m, const base_allocator *a);
 uint8_t guard_model_lists(const guard_model *m, uint64_t hash);
 /* Marks in each word the lists that know it. */
 void guard_model_look_up(const guard_model *m, guard_word *w, size_t n);
+bool guard_is_capital(const guard_view *v, size_t i);
+/* names.c. capitals: the text uses them */
+bool guard_has_capitals(const guard_view *v);
+void guard_tidy_path(const guard_view *v, const guard_word *w, size_t n, bool capitals, uint8_t *path);
 void guard_model_names(guard *g, const guard_view *v, guard_hits *h);
 /* The largest score of each topic over all windows, 0..1; of attacks in a long document over those that turn to a
  * reader. Returns how many windows there were. */
