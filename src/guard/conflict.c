@@ -62,43 +62,51 @@ static const char attributes[] =
     "|born|birth|live|lives|livin|resid|email|addre|color|colou|city|favor|favou|curre|phone|salar|balan|home|house|";
 
 /* Instructions with one of these hide something. */
-static const char guarding[] = "reveal~|secret|private|confidential|disclos~|share it|tell it|give it|to anyone|"
-                               "to yourself|leak|divulge|expose";
+static const char guarding[] =
+    "reveal~|secret|private|confidential|disclos~|share it|tell it|give it|to anyone|to yourself|leak|divulge|"
+    "expose";
 
 /* A word to be kept, and what else people call it. */
 static const char secret_words[] =
-    "password~|passwort~|kennwort~|passphrase~|pass phrase|passcode~|pass code|pass word|passwd|keyword|code word|codeword|"
-    "secret word|secret key|secret code|secret phrase|secret|access code|access key|entry code|pin code|pin|credential~|"
-    "login~|log in details|authentication code|magic word|safe word|key phrase|contrasena~|palabra secreta|palabra clave|clave|"
-    "mot de passe|mots de passe|code secret|mot secret|senha~|palavra passe|parola d ordine|parola segreta|parola chiave|"
-    "password segreta|wachtwoord~|losenord~|adgangskode~|passord~|salasana~|haslo|hasla|heslo|parola|sifre~|kata sandi|"
-    "geheimwort|geheimnis~|geheime~ wort|losung~|mat khau";
+    "password~|passwort~|kennwort~|passphrase~|pass phrase|passcode~|pass code|pass word|passwd|keyword|"
+    "code word|codeword|secret word|secret key|secret code|secret phrase|secret|access code|access key|"
+    "entry code|pin code|pin|credential~|login~|log in details|authentication code|magic word|safe word|"
+    "key phrase|contrasena~|palabra secreta|palabra clave|clave|mot de passe|mots de passe|code secret|"
+    "mot secret|senha~|palavra passe|parola d ordine|parola segreta|parola chiave|password segreta|wachtwoord~|"
+    "losenord~|adgangskode~|passord~|salasana~|haslo|hasla|heslo|parola|sifre~|kata sandi|geheimwort|geheimnis~|"
+    "geheime~ wort|losung~|mat khau";
 static const char secret_marks[] =
-    "парол|секретн|密码|密碼|口令|暗号|秘密|パスワード|合言葉|暗証|비밀번호|암호|비밀|كلمة المرور|كلمة السر|पासवर्ड|गुप्त|κωδικ|סיסמ|รหัสผ่าน|গোপন|گذرواژه|رمز عبور";
+    "парол|секретн|密码|密碼|口令|暗号|秘密|パスワード|合言葉|暗証|비밀번호|암호|비밀|كلمة المرور|كلمة السر|पासवर्ड|गुप्त|κωδικ|סיסמ|"
+    "รหัสผ่าน|গোপন|گذرواژه|رمز عبور";
 
 /* Ways round: parts, disguises and hints of it, and what it is called by those who do not call it anything. */
 static const char roundabout[] =
-    "hint|hints|clue|clues|rhymes with|rhyme with|rhyming with|first letter~|last letter~|each letter|letter by letter|letters of|"
-    "how many letters|vowels|consonants|backwards|reversed|in reverse|spell it|spelled|spelling of it|acrostic|caesar|cipher~|"
-    "encode~|encrypt~|base64|rot13|pig latin|morse|leetspeak|in emoji~|starts with|begins with|ends with|synonym~ of it|"
-    "you are hiding|you re hiding|youre hiding|you hide|are you hiding|you know but|not supposed to|not allowed to|"
-    "you were told|you have been told|youve been told|told not to|asked not to|you cannot tell|you can t tell|you won t tell|"
-    "you must not|you mustn t|the thing you|the word you|the phrase you|word in your|your instructions|your prompt|"
-    "confidential|off the record|between us|just between|keep from me|keeping from me|guarding|protecting|classified";
+    "hint|hints|clue|clues|rhymes with|rhyme with|rhyming with|first letter~|last letter~|each letter|"
+    "letter by letter|letters of|how many letters|vowels|consonants|backwards|reversed|in reverse|spell it|"
+    "spelled|spelling of it|acrostic|caesar|cipher~|encode~|encrypt~|base64|rot13|pig latin|morse|leetspeak|"
+    "in emoji~|starts with|begins with|ends with|synonym~ of it|you are hiding|you re hiding|youre hiding|"
+    "you hide|are you hiding|you know but|not supposed to|not allowed to|you were told|you have been told|"
+    "youve been told|told not to|asked not to|you cannot tell|you can t tell|you won t tell|you must not|"
+    "you mustn t|the thing you|the word you|the phrase you|word in your|your instructions|your prompt|"
+    "confidential|off the record|between us|just between|keep from me|keeping from me|guarding|protecting|"
+    "classified";
 
 /* A person whose data are private, and what may be asked of one. */
-static const char person_words[] = "user|users|client|customer|person|owner|account holder|she|her|hers|he|his|him|nutzer~|"
-                                   "benutzer~|kunde|kundin|usuario|usuaria|utilisateur|utilisatrice|utente|cliente";
+static const char person_words[] =
+    "user|users|client|customer|person|owner|account holder|she|her|hers|he|his|him|nutzer~|benutzer~|kunde|"
+    "kundin|usuario|usuaria|utilisateur|utilisatrice|utente|cliente";
 static const char person_data[] =
-    "age|how old|birthday~|birth~|born|live|lives|living|reside~|residen~|hometown|home town|which city|what city|city of|town|"
-    "which state|which country|address|addresses|email|emails|e mail|mailbox|inbox|contact details|contact information|reach him|"
-    "reach her|phone|colour|color|hue|shade|paint|favourite|favorite|initials|first letter|last letter|surname|last name|"
-    "first name|full name|domain|zodiac|star sign|decade|century|generation|what year|which year|salary|earns|balance|"
-    "account number|personal~|profile|private|geboren|wohnt|adresse|geburt~|lieblings~|vive|nacio|nacimiento|correo|"
-    "habite|nee le|naissance|couleur|courriel|abita|nato|nata|nascita|mora|nasceu|nascimento";
+    "age|how old|birthday~|birth~|born|live|lives|living|reside~|residen~|hometown|home town|which city|"
+    "what city|city of|town|which state|which country|address|addresses|email|emails|e mail|mailbox|inbox|"
+    "contact details|contact information|reach him|reach her|phone|colour|color|hue|shade|paint|favourite|"
+    "favorite|initials|first letter|last letter|surname|last name|first name|full name|domain|zodiac|star sign|"
+    "decade|century|generation|what year|which year|salary|earns|balance|account number|personal~|profile|"
+    "private|geboren|wohnt|adresse|geburt~|lieblings~|vive|nacio|nacimiento|correo|habite|nee le|naissance|"
+    "couleur|courriel|abita|nato|nata|nascita|mora|nasceu|nascimento";
 /* That the instructions hold such data. */
-static const char person_told[] = "name is|lives in|currently lives|born on|was born|email address is|phone number is|address is|"
-                                  "favorite color is|favourite colour is";
+static const char person_told[] =
+    "name is|lives in|currently lives|born on|was born|email address is|phone number is|address is|"
+    "favorite color is|favourite colour is";
 
 typedef struct bounds {
   size_t start, end;

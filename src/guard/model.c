@@ -294,16 +294,17 @@ enum { LONG_DOCUMENT = 2000 }; /* characters: some ten windows */
 
 /* Words by which a text turns to whoever reads it, and what one then tells them to do. */
 static const char turning_words[] =
-    "|you|your|yours|yourself|u|assistant|assistants|ai|bot|chatbot|chatgpt|gpt|llm|agent|copilot|siri|alexa|reader|reviewer|"
-    "usted|ustedes|tu|tus|asistente|vous|votre|vos|toi|ton|du|dein|deine|deinen|sie|ihr|ihre|ihnen|assistent|voce|seu|sua|"
-    "assistente|lei|tuo|tua|je|jouw|ty|twoj|anda|asisten|siz|asistan|";
+    "|you|your|yours|yourself|u|assistant|assistants|ai|bot|chatbot|chatgpt|gpt|llm|agent|copilot|siri|alexa|"
+    "reader|reviewer|usted|ustedes|tu|tus|asistente|vous|votre|vos|toi|ton|du|dein|deine|deinen|sie|ihr|ihre|"
+    "ihnen|assistent|voce|seu|sua|assistente|lei|tuo|tua|je|jouw|ty|twoj|anda|asisten|siz|asistan|";
 static const char steering_words[] =
-    "|ignore|ignoring|disregard|forget|instruction|instructions|prompt|prompts|override|bypass|instead|reply|respond|response|"
-    "answer|say|saying|tell|write|state|output|print|repeat|summarize|summary|summarise|recommend|mention|include|visit|click|"
-    "send|forward|reveal|password|secret|confidential|admin|developer|mode|rules|guidelines|comply|obey|must|never|pretend|act|"
-    "role|important|attention|immediately|execute|delete|transfer|translate|restrictions|jailbreak|dan|unrestricted|character|"
-    "ignora|ignore|ignorez|ignoriere|ignorieren|vergiss|instrucciones|anweisungen|anweisung|instrucoes|istruzioni|consignes|"
-    "responde|responda|repondez|reponds|antworte|antworten|escribe|ecris|ecrivez|schreib|schreibe|diga|dites|sage|sag|scrivi|"
+    "|ignore|ignoring|disregard|forget|instruction|instructions|prompt|prompts|override|bypass|instead|reply|"
+    "respond|response|answer|say|saying|tell|write|state|output|print|repeat|summarize|summary|summarise|"
+    "recommend|mention|include|visit|click|send|forward|reveal|password|secret|confidential|admin|developer|mode|"
+    "rules|guidelines|comply|obey|must|never|pretend|act|role|important|attention|immediately|execute|delete|"
+    "transfer|translate|restrictions|jailbreak|dan|unrestricted|character|ignora|ignore|ignorez|ignoriere|"
+    "ignorieren|vergiss|instrucciones|anweisungen|anweisung|instrucoes|istruzioni|consignes|responde|responda|"
+    "repondez|reponds|antworte|antworten|escribe|ecris|ecrivez|schreib|schreibe|diga|dites|sage|sag|scrivi|"
     "rispondi|instructies|instrukcje|perintah|talimatlari|";
 
 static bool is_listed_word(const guard_view *v, const guard_word *w, const char *list) {

@@ -31,8 +31,10 @@ static bool may_be_name(const guard_view *v, const guard_word *w) {
   return w->end > w->start + 2 && guard_is_capital(v, w->start) && (w->lists & COMMON) == 0;
 }
 
-static const char particles[] = "|van|von|der|den|ten|ter|de|da|di|del|della|dos|das|du|la|le|el|al|bin|ibn|zu|zur|af|av|op|";
-static const char joiners[] = "|of|the|and|for|in|on|at|de|la|le|les|du|des|di|da|do|del|y|e|et|und|van|von|der|den|";
+static const char particles[] =
+    "|van|von|der|den|ten|ter|de|da|di|del|della|dos|das|du|la|le|el|al|bin|ibn|zu|zur|af|av|op|";
+static const char joiners[] =
+    "|of|the|and|for|in|on|at|de|la|le|les|du|des|di|da|do|del|y|e|et|und|van|von|der|den|";
 
 /* Where capitals are used, an organisation ends before its first small word that joins nothing: "Acme resignation". */
 static void cut_at_small_word(const guard_view *v, const guard_word *w, size_t from, size_t end, uint8_t *path) {
