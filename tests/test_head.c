@@ -315,13 +315,77 @@ static void check_none(const heads *h, const head_calibration *c, const sentence
     uint16_t other = none == r->label ? r->runner_up : r->label;
     with.oos_threshold = 0.0f;
     head_decode(&h->w, &with, cpu_best(), s->hidden, (base_slice){s->text, 4 * n}, &s->tok, scratch, &in);
-    float p = head_label_probabilities(scratch)[other];
-    TAP_OK(in.label == other && fabsf(in.probability - p) < 1e-6f, "none is %u: %u is likely enough", (unsigned)none, other);
+    const float *p = head_label_probabilities(scratch);
+    TAP_OK(in.label == other && fabsf(in.probability * (1.0f - p[none]) - p[other]) < 1e-6f,
+           "none is %u: %u is likely enough among the others", (unsigned)none, other);
+    TAP_OK(fabsf(in.features[0] - logf(in.probability)) < 1e-5f, "the probe sees that probability");
     with.oos_threshold = in.probability + 1e-6f;
     head_decode(&h->w, &with, cpu_best(), s->hidden, (base_slice){s->text, 4 * n}, &s->tok, scratch, &out);
     TAP_OK(out.label == none && out.runner_up == other, "a little above it is none, not %u", out.label);
     TAP_OK(out.probability == head_label_probabilities(scratch)[none], "with a probability of its own");
   }
+}
+
+/* What the tags say about each label that comes close, from all of its paths. */
+static void plain_evidence(const heads *h, const head_calibration *c, head_scratch *scratch, const double *z,
+                           double *slots, double *path) {
+  double most = -1e300, least[2] = {1e300, 1e300};
+  for (size_t i = 0; i < LABELS; i++) most = z[i] > most ? z[i] : most;
+  for (uint32_t i = 0; i < LABELS; i++) {
+    all_paths all;
+    head_crf *crf = head_tag_scores(&h->w, c, cpu_best(), i, scratch);
+    slots[i] = path[i] = 0.0;
+    if (z[i] < most - 6.9) continue;
+    if (crf->k > 1) {
+      int none[5] = {0};
+      try_all(&h->w, crf, &all);
+      slots[i] = log(all.sum) - path_score(&h->w, crf, none);
+      path[i] = all.best - log(all.sum);
+    }
+    if (slots[i] < least[0]) least[0] = slots[i];
+    if (path[i] < least[1]) least[1] = path[i];
+  }
+  for (size_t i = 0; i < LABELS; i++)
+    if (z[i] < most - 6.9) slots[i] = least[0], path[i] = least[1];
+}
+
+static void test_evidence(void) {
+  base_rng rng;
+  heads *h = malloc(sizeof *h);
+  sentence *s = malloc(sizeof *s);
+  head_scratch *scratch = head_scratch_new(&WIDE, 512, NULL);
+  head_calibration c, with;
+  size_t turned = 0;
+  base_rng_seed(&rng, 34);
+  head_calibration_init(&c);
+  for (int round = 0; round < 150; round++) {
+    double z[LABELS], slots[LABELS], path[LABELS], sum = 0.0;
+    float got_slots[LABELS], got_path[LABELS];
+    size_t n = 1 + base_rng_below(&rng, 5), best = 0;
+    head_result r, before;
+    random_heads(h, LABELS, 2, &rng);
+    random_sentence(s, n, &rng);
+    head_decode(&h->w, &c, cpu_best(), s->hidden, (base_slice){s->text, 4 * n}, &s->tok, scratch, &before);
+    for (size_t i = 0; i < LABELS; i++) z[i] = plain_logit(h, s, i);
+    plain_evidence(h, &c, scratch, z, slots, path);
+    head_label_evidence(&h->w, &c, cpu_best(), scratch, got_slots, got_path);
+    for (size_t i = 0; i < LABELS; i++)
+      TAP_OK(fabs(slots[i] - (double)got_slots[i]) < 1e-3 && fabs(path[i] - (double)got_path[i]) < 1e-3,
+             "label %zu: %g %g, found %g %g", i, slots[i], path[i], (double)got_slots[i], (double)got_path[i]);
+    with = c;
+    with.slots_weight = base_rng_unit(&rng), with.path_weight = base_rng_unit(&rng);
+    head_decode(&h->w, &with, cpu_best(), s->hidden, (base_slice){s->text, 4 * n}, &s->tok, scratch, &r);
+    for (size_t i = 0; i < LABELS; i++)
+      sum += exp(z[i] += (double)with.slots_weight * slots[i] + (double)with.path_weight * path[i]);
+    for (size_t i = 1; i < LABELS; i++)
+      if (z[i] > z[best]) best = i;
+    TAP_OK(r.label == best && fabs((double)r.probability - exp(z[best]) / sum) < 1e-4, "round %d: label %zu", round, best);
+    turned += r.label != before.label;
+  }
+  TAP_OK(turned > 10, "labels change by it: %zu", turned);
+  head_scratch_free(scratch);
+  free(s);
+  free(h);
 }
 
 /* Label, probability, path probability and features, all from the definitions. */
@@ -789,7 +853,8 @@ static void test_wrong_files(const base_buf *good) {
                                         "head.tag.start",  "head.label_tag",       "head.allowed"};
   static const char *const bag[] = {"head.bag.weight", "head.bag.scale", "head.bag.idf", "head.bag.bias"};
   static const char *const keys[] = {"minnow.head.labels", "minnow.head.slots", "minnow.calibration"};
-  static const char risk[] = "minnow.risk", tags[] = "minnow.tags", none[] = "minnow.head.none";
+  static const char risk[] = "minnow.risk", none[] = "minnow.head.none";
+  static const char *const weights[] = {"minnow.tags", "minnow.head.evidence"};
   static const char *const tagger[] = {"head.tagger.weight", "head.tagger.scale", "head.tagger.value", "head.tagger.value_slot"};
   for (size_t i = 0; i < 4; i++) {
     if (i % 2 == 1) refuse(good, (tiny_edit){.name = tagger[i], .change = TINY_DROP}, tagger[i]);
@@ -799,10 +864,12 @@ static void test_wrong_files(const base_buf *good) {
   }
   refuse(good, (tiny_edit){.name = none, .change = TINY_STRING}, none);
   refuse(good, (tiny_edit){.name = none, .change = TINY_NUMBER, .number = 5}, "none of the 5 labels");
-  refuse(good, (tiny_edit){.name = tags, .change = TINY_STRING}, tags);
-  refuse(good, (tiny_edit){.name = tags, .change = TINY_NUMBER, .number = 2}, "2 numbers");
-  refuse(good, (tiny_edit){.name = tags, .change = TINY_FILL, .bits = 0x7fc00000}, "number 0");
-  refuse(good, (tiny_edit){.name = tags, .change = TINY_FILL, .bits = 0xbf800000}, "number 0");
+  for (size_t i = 0; i < 2; i++) {
+    refuse(good, (tiny_edit){.name = weights[i], .change = TINY_STRING}, weights[i]);
+    refuse(good, (tiny_edit){.name = weights[i], .change = TINY_NUMBER, .number = 1}, "1 numbers");
+    refuse(good, (tiny_edit){.name = weights[i], .change = TINY_FILL, .bits = 0x7fc00000}, "number 0");
+    refuse(good, (tiny_edit){.name = weights[i], .change = TINY_FILL, .bits = 0xbf800000}, "number 0");
+  }
   for (size_t i = 0; i < sizeof tensors / sizeof tensors[0] + 4; i++) {
     const char *name = i < 4 ? bag[i] : tensors[i - 4];
     bool bytes = strcmp(name, "head.allowed") == 0 || i == 0;
@@ -898,6 +965,7 @@ int main(int argc, char **argv) {
   test_crf();
   test_spans();
   test_answers();
+  test_evidence();
   test_act_threshold();
   test_confidence();
   test_bag();

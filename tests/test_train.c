@@ -366,7 +366,27 @@ static void test_oos(void) {
   float cost = logf(train_fit_oos(j, IN + OUT, false));
   TAP_OK(cost > -4.951f && cost < -4.949f, "half a percent of a hundred is none: %g", (double)cost);
   TAP_OK(train_fit_oos(j, IN + 19, true) == train_fit_oos(j, IN + 19, false), "nineteen rows are too few to count");
-  TAP_OK(train_fit_oos(j, IN, true) == 0.0f, "nothing out of scope, no threshold");
+  TAP_OK(train_fit_oos(j, IN, false) == 0.0f, "nothing out of scope, no threshold");
+  TAP_OK(fabsf(logf(train_fit_oos(j, IN, true)) - cost) < 0.001f, "unless the label is answered by it alone");
+}
+
+/* Two labels that trunk and bag cannot tell apart; what the tags say is right seven times in eight. */
+static void test_evidence(void) {
+  enum { N = 80 };
+  static train_judged j[N];
+  static float trunk[2 * N], bag[2 * N], slots[2 * N], path[2 * N];
+  const train_scores said = {trunk, bag, slots, path};
+  head_calibration c;
+  head_calibration_init(&c);
+  for (size_t i = 0; i < N; i++) {
+    j[i].gold = i % 2;
+    slots[2 * i + (i % 8 == 0 ? 1 - i % 2 : i % 2)] = 10.0f;
+    path[2 * i + (i / 2) % 2] = -1.0f; /* says nothing */
+  }
+  train_fit_evidence(&c, j, &said, N, 2);
+  /* seven in eight are log odds of 1.95 for ten of evidence */
+  TAP_OK(c.slots_weight == 0.2f && c.path_weight == 0.0f, "what the tags say counts as often as it was right: %g, %g",
+         (double)c.slots_weight, (double)c.path_weight);
 }
 
 static void test_probe(void) {
@@ -403,6 +423,7 @@ static void test_probe(void) {
 
 int main(void) {
   test_oos();
+  test_evidence();
   test_probe();
   test_gradients("heads", false, 0.0f);
   test_gradients("heads with agreement", false, 0.7f);

@@ -105,6 +105,7 @@ static base_buf tiny_brain(const model_shape *shape, uint32_t labels, uint32_t s
   if (bag) {
     c.tag_scale = 0.75f, c.tagger_weight = 0.5f, c.move_scale = 0.9f;
     c.bag_weight = 0.5f;
+    c.slots_weight = 0.1f, c.path_weight = 0.3f;
     c.none_plus_1 = labels;
     c.oos_threshold = 0.2f;
     c.n_risks = 2;

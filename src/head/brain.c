@@ -103,26 +103,42 @@ static base_status bind_tagger(head_brain *b, const gguf_file *f, base_error *er
   return BASE_OK;
 }
 
-/* How trunk and tagger mix; absent where there is no tagger. */
-static base_status bind_tag_mixture(head_calibration *c, const gguf_file *f, base_error *err) {
-  static const char key[] = "minnow.tags";
+/* The numbers of an optional key, 0 to 10 each; *found is false and v untouched where the file has none. */
+static base_status optional_weights(const gguf_file *f, const char *key, float *v, size_t n, bool *found,
+                                    base_error *err) {
   const void *raw;
   uint64_t count;
-  float v[3];
-  if (gguf_find(f, key) == NULL) return BASE_OK;
+  *found = gguf_find(f, key) != NULL;
+  if (!*found) return BASE_OK;
   base_status st = gguf_get_f32s(f, key, &raw, &count, err);
   if (st) return st;
-  if (count != 3)
-    return base_fail(err, BASE_EFORMAT, gguf_path(f), "%s has %llu numbers instead of 3", key,
-                     (unsigned long long)count);
-  memcpy(v, raw, sizeof v);
-  for (size_t i = 0; i < 3; i++)
+  if (count != n)
+    return base_fail(err, BASE_EFORMAT, gguf_path(f), "%s has %llu numbers instead of %zu", key,
+                     (unsigned long long)count, n);
+  memcpy(v, raw, n * sizeof *v);
+  for (size_t i = 0; i < n; i++)
     if (!(v[i] >= 0.0f && v[i] <= 10.0f))
       return base_fail(err, BASE_EFORMAT, gguf_path(f), "number %zu of %s is out of range", i, key);
-  c->tag_scale = v[0];
-  c->tagger_weight = v[1];
-  c->move_scale = v[2];
   return BASE_OK;
+}
+
+/* How trunk and tagger mix, absent where there is no tagger; what the tags say about the label, absent where that
+ * counts for nothing. */
+static base_status bind_tag_mixture(head_calibration *c, const gguf_file *f, base_error *err) {
+  float tags[3] = {0}, evidence[2] = {0};
+  bool found;
+  base_status st = optional_weights(f, "minnow.tags", tags, 3, &found, err);
+  if (!st && found) {
+    c->tag_scale = tags[0];
+    c->tagger_weight = tags[1];
+    c->move_scale = tags[2];
+  }
+  if (!st) st = optional_weights(f, "minnow.head.evidence", evidence, 2, &found, err);
+  if (!st && found) {
+    c->slots_weight = evidence[0];
+    c->path_weight = evidence[1];
+  }
+  return st;
 }
 
 /* The label for what is out of scope, where the file has one that is chosen by the threshold. */

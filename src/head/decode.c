@@ -5,6 +5,7 @@
  * log p(label) by the bag alone, 11 share of words never seen in training; and as log odds, on whose scale a logistic
  * probe is straight: 12 p(label) p(tags), 13 p(label), 14 the weakest word's marginal. */
 #include <math.h>
+#include <string.h>
 
 #include "head/internal.h"
 
@@ -24,6 +25,8 @@ static void scratch_carve(head_scratch *s, base_arena *a, const model_shape *m, 
   s->features = base_arena_take(a, 1, sizeof *s->features);
   s->tag_features = base_arena_take(a, 1, sizeof *s->tag_features);
   s->logits = base_arena_take(a, HEAD_MAX_LABELS, f);
+  s->slot_evidence = base_arena_take(a, HEAD_MAX_LABELS, f);
+  s->path_evidence = base_arena_take(a, HEAD_MAX_LABELS, f);
   s->probabilities = base_arena_take(a, HEAD_MAX_LABELS, f);
   s->crf.emit = base_arena_take(a, words * k, f);
   s->crf.alpha = base_arena_take(a, words * k, f);
@@ -132,17 +135,30 @@ static void choose_label(const float *p, size_t n, uint16_t but, head_result *ou
   out->runner_up = (uint16_t)second;
 }
 
+/* Logits of trunk and bag together. */
+static void score_labels(const head_weights *w, const head_calibration *c, const cpu_kernels *k, head_scratch *s) {
+  for (size_t i = 0; i < w->n_labels; i++) {
+    s->trunk_logits[i] =
+        k->dot(w->classify + i * 3 * w->d, s->pooled, 3 * (size_t)w->d) + w->classify_bias[i];
+    s->logits[i] = s->trunk_logits[i] / c->temperature + c->bag_weight * s->bag_logs[i];
+  }
+}
+
+static void add_evidence(const head_weights *w, const head_calibration *c, const cpu_kernels *k, head_scratch *s) {
+  if (!(c->slots_weight > 0.0f || c->path_weight > 0.0f)) return;
+  head_label_evidence(w, c, k, s, s->slot_evidence, s->path_evidence);
+  for (size_t i = 0; i < w->n_labels; i++)
+    s->logits[i] += c->slots_weight * s->slot_evidence[i] + c->path_weight * s->path_evidence[i];
+}
+
 /* Probabilities of all labels into the scratch; features that no choice of label changes. */
 static void classify(const head_weights *w, const head_calibration *c, const cpu_kernels *k, head_scratch *s,
                      head_result *out) {
   size_t n = w->n_labels;
   float entropy = 0.0f;
-  for (size_t i = 0; i < n; i++) {
-    s->trunk_logits[i] =
-        k->dot(w->classify + i * 3 * w->d, s->pooled, 3 * (size_t)w->d) + w->classify_bias[i];
-    s->logits[i] = s->trunk_logits[i] / c->temperature + c->bag_weight * s->bag_logs[i];
-    s->probabilities[i] = s->logits[i];
-  }
+  score_labels(w, c, k, s);
+  add_evidence(w, c, k, s);
+  memcpy(s->probabilities, s->logits, n * sizeof *s->logits);
   k->softmax(s->probabilities, n);
   for (size_t i = 0; i < n; i++)
     if (s->probabilities[i] > 0.0f) entropy -= s->probabilities[i] * cpu_logf(s->probabilities[i]);
@@ -165,13 +181,24 @@ static void choose(const head_weights *w, uint16_t but, const head_scratch *s, h
   describe_choice(w, s, out);
 }
 
+/* The probability of out->label among the labels in scope. How many rows out of scope training had says nothing about
+ * how many there are in use, so their label's share is left out. */
+static void without_share_of(uint16_t none, const head_scratch *s, head_result *out) {
+  float rest = 1.0f - s->probabilities[none];
+  out->probability = rest > 0.0f ? as_probability(s->probabilities[out->label] / rest) : 0.0f;
+  out->features[0] = cpu_logf(out->probability > 1e-30f ? out->probability : 1e-30f);
+}
+
 /* With a label for what is out of scope: the likeliest other one, or that one where no other is likely enough. */
 static void choose_in_scope(const head_weights *w, const head_calibration *c, const head_scratch *s, head_result *out) {
   bool has_none = c->none_plus_1 > 0 && w->n_labels > 1;
-  choose(w, has_none ? (uint16_t)(c->none_plus_1 - 1) : NO_LABEL, s, out);
-  if (!has_none || out->probability >= c->oos_threshold) return;
+  uint16_t none = has_none ? (uint16_t)(c->none_plus_1 - 1) : NO_LABEL;
+  choose(w, none, s, out);
+  if (!has_none) return;
+  without_share_of(none, s, out);
+  if (out->probability >= c->oos_threshold) return;
   out->runner_up = out->label;
-  out->label = (uint16_t)(c->none_plus_1 - 1);
+  out->label = none;
   describe_choice(w, s, out);
 }
 

@@ -65,6 +65,7 @@ typedef struct head_weights {
 /* How raw scores become probabilities. Stored in the file. */
 typedef struct head_calibration {
   float temperature, bag_weight; /* logits = trunk's / temperature + bag_weight * log softmax of the bag's */
+  float slots_weight, path_weight; /* + what the tags say about labels that come close, times these; see joint.c */
   float tag_scale, tagger_weight;  /* a tag's score = the trunk's * tag_scale + tagger_weight * the tagger's */
   float move_scale;                /* of the transitions */
   float mean[HEAD_FEATURES], inv_std[HEAD_FEATURES];
@@ -75,8 +76,8 @@ typedef struct head_calibration {
   float risk_share[HEAD_RISKS];    /* growing; act_threshold's are `target` and itself */
   float risk_threshold[HEAD_RISKS]; /* confidence from which at most that share is wrong, falling; above 1: none */
   float oos_threshold;             /* label probability under which the text is out of scope; 0 never */
-  /* 1 + the label that stands for out of scope, answered only when no other reaches oos_threshold, however likely it
-   * is itself; 0: labels are all alike */
+  /* 1 + the label that stands for out of scope, answered only when no other reaches oos_threshold among the rest,
+   * however likely it is itself; 0: labels are all alike */
   uint32_t none_plus_1;
 } head_calibration;
 
@@ -88,7 +89,7 @@ typedef struct head_span {
 
 typedef struct head_result {
   uint16_t label, runner_up;
-  float probability, runner_up_probability; /* tempered */
+  float probability, runner_up_probability; /* tempered; of the labels in scope where one stands for the rest */
   float confidence;                         /* P(label and all spans right) */
   float log_path;                           /* log P(tags | text, label) */
   float features[HEAD_FEATURES];
@@ -124,6 +125,12 @@ void head_decode_without(const head_weights *w, const head_calibration *c, const
 const float *head_label_probabilities(const head_scratch *s);
 const float *head_trunk_logits(const head_scratch *s);
 const float *head_bag_logs(const head_scratch *s);
+
+/* What the tags say about each label, [n_labels] each. slots: how much more likely the words are with the slots that the
+ * label allows than with none; path: log probability of the best reading. Of the few labels whose logit in the last
+ * decode comes close to the best; all others get the least of those. */
+void head_label_evidence(const head_weights *w, const head_calibration *c, const cpu_kernels *k, head_scratch *s,
+                         float *slots, float *path);
 
 /* The CRF of the last decode's words over the tags that `label` allows, scores set, nothing summed yet; the scratch's
  * until its next decode. For fitting how trunk and tagger mix. */

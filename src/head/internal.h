@@ -1,4 +1,4 @@
-/* Private to head/: the scratch and the pieces that decode.c and crf.c share. */
+/* Private to head/: the scratch and the pieces that decode.c, crf.c and joint.c share. */
 #ifndef HEAD_INTERNAL_H
 #define HEAD_INTERNAL_H
 
@@ -16,7 +16,8 @@ struct head_scratch {
   float *attention;    /* [tokens] pooling weights */
   float *trunk_logits; /* [labels] */
   float *bag_logs;     /* [labels] */
-  float *logits;       /* [labels] of both together */
+  float *logits;       /* [labels] of both together, and of what the tags say */
+  float *slot_evidence, *path_evidence; /* [labels] */
   head_bag_features *features;
   head_tag_features *tag_features;
   float *probabilities; /* [labels] */

@@ -1,5 +1,5 @@
-/* Turns scores into probabilities on held-out rows: how trunk and bag mix, when a text is out of scope, and
- * how likely a whole answer is right. */
+/* Turns scores into probabilities on held-out rows: how trunk, bag and what the tags say mix, when a text is out of
+ * scope, and how likely a whole answer is right. */
 #include <math.h>
 #include <string.h>
 
@@ -7,37 +7,64 @@
 
 /* ---- mixture ---- */
 
-static double log_loss(float temperature, float bag_weight, const train_judged *judged, const float *trunk,
-                       const float *bag, size_t n, size_t labels) {
-  double sum = 0.0;
+/* Logit of label j of row i, in the row-wise arrays of `s`. */
+static double logit(const head_calibration *c, const train_scores *s, size_t at) {
+  double z = (double)(s->trunk_logits[at] / c->temperature + c->bag_weight * s->bag_logs[at]);
+  if (s->slots != NULL) z += (double)(c->slots_weight * s->slots[at] + c->path_weight * s->path[at]);
+  return z;
+}
+
+static double log_loss(const head_calibration *c, const train_judged *judged, const train_scores *s, size_t n,
+                       size_t labels) {
+  double sum = 0.0, z[HEAD_MAX_LABELS];
   for (size_t i = 0; i < n; i++) {
-    const float *z = trunk + i * labels, *q = bag + i * labels;
     double most = -1e30, total = 0.0;
     if (judged[i].gold >= labels) continue;
     for (size_t j = 0; j < labels; j++) {
-      double v = (double)(z[j] / temperature + bag_weight * q[j]);
-      if (v > most) most = v;
+      z[j] = logit(c, s, i * labels + j);
+      if (z[j] > most) most = z[j];
     }
-    for (size_t j = 0; j < labels; j++) total += exp((double)(z[j] / temperature + bag_weight * q[j]) - most);
-    sum += most + log(total) - (double)(z[judged[i].gold] / temperature + bag_weight * q[judged[i].gold]);
+    for (size_t j = 0; j < labels; j++) total += exp(z[j] - most);
+    sum += most + log(total) - z[judged[i].gold];
   }
   return sum;
 }
 
-void train_fit_mixture(head_calibration *c, const train_judged *judged, const float *trunk_logits,
-                       const float *bag_logs, size_t n, size_t labels) {
+/* Tries every pair of a grid for two numbers of *c and leaves the pair with the smallest log loss. */
+static void fit_pair(head_calibration *c, float *one, const float *ones, size_t n_ones, float *two, const float *twos,
+                     size_t n_twos, const train_judged *judged, const train_scores *s, size_t n, size_t labels) {
+  double best = 1e300;
+  float best_one = ones[0], best_two = twos[0];
+  for (size_t a = 0; a < n_ones; a++)
+    for (size_t b = 0; b < n_twos; b++) {
+      *one = ones[a];
+      *two = twos[b];
+      double loss = log_loss(c, judged, s, n, labels);
+      if (loss >= best) continue;
+      best = loss;
+      best_one = ones[a];
+      best_two = twos[b];
+    }
+  *one = best_one;
+  *two = best_two;
+}
+
+void train_fit_mixture(head_calibration *c, const train_judged *judged, const train_scores *scores, size_t n,
+                       size_t labels) {
   static const float temperatures[] = {0.5f, 0.6f, 0.7f,  0.8f, 0.9f, 1.0f, 1.15f,
                                        1.3f, 1.5f, 1.75f, 2.0f, 2.5f, 3.0f};
   static const float weights[] = {0.0f, 0.15f, 0.3f, 0.45f, 0.6f, 0.8f, 1.0f, 1.3f, 1.6f, 2.0f};
-  double best = 1e300;
-  for (size_t a = 0; a < sizeof temperatures / sizeof *temperatures; a++)
-    for (size_t b = 0; b < sizeof weights / sizeof *weights; b++) {
-      double loss = log_loss(temperatures[a], weights[b], judged, trunk_logits, bag_logs, n, labels);
-      if (loss >= best) continue;
-      best = loss;
-      c->temperature = temperatures[a];
-      c->bag_weight = weights[b];
-    }
+  const train_scores both = {.trunk_logits = scores->trunk_logits, .bag_logs = scores->bag_logs};
+  fit_pair(c, &c->temperature, temperatures, sizeof temperatures / sizeof *temperatures, &c->bag_weight, weights,
+           sizeof weights / sizeof *weights, judged, &both, n, labels);
+}
+
+void train_fit_evidence(head_calibration *c, const train_judged *judged, const train_scores *scores, size_t n,
+                        size_t labels) {
+  static const float slots[] = {0.0f, 0.03f, 0.06f, 0.09f, 0.12f, 0.16f, 0.2f, 0.25f},
+                     path[] = {0.0f, 0.1f, 0.2f, 0.3f, 0.45f, 0.6f, 0.8f, 1.0f};
+  fit_pair(c, &c->slots_weight, slots, sizeof slots / sizeof *slots, &c->path_weight, path,
+           sizeof path / sizeof *path, judged, scores, n, labels);
 }
 
 /* ---- out of scope ---- */
@@ -61,7 +88,7 @@ float train_fit_oos(const train_judged *judged, size_t n, bool by_threshold) {
   size_t in_scope = 0, out = 0;
   float low = -30.0f, high = 0.0f; /* of log p: halve the range until it is as narrow as it matters */
   for (size_t i = 0; i < n; i++) *(judged[i].in_scope ? &in_scope : &out) += 1;
-  if (out == 0) return 0.0f;
+  if (out == 0 && !by_threshold) return 0.0f;
   for (int step = 0; step < 40; step++) {
     float middle = 0.5f * (low + high);
     if (is_too_high(judged, n, middle, in_scope, out, by_threshold && out >= OOS_ENOUGH))

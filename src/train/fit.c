@@ -209,7 +209,7 @@ static base_status validate(fitting *f, train_run *run, train_clock *clock, doub
   train_judge judge = judge_of(f, NULL, &plain);
   if (f->o.average > 0.0f) train_swap_average(f->n);
   base_status st =
-      train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &tally, NULL, NULL, NULL, err);
+      train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &tally, NULL, NULL, err);
   float score = share_right(&tally);
   run->stale++;
   if (!st && score >= run->best) {
@@ -292,7 +292,8 @@ static base_status run_epochs(fitting *f, train_report *report, base_error *err)
 
 typedef struct measures {
   train_judged *judged;
-  float *trunk_logits, *bag_logs, *cross;
+  train_scores scores;
+  float *cross;
   void *block;
   size_t bytes;
 } measures;
@@ -303,8 +304,10 @@ static base_status measures_new(measures *m, const fitting *f, base_error *err) 
   for (int pass = 0; pass < 2; pass++) {
     base_arena_init(&a, pass ? m->block : NULL, pass ? m->bytes : 0);
     m->judged = base_arena_take(&a, n, sizeof *m->judged);
-    m->trunk_logits = base_arena_take(&a, n * labels, sizeof(float));
-    m->bag_logs = base_arena_take(&a, n * labels, sizeof(float));
+    m->scores.trunk_logits = base_arena_take(&a, n * labels, sizeof(float));
+    m->scores.bag_logs = base_arena_take(&a, n * labels, sizeof(float));
+    m->scores.slots = base_arena_take(&a, n * labels, sizeof(float));
+    m->scores.path = base_arena_take(&a, n * labels, sizeof(float));
     m->cross = base_arena_take(&a, n, sizeof(float));
     if (pass) break;
     m->bytes = a.used + 64;
@@ -315,50 +318,66 @@ static base_status measures_new(measures *m, const fitting *f, base_error *err) 
   return BASE_OK;
 }
 
-/* Judges the int8 brain three times: raw for the mixture, mixed for the threshold and the probe, and with all
- * of it for the report. */
+/* Judges the held-out rows under the calibration as far as it is fitted. `scores` may be NULL. */
+static base_status measure(fitting *f, const head_brain *brain, const head_calibration *c, measures *m,
+                           const train_scores *scores, eval_tally *tally, base_error *err) {
+  train_judge judge = judge_of(f, brain, c);
+  eval_free(tally);
+  return train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, tally, m->judged, scores, err);
+}
+
+/* How the scores of labels and tags mix. What the tags say about labels waits for both mixtures; a gate, whose tags are
+ * the parts of a request, goes without. */
+static base_status fit_mixtures(fitting *f, const head_brain *brain, head_calibration *c, measures *m,
+                                eval_tally *tally, base_error *err) {
+  const train_scores raw = {.trunk_logits = m->scores.trunk_logits, .bag_logs = m->scores.bag_logs},
+                     tags = {.slots = m->scores.slots, .path = m->scores.path};
+  base_status st = measure(f, brain, c, m, &raw, tally, err);
+  if (st) return st;
+  train_fit_mixture(c, m->judged, &raw, f->n_valid, f->n->n_labels);
+  train_judge judge = judge_of(f, brain, c);
+  st = train_fit_tags(&judge, f->valid, f->valid_rows, f->n_valid, c, err);
+  if (st || f->n->n_slots == 0 || f->spec->part_slot >= 0) return st;
+  st = measure(f, brain, c, m, &tags, tally, err);
+  if (!st) train_fit_evidence(c, m->judged, &m->scores, f->n_valid, f->n->n_labels);
+  return st;
+}
+
+/* The thresholds that follow from the confidences of a cross-fit, and the figures under them. */
+static void fit_thresholds(fitting *f, head_calibration *c, const measures *m, eval_tally *tally,
+                           train_report *report) {
+  eval_bin bins[EVAL_BINS];
+  size_t acted = 0, wrong = 0;
+  for (size_t i = 0; i < f->n_valid; i++) tally->item[i].confidence = m->cross[i];
+  report->label_accuracy_i8 = (float)eval_label_accuracy(tally);
+  report->slot_f1_i8 = (float)eval_slot_f1(tally);
+  report->exact_match_i8 = (float)eval_exact(tally);
+  report->ece = (float)eval_ece(tally->item, tally->rows, bins);
+  eval_sort(tally->item, tally->rows);
+  c->act_threshold = eval_threshold(tally->item, tally->rows, (double)f->o.target, &acted, &wrong);
+  train_fit_risks(c, tally->item, tally->rows);
+  report->act_threshold = c->act_threshold;
+  report->acted_share = tally->rows ? (float)acted / (float)tally->rows : 0.0f;
+  report->acted_wrong = acted ? (float)wrong / (float)acted : 0.0f;
+}
+
+/* Everything in the order in which one thing rests on the other: mixtures, scope, probe, thresholds. */
 static base_status calibrate(fitting *f, const head_brain *brain, head_calibration *c, train_report *report,
                              base_error *err) {
   measures m = {0};
-  eval_tally raw = {.allocator = f->n->allocator}, mixed = raw, final = raw;
-  eval_bin bins[EVAL_BINS];
-  size_t acted = 0, wrong = 0;
+  eval_tally tally = {.allocator = f->n->allocator};
+  bool by_threshold = f->spec->none_label >= 0 && f->spec->none_by_threshold;
   head_calibration_init(c);
   c->target = f->o.target;
   base_status st = measures_new(&m, f, err);
-  train_judge judge = judge_of(f, brain, c);
-  if (!st)
-    st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &raw, m.judged, m.trunk_logits,
-                          m.bag_logs, err);
-  if (!st) train_fit_mixture(c, m.judged, m.trunk_logits, m.bag_logs, f->n_valid, f->n->n_labels);
-  judge.calibration = *c;
-  if (!st) st = train_fit_tags(&judge, f->valid, f->valid_rows, f->n_valid, c, err);
-  if (f->spec->none_label >= 0 && f->spec->none_by_threshold) c->none_plus_1 = (uint32_t)f->spec->none_label + 1;
-  judge.calibration = *c;
-  if (!st)
-    st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &mixed, m.judged, NULL, NULL, err);
-  if (!st)
-    judge.calibration.oos_threshold = c->oos_threshold =
-        train_fit_oos(m.judged, f->n_valid, f->spec->none_by_threshold);
-  if (!st)
-    st = train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &final, m.judged, NULL, NULL, err);
+  if (!st) st = fit_mixtures(f, brain, c, &m, &tally, err);
+  if (by_threshold) c->none_plus_1 = (uint32_t)f->spec->none_label + 1;
+  if (!st) st = measure(f, brain, c, &m, NULL, &tally, err);
+  if (!st) c->oos_threshold = train_fit_oos(m.judged, f->n_valid, by_threshold);
+  if (!st) st = measure(f, brain, c, &m, NULL, &tally, err);
   if (!st) st = train_fit_probe(c, m.judged, f->n_valid, m.cross, err);
-  if (!st) {
-    for (size_t i = 0; i < f->n_valid; i++) final.item[i].confidence = m.cross[i];
-    report->label_accuracy_i8 = (float)eval_label_accuracy(&final);
-    report->slot_f1_i8 = (float)eval_slot_f1(&final);
-    report->exact_match_i8 = (float)eval_exact(&final);
-    report->ece = (float)eval_ece(final.item, final.rows, bins);
-    eval_sort(final.item, final.rows);
-    c->act_threshold = eval_threshold(final.item, final.rows, (double)f->o.target, &acted, &wrong);
-    train_fit_risks(c, final.item, final.rows);
-    report->act_threshold = c->act_threshold;
-    report->acted_share = final.rows ? (float)acted / (float) final.rows : 0.0f;
-    report->acted_wrong = acted ? (float)wrong / (float)acted : 0.0f;
-  }
-  eval_free(&raw);
-  eval_free(&mixed);
-  eval_free(&final);
+  if (!st) fit_thresholds(f, c, &m, &tally, report);
+  eval_free(&tally);
   base_free(f->n->allocator, m.block, m.bytes);
   return st;
 }
@@ -369,7 +388,7 @@ static base_status judge_float(fitting *f, const head_calibration *c, train_repo
   eval_tally tally = {.allocator = f->n->allocator};
   train_judge judge = judge_of(f, NULL, c);
   base_status st =
-      train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &tally, NULL, NULL, NULL, err);
+      train_judge_rows(&judge, f->valid, f->valid_rows, f->n_valid, &tally, NULL, NULL, err);
   report->label_accuracy = (float)eval_label_accuracy(&tally);
   report->slot_f1 = (float)eval_slot_f1(&tally);
   report->exact_match = (float)eval_exact(&tally);

@@ -23,11 +23,20 @@ void train_judge_answer(train_judge *j, const head_weights *heads, base_slice te
   head_decode(heads, &j->calibration, j->o->kernels, float_hidden(j, tok), text, tok, j->scratch, out);
 }
 
+/* What the labels of the row just answered, number i, were scored by. */
+static void keep_scores(const train_judge *j, const head_weights *heads, size_t i, const train_scores *to) {
+  size_t n = heads->n_labels;
+  if (to->trunk_logits != NULL) {
+    memcpy(to->trunk_logits + i * n, head_trunk_logits(j->scratch), n * sizeof(float));
+    memcpy(to->bag_logs + i * n, head_bag_logs(j->scratch), n * sizeof(float));
+  }
+  if (to->slots != NULL)
+    head_label_evidence(heads, &j->calibration, j->o->kernels, j->scratch, to->slots + i * n, to->path + i * n);
+}
+
 base_status train_judge_rows(train_judge *j, const data_set *set, const uint32_t *rows, size_t n,
-                             eval_tally *tally, train_judged *judged, float *trunk_logits, float *bag_logs,
-                             base_error *err) {
+                             eval_tally *tally, train_judged *judged, const train_scores *scores, base_error *err) {
   head_weights heads = j->brain ? *head_brain_weights(j->brain) : train_net_heads(j->n);
-  size_t row_bytes = heads.n_labels * sizeof(float);
   for (size_t i = 0; i < n; i++) {
     const data_row *row = &set->rows[rows[i]];
     head_result got;
@@ -46,9 +55,7 @@ base_status train_judge_rows(train_judge *j, const data_set *set, const uint32_t
       judged[i].gold = row->label;
       memcpy(judged[i].features, got.features, sizeof got.features);
     }
-    if (trunk_logits != NULL)
-      memcpy(trunk_logits + i * heads.n_labels, head_trunk_logits(j->scratch), row_bytes);
-    if (bag_logs != NULL) memcpy(bag_logs + i * heads.n_labels, head_bag_logs(j->scratch), row_bytes);
+    if (scores != NULL) keep_scores(j, &heads, i, scores);
   }
   return BASE_OK;
 }

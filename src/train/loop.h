@@ -62,24 +62,32 @@ typedef struct train_judge {
 
 /* Answers one text. */
 void train_judge_answer(train_judge *j, const head_weights *heads, base_slice text, head_result *out);
-/* Answers rows[i] of the set as they are written. `judged` [n], `trunk_logits` and `bag_logs` [n][labels] may
- * be NULL. */
+/* What each row's labels were scored by, [n][labels] each. */
+typedef struct train_scores {
+  float *trunk_logits, *bag_logs;
+  float *slots, *path; /* what the tags say, as head_label_evidence */
+} train_scores;
+
+/* Answers rows[i] of the set as they are written. `judged` [n] and `scores` may be NULL, and so may pairs of its
+ * arrays. */
 base_status train_judge_rows(train_judge *j, const data_set *set, const uint32_t *rows, size_t n,
-                             eval_tally *tally, train_judged *judged, float *trunk_logits, float *bag_logs,
-                             base_error *err);
+                             eval_tally *tally, train_judged *judged, const train_scores *scores, base_error *err);
 
 /* ---- calibration ---- */
 
 /* Temperature and weight of the bag by the smallest log loss of the gold labels, over a grid. */
-void train_fit_mixture(head_calibration *c, const train_judged *judged, const float *trunk_logits,
-                       const float *bag_logs, size_t n, size_t labels);
+void train_fit_mixture(head_calibration *c, const train_judged *judged, const train_scores *scores, size_t n,
+                       size_t labels);
+/* Weights of what the tags say about the label, in the same way, on top of that mixture. */
+void train_fit_evidence(head_calibration *c, const train_judged *judged, const train_scores *scores, size_t n,
+                        size_t labels);
 /* How trunk and tagger mix, and how much moves count, by the smallest log loss of the gold tags of rows[i], over a
  * grid. Nothing to do without a tagger. */
 base_status train_fit_tags(train_judge *j, const data_set *set, const uint32_t *rows, size_t n, head_calibration *c,
                            base_error *err);
-/* The label probability under which to call a text out of scope, 0 when no row is: the largest that costs at most
- * half a percent of in-scope accuracy; or, with by_threshold and at least 20 rows out of scope, the smallest that
- * finds seven in ten of them. */
+/* The label probability under which to call a text out of scope: the largest that costs at most half a percent of
+ * in-scope accuracy, and 0 when no row is out of scope and by_threshold is false; or, with by_threshold and at least 20
+ * rows out of scope, the smallest that finds seven in ten of them. */
 float train_fit_oos(const train_judged *judged, size_t n, bool by_threshold);
 /* The probe: logistic regression of `right` on the standardised features (ridge, Newton). cross [n] gets the
  * confidences of a two-fold cross-fit, where no row is judged by a probe that saw it. */

@@ -162,6 +162,7 @@ typedef struct train_linear {
   void *user;
   size_t size;          /* the rest is carved */
   float *w, *g, *m, *v; /* [size] parameters, gradients, Adam's moments */
+  float *mean;          /* [size] of the parameters after each run */
   uint32_t *order;      /* [n_rows] */
   data_sample *sample;
 } train_linear;

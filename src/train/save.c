@@ -134,6 +134,9 @@ static void put_calibration(gguf_writer *w, const head_calibration *c) {
   const float tags[] = {c->tag_scale, c->tagger_weight, c->move_scale};
   if (c->tagger_weight > 0.0f || c->tag_scale != 1.0f || c->move_scale != 1.0f)
     gguf_put_f32s(w, "minnow.tags", tags, sizeof tags / sizeof tags[0]);
+  const float evidence[] = {c->slots_weight, c->path_weight};
+  if (c->slots_weight > 0.0f || c->path_weight > 0.0f)
+    gguf_put_f32s(w, "minnow.head.evidence", evidence, sizeof evidence / sizeof evidence[0]);
   if (c->none_plus_1 > 0) gguf_put_u32(w, "minnow.head.none", c->none_plus_1 - 1);
   if (c->n_risks == 0) return;
   float risk[2 * HEAD_RISKS];
