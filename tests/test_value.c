@@ -2,7 +2,7 @@
  * tables
  * were written from what people say; now is Saturday 2026-11-21 20:00 and open values lie in the future.
  * "!" stands for a refusal. */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 #include "tap.h"
 

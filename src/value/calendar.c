@@ -1,6 +1,6 @@
 /* The proleptic Gregorian calendar: days since 1970-01-01 and back, month lengths, adding a duration.
  * Day counts follow the usual era arithmetic (400 years = 146097 days, years beginning in March). */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 enum { DAYS_PER_ERA = 146097, EPOCH_SHIFT = 719468 /* 0000-03-01 to 1970-01-01 */, DAY_SECONDS = 86400 };
 static const int64_t FIRST_DAY = -719162, LAST_DAY = 2932896; /* 0001-01-01, 9999-12-31 */

@@ -4,7 +4,7 @@
  * Parts of the day, the hour a single moment in them means, and their span as an interval:
  *   morning 09 (08-12)     noon 12            afternoon 15 (12-16)  evening 19 (16-20)  night 21 (20-24)
  *   tonight 20 (20-24)     breakfast 08 (08-12)  lunch 12 (11-13)  dinner 19 (16-20)    end of day 17 */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 static const struct {
   int at, from, to;

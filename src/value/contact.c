@@ -1,6 +1,6 @@
 /* Phone numbers and e-mail addresses, typed or said: "five five five 1234", "emma dot jones at example
  * dot org". */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Days as people name them: "tomorrow", "next tuesday", "march 3rd", "3/4/2027", "the 15th", "a week from
  * monday", "christmas". What is said goes into value_when; value_when_day settles it against now. */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 /* ---- years ---- */
 

@@ -7,7 +7,7 @@
  *                          of the day after)
  *   with another day       12 noon, 6-11 am, 1-5 pm; with value_context.morning 1-11 am
  *   alone, morning         5-11 am, but not where the clock shows it within two hours */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 enum { DAY_SECONDS = 86400 };
 

@@ -1,6 +1,6 @@
 /* Durations as people say them: "an hour and a half", "90 min", "2h30", "3 quarters of an hour". Months and
  * years stay months; a fraction of a month is only taken when it is a whole number of months. */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 static const struct {
   int months, days, seconds;

@@ -1,7 +1,7 @@
 /* Stretches of time: "next week", "this weekend", "in march", "from 3 to 5 pm", "tonight", "the next 3 days",
  * "since august". Ends are exclusive. In a slot a last day that was named belongs to the stretch ("march 3 to
  * 5" ends on the 6th); the finder keeps the day as it stands, like the suite it is measured with. */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 enum { DAY_SECONDS = 86400 };
 

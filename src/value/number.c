@@ -1,5 +1,5 @@
 /* Numbers in digits and in words: cardinals, decimals, fractions, ordinals, percents. */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 #include <string.h>
 

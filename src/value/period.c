@@ -3,7 +3,7 @@
  * and parts of them ("early next month", "the end of 2027"). A stretch without a year is kept as a month,
      so that
  * interval.c can settle "march to may" as a whole. */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 static value_datetime on_day(int64_t day) {
   return (value_datetime){.date = value_civil_from_days(day), .has_date = true};

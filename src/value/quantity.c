@@ -1,5 +1,5 @@
 /* Amounts with a unit: temperatures, dimensions (length, area, volume, weight, information, angle), ages. */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 #include <string.h>
 

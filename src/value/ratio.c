@@ -1,6 +1,6 @@
 /* Exact fractions over int64, every operation checked. Numbers are read into these ("two thirds of a
  * million") and become decimals at the very end: exactly when they can, else 15 significant digits. */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 int64_t value_pow10(int exponent) {
   int64_t p = 1;

@@ -1,6 +1,6 @@
 /* The whole-text readers of numbers, percents, ordinals, temperatures and durations. Each tries its parser
  * behind the fillers at the front of the text, then on the fillers themselves ("a", "about"). */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 typedef size_t (*ratio_scanner)(const value_scan *s, size_t at, value_ratio *out);
 

@@ -1,6 +1,6 @@
 /* Recurrences: "every other friday", "weekdays at 7", "daily", "on the first of each month", "every 2 hours",
  * "mondays and wednesdays", "once a week", "every last friday of the month". */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 enum { WEEKDAYS = 0x1F, WEEKEND = 0x60 };
 

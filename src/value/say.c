@@ -1,6 +1,6 @@
 /* Values to words a person reads: "tomorrow at 7:00", "1 hour 30 minutes", "every second Friday",
  * "$1,249.50". */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>

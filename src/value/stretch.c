@@ -1,7 +1,7 @@
 /* Stretches of time that only a slot has, because running text means other things by the words: "later",
  * "overnight", "so far this month", "saturday and sunday", "the rest of the evening". Days the stretch names
  * belong to it; what is cut off by now has a time of day at both ends. */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 enum { NIGHT_FROM = 20 * 3600, NIGHT_TO = 32 * 3600, DAYS_LISTED = 7 };
 

@@ -1,6 +1,6 @@
 /* Cuts a text into tokens, looks words up in the lexicon, and the small questions parsers ask of tokens.
  * Offsets are 16 bits: a text is cut at VALUE_FIND_LIMIT bytes before it comes here. */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 #include <string.h>
 

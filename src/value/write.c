@@ -1,5 +1,5 @@
 /* Values to text: the one canonical form (ISO 8601, RFC 5545, plain decimals) with its strict inverse. */
-#include "value/value_private.h"
+#include "value/internal.h"
 
 #include <inttypes.h>
 #include <string.h>

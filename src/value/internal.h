@@ -2,8 +2,8 @@
  * Every parser has the shape `size_t parse(scan, at, out)`: it reads from token `at` and returns the index
  * behind what it read, 0 when there is nothing of its kind there. Parsers never look further than a fixed
  * number of tokens, so a text of n tokens costs O(n). */
-#ifndef VALUE_PRIVATE_H
-#define VALUE_PRIVATE_H
+#ifndef VALUE_INTERNAL_H
+#define VALUE_INTERNAL_H
 
 #include "value/value.h"
 
