@@ -365,6 +365,32 @@ static void test_split_rules(world *w) {
   TAP_OK(!handoff_split_was_whole(l, text, 2, NULL), "different actions stay apart");
 }
 
+/* What is only asked about is not to be changed; the way to a place is a thing that an app shows. */
+static void test_questions(void) {
+  static const struct {
+    const char *text;
+    bool question, open_ended;
+  } cases[] = {{"is bluetooth on", true, false},
+               {"Should I text Emma?", true, false},
+               {"what is the way to the station", false, false},
+               {"how do I crush it at an interview", true, true},
+               {"how do I get to Brighton", false, false},
+               {"how to repeat a song", true, true},
+               {"How about milk on the list", true, false},
+               {"do not disturb on", false, false},
+               {"when I am home turn on the lights", false, false},
+               {"turn on bluetooth", false, false},
+               {"", false, false}};
+  static const pack_action changes = {.title = "Turn Bluetooth on", .risk = PACK_REVERSIBLE}, shows = {.title = "Show", .risk = PACK_NONE};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    base_slice text = base_slice_of(cases[i].text);
+    TAP_OK(handoff_is_question(text, &changes) == cases[i].question, "a question: %s", cases[i].text);
+    TAP_OK(!handoff_is_question(text, &shows), "that may be shown: %s", cases[i].text);
+    TAP_OK(handoff_is_open_ended(text) == cases[i].open_ended, "open-ended: %s", cases[i].text);
+  }
+  TAP_OK(handoff_points_at_context(BASE_LITERAL("what is this about")) && !handoff_points_at_context(BASE_LITERAL("thistle")), "pointing");
+}
+
 static void test_open_pack(world *w) {
   const handoff_outcome *o = ask(w, "wake me at 7", w->packs[0]);
   expect(o, "the open app's business", HANDOFF_ACT, HANDOFF_REASON_CONFIDENT, 1);
@@ -429,6 +455,7 @@ static void test_kernels(world *w) {
 }
 
 int main(void) {
+  test_questions();
   world *w = calloc(1, sizeof *w);
   test_request();
   test_long_request();

@@ -282,7 +282,8 @@ static void mistrust(handoff_flow *f) {
   const pack_manifest *m = pack_manifest_of(out->action[0].pack);
   bool money = m->action[out->action[0].action].risk == PACK_MONEY;
   bool grave = f->grave && out->confidence < sure_of_grave;
-  if (!grave && (money || out->confidence >= sure_of_kept || !holds_kept(f))) return;
+  bool elsewhere = f->r.context.len > 0 && handoff_points_at_context(f->r.text);
+  if (!grave && !elsewhere && (money || out->confidence >= sure_of_kept || !holds_kept(f))) return;
   out->n_actions = 0;
   out->text[0] = '\0';
   out->decision = HANDOFF_HANDOFF;

@@ -54,6 +54,10 @@ float handoff_act_threshold(const handoff_loop *l, const pack *p);
 bool handoff_asks_for_all(base_slice text, const head_result *r, const pack_manifest *m, const pack_action *a);
 /* What asks to take something away, read as an action that adds, sets or shows. */
 bool handoff_is_contrary(base_slice text, const pack_action *a);
+/* A question, read as an action that changes something. */
+bool handoff_is_question(base_slice text, const pack_action *a);
+/* What points at a screen or a document ("what is this about"): packs do not see those. */
+bool handoff_points_at_context(base_slice text);
 /* Whether words are asked for, a poem or a translation, which no app has. */
 bool handoff_is_open_ended(base_slice text);
 

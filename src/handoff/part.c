@@ -10,7 +10,8 @@
  *   under the threshold, and words
  *   are asked for, not an action ----> handoff / open_ended       (scope.c)
  *   ... and the action does the
- *   contrary of what is asked -------> handoff / low_confidence   (scope.c)
+ *   contrary of what is asked, or
+ *   changes what is only asked about-> handoff / low_confidence   (scope.c)
  *   a needed slot is missing --------> ask / missing_slot
  *   words could not be read ---------> ask / unclear_value
  *   arguments do not fit, not even
@@ -107,7 +108,8 @@ static void judge(handoff_loop *l, handoff_part *part, const pack *p, bool gated
   if (handoff_passes_over_not(l, part, p)) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_NEGATED);
   if (part->confidence < threshold && handoff_is_open_ended(part->text))
     return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_OPEN_ENDED);
-  if (part->confidence < threshold && handoff_is_contrary(part->text, action))
+  if (part->confidence < threshold &&
+      (handoff_is_contrary(part->text, action) || handoff_is_question(part->text, action)))
     return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
   if (l->draft.missing >= 0) return settle(part, HANDOFF_ASK, HANDOFF_REASON_MISSING_SLOT);
   if (l->draft.unclear >= 0) return settle(part, HANDOFF_ASK, HANDOFF_REASON_UNCLEAR_VALUE);

@@ -3,7 +3,7 @@
  * as free text, which is somebody's words ("text Emma that all is well"). */
 #include "handoff/internal.h"
 
-typedef enum word_kind { ALL, TAKES, GIVES, OPEN, OPENS } word_kind;
+typedef enum word_kind { ALL, TAKES, GIVES, OPEN, OPENS, ASKS, HOW_TO, WAY, POINTS } word_kind;
 
 static const struct {
   const char *word;
@@ -14,12 +14,20 @@ static const struct {
 #define SCOPE_GIVES(word) {word, GIVES},
 #define SCOPE_OPEN(word) {word, OPEN},
 #define SCOPE_OPENS(word) {word, OPENS},
+#define SCOPE_ASKS(word) {word, ASKS},
+#define SCOPE_HOW_TO(word) {word, HOW_TO},
+#define SCOPE_WAY(word) {word, WAY},
+#define SCOPE_POINTS(word) {word, POINTS},
 #include "handoff/scope.def"
 #undef SCOPE_ALL
 #undef SCOPE_TAKES
 #undef SCOPE_GIVES
 #undef SCOPE_OPEN
 #undef SCOPE_OPENS
+#undef SCOPE_ASKS
+#undef SCOPE_HOW_TO
+#undef SCOPE_WAY
+#undef SCOPE_POINTS
 };
 
 static bool is(base_slice word, word_kind kind) {
@@ -74,11 +82,27 @@ bool handoff_is_contrary(base_slice text, const pack_action *a) {
   return begins(text, TAKES) && begins(base_slice_of(a->title), GIVES);
 }
 
-bool handoff_is_open_ended(base_slice text) {
+static bool has(base_slice text, word_kind kind) {
+  base_slice word;
+  for (size_t at = 0; next_word(text, &at, &word);)
+    if (is(word, kind)) return true;
+  return false;
+}
+
+bool handoff_is_question(base_slice text, const pack_action *a) {
+  return a->risk != PACK_NONE && begins(text, ASKS) && !has(text, WAY);
+}
+
+bool handoff_points_at_context(base_slice text) { return has(text, POINTS); }
+
+/* "how do I ...", "how can ...": the way to something is asked for. */
+static bool asks_how(base_slice text) {
   base_slice word;
   size_t at = 0;
-  if (begins(text, OPENS)) return true;
-  while (next_word(text, &at, &word))
-    if (is(word, OPEN)) return true;
-  return false;
+  return next_word(text, &at, &word) && base_slice_equal_nocase(word, BASE_LITERAL("how")) &&
+         next_word(text, &at, &word) && is(word, HOW_TO) && !has(text, WAY);
+}
+
+bool handoff_is_open_ended(base_slice text) {
+  return begins(text, OPENS) || asks_how(text) || has(text, OPEN);
 }
