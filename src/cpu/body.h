@@ -34,9 +34,13 @@ BODY_INLINE vf body_exp(vf x) {
   p = vf_fma(p, r, vf_set1(CPU_EXP_P1));
   p = vf_fma(p, r, vf_set1(CPU_EXP_P0));
   p = vf_add(vf_fma(p, vf_mul(r, r), r), vf_set1(1.0f));
+#if defined(VEC_SCALE) /* rounds once, as the two factors do */
+  return vf_scale(p, vf_neg(minus_n));
+#else
   vf first, second;
   vf_pow2_halves(t, &first, &second);
   return vf_mul(vf_mul(p, first), second);
+#endif
 }
 
 #include "cpu/body_gemm_f32.h"

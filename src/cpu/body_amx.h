@@ -1,12 +1,12 @@
 /* Integer sums of 16 tokens by 16 rows in Intel's matrix registers (AMX): a block of 32 is one instruction of 8,192
- * products in 16 cycles. The chain over blocks stays what it is everywhere (cpu.h), in vector registers, and takes more
- * time than the products. Assembler, because compilers' intrinsics do not say which memory they touch. */
+ * products in 16 cycles. The chain over pieces and spans stays what it is everywhere (cpu.h), in vector registers, and
+ * takes more time than the products. Assembler, because compilers' intrinsics do not say which memory they touch. */
 
 /* Tokens of a tile; blocks that are taken apart at once, and tokens they are used for: with the outputs' 16 rows all of
  * it stays in the first-level caches. */
-enum { BODY_AMX_T = 16, BODY_AMX_BLOCKS = 16, BODY_AMX_TILES = 8 };
+enum { BODY_AMX_T = 16, BODY_AMX_BLOCKS = 16, BODY_AMX_SPANS = BODY_AMX_BLOCKS / CPU_SPAN_BLOCKS, BODY_AMX_TILES = 8 };
 
-/* Tiles 0, 1 and 6, 7 sums, 2 tokens by 32, 3 chunks of a block by rows, 4 tokens by 16, 5 half a block. */
+/* Tiles 0, 1, 6, 7 sums, 2 tokens by 32, 3 chunks of a block by rows, 4 tokens by 16, 5 half a block. */
 typedef struct body_amx_config {
   uint8_t palette, start, reserved[14];
   uint16_t row_bytes[16];
@@ -25,83 +25,114 @@ static void body_amx_end(void) { __asm__ volatile("tilerelease" ::: "memory"); }
 #define BODY_AMX_STORE(tile, p) \
   __asm__ volatile("tilestored %%tmm" #tile ", (%0,%1,1)" ::"r"(p), "r"((size_t)64) : "memory")
 
-/* A stretch of a group's blocks, taken apart once for all tokens: signed quants, chunk after chunk, and scales. */
+/* A piece of a block: all of it, or in K16 formats half. */
+BODY_INLINE size_t body_amx_pieces(body_format f) { return body_is_halved(f.scales) ? 2 : 1; }
+
+/* A stretch of a group's blocks, taken apart once for all tokens: signed quants, chunk after chunk, and the scales of
+ * their pieces; those that the last span lacks are zero. */
 typedef struct body_panel {
   _Alignas(64) int8_t q[BODY_AMX_BLOCKS][512];
-  body_scales scale[BODY_AMX_BLOCKS];
+  vf d[2 * BODY_AMX_BLOCKS], m[2 * BODY_AMX_BLOCKS];
 } body_panel;
 
-#define BODY_AMX_PRODUCTS(c0, c1)                                             \
-  if (!body_is_halved(f.scales)) {                                            \
-    __asm__ volatile("tilezero %%tmm" #c0 ::);                                \
-    BODY_AMX_LOAD(3, q, 64);                                                  \
-    BODY_AMX_LOAD(2, x, ldx);                                                 \
-    __asm__ volatile("tdpbssd %%tmm3, %%tmm2, %%tmm" #c0 ::);                 \
-  } else {                                                                    \
-    __asm__ volatile("tilezero %%tmm" #c0 "\n\ttilezero %%tmm" #c1 ::);       \
-    BODY_AMX_LOAD(5, q, 64);                                                  \
-    BODY_AMX_LOAD(4, x, ldx);                                                 \
-    __asm__ volatile("tdpbssd %%tmm5, %%tmm4, %%tmm" #c0 ::);                 \
-    BODY_AMX_LOAD(5, q + 256, 64);                                            \
-    BODY_AMX_LOAD(4, x + 16, ldx);                                            \
-    __asm__ volatile("tdpbssd %%tmm5, %%tmm4, %%tmm" #c1 ::);                 \
-  }
-
-/* What the blocks of a tile's tokens bring to the chain, tokens side by side. */
+/* What a tile's tokens bring to the chains, side by side: scales of spans, sums of pieces (formats with minima). */
 typedef struct body_amx_tokens {
   const int8_t *x; /* [16 tokens][ldx] */
-  float scale[BODY_AMX_BLOCKS][BODY_AMX_T], sum[BODY_AMX_BLOCKS][BODY_AMX_T];
-  float half_sum[2][BODY_AMX_BLOCKS][BODY_AMX_T];
+  float scale[BODY_AMX_SPANS][BODY_AMX_T];
+  float sum[2 * BODY_AMX_BLOCKS][BODY_AMX_T];
 } body_amx_tokens;
 
+BODY_INLINE void body_amx_bring_sums(body_format f, const cpu_block *block, size_t stride, float (*sum)[BODY_AMX_T]) {
+  if (!body_is_halved(f.scales)) {
+    vf_store(sum[0], vf_gather(&block->sum, stride));
+    return;
+  }
+  vi bias = vi_gather(&block->bias, stride), half = vi_gather(&block->half, stride);
+  vf unit = vf_set1(-1.0f / 128.0f); /* exact */
+  vf_store(sum[0], vf_mul(vf_of_vi(half), unit));
+  vf_store(sum[1], vf_mul(vf_of_vi(vi_sub(bias, half)), unit));
+}
+
+/* Blocks [at, at + blocks) of the tile that begins with `token`. */
 BODY_INLINE void body_amx_bring(body_format f, const cpu_input *x, size_t token, size_t at, size_t blocks,
                                 body_amx_tokens *out) {
   const cpu_block *block = x->block + token * x->blocks + at;
+  size_t stride = x->blocks * sizeof *block, pieces = body_amx_pieces(f);
   out->x = x->q + token * x->ld + at * BODY_BLOCK;
-  for (size_t b = 0; b < blocks; b++) {
-    vf scale = vf_gather(&block[b].scale, x->blocks * sizeof *block);
-    vf_store(out->scale[b], scale);
-    if (f.scales == CPU_SCALES_F16 || f.scales == CPU_SCALES_K16) continue;
-    if (f.scales != CPU_SCALES_K16_MIN) {
-      vf_store(out->sum[b], vf_gather(&block[b].sum, x->blocks * sizeof *block));
-      continue;
-    }
-    vi bias = vi_gather(&block[b].bias, x->blocks * sizeof *block);
-    vi half = vi_gather(&block[b].half, x->blocks * sizeof *block);
-    vf unit = vf_set1(-1.0f / 128.0f); /* exact */
-    vf_store(out->half_sum[0][b], vf_mul(scale, vf_mul(vf_of_vi(half), unit)));
-    vf_store(out->half_sum[1][b], vf_mul(scale, vf_mul(vf_of_vi(vi_sub(bias, half)), unit)));
+  for (size_t b = 0; b < blocks; b += CPU_SPAN_BLOCKS)
+    vf_store(out->scale[b / CPU_SPAN_BLOCKS], vf_gather(&block[b].scale, stride));
+  if (!body_has_minima(f.scales)) return;
+  for (size_t b = 0; b < blocks; b++) body_amx_bring_sums(f, &block[b], stride, &out->sum[b * pieces]);
+  for (size_t b = blocks; b % CPU_SPAN_BLOCKS != 0; b++)
+    for (size_t h = 0; h < pieces; h++) vf_store(out->sum[b * pieces + h], vf_set1(0.0f));
+}
+
+#define BODY_AMX_PRODUCT(c)                                  \
+  __asm__ volatile("tilezero %%tmm" #c ::);                  \
+  if (!body_is_halved(f.scales)) {                           \
+    BODY_AMX_LOAD(3, q, 64);                                 \
+    BODY_AMX_LOAD(2, x, ldx);                                \
+    __asm__ volatile("tdpbssd %%tmm3, %%tmm2, %%tmm" #c ::); \
+  } else {                                                   \
+    BODY_AMX_LOAD(5, q, 64);                                 \
+    BODY_AMX_LOAD(4, x, ldx);                                \
+    __asm__ volatile("tdpbssd %%tmm5, %%tmm4, %%tmm" #c ::); \
+  }
+
+/* The sums of a piece into set 0 to 3. */
+BODY_INLINE void body_amx_product(body_format f, size_t set, const int8_t *x, size_t ldx, const int8_t *q) {
+  switch (set) {
+    case 0: BODY_AMX_PRODUCT(0) break;
+    case 1: BODY_AMX_PRODUCT(1) break;
+    case 2: BODY_AMX_PRODUCT(6) break;
+    default: BODY_AMX_PRODUCT(7) break;
   }
 }
 
-/* One block of 16 tokens into the sums of set 0 or 1; K16 formats: of its halves. */
-BODY_INLINE void body_amx_products(body_format f, size_t set, const int8_t *x, size_t ldx, const int8_t *q) {
-  if (set == 0) {
-    BODY_AMX_PRODUCTS(0, 1)
-  } else {
-    BODY_AMX_PRODUCTS(6, 7)
+/* The sums of a set to memory, [16 tokens][16 rows]. */
+BODY_INLINE void body_amx_put(size_t set, int32_t *sums) {
+  switch (set) {
+    case 0: BODY_AMX_STORE(0, sums); break;
+    case 1: BODY_AMX_STORE(1, sums); break;
+    case 2: BODY_AMX_STORE(6, sums); break;
+    default: BODY_AMX_STORE(7, sums); break;
   }
 }
 
-/* The sums of a set to memory, [16 tokens][16 rows], halves behind one another. */
-BODY_INLINE void body_amx_put(body_format f, size_t set, int32_t *sums) {
-  if (set == 0) {
-    BODY_AMX_STORE(0, sums);
-    if (body_is_halved(f.scales)) BODY_AMX_STORE(1, sums + 256);
-  } else {
-    BODY_AMX_STORE(6, sums);
-    if (body_is_halved(f.scales)) BODY_AMX_STORE(7, sums + 256);
-  }
-}
+/* A span whose sums are there, or are to be made. */
+typedef struct body_amx_span {
+  const body_amx_tokens *x;
+  size_t at; /* of the panel's spans */
+} body_amx_span;
 
-/* The chains of 16 tokens, one block further. */
-BODY_INLINE void body_amx_link(body_format f, const body_scales *scale, const body_amx_tokens *x, size_t b,
-                               const int32_t *sums, vf *a) {
+/* The chains a [16] of tokens [begin, end), one span further. */
+BODY_INLINE void body_amx_link(body_format f, const body_panel *p, body_amx_span s, const int32_t *sums, size_t begin,
+                               size_t end, vf *a) {
+  const size_t pieces = CPU_SPAN_BLOCKS * body_amx_pieces(f);
+  const vf *d = p->d + s.at * pieces, *m = p->m + s.at * pieces;
   BODY_UNROLL
-  for (size_t t = 0; t < BODY_AMX_T; t++) {
-    vf first = vf_of_i32(sums + 16 * t), second = body_is_halved(f.scales) ? vf_of_i32(sums + 256 + 16 * t) : first;
-    body_brings brings = {x->scale[b][t], x->sum[b][t], {x->half_sum[0][b][t], x->half_sum[1][b][t]}};
-    a[t] = body_link_sums(f, a[t], first, second, scale, brings);
+  for (size_t t = begin; t < end; t++) {
+    vf part = vf_set1(0.0f);
+    BODY_UNROLL
+    for (size_t j = 0; j < pieces; j++)
+      part = body_link_piece(f, part, vf_of_i32(sums + 256 * j + 16 * t), d[j], m[j], s.x->sum[s.at * pieces + j][t]);
+    a[t] = vf_fma(vf_set1(s.x->scale[s.at][t]), part, a[t]);
+  }
+}
+
+/* Products of the span `next`, of which `blocks` exist, into `made`, and the chains over the span `last`, whose sums
+ * come to `sums`, side by side. A product is stored when the next one is under way (14.8 ns a block; 17 at once). */
+BODY_INLINE void body_amx_step(body_format f, const body_panel *p, size_t ldx, const body_amx_span *next, size_t blocks,
+                               int32_t *made, const body_amx_span *last, int32_t *sums, vf *a) {
+  const size_t each = body_amx_pieces(f), pieces = CPU_SPAN_BLOCKS * each, quants = BODY_BLOCK / each;
+  BODY_UNROLL
+  for (size_t j = 0; j < pieces; j++) {
+    if (next != NULL && j / each < blocks)
+      body_amx_product(f, j % 4, next->x->x + (next->at * pieces + j) * quants, ldx,
+                       p->q[next->at * CPU_SPAN_BLOCKS] + j * quants * 16);
+    if (j == 0 && last != NULL) body_amx_put(3, sums + 256 * (pieces - 1));
+    if (j > 0 && next != NULL && (j - 1) / each < blocks) body_amx_put((j - 1) % 4, made + 256 * (j - 1));
+    if (last != NULL) body_amx_link(f, p, *last, sums, 16 * j / pieces, 16 * (j + 1) / pieces, a);
   }
 }
 
@@ -111,52 +142,39 @@ BODY_INLINE void body_amx_resume(vf *a, const float *y, size_t ldy, size_t rows,
   for (size_t t = 0; t < BODY_AMX_T; t++) a[t] = fresh ? vf_set1(0.0f) : body_load(y + t * ldy, rows);
 }
 
-/* One group of rows for `tiles` tiles of tokens over the `blocks` blocks of the panel; y: of the first token.
- * Products of a block, storing of the one before and the chain over the one before that run side by side, from one
- * tile into the next. `coming`: the same stretch of the next group, fetched line by line on the way. */
+/* One group of rows for `tiles` tiles of tokens over the `blocks` blocks of the panel; y: of the first token. Products
+ * of a span and the chains over the span before run side by side, from one tile into the next. `coming`: the same
+ * stretch of the next group, fetched line by line on the way. */
 BODY_INLINE void body_amx_row(body_format f, const body_panel *p, size_t blocks, const body_amx_tokens *x, size_t tiles,
                               size_t ldx, float *y, size_t ldy, size_t rows, bool fresh, const unsigned char *coming) {
-  _Alignas(64) int32_t sums[2][512];
+  _Alignas(64) int32_t sums[2][2 * CPU_SPAN_BLOCKS * 256]; /* of pieces that a span lacks: anything, times zero */
   vf a[BODY_AMX_T];
-  const body_amx_tokens *ahead = x; /* the tile of the products, and its block */
-  size_t next = 0, b = 0, fetched = 0, steps = tiles * blocks;
-  size_t lines = blocks / cpu_unit_blocks(f.scales) * cpu_unit_bytes(&f) / 64,
-         lines_a_step = (lines + steps - 1) / steps;
+  size_t spans = (blocks + CPU_SPAN_BLOCKS - 1) / CPU_SPAN_BLOCKS, steps = tiles * spans, fetched = 0;
+  size_t lines = blocks / cpu_unit_blocks(f.scales) * cpu_unit_bytes(&f) / 64, a_step = (lines + steps - 1) / steps;
+  body_amx_span next = {x, 0}, last = next;
   body_amx_resume(a, y, ldy, rows, fresh);
-  for (size_t step = 0; step < steps + 2; step++) {
-    for (size_t line = 0; line < lines_a_step && fetched < lines; line++)
-      __builtin_prefetch(coming + 64 * fetched++, 0, 2);
-    if (step < steps) body_amx_products(f, step % 2, ahead->x + next * BODY_BLOCK, ldx, p->q[next]);
-    if (++next == blocks) {
-      next = 0;
-      ahead++;
+  for (size_t step = 0; step <= steps; step++) {
+    for (size_t i = 0; i < a_step && fetched < lines; i++) __builtin_prefetch(coming + 64 * fetched++, 0, 2);
+    size_t here = blocks - next.at * CPU_SPAN_BLOCKS;
+    int32_t *made = sums[step % 2], *there = sums[(step + 1) % 2];
+    if (step == 0) body_amx_step(f, p, ldx, &next, here, made, NULL, NULL, a);
+    else if (step == steps) body_amx_step(f, p, ldx, NULL, 0, NULL, &last, there, a);
+    else if (here >= CPU_SPAN_BLOCKS) body_amx_step(f, p, ldx, &next, CPU_SPAN_BLOCKS, made, &last, there, a);
+    else body_amx_step(f, p, ldx, &next, here, made, &last, there, a);
+    if (step > 0 && last.at + 1 == spans) { /* a tile is done */
+      BODY_UNROLL
+      for (size_t t = 0; t < BODY_AMX_T; t++) body_store(y + t * ldy, a[t], rows);
+      y += BODY_AMX_T * ldy;
+      if (step < steps) body_amx_resume(a, y, ldy, rows, fresh);
     }
-    if (step >= 1 && step <= steps) body_amx_put(f, (step - 1) % 2, sums[(step - 1) % 2]);
-    if (step < 2) continue;
-    body_amx_link(f, &p->scale[b], x, b, sums[(step - 2) % 2], a);
-    if (++b < blocks) continue;
-    BODY_UNROLL
-    for (size_t t = 0; t < BODY_AMX_T; t++) body_store(y + t * ldy, a[t], rows);
-    b = 0;
-    x++;
-    y += BODY_AMX_T * ldy;
-    if (step < steps + 1) body_amx_resume(a, y, ldy, rows, fresh);
-  }
-}
-
-/* What the format has of scales; to clear and copy all of the struct would take as long as the quants. */
-BODY_INLINE void body_amx_keep(cpu_scales scales, body_scales s, body_scales *to) {
-  to->d = s.d;
-  if (scales == CPU_SCALES_F16_MIN || scales == CPU_SCALES_K32_MIN) to->m = s.m;
-  for (int h = 0; h < 2; h++) {
-    if (scales == CPU_SCALES_K16 || scales == CPU_SCALES_K16_MIN) to->s[h] = s.s[h];
-    if (scales == CPU_SCALES_K16_MIN) to->half_m[h] = s.half_m[h];
+    last = next;
+    if (++next.at == spans) next = (body_amx_span){next.x + 1, 0};
   }
 }
 
 /* Fills the panel from `blocks` blocks, `at` on, of a group. */
 BODY_INLINE void body_amx_unpack(body_format f, const unsigned char *group, size_t at, size_t blocks, body_panel *p) {
-  size_t unit = cpu_unit_blocks(f.scales);
+  size_t unit = cpu_unit_blocks(f.scales), pieces = body_amx_pieces(f);
   for (size_t b = 0; b < blocks; b++) {
     const unsigned char *from = group + (at + b) / unit * cpu_unit_bytes(&f);
     size_t in = (at + b) % unit;
@@ -164,8 +182,13 @@ BODY_INLINE void body_amx_unpack(body_format f, const unsigned char *group, size
     body_unpack(f, from + cpu_unit_scales(f.scales) + in * cpu_block_bytes(&f), w);
     BODY_UNROLL
     for (size_t c = 0; c < 8; c++) vb_store(p->q[b] + 64 * c, vb_less(w[c], f.bias));
-    body_amx_keep(f.scales, body_read_scales(f.scales, from, in), &p->scale[b]);
+    body_scales s = body_read_scales(f.scales, from, in);
+    for (size_t h = 0; h < pieces; h++) {
+      p->d[b * pieces + h] = s.d[h];
+      if (body_has_minima(f.scales)) p->m[b * pieces + h] = s.m[h];
+    }
   }
+  for (size_t b = blocks * pieces; b % (CPU_SPAN_BLOCKS * pieces) != 0; b++) p->d[b] = p->m[b] = vf_set1(0.0f);
 }
 
 /* Rows [begin, end) for `tiles` tiles of tokens, `token` on; y: of that token and row 0. */

@@ -8,33 +8,39 @@
 /* What the formats differ in; constants wherever a tile is expanded. */
 typedef cpu_format_info body_format;
 
-/* A block's scales as floats: d (times s), m (times t, with its sign); for K16 formats s and m of both halves. */
+/* Scales of a block's pieces as floats, d with s and m with t multiplied in; m is added. */
 typedef struct body_scales {
-  vf d, m, s[2], half_m[2];
+  vf d[2], m[2];
 } body_scales;
 
+/* The span at x, `n` long: its q and blocks. */
+BODY_INLINE void body_quantize_span(const float *x, size_t n, int8_t *q, cpu_block *block) {
+  vf high = vf_set1(127.0f), low = vf_set1(-127.0f), largest = vf_set1(0.0f);
+  for (size_t i = 0; i < n; i += 16) largest = vf_max(largest, vf_abs(vf_load(x + i)));
+  float max = vf_max_fold(largest);
+  if (!(max >= CPU_QUANT_TINY)) {
+    memset(q, 0, n);
+    memset(block, 0, n / BODY_BLOCK * sizeof *block);
+    return;
+  }
+  vf factor = vf_set1(127.0f / max);
+  for (size_t i = 0; i < n; i += 16) vf_store_i8(q + i, vf_min(vf_max(vf_mul(vf_load(x + i), factor), low), high), 16);
+  for (size_t i = 0; i < n; i += BODY_BLOCK, block++) {
+    int32_t half = vec_sum16(q + i), sum = half + vec_sum16(q + i + 16);
+    *block = (cpu_block){.scale = max / 127.0f, .bias = -128 * sum, .sum = (float)sum, .half = -128 * half};
+  }
+}
+
 static void body_quantize_blocks(const float *x, size_t k, int8_t *q, cpu_block *block) {
-  vf high = vf_set1(127.0f), low = vf_set1(-127.0f);
-  size_t i = 0;
-#if defined(VEC_QUANTIZE_FOUR)
-  for (; k - i >= 4 * BODY_BLOCK; i += 4 * BODY_BLOCK, block += 4) vec_quantize_four(x + i, q + i, block);
-#endif
-  for (; i < k; i += BODY_BLOCK, block++) {
-    vf first = vf_load(x + i), second = vf_load(x + i + 16);
-    float max = vf_max_fold(vf_max(vf_abs(first), vf_abs(second)));
-    if (!(max >= CPU_QUANT_TINY)) {
-      memset(q + i, 0, BODY_BLOCK);
-      *block = (cpu_block){0};
+  for (size_t i = 0; i < k; i += CPU_SPAN) {
+    cpu_block *to = block + i / BODY_BLOCK;
+#if defined(VEC_QUANTIZE_SPAN)
+    if (k - i >= CPU_SPAN) {
+      vec_quantize_span(x + i, q + i, to);
       continue;
     }
-    vf factor = vf_set1(127.0f / max);
-    vf_store_i8(q + i, vf_min(vf_max(vf_mul(first, factor), low), high), 16);
-    vf_store_i8(q + i + 16, vf_min(vf_max(vf_mul(second, factor), low), high), 16);
-    int32_t half = vec_sum16(q + i), sum = half + vec_sum16(q + i + 16);
-    block->scale = max / 127.0f;
-    block->bias = -128 * sum;
-    block->sum = block->scale * (float)sum;
-    block->half = -128 * half;
+#endif
+    body_quantize_span(x + i, k - i < CPU_SPAN ? k - i : CPU_SPAN, q + i, to);
   }
 }
 
@@ -63,31 +69,30 @@ BODY_INLINE void body_unpack(body_format f, const unsigned char *plane, vb *w) {
   }
 }
 
-/* Scales for 16 quants, not 32. */
+/* Pieces of a block with a scale each: two, of 16 quants, or one. */
 BODY_INLINE bool body_is_halved(cpu_scales scales) {
   return scales == CPU_SCALES_K16 || scales == CPU_SCALES_K16_MIN;
+}
+BODY_INLINE bool body_has_minima(cpu_scales scales) {
+  return scales != CPU_SCALES_F16 && scales != CPU_SCALES_K16;
 }
 
 /* Of block `in` of a unit whose scales begin at p. */
 BODY_INLINE body_scales body_read_scales(cpu_scales scales, const unsigned char *p, size_t in) {
   body_scales r = {0};
   if (scales == CPU_SCALES_F16) p += 32 * in;
-  r.d = vf_half(p);
-  if (scales == CPU_SCALES_F16_MIN) r.m = vf_half(p + 32);
+  vf d = vf_half(p), m = body_has_minima(scales) ? vf_half(p + 32) : d;
+  r.d[0] = d;
+  r.m[0] = m;
   if (scales == CPU_SCALES_K32_MIN) {
-    r.m = vf_neg(vf_mul(vf_half(p + 32), vf_u8(p + 64 + in * 32 + 16)));
-    r.d = vf_mul(r.d, vf_u8(p + 64 + in * 32));
+    r.d[0] = vf_mul(d, vf_u8(p + 64 + in * 32));
+    r.m[0] = vf_neg(vf_mul(m, vf_u8(p + 64 + in * 32 + 16)));
   }
-  if (scales == CPU_SCALES_K16) {
-    r.s[0] = vf_i8(p + 32 + in * 32);
-    r.s[1] = vf_i8(p + 32 + in * 32 + 16);
-  }
-  if (scales == CPU_SCALES_K16_MIN) {
-    vf m = vf_neg(vf_half(p + 32));
-    for (size_t h = 0; h < 2; h++) {
-      r.s[h] = vf_u8(p + 64 + in * 64 + h * 32);
-      r.half_m[h] = vf_mul(m, vf_u8(p + 64 + in * 64 + h * 32 + 16));
-    }
+  for (size_t h = 0; h < 2; h++) {
+    if (scales == CPU_SCALES_K16) r.d[h] = vf_mul(d, vf_i8(p + 32 + in * 32 + h * 16));
+    if (scales != CPU_SCALES_K16_MIN) continue;
+    r.d[h] = vf_mul(d, vf_u8(p + 64 + in * 64 + h * 32));
+    r.m[h] = vf_neg(vf_mul(m, vf_u8(p + 64 + in * 64 + h * 32 + 16)));
   }
   return r;
 }
@@ -100,11 +105,11 @@ BODY_INLINE vi body_start(body_format f, int32_t minus_128_sums) {
 
 /* An address of which the compiler is not to know how it came about: of two that lie a row apart it would otherwise
  * compute and keep every element's, more than there are registers (AVX-512: 385 instead of 460 GOP/s). */
-BODY_INLINE const void *body_address(const void *p) {
+BODY_INLINE void *body_address(const void *p) {
 #if !defined(VEC_PLAIN)
   __asm__("" : "+r"(p));
 #endif
-  return p;
+  return (void *)(uintptr_t)p;
 }
 
 /* sum[t] += chunks [begin, end) of a block for `count` tokens, whose chains of additions run side by side. */
@@ -121,36 +126,14 @@ BODY_INLINE void body_dots(body_format f, size_t count, vi *sum, const vb *w, co
   }
 }
 
-/* What a block of activations brings to the chain: cpu_block as floats, the sums of its halves for K16_MIN. */
-typedef struct body_brings {
-  float scale, sum, half_sum[2];
-} body_brings;
-
-BODY_INLINE body_brings body_block_brings(body_format f, const cpu_block *b) {
-  body_brings r = {b->scale, b->sum, {0.0f, 0.0f}};
-  if (f.scales == CPU_SCALES_K16_MIN) {
-    r.half_sum[0] = b->scale * (float)(b->half / -128);
-    r.half_sum[1] = b->scale * (float)((b->bias - b->half) / -128);
-  }
-  return r;
+/* One piece of the chain of a span: P and the sum of its q. */
+BODY_INLINE vf body_link_piece(body_format f, vf part, vf p, vf d, vf m, float sum) {
+  part = vf_fma(d, p, part);
+  return body_has_minima(f.scales) ? vf_fma(m, vf_set1(sum), part) : part;
 }
 
-/* One link of the chain: one block of one token. `first` is the sum over the block, in K16 formats over its first half
- * and `second` over the rest. */
-BODY_INLINE vf body_link_sums(body_format f, vf acc, vf first, vf second, const body_scales *s, body_brings b) {
-  vf scale = vf_mul(s->d, vf_set1(b.scale));
-  if (!body_is_halved(f.scales)) {
-    acc = vf_fma(scale, first, acc);
-    return f.scales == CPU_SCALES_F16 ? acc : vf_fma(s->m, vf_set1(b.sum), acc);
-  }
-  acc = vf_fma(scale, vf_fma(second, s->s[1], vf_mul(first, s->s[0])), acc);
-  if (f.scales == CPU_SCALES_K16) return acc;
-  acc = vf_fma(s->half_m[0], vf_set1(b.half_sum[0]), acc);
-  return vf_fma(s->half_m[1], vf_set1(b.half_sum[1]), acc);
-}
-
-/* One block of `count` tokens, at most VEC_CHAINS. */
-BODY_INLINE void body_link(body_format f, size_t count, vf *acc, const vb *w, const body_scales *s, const int8_t *x,
+/* One block of `count` tokens, at most VEC_CHAINS, into the chains of its span. */
+BODY_INLINE void body_link(body_format f, size_t count, vf *part, const vb *w, const body_scales *s, const int8_t *x,
                            size_t ldx, const cpu_block *block, size_t ld_block) {
   bool halved = body_is_halved(f.scales);
   vi first[VEC_CHAINS], second[VEC_CHAINS];
@@ -164,8 +147,26 @@ BODY_INLINE void body_link(body_format f, size_t count, vf *acc, const vb *w, co
   body_dots(f, count, first, w, x, ldx, 0, halved ? 4 : 8);
   if (halved) body_dots(f, count, second, w, x, ldx, 4, 8);
   BODY_UNROLL
-  for (size_t t = 0; t < count; t++)
-    acc[t] = body_link_sums(f, acc[t], vf_of_vi(first[t]), vf_of_vi(second[t]), s, body_block_brings(f, at[t]));
+  for (size_t t = 0; t < count; t++) {
+    if (!halved) {
+      part[t] = body_link_piece(f, part[t], vf_of_vi(first[t]), s->d[0], s->m[0], at[t]->sum);
+      continue;
+    }
+    int32_t half = at[t]->half / -128, rest = at[t]->bias / -128 - half;
+    part[t] = body_link_piece(f, part[t], vf_of_vi(first[t]), s->d[0], s->m[0], (float)half);
+    part[t] = body_link_piece(f, part[t], vf_of_vi(second[t]), s->d[1], s->m[1], (float)rest);
+  }
+}
+
+/* The end of a span. acc [tokens][16] stays in memory, at an address that the compiler does not see through: the parts
+ * need its registers, and it is wanted once in four blocks. */
+BODY_INLINE void body_end_span(size_t tokens, float *acc, vf *part, const cpu_block *block, size_t ld_block) {
+  float *to = body_address(acc);
+  BODY_UNROLL
+  for (size_t t = 0; t < tokens; t++) {
+    vf_store(to + 16 * t, vf_fma(vf_set1(block[t * ld_block].scale), part[t], vf_load(to + 16 * t)));
+    part[t] = vf_set1(0.0f);
+  }
 }
 
 /* Writes the 16 rows of a group for one token, or those that exist. */
@@ -179,29 +180,31 @@ BODY_INLINE void body_matrix_tile(body_format f, size_t tokens, const cpu_matrix
                                   const int8_t *q, size_t ldq, const cpu_block *block, size_t ld_block, float *y,
                                   size_t ldy, size_t rows, bool add, bool fetch) {
   size_t blocks = m->k / BODY_BLOCK, unit = cpu_unit_blocks(f.scales);
-  vf acc[VEC_TOKENS];
+  const unsigned char *scales = group;
+  _Alignas(64) float acc[VEC_TOKENS * 16] = {0};
+  vf part[VEC_TOKENS];
   BODY_UNROLL
-  for (size_t t = 0; t < tokens; t++) acc[t] = vf_set1(0.0f);
-  for (size_t first = 0; first < blocks; first += unit) {
-    const unsigned char *scales = group;
-    group += cpu_unit_scales(f.scales);
-    for (size_t in = 0; in < unit && first + in < blocks; in++, group += cpu_block_bytes(&f)) {
-      size_t b = first + in;
-      vb w[8];
-      for (size_t line = 0; tokens == 1 && line < cpu_block_bytes(&f); line += 64)
-        __builtin_prefetch(group + line + BODY_AHEAD);
-      for (size_t line = 0; tokens == 16 && fetch && line < cpu_block_bytes(&f); line += 64)
-        __builtin_prefetch(group + line + m->group_bytes, 0, 2);
-      body_unpack(f, group, w);
-      body_scales s = body_read_scales(f.scales, scales, in);
-      BODY_UNROLL
-      for (size_t t = 0; t < tokens; t += VEC_CHAINS)
-        body_link(f, tokens < VEC_CHAINS ? tokens : VEC_CHAINS, acc + t, w, &s, q + t * ldq + b * BODY_BLOCK, ldq,
-                  block + t * ld_block + b, ld_block);
+  for (size_t t = 0; t < tokens; t++) part[t] = vf_set1(0.0f);
+  for (size_t b = 0; b < blocks; b++, group += cpu_block_bytes(&f), q += BODY_BLOCK, block++) {
+    vb w[8];
+    if (b % unit == 0) {
+      scales = group;
+      group += cpu_unit_scales(f.scales);
     }
+    for (size_t line = 0; tokens == 1 && line < cpu_block_bytes(&f); line += 64)
+      __builtin_prefetch(group + line + BODY_AHEAD);
+    for (size_t line = 0; tokens == 16 && fetch && line < cpu_block_bytes(&f); line += 64)
+      __builtin_prefetch(group + line + m->group_bytes, 0, 2);
+    body_unpack(f, group, w);
+    body_scales s = body_read_scales(f.scales, scales, b % unit);
+    BODY_UNROLL
+    for (size_t t = 0; t < tokens; t += VEC_CHAINS)
+      body_link(f, tokens < VEC_CHAINS ? tokens : VEC_CHAINS, part + t, w, &s, q + t * ldq, ldq, block + t * ld_block,
+                ld_block);
+    if ((b + 1) % CPU_SPAN_BLOCKS == 0 || b + 1 == blocks) body_end_span(tokens, acc, part, block, ld_block);
   }
   BODY_UNROLL
-  for (size_t t = 0; t < tokens; t++) body_put_rows(y + t * ldy, acc[t], rows, add);
+  for (size_t t = 0; t < tokens; t++) body_put_rows(y + t * ldy, vf_load(acc + 16 * t), rows, add);
 }
 
 /* ---- float formats ---- */

@@ -55,12 +55,11 @@ static inline float vf_max_fold(vf v) {
   return _mm_cvtss_f32(_mm_max_ss(b, _mm_movehdup_ps(b)));
 }
 
-static inline void vf_pow2_halves(vf t, vf *first, vf *second) {
-  __m512i one = _mm512_set1_epi32(127);
-  __m512i n = _mm512_sub_epi32(_mm512_castps_si512(t), _mm512_castps_si512(_mm512_set1_ps(CPU_EXP_MAGIC)));
-  __m512i half = _mm512_srai_epi32(n, 1);
-  *first = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(half, one), 23));
-  *second = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_sub_epi32(n, half), one), 23));
+/* v * 2^n in place of nine operations on exponents: a vector of SiLU in 5.1 ns, not 6.3. Lanes that come to 0 whatever
+ * v in [0.7, 1.5] are left out (masked scores): underflow costs tens of nanoseconds. */
+#define VEC_SCALE
+static inline vf vf_scale(vf v, vf n) {
+  return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(n, _mm512_set1_ps(-150.0f), _CMP_NLT_UQ), v, n);
 }
 
 static inline void vf_store_i8(int8_t *p, vf v, size_t n) {
@@ -137,22 +136,16 @@ static inline vf vf_i8(const void *p) {
 
 #include "cpu/vec_x86.h"
 
-/* ---- four blocks of activations at once: 5 ns a block of 32 in place of 9.2, which was a tenth of a prefill ---- */
+/* ---- a whole span of activations at once: 9.2 ns a block of 32 otherwise, which was a tenth of a prefill ---- */
 
-#define VEC_QUANTIZE_FOUR
+#define VEC_QUANTIZE_SPAN
 
-/* The largest magnitudes of four blocks of 32. */
-static inline __m128 vec_max_four(const float *x) {
+/* The largest magnitude of 128. */
+static inline float vec_span_max(const float *x) {
   __m512 m[4];
   for (int b = 0; b < 4; b++) /* of both magnitudes the larger, without a sign */
     m[b] = _mm512_range_ps(_mm512_loadu_ps(x + 32 * b), _mm512_loadu_ps(x + 32 * b + 16), 11);
-  __m512 first = _mm512_max_ps(_mm512_shuffle_f32x4(m[0], m[1], 0x44), _mm512_shuffle_f32x4(m[0], m[1], 0xEE));
-  __m512 last = _mm512_max_ps(_mm512_shuffle_f32x4(m[2], m[3], 0x44), _mm512_shuffle_f32x4(m[2], m[3], 0xEE));
-  __m512 lane = _mm512_max_ps(_mm512_shuffle_f32x4(first, last, 0x88), _mm512_shuffle_f32x4(first, last, 0xDD));
-  lane = _mm512_max_ps(lane, _mm512_permute_ps(lane, 0x4E));
-  lane = _mm512_max_ps(lane, _mm512_permute_ps(lane, 0xB1)); /* a block's in each quarter */
-  const __m512i quarters = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
-  return _mm512_castps512_ps128(_mm512_permutexvar_ps(quarters, lane));
+  return vf_max_fold(_mm512_max_ps(_mm512_max_ps(m[0], m[1]), _mm512_max_ps(m[2], m[3])));
 }
 
 static inline __m512i vec_whole_127(const float *x, __m512 factor) {
@@ -160,14 +153,12 @@ static inline __m512i vec_whole_127(const float *x, __m512 factor) {
   return _mm512_cvtps_epi32(_mm512_min_ps(v, _mm512_set1_ps(127.0f)));
 }
 
-/* Blocks `b` and b + 1, at x, times their factors, as bytes. */
-static inline __m512i vec_bytes_two(const float *x, __m512 factors, int b) {
+/* Two blocks, times the factor, as bytes. */
+static inline __m512i vec_bytes_two(const float *x, __m512 factor) {
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   __m512i word[2];
-  for (int i = 0; i < 2; i++, x += 32) {
-    __m512 factor = _mm512_permutexvar_ps(_mm512_set1_epi32(b + i), factors);
+  for (int i = 0; i < 2; i++, x += 32)
     word[i] = _mm512_packs_epi32(vec_whole_127(x, factor), vec_whole_127(x + 16, factor));
-  }
   return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(word[0], word[1]));
 }
 
@@ -179,21 +170,19 @@ static inline __m512i vec_quarter_sums(__m512i bytes) {
 }
 
 /* 128 values to q [128] and block [4]. */
-static inline void vec_quantize_four(const float *x, int8_t *q, cpu_block *block) {
-  const __m512i each = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
-  __m128 max = vec_max_four(x), high = _mm_set1_ps(127.0f);
-  __mmask8 some = _mm_cmp_ps_mask(max, _mm_set1_ps(CPU_QUANT_TINY), _CMP_GE_OQ);
-  __m512 factors = _mm512_castps128_ps512(_mm_maskz_div_ps(some, high, max));
-  __m512 scale = _mm512_permutexvar_ps(each, _mm512_castps128_ps512(_mm_maskz_div_ps(some, max, high)));
-  __m512i low = vec_bytes_two(x, factors, 0), top = vec_bytes_two(x + 64, factors, 2);
+static inline void vec_quantize_span(const float *x, int8_t *q, cpu_block *block) {
+  float max = vec_span_max(x);
+  bool some = max >= CPU_QUANT_TINY;
+  __m512 factor = _mm512_set1_ps(some ? 127.0f / max : 0.0f);
+  __m512i scale = _mm512_castps_si512(_mm512_set1_ps(some ? max / 127.0f : 0.0f)), zero = _mm512_setzero_si512();
+  __m512i low = vec_bytes_two(x, factor), top = vec_bytes_two(x + 64, factor);
   _mm512_storeu_si512(q, low);
   _mm512_storeu_si512(q + 64, top);
-  __m512i sums_low = vec_quarter_sums(low), sums_top = vec_quarter_sums(top), zero = _mm512_setzero_si512();
+  __m512i sums_low = vec_quarter_sums(low), sums_top = vec_quarter_sums(top);
   __m512i half = _mm512_shuffle_i32x4(sums_low, sums_top, 0x88);
   __m512i sum = _mm512_add_epi32(half, _mm512_shuffle_i32x4(sums_low, sums_top, 0xDD));
-  __m512i bias = _mm512_sub_epi32(zero, _mm512_slli_epi32(sum, 7)); /* -128 times it */
-  __m512i out = _mm512_mask_mov_epi32(_mm512_castps_si512(scale), 0x2222, bias);
-  out = _mm512_mask_mov_epi32(out, 0x4444, _mm512_castps_si512(_mm512_mul_ps(scale, _mm512_cvtepi32_ps(sum))));
+  __m512i out = _mm512_mask_sub_epi32(scale, 0x2222, zero, _mm512_slli_epi32(sum, 7)); /* -128 times it */
+  out = _mm512_mask_mov_epi32(out, 0x4444, _mm512_castps_si512(_mm512_cvtepi32_ps(sum)));
   out = _mm512_mask_sub_epi32(out, 0x8888, zero, _mm512_slli_epi32(half, 7));
   _mm512_storeu_si512(block, out);
 }

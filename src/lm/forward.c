@@ -14,7 +14,8 @@ static void barrier_unless_by_row(const lm_worker *w) {
 }
 
 /* How the heads of a layer are shared out. By head: each worker makes queries, keys and values of its own groups of
- * heads and attends to them, and nobody waits; that needs shares of the products that fall on whole heads. */
+ * heads and attends to them, and nobody waits; that needs shares of the products that fall on whole heads, and of what
+ * comes out that are whole spans of the next product's input. */
 typedef struct head_share {
   bool by_head;
   uint32_t begin, end; /* by head: the groups, [0, kv_heads) */
@@ -24,7 +25,7 @@ static head_share share_heads(const lm_worker *w, const lm_layer *l) {
   size_t hd = w->p->m->head_dim, group = l->heads / l->kv_heads;
   uint32_t of = (uint32_t)w->of, me = (uint32_t)w->me, each = l->kv_heads / of;
   if (w->by_row) return (head_share){.by_head = false, .begin = 0, .end = l->kv_heads};
-  if (of == 1 || (l->kv_heads % of == 0 && hd % 16 == 0 && group * hd % 32 == 0))
+  if (of == 1 || (l->kv_heads % of == 0 && hd % 16 == 0 && each * group * hd % CPU_SPAN == 0))
     return (head_share){.by_head = true, .begin = each * me, .end = each * (me + 1)};
   return (head_share){.by_head = false, .begin = 0, .end = l->kv_heads};
 }
@@ -56,7 +57,7 @@ static void barrier_ahead_one(const lm_worker *w, const lm_linear *l, size_t ste
 static void barrier_ahead_ffn(const lm_worker *w, const lm_layer *l) {
   size_t begin, end;
   if (w->by_row) return;
-  matrix_share(l->ff, 32, w->me, w->of, &begin, &end);
+  matrix_share(l->ff, CPU_SPAN, w->me, w->of, &begin, &end);
   os_ahead ahead[] = {ahead_of(&l->gate, begin, end), ahead_of(&l->up, begin, end)};
   os_team_barrier_ahead(w->p->m->options.team, w->me, ahead, 2);
 }
@@ -219,33 +220,36 @@ static size_t run_length(const lm_worker *w, size_t row) {
   return n;
 }
 
-/* attended [T][heads * hd] = softmax(q K) V, as input of the next product. One row with fewer groups than workers is
- * shared out by heads. */
-static void attend_rows(const lm_worker *w, const lm_layer *l, head_share hs) {
+/* Columns [begin, begin + count) of n rows of attended, from `row` on, become input of the next product. */
+static void put_attended(const lm_worker *w, const lm_layer *l, size_t row, size_t n, size_t begin, size_t count) {
   const lm_model *m = w->p->m;
-  size_t hd = m->head_dim, nq = l->heads * hd, rows = w->p->rows, unit = 0;
-  uint32_t group = l->heads / l->kv_heads;
-  uint32_t piece = !hs.by_head && rows * l->kv_heads < (size_t)w->of ? 1 : group;
+  size_t nq = l->heads * m->head_dim;
   matrix_input in = lm_input_q(w, nq);
-  bool put = piece * hd % 32 == 0; /* else a slice is no slice of the input */
+  for (size_t t = row; t < row + n; t++)
+    matrix_input_put(m->kernels, &in, t, m->scratch.attended + t * nq + begin, begin, count);
+}
+
+/* attended [T][heads * hd] = softmax(q K) V, as input of the next product. Runs of rows, and groups of heads, are dealt
+ * out; one row with fewer groups than workers is by heads. */
+static void attend_rows(const lm_worker *w, const lm_layer *l, head_share hs) {
+  size_t hd = w->p->m->head_dim, rows = w->p->rows, first = 0, last = rows, unit = 0;
+  uint32_t group = l->heads / l->kv_heads, begin = hs.begin * group, end = hs.end * group;
+  uint32_t piece = !hs.by_head && rows * l->kv_heads < (size_t)w->of ? 1 : group;
   for (size_t row = 0, n; row < rows; row += n) {
     n = run_length(w, row);
-    for (uint32_t h = hs.begin * group; h < hs.end * group; h += piece, unit++) {
-      if (!hs.by_head && unit % (size_t)w->of != (size_t)w->me) continue;
-      attend(w, l, row, n, h, piece);
-      for (size_t t = row; t < row + n && put; t++)
-        matrix_input_put(m->kernels, &in, t, m->scratch.attended + t * nq + h * hd, h * hd, piece * hd);
-    }
+    for (uint32_t h = begin; h < end; h += piece, unit++)
+      if (hs.by_head || unit % (size_t)w->of == (size_t)w->me) attend(w, l, row, n, h, piece);
+    if (hs.by_head) put_attended(w, l, row, n, begin * hd, (end - begin) * hd);
   }
-  if (put && !w->by_row) {
+  if (hs.by_head) {
     barrier_ahead_one(w, &l->out, 16);
     return;
   }
   barrier(w);
-  if (put) return;
-  for (size_t t = rows * (size_t)w->me / (size_t)w->of; t < rows * ((size_t)w->me + 1) / (size_t)w->of; t++)
-    matrix_input_put(m->kernels, &in, t, m->scratch.attended + t * nq, 0, nq);
-  barrier(w);
+  if (w->by_row) lm_own_rows(w, &first, &last);
+  else matrix_share(rows, 1, w->me, w->of, &first, &last);
+  put_attended(w, l, first, last - first, 0, l->heads * hd);
+  barrier_unless_by_row(w);
 }
 
 /* o [T][d] = W_o attention(W_q n, W_k n, W_v n) */
@@ -284,7 +288,7 @@ static void feed_forward(const lm_worker *w, const lm_layer *l, const lm_layer *
   size_t ff = l->ff, begin, end, first = 0, last = w->p->rows;
   matrix_input n = lm_input_n(w), in = lm_input_ff(w, ff);
   if (w->by_row) lm_own_rows(w, &first, &last);
-  lm_own_columns(w, ff, 32, &begin, &end);
+  lm_own_columns(w, ff, CPU_SPAN, &begin, &end);
   lm_product(w, &l->gate, &n, begin, end, s->gate, ff); /* gate, up [T][ff] */
   lm_product(w, &l->up, &n, begin, end, s->up, ff);
   for (size_t t = first; t < last && begin < end; t++) {

@@ -3,12 +3,12 @@
  *
  * Two ways to compute, chosen when a matrix is set up:
  *  - MATRIX_FAST keeps the tensor's own quants and scales (interleaved by 16 rows; as large as in the file, K types
- *    up to 3 % larger). Activations become int8 in blocks of 32 with a float scale each, as in llama.cpp; integer
- *    sums are exact. F32, F16 and BF16 weights take float activations.
+ *    up to 3 % larger). Activations become int8 in spans of 128 with a float scale each (CPU_SPAN); integer sums are
+ *    exact. F32, F16 and BF16 weights take float activations.
  *  - MATRIX_EXACT decodes the weights to F32 and takes float activations: the reference.
  *
  * Same bits on every instruction set, number of threads and batch size: a row's result is one chain of fused
- * multiply-adds over its blocks in order (cpu.h, matrix_mul), whatever else is computed beside it. Threads split
+ * multiply-adds over its spans in order (cpu.h, matrix_mul), whatever else is computed beside it. Threads split
  * rows, never sums.
  *
  *   size_t bytes = matrix_bytes(type, MATRIX_FAST, n, k);             0: not possible
@@ -61,8 +61,9 @@ typedef struct matrix_input {
 /* `needs` may be the union of several matrices' needs. k is a multiple of 32 when MATRIX_NEEDS_I8 is in it. */
 size_t matrix_input_bytes(unsigned needs, size_t tokens, size_t k); /* a multiple of 64; 0 on overflow */
 void matrix_input_init(matrix_input *in, unsigned needs, size_t tokens, size_t k, void *memory /* 64-aligned */);
-/* Elements [begin, begin + count) of one token from x [count]. begin is a multiple of 32, and count too unless the
- * slice ends at k: several threads may bring slices of one token. All of a token must be there before matrix_mul. */
+/* Elements [begin, begin + count) of one token from x [count]. begin is a multiple of CPU_SPAN, and count too unless
+ * the slice ends at k: several threads may bring slices of one token. All of a token must be there before
+ * matrix_mul. */
 void matrix_input_put(const cpu_kernels *kernels, matrix_input *in, size_t token, const float *x, size_t begin,
                       size_t count);
 
@@ -76,8 +77,8 @@ void matrix_mul(const cpu_kernels *kernels, const matrix *m, const matrix_input 
 /* The memory that a product of rows [begin, end) reads, e.g. to fetch it into the cache while waiting. */
 os_ahead matrix_ahead(const matrix *m, size_t begin, size_t end);
 
-/* Worker's share of n rows, [*begin, *end), in steps of `step` (a multiple of 16; 32 where the outputs become an
- * input by slices). Empty when there are more workers than steps. */
+/* Worker's share of n rows, [*begin, *end), in steps of `step`: a multiple of 16 where it is of a product, CPU_SPAN
+ * where its outputs become an input by slices. Empty when there are more workers than steps. */
 void matrix_share(size_t n, size_t step, int worker, int workers, size_t *begin, size_t *end);
 
 #endif
