@@ -317,8 +317,8 @@ static bool is_listed_word(const guard_view *v, const guard_word *w, const char 
   return strstr(list, key) != NULL;
 }
 
-/* Could a window of a long document be meant for who reads it? Code, tables and lists of names turn to nobody, however much
- * they look like attacks to a model that has not seen their like. Other scripts are let through. */
+/* Could a window of a long document be meant for who reads it? Code, tables and lists of names turn to nobody, however
+ * much they look like attacks to a model that has not seen their like. Other scripts are let through. */
 static bool turns_to_reader(const guard_view *v, const guard_word *w, size_t n) {
   size_t words = 0, foreign = 0, turning = 0, steering = 0;
   for (size_t i = 0; i < n; i++) {
@@ -332,6 +332,21 @@ static bool turns_to_reader(const guard_view *v, const guard_word *w, size_t n) 
   }
   if (words * 3 < n) return false;
   return foreign * 4 >= words || (turning > 0 && steering > 0) || turning > 2 || steering > 2;
+}
+
+/* One word, however often: somebody leans on a key or sings "la la la", and steers nobody. Scripts that set no blanks
+ * say whole sentences in one. */
+static bool is_one_word(const guard_view *v, const guard_word *w, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    if (w[i].hash != w[0].hash) return false;
+    for (size_t k = w[i].start; k < w[i].end; k++)
+      if (v->low[k] >= 0x80) return false;
+  }
+  return true;
+}
+
+static bool may_attack(const guard_view *v, const guard_word *w, size_t n, bool long_document) {
+  return !is_one_word(v, w, n) && (!long_document || turns_to_reader(v, w, n));
 }
 
 static float score_of(const guard_model *m, const int32_t sum[GUARD_TOPIC_ROOM], float norm, size_t t) {
@@ -351,7 +366,7 @@ static void score_window(guard_model *m, const guard_view *v, const guard_word *
   float norm = m->text_scale / sqrtf((float)k);
   for (size_t t = 0; t < GUARD_TOPICS; t++) {
     float score = score_of(m, sum, norm, t);
-    if (score <= p[t] || (long_document && t == GUARD_TOPIC_ATTACK && !turns_to_reader(v, w, n))) continue;
+    if (score <= p[t] || (t == GUARD_TOPIC_ATTACK && !may_attack(v, w, n, long_document))) continue;
     p[t] = score;
   }
 }

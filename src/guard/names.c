@@ -64,7 +64,8 @@ static void join_pairs(const guard_view *v, const guard_word *w, size_t n, uint8
     bool left_alone = i < 2 || path[i - 2] == 0 || path[i - 1] % 2 == 1;
     bool right_alone = i + 2 >= n || path[i + 2] == 0 || path[i + 2] % 2 == 1;
     for (guard_tag_class c = GUARD_TAG_PERSON; c <= GUARD_TAG_PLACE; c = (guard_tag_class)(c + 2)) {
-      if (path[i + 1] == begins(c) && right_alone && path[i - 1] == 0 && may_be_name(v, &w[i - 1])) path[i - 1] = begins(c);
+      if (path[i + 1] == begins(c) && right_alone && path[i - 1] == 0 && may_be_name(v, &w[i - 1]))
+        path[i - 1] = begins(c);
       else if (path[i - 1] == begins(c) && left_alone && path[i + 1] == 0 && may_be_name(v, &w[i + 1]))
         path[i + 1] = begins(c);
     }
@@ -76,13 +77,14 @@ static void find_kin(const guard_view *v, const guard_word *w, size_t n, uint8_t
   static const char kin[] = "|daughter|son|wife|husband|mother|father|mom|dad|mum|sister|brother|aunt|uncle|cousin|"
                             "girlfriend|boyfriend|fiance|fiancee|niece|nephew|grandmother|grandfather|birthday|";
   for (size_t i = 0; i + 3 < n; i++)
-    if (path[i] == 0 && is_sign(v, &w[i + 1], '\'') && is_sign(v, &w[i + 2], 's') && is_one_of(v, &w[i + 3], kin) &&
+    if (path[i] == 0 && is_sign(v, &w[i + 1], '\'') && is_sign(v, &w[i + 2], 's') &&
+        is_one_of(v, &w[i + 3], kin) &&
         (may_be_name(v, &w[i]) || ((w[i].lists & 3U) != 0 && (w[i].lists & COMMON) == 0)))
       path[i] = begins(GUARD_TAG_PERSON);
 }
 
-/* Is a span written as a name? Where capitals are used, small words are none, but those of persons and places that lists
- * know; groups are written either way. */
+/* Is a span written as a name? Where capitals are used, small words are none, but those of persons and places that
+ * lists know; groups are written either way. */
 static bool is_written_as_name(const guard_view *v, const guard_word *w, size_t n, guard_tag_class c) {
   if (c == GUARD_TAG_GROUP) return true;
   for (size_t i = 0; i < n; i++) {
