@@ -442,6 +442,7 @@ static void test_writer(house *h) {
     TAP_OK(cases[i].answer ? got->answer.ptr && strcmp(got->answer.ptr, cases[i].answer) == 0 : got->answer.len == 0,
            "%s: %s (%s)", cases[i].name, got->answer.ptr ? got->answer.ptr : "", way);
     TAP_OK(got->attempts == cases[i].calls, "%s: %u calls", cases[i].name, got->attempts);
+    TAP_OK((got->out.text[0] != '\0') == (cases[i].reason != HANDOFF_REASON_ANSWERED), "the user is told: %s", got->out.text);
     handoff_flow_free(f);
     end(h);
   }

@@ -443,11 +443,17 @@ static void write_event(const handoff_flow *f, ledger_event *e) {
   name_pack(out, e);
 }
 
-/* Who gets nothing done hears why. */
+/* Who gets nothing done hears why, and who gets an answer that nobody vouches for, that. */
 static void say_why(handoff_flow *f) {
+  static const char doubt[] = "This is the device's own answer, and it may be wrong.";
   const handoff_outcome *out = &f->result.out;
-  bool nothing = out->decision == HANDOFF_HANDOFF || out->decision == HANDOFF_REFUSE;
-  if (nothing && out->text[0] == '\0') handoff_flow_say(f, handoff_reason_said(out->reason));
+  const char *why = handoff_reason_said(out->reason);
+  char text[256];
+  if (out->text[0] != '\0') return;
+  if (out->decision == HANDOFF_HANDOFF || out->decision == HANDOFF_REFUSE) handoff_flow_say(f, why);
+  if (out->decision != HANDOFF_ANSWER || out->reason == HANDOFF_REASON_ANSWERED) return;
+  base_format(text, sizeof text, "%s%s%s", why, why[0] ? " " : "", doubt);
+  handoff_flow_say(f, text);
 }
 
 /* The ledger's text is cleaned even where the request never left; what may not be kept is not written. */
