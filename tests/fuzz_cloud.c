@@ -1,5 +1,5 @@
 /* Fuzz target: any bytes as what a service answers. The first byte says the dialect, whether it is a stream, the size of
- * the pieces and the status. Every question ends, with an outcome, bounded text and settled money. */
+ * the pieces, whether a list was asked for, and the status. Every question ends, with an outcome, bounded text and settled money. */
 #include <stdlib.h>
 
 #include "scripted_cloud.h"
@@ -76,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                      .price = {150000000, 600000000}, .max_attempts = 2, .max_answer_bytes = LIMIT};
   cloud_message message = {CLOUD_USER, clean_text()};
   cloud_question q = {.messages = &message, .n_messages = 1, .stream = data[0] & 2, .on_text = on_text, .on_text_ctx = &heard};
+  if (data[0] & 16) q.schema = BASE_LITERAL("{\"type\":\"array\",\"items\":{\"type\":\"number\"}}");
   require(cloud_open(&c, &o, NULL) == BASE_OK);
   base_status st = cloud_ask(c, &q, &a, NULL);
   require(st == BASE_OK && b.world.reserved == 0 && b.world.settled >= 0);

@@ -79,6 +79,9 @@ static void test_calls(house *h) {
   expect(f, "repaired", HANDOFF_CONFIRM, HANDOFF_REASON_ANSWERED, HANDOFF_CLOUD);
   got = handoff_flow_result(f);
   TAP_OK(got->repaired && got->attempts == 2 && strstr(h->wire, "did not fit"), "asked again: %s", way);
+  TAP_OK(strstr(h->wire, "{\"role\":\"assistant\",\"content\":\"clock__set_alarm {\\\"time\\\":\\\"at seven\\\"}\"},"
+                         "{\"role\":\"user\",\"content\":\"The last answer did not fit"),
+         "with what was said: %s", strstr(h->wire, "\"assistant\""));
   TAP_OK(in_ledger(h, "incidents,big-1 ") && in_ledger(h, "requests,all,cloud_calls,2\n"), "a catch in the ledger");
   handoff_flow_free(f);
   end(h);

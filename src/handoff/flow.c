@@ -68,6 +68,7 @@ static void forget(handoff_flow *f) {
   guard_clean_free(f->clean_schema);
   guard_clean_free(f->clean_context);
   guard_clean_free(f->clean_complaint);
+  guard_clean_free(f->clean_said);
   guard_vault_free(f->vault);
   constrain_schema_close(f->schema);
   jdoc_close(&f->schema_text);

@@ -32,7 +32,7 @@ struct handoff_flow {
   base_buf draft;           /* the device's text */
   /* what leaves, and the way back */
   guard_vault *vault;
-  guard_clean *clean, *clean_instructions, *clean_schema, *clean_context, *clean_complaint;
+  guard_clean *clean, *clean_instructions, *clean_schema, *clean_context, *clean_said, *clean_complaint; /* said: by the service */
   cloud_answer said;
 };
 

@@ -134,11 +134,14 @@ typedef struct asking {
 } asking;
 
 static base_status ask_cloud(handoff_flow *f, const asking *a, uint32_t deadline_ms, base_error *err) {
-  const guard_clean *texts[] = {f->clean, f->clean_context, f->clean_complaint};
-  cloud_message messages[3];
+  const cloud_message all[] = {{CLOUD_USER, f->clean},
+                               {CLOUD_USER, f->clean_context},
+                               {CLOUD_ASSISTANT, f->clean_said},
+                               {CLOUD_USER, f->clean_complaint}};
+  cloud_message messages[sizeof all / sizeof *all];
   size_t n = 0;
-  for (size_t i = 0; i < 3; i++)
-    if (texts[i] != NULL) messages[n++] = (cloud_message){CLOUD_USER, texts[i]};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    if (all[i].text != NULL) messages[n++] = all[i];
   cloud_question q = {.instructions = {a->instructions.ptr, a->instructions.len},
                       .messages = messages,
                       .n_messages = n,
@@ -225,10 +228,32 @@ static base_status take_text(handoff_flow *f, base_error *err) {
   return BASE_OK;
 }
 
-/* Puts what was wrong into a second question. The complaint quotes what the service said, with values put back, so
- * it is cleaned like everything else. */
+/* What the service said, for the second question: a call as its name and arguments. With the values back and cleaned
+ * anew, so that a value it made up is held to the same rules; what may not leave then is not said again. */
+static void keep_said(handoff_flow *f) {
+  base_buf said = {.allocator = &f->allocator}, words = {.allocator = &f->allocator};
+  bool call = f->said.tool_name.len > 0;
+  guard_form form = call || f->schema != NULL ? GUARD_JSON : GUARD_TEXT;
+  if (call) {
+    base_buf_add(&said, f->said.tool_name.ptr, f->said.tool_name.len);
+    base_buf_putc(&said, ' ');
+  }
+  if (restore(f, call ? &f->said.tool_arguments : &f->said.text, form, &words, NULL) == BASE_OK)
+    base_buf_add(&said, words.ptr, words.len);
+  guard_clean_free(f->clean_said);
+  f->clean_said = NULL;
+  if (!said.failed && said.len > 0)
+    (void)guard_clean_make(f->m.guard, (base_slice){said.ptr, said.len}, &f->m.policy->personal, f->vault,
+                           &f->clean_said, NULL, NULL);
+  base_buf_free(&said);
+  base_buf_free(&words);
+}
+
+/* Puts what was said and what was wrong with it into a second question. The complaint quotes the answer, with values
+ * put back, so it is cleaned like everything else. */
 static base_status ask_again(handoff_flow *f, const base_error *misfit, base_error *err) {
   char text[sizeof f->complaint + 64];
+  keep_said(f);
   handoff_flow_complain(f, misfit);
   base_format(text, sizeof text, "The last answer did not fit (%s). Answer again.", f->complaint);
   guard_clean_free(f->clean_complaint);
