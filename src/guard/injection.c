@@ -16,7 +16,7 @@
 
 #include "guard/internal.h"
 
-enum { MAX_WORDS = 512, MAX_GAP = 3 };
+enum { MAX_WORDS = 512, OVERLAP = 24, MAX_GAP = 3 }; /* words read at a time; those read again with the next ones */
 
 static const char *const tags[] = {
 #define GUARD_TAG(text) text,
@@ -177,16 +177,24 @@ static bool in_body(const base_slice *words, size_t at) {
   return !ONE_OF(words[at - 1], breaks);
 }
 
-guard_finding guard_scan(base_slice cleaned) {
-  base_slice words[MAX_WORDS];
-  if (has_tag(cleaned) || guard_steers_in_script(cleaned)) return GUARD_INJECTION;
-  size_t n = cut_words(cleaned, words);
+static bool has_phrase(const base_slice *words, size_t n, bool opens) {
   for (size_t p = 0; p < sizeof phrases / sizeof phrases[0]; p++) {
     base_slice pattern = base_slice_of(phrases[p]);
     uint32_t letters = first_letters(pattern);
     for (size_t i = 0; i < n; i++)
-      if (may_begin(letters, words[i]) && phrase_fits(pattern, words + i, n - i) && !in_body(words, i))
-        return GUARD_INJECTION;
+      if (may_begin(letters, words[i]) && phrase_fits(pattern, words + i, n - i) && !(opens && in_body(words, i)))
+        return true;
   }
-  return GUARD_FINE;
+  return false;
+}
+
+guard_finding guard_scan(base_slice cleaned) {
+  base_slice words[MAX_WORDS];
+  if (has_tag(cleaned) || guard_steers_in_script(cleaned)) return GUARD_INJECTION;
+  for (size_t from = 0;;) {
+    size_t n = cut_words(base_slice_sub(cleaned, from, cleaned.len), words);
+    if (has_phrase(words, n, from == 0)) return GUARD_INJECTION;
+    if (n < MAX_WORDS) return GUARD_FINE;
+    from = (size_t)(words[n - OVERLAP].ptr - cleaned.ptr);
+  }
 }

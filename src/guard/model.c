@@ -294,9 +294,9 @@ enum { LONG_DOCUMENT = 2000 }; /* characters: some ten windows */
 
 /* Words by which a text turns to whoever reads it, and what one then tells them to do. */
 static const char turning_words[] =
-    "|you|your|yours|yourself|u|assistant|assistants|ai|bot|chatbot|chatgpt|gpt|llm|agent|copilot|siri|alexa|"
-    "reader|reviewer|usted|ustedes|tu|tus|asistente|vous|votre|vos|toi|ton|du|dein|deine|deinen|sie|ihr|ihre|"
-    "ihnen|assistent|voce|seu|sua|assistente|lei|tuo|tua|je|jouw|ty|twoj|anda|asisten|siz|asistan|";
+    "|you|your|yours|yourself|u|let|lets|we|us|assistant|assistants|ai|bot|chatbot|chatgpt|gpt|llm|agent|copilot|"
+    "siri|alexa|reader|reviewer|usted|ustedes|tu|tus|asistente|vous|votre|vos|toi|ton|du|dein|deine|deinen|sie|"
+    "ihr|ihre|ihnen|assistent|voce|seu|sua|assistente|lei|tuo|tua|je|jouw|ty|twoj|anda|asisten|siz|asistan|";
 static const char steering_words[] =
     "|ignore|ignoring|disregard|forget|instruction|instructions|prompt|prompts|override|bypass|instead|reply|"
     "respond|response|answer|say|saying|tell|write|state|output|print|repeat|summarize|summary|summarise|"
