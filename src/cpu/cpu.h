@@ -149,8 +149,8 @@ typedef struct cpu_kernels {
   void (*quantize_blocks)(const float *x, size_t k, int8_t *q, cpu_block *block);
   /* y[token - first][row] (=, or += when add) for rows [begin, end) and tokens [first, first + tokens); begin is a
    * multiple of 16, end too unless it is n. Quantised formats read x, float formats xf [tokens][ldx]. Per row and
-   * token one chain acc = 0, then over the spans in order acc = fma(scale, part, acc), where part is a chain from 0 over
-   * the span's pieces: blocks, for K16 formats their halves. With P the exact integer sum of (quant - bias) * q:
+   * token one chain acc = 0, then over the spans in order acc = fma(scale, part, acc), where part is a chain from 0
+   * over the span's pieces: blocks, for K16 formats their halves. With P the exact integer sum of (quant - bias) * q:
    *   part = fma(d, P, part), for K formats with d * s (exact), and where there are minima
    *   part = fma(m, sum of q, part), for K formats with -(m * t)
    * Float formats: acc = fma(w, x, acc) over k in order. */

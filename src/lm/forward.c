@@ -140,11 +140,10 @@ static void keep_wanted_rows(lm_worker *w, const lm_norm *norm) {
   add_and_norm(w, NULL, NULL, norm);
 }
 
-/* Asked by worker 0 between two barriers; the others see the answer behind the next, before the first step of a
- * layer. */
-static void ask_to_stop(const lm_worker *w) {
+/* Asked by worker 0 ahead of a barrier; all stop before layer `next`. */
+static void ask_to_stop(const lm_worker *w, uint32_t next) {
   const lm_watch *watch = w->p->watch;
-  if (w->me == 0 && watch != NULL && watch->stop != NULL && watch->stop(watch->ctx)) w->p->stopped = true;
+  if (w->me == 0 && watch != NULL && watch->stop != NULL && watch->stop(watch->ctx)) atomic_store(&w->p->stop_at, next);
 }
 
 /* ---- attention ---- */
@@ -210,11 +209,12 @@ static void attend(const lm_worker *w, const lm_layer *l, size_t row, size_t n, 
                                    .scratch = w->scores});
 }
 
-/* Rows from `row` on that follow each other in one sequence; not too many, so that there is a share for everybody. */
-static size_t run_length(const lm_worker *w, size_t row) {
+/* Rows from `row` on, before `last`, that follow each other in one sequence; not too many, so that there is a share for
+ * everybody. */
+static size_t run_length(const lm_worker *w, size_t row, size_t last) {
   const lm_scratch *s = &w->p->m->scratch;
   size_t n = 1;
-  while (n < LM_ATTEND_ROWS && row + n < w->p->rows && s->sequence[row + n] == s->sequence[row] &&
+  while (n < LM_ATTEND_ROWS && row + n < last && s->sequence[row + n] == s->sequence[row] &&
          s->position[row + n] == s->position[row] + n)
     n++;
   return n;
@@ -229,35 +229,37 @@ static void put_attended(const lm_worker *w, const lm_layer *l, size_t row, size
     matrix_input_put(m->kernels, &in, t, m->scratch.attended + t * nq + begin, begin, count);
 }
 
-/* attended [T][heads * hd] = softmax(q K) V, as input of the next product. Runs of rows, and groups of heads, are dealt
- * out; one row with fewer groups than workers is by heads. */
+/* attended [T][heads * hd] = softmax(q K) V, as input of the next product: by row a worker's own rows, by head its own
+ * heads; otherwise runs of rows, and groups of heads, are dealt out, and one row with fewer groups than workers is by
+ * heads. */
 static void attend_rows(const lm_worker *w, const lm_layer *l, head_share hs) {
   size_t hd = w->p->m->head_dim, rows = w->p->rows, first = 0, last = rows, unit = 0;
   uint32_t group = l->heads / l->kv_heads, begin = hs.begin * group, end = hs.end * group;
-  uint32_t piece = !hs.by_head && rows * l->kv_heads < (size_t)w->of ? 1 : group;
-  for (size_t row = 0, n; row < rows; row += n) {
-    n = run_length(w, row);
+  bool alone = hs.by_head || w->by_row;
+  uint32_t piece = !alone && rows * l->kv_heads < (size_t)w->of ? 1 : group;
+  if (w->by_row) lm_own_rows(w, &first, &last);
+  for (size_t row = first, n; row < last; row += n) {
+    n = run_length(w, row, last);
     for (uint32_t h = begin; h < end; h += piece, unit++)
-      if (hs.by_head || unit % (size_t)w->of == (size_t)w->me) attend(w, l, row, n, h, piece);
-    if (hs.by_head) put_attended(w, l, row, n, begin * hd, (end - begin) * hd);
+      if (alone || unit % (size_t)w->of == (size_t)w->me) attend(w, l, row, n, h, piece);
+    if (alone) put_attended(w, l, row, n, begin * hd, (end - begin) * hd);
   }
-  if (hs.by_head) {
+  if (alone) {
     barrier_ahead_one(w, &l->out, 16);
     return;
   }
   barrier(w);
-  if (w->by_row) lm_own_rows(w, &first, &last);
-  else matrix_share(rows, 1, w->me, w->of, &first, &last);
+  matrix_share(rows, 1, w->me, w->of, &first, &last);
   put_attended(w, l, first, last - first, 0, l->heads * hd);
-  barrier_unless_by_row(w);
+  barrier(w);
 }
 
 /* o [T][d] = W_o attention(W_q n, W_k n, W_v n) */
-static void attention(lm_worker *w, const lm_layer *l, bool last_writer) {
+static void attention(lm_worker *w, const lm_layer *l, uint32_t index) {
   const lm_scratch *s = &w->p->m->scratch;
   size_t begin, end, group = l->heads / l->kv_heads;
   head_share hs = share_heads(w, l);
-  bool shrinks = last_writer && w->p->wanted < w->p->rows;
+  bool shrinks = index == w->p->m->last_writer && w->p->wanted < w->p->rows;
   if (l->kv_own) {
     project(w, &l->k, hs, 1, s->k); /* k [T][kv_heads * hd] */
     project(w, &l->v, hs, 1, s->v);
@@ -270,8 +272,8 @@ static void attention(lm_worker *w, const lm_layer *l, bool last_writer) {
     hs = share_heads(w, l);
     project(w, &l->q, hs, group, s->q);
   }
-  if (!hs.by_head) barrier(w);
-  if (w->by_row) ask_to_stop(w);
+  if (w->by_row) ask_to_stop(w, index + 1);
+  if (!hs.by_head) barrier(w); /* for the keys and values of all rows */
   attend_rows(w, l, hs);
   matrix_input in = lm_input_q(w, l->out.w.k);
   lm_own_columns(w, l->out.w.n, 16, &begin, &end);
@@ -300,6 +302,8 @@ static void feed_forward(const lm_worker *w, const lm_layer *l, const lm_layer *
   lm_own_columns(w, l->down.w.n, 16, &begin, &end);
   lm_product(w, &l->down, &in, begin, end, s->o, m->d);
   barrier_ahead_layer(w, next);
+  /* by row: where heads differ, rows of q come to lie elsewhere, and others may still read theirs */
+  if (w->by_row && next != NULL && next->heads != l->heads) barrier(w);
 }
 
 /* logits [T][vocab] = cap(W_out n) */
@@ -347,20 +351,20 @@ static void run_block(void *ctx, int me, int of) {
   const float *branch = NULL; /* what the step before wants added to h */
   const lm_norm *post = NULL;
   embed(w);
-  ask_to_stop(w);
+  ask_to_stop(w, 0);
   barrier(w);
-  for (uint32_t i = 0; i < m->layers && !p->stopped; i++) {
+  for (uint32_t i = 0; i < m->layers && i < atomic_load(&p->stop_at); i++) {
     const lm_layer *l = &m->layer[i];
     add_and_norm(w, branch, post, &l->attn_norm);
-    attention(w, l, i == m->last_writer);
+    attention(w, l, i);
     if (p->rows == 0) return; /* the keys and values were all that was wanted */
     add_and_norm(w, m->scratch.o, &l->attn_post, &l->ffn_norm);
-    if (!w->by_row) ask_to_stop(w);
+    if (!w->by_row) ask_to_stop(w, i + 1);
     feed_forward(w, l, i + 1 < m->layers ? l + 1 : NULL);
     branch = m->scratch.o;
     post = &l->ffn_post;
   }
-  if (p->stopped) return;
+  if (atomic_load(&p->stop_at) <= m->layers) return;
   add_and_norm(w, branch, post, &m->output_norm);
   if (w->by_row) barrier(w);
   w->by_row = false;
@@ -391,22 +395,45 @@ static base_status check_tokens(const lm_model *m, const lm_cache *c, const lm_t
   return st;
 }
 
-/* Lays a block out in the scratch, each token behind what its sequence holds. */
+/* Tile t of `tiles`, dealt out to workers there and back again (0 1 1 0 0 1 ..): the later a token, the more it has to
+ * attend to. The place among the tiles, of which each worker's lie side by side as matrix_share has them. */
+static size_t dealt(size_t t, size_t tiles, size_t of) {
+  size_t each = tiles / of, extra = tiles % of, round = t / of, worker = t % of;
+  if (round < each && round % 2 == 1) worker = of - 1 - worker;
+  return worker * each + (worker < extra ? worker : extra) + round;
+}
+
+/* The first row of tile t of a block. One that is not whole stays the last. */
+static size_t tile_row(size_t t, size_t rows, size_t of) {
+  size_t tiles = (rows + LM_TILE_ROWS - 1) / LM_TILE_ROWS, place = dealt(t, tiles, of);
+  if (rows % LM_TILE_ROWS != 0 && t == tiles - 1) place = tiles - 1;
+  else if (rows % LM_TILE_ROWS != 0 && place == tiles - 1) place = dealt(tiles - 1, tiles, of);
+  return place * LM_TILE_ROWS;
+}
+
+/* Lays a block out in the scratch, each token behind what its sequence holds. By row, tiles are dealt out to workers;
+ * where several rows' logits are wanted all stay in their order. */
 static void fill_block(lm_pass *p, const lm_token *tokens, size_t n) {
   const lm_scratch *s = &p->m->scratch;
   uint32_t *coming = p->c->coming;
-  for (size_t t = 0; t < n; t++) coming[tokens[t].sequence]++;
+  p->rows = n;
+  p->wanted = 0;
+  for (size_t t = 0; t < n; t++) {
+    coming[tokens[t].sequence]++;
+    p->wanted += tokens[t].logits;
+  }
   for (size_t t = 0; t < n; t++) {
     if (coming[tokens[t].sequence] > 0) lm_cache_make_room(p->c, tokens[t].sequence, coming[tokens[t].sequence]);
     coming[tokens[t].sequence] = 0;
   }
-  p->rows = n;
-  p->wanted = 0;
-  for (size_t t = 0; t < n; t++) {
-    s->id[t] = tokens[t].id;
-    s->sequence[t] = tokens[t].sequence;
-    s->position[t] = p->c->length[tokens[t].sequence]++;
-    if (tokens[t].logits) s->wanted[p->wanted++] = (uint32_t)t;
+  int of = os_team_threads(p->m->options.team);
+  if (p->wanted > 1 || !is_by_row(p, of)) of = 1;
+  for (size_t t = 0, row = 0, wanted = 0; t < n; t++, row++) {
+    if (t % LM_TILE_ROWS == 0) row = tile_row(t / LM_TILE_ROWS, n, (size_t)of);
+    s->id[row] = tokens[t].id;
+    s->sequence[row] = tokens[t].sequence;
+    s->position[row] = p->c->length[tokens[t].sequence]++;
+    if (tokens[t].logits) s->wanted[wanted++] = (uint32_t)row;
   }
 }
 
@@ -417,13 +444,14 @@ static void take_block_back(lm_pass *p, const lm_token *tokens, size_t n) {
 base_status lm_forward(lm_model *m, lm_cache *c, const lm_token *tokens, size_t n, float *logits,
                        const lm_watch *watch, base_error *err) {
   lm_pass p = {.m = m, .c = c, .watch = watch, .logits = logits, .states = watch != NULL ? watch->states : NULL};
+  atomic_init(&p.stop_at, UINT32_MAX);
   base_status st = check_tokens(m, c, tokens, n, err);
   if (st != BASE_OK) return st;
   for (size_t done = 0, block; done < n; done += block) {
     block = n - done < m->options.block ? n - done : m->options.block;
     fill_block(&p, tokens + done, block);
     os_team_run(m->options.team, run_block, &p);
-    if (p.stopped) {
+    if (atomic_load(&p.stop_at) != UINT32_MAX) {
       take_block_back(&p, tokens + done, block);
       return base_fail(err, BASE_ECANCELLED, "forward", "stopped after %zu of %zu tokens", done, n);
     }
