@@ -22,10 +22,17 @@ static const char *const texts[] = {
     "from Northwind Logistics asked for the invoice again and the budget of 12,500 euros was approved"};
 enum { TEXTS = sizeof texts / sizeof texts[0] };
 
-typedef enum part { FIND, CLEAN, INJECTION, RISK, ALL, PARTS } part;
+typedef enum part { FIND, CLEAN, INJECTION, INSTRUCTED, RISK, ALL, PARTS } part;
 static const char *const names[PARTS] = {"guard_find (200 characters)", "guard_clean_make (200 characters)",
-                                         "guard_injection (200 characters)", "guard_risk_of (200 characters)",
+                                         "guard_injection (200 characters)",
+                                         "guard_injection beside instructions that forbid nine fields",
+                                         "guard_risk_of (200 characters)",
                                          "find + injection + risk (200 characters)"};
+
+static const char told[] =
+    "You are the assistant of a garden centre. Be kind and brief, and answer in the language of the customer. Never discuss "
+    "politics, religion, medicine, the law or finance. Topics such as space travel, artificial intelligence, mathematics and "
+    "video games are off limits as well, to keep the talk about plants, tools and opening hours.";
 
 static void ask(guard *g, part p, base_slice text) {
   static guard_span spans[256];
@@ -35,6 +42,8 @@ static void ask(guard *g, part p, base_slice text) {
   if (p == FIND || p == ALL) (void)guard_find(g, text, spans, 256, &n, NULL);
   if (p == INJECTION || p == ALL)
     (void)guard_injection(g, text, GUARD_FROM_USER, (base_slice){"", 0}, &attack, NULL);
+  if (p == INSTRUCTED)
+    (void)guard_injection(g, text, GUARD_FROM_USER, (base_slice){told, sizeof told - 1}, &attack, NULL);
   if (p == RISK || p == ALL) (void)guard_risk_of(g, text, &risks, NULL);
   if (p == CLEAN) {
     guard_rules r;

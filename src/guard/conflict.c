@@ -259,9 +259,12 @@ static uint64_t domains_of(const guard_view *v, bounds part, bool by_words) {
 }
 
 void guard_read_instructions(const guard_view *v, guard_instructions *out) {
+  uint64_t key = base_hash(BASE_HASH_START, v->text.ptr, v->text.len) | 1U;
+  if (out->key == key) return;
   beginnings whole = beginnings_of(v, (bounds){0, v->n});
   bool guarded = has_phrase(v, &whole, guarding);
-  *out = (guard_instructions){.hides_word = guarded && has_phrase(v, &whole, secret_words),
+  *out = (guard_instructions){.key = key,
+                              .hides_word = guarded && has_phrase(v, &whole, secret_words),
                               .hides_person = guarded && has_phrase(v, &whole, person_told)};
   for (size_t start = 0; start < v->n;) {
     bounds all = {start, sentence_end(v, start)};

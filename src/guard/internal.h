@@ -59,6 +59,23 @@ bool guard_mod97(const uint8_t *alnum, size_t n); /* ISO 7064 over IBAN order: A
 const char *guard_national_id(const uint8_t *d, size_t n, const guard_view *v, size_t i, size_t end);
 const char *guard_national_word(const uint8_t *w, size_t n); /* upper-case letters and digits */
 
+/* conflict.c: what an app's instructions forbid and hide, and whether a request is about that */
+enum { GUARD_MAX_STEMS = 128 };
+typedef struct guard_stems {
+  uint64_t hash[GUARD_MAX_STEMS]; /* of the first letters of words */
+  size_t n;
+} guard_stems;
+typedef struct guard_instructions {
+  guard_stems forbidden, guarded;
+  uint64_t domains; /* bits of domain.def */
+  bool hides_word, hides_person;
+  uint64_t key; /* of the text they were read from, 0: none */
+} guard_instructions;
+/* Leaves `out` as it is when its key says that it was read from this text (64 bits of it: an app's own texts, no
+ * attacker's). */
+void guard_read_instructions(const guard_view *v, guard_instructions *out);
+bool guard_conflicts(const guard_instructions *in, const guard_view *v);
+
 struct guard {
   base_allocator allocator;
   size_t max_bytes;
@@ -67,6 +84,7 @@ struct guard {
   guard_span *span;    /* [GUARD_MAX_SPANS] */
   void *block;
   size_t block_bytes;
+  guard_instructions told; /* the last that were read: an app has the same ones all day */
   struct guard_contacts *contacts;
   struct guard_model *model;
 };

@@ -23,20 +23,6 @@ typedef struct guard_contacts guard_contacts;
 void guard_contacts_free(guard_contacts *c, const base_allocator *a);
 void guard_contacts_run(guard *g, const guard_view *v, guard_hits *h);
 
-/* conflict.c: what an app's instructions forbid and hide, and whether a request is about that */
-enum { GUARD_MAX_STEMS = 128 };
-typedef struct guard_stems {
-  uint64_t hash[GUARD_MAX_STEMS]; /* of the first letters of words */
-  size_t n;
-} guard_stems;
-typedef struct guard_instructions {
-  guard_stems forbidden, guarded;
-  uint64_t domains; /* bits of domain.def */
-  bool hides_word, hides_person;
-} guard_instructions;
-void guard_read_instructions(const guard_view *v, guard_instructions *out);
-bool guard_conflicts(const guard_instructions *in, const guard_view *v);
-
 /* ---- words of the view ---- */
 
 typedef struct guard_word {

@@ -238,12 +238,12 @@ static float limit_of(const guard_model *m, guard_source from, size_t windows) {
 base_status guard_injection(guard *g, base_slice text, guard_source from, base_slice instructions,
                             guard_attack *out, base_error *err) {
   guard_view v;
-  guard_instructions told;
   float p[GUARD_TOPICS] = {0};
   base_status st = BASE_OK;
   bool may_conflict = instructions.len > 0 && from == GUARD_FROM_USER; /* a document may speak of anything */
   *out = (guard_attack){.what = ""};
-  if (may_conflict && (st = guard_view_of(g, instructions, &v, err)) == BASE_OK) guard_read_instructions(&v, &told);
+  if (may_conflict && (st = guard_view_of(g, instructions, &v, err)) == BASE_OK) 
+    guard_read_instructions(&v, &g->told);
   if (!st) st = guard_view_of(g, text, &v, err);
   if (st || by_rules(&v, from, out)) return st;
   if (by_hidden_blanks(g, &v)) {
@@ -252,7 +252,7 @@ base_status guard_injection(guard *g, base_slice text, guard_source from, base_s
   }
   if (v.hidden > 0) st = guard_view_of(g, text, &v, err); /* its letters were written over */
   if (st) return st;
-  if (may_conflict && guard_conflicts(&told, &v)) {
+  if (may_conflict && guard_conflicts(&g->told, &v)) {
     *out = (guard_attack){true, 0.9F, "conflict"};
     return BASE_OK;
   }
