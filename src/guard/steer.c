@@ -242,7 +242,7 @@ base_status guard_injection(guard *g, base_slice text, guard_source from, base_s
   base_status st = BASE_OK;
   bool may_conflict = instructions.len > 0 && from == GUARD_FROM_USER; /* a document may speak of anything */
   *out = (guard_attack){.what = ""};
-  if (may_conflict && (st = guard_view_of(g, instructions, &v, err)) == BASE_OK) 
+  if (may_conflict && (st = guard_view_of(g, instructions, &v, err)) == BASE_OK)
     guard_read_instructions(&v, &g->told);
   if (!st) st = guard_view_of(g, text, &v, err);
   if (st || by_rules(&v, from, out)) return st;
