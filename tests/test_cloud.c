@@ -85,6 +85,7 @@ static void test_openai(void) {
          "schema");
   TAP_OK(strstr(w.seen, "[EMAIL_1]") && !strstr(w.seen, "bob@example.com"), "only cleaned text");
   TAP_OK(strstr(w.headers, "Authorization: Bearer secret-key\n") != NULL, "key");
+  TAP_OK(strstr(w.headers, "User-Agent: minnow\n") != NULL, "name");
   cloud_answer_free(&a);
   q = question();
   q.tools = BASE_LITERAL("[{\"type\":\"function\",\"function\":{\"name\":\"set\"}}]");

@@ -171,8 +171,8 @@ static void account(asking *a, const cloud_reading *r, int64_t cost) {
 
 static base_status perform(asking *a, cloud_reading *r, cloud_reply *reply, base_error *err) {
   const cloud *c = a->c;
-  const char *headers[4] = {"Content-Type: application/json", "Expect:"};
-  size_t n = 2;
+  const char *headers[5] = {"Content-Type: application/json", "Expect:", "User-Agent: minnow"};
+  size_t n = 3; /* some gateways turn away who has no name */
   if (c->key != NULL) headers[n++] = c->key;
   if (c->o.dialect == CLOUD_ANTHROPIC) headers[n++] = "anthropic-version: 2023-06-01";
   int64_t left = a->until - now(c);
