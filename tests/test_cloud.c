@@ -183,7 +183,7 @@ static void test_complaints(void) {
                             "\"param\":null,\"code\":\"invalid_api_key\"}}";
   static const char quota[] = "{\"error\":{\"message\":\"You exceeded your quota\",\"type\":\"insufficient_quota\",\"code\":\"insufficient_quota\"}}";
   static const char busy[] = "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}";
-  static const char odd[] = "{\"error\":{\"message\":\"no\",\"code\":\"secret key: bob@example.com\",\"type\":7}}";
+  static const char odd[] = "{\"error\":{\"message\":\"no\",\"code\":\"secret key: bob@example.com\",\"type\":\"secret-key\"}}";
   static const char name[] = "{\"error\":{\"message\":\"Unsupported parameter: 'max_tokens' is not supported with this model. Use "
                              "'max_completion_tokens' instead.\",\"param\":\"max_tokens\",\"code\":\"unsupported_parameter\"}}";
   static const scripted script[] = {{.status = 401, .body = key}, {.status = 429, .body = quota}, {.status = 529, .body = busy},

@@ -163,10 +163,11 @@ static void unwrap(cloud_reading *r) {
   if (cloud_schema_needs_object(r->q->schema)) cloud_unwrap(&a->text);
 }
 
-static bool plain_word(const char *text) {
+/* A code, and no part of the key, whatever a service sends back. */
+static bool plain_word(const cloud *c, const char *text) {
   static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-  size_t len = strlen(text);
-  return len > 0 && len <= 40 && strspn(text, letters) == len;
+  size_t len = text != NULL ? strlen(text) : 0;
+  return len > 0 && len <= 40 && strspn(text, letters) == len && (c->key == NULL || strstr(c->key, text) == NULL);
 }
 
 void cloud_read_error(const cloud_reading *r, cloud_complaint *out) {
@@ -176,8 +177,8 @@ void cloud_read_error(const cloud_reading *r, cloud_complaint *out) {
   const char *type = json_string_value(json_object_get(error, "type"));
   const char *text = json_string_value(json_object_get(error, "message"));
   *out = (cloud_complaint){0};
-  if (code == NULL || !plain_word(code)) code = type;
-  if (code != NULL && plain_word(code)) base_format(out->word, sizeof out->word, "%s", code);
+  if (!plain_word(r->c, code)) code = type;
+  if (plain_word(r->c, code)) base_format(out->word, sizeof out->word, "%s", code);
   out->wants_completion_tokens = text != NULL && strstr(text, "max_completion_tokens") != NULL;
   json_decref(root);
 }
