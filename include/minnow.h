@@ -81,7 +81,7 @@ typedef struct mn_engine_options {
   const char *ledger;      /* file of decisions, spending and deferred requests; NULL: none is kept. A policy that
                               allows the cloud needs one: its caps hold across restarts */
   const char *cloud_key;   /* the service's key; NULL: the policy's key_file */
-  const char *device;      /* an id of this device that stays, for rollouts; NULL: none */
+  const char *device;      /* an id of this device that stays, for rollouts; NULL: only what is on for all */
   const char *device_tier; /* class of device in reports: "low", "high"; NULL: none */
   /* The app's own check: does the account exist, do the items add up? MN_OK or MN_EMISMATCH, with a sentence for the
    * user in `why`. action and pack are NULL for answers. NULL: no check. */

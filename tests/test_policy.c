@@ -49,9 +49,10 @@ static void test_all(void) {
   TAP_OK(policy_share(&p, "music") == p.at_most_wrong, "a pack without a share of its own");
   TAP_OK(policy_share(&p, "clock") == 0.001f, "a pack with one");
   int on = 0;
-  for (uint64_t device = 0; device < 10000; device++) on += policy_flag(&p, "cloud", device);
+  for (uint64_t device = 1; device <= 10000; device++) on += policy_flag(&p, "cloud", device);
   TAP_OK(on > 4800 && on < 5200, "half of the devices: %d", on);
   TAP_OK(policy_flag(&p, "cloud", 77) == policy_flag(&p, "cloud", 77) && !policy_flag(&p, "defer", 77), "kill switch");
+  TAP_OK(!policy_flag(&p, "cloud", 0) && policy_flag(&p, "other", 0), "without an id nothing that is not on for all");
 }
 
 static void test_refused(void) {

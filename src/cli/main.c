@@ -25,7 +25,8 @@ static int help(void) {
     printf("  minnow %-38s %s\n", commands[i].usage, commands[i].summary);
   puts(
       "\n  minnow COMMAND --help                         the command's options\n  minnow --version\n\n"
-      "$MINNOW_PACKS names the folder of built packs; NO_COLOR turns colour off.\n"
+      "$MINNOW_PACKS, $MINNOW_POLICY and $MINNOW_LEDGER stand for --packs, --policy and --ledger; $MINNOW_CLOUD_KEY\n"
+      "is the cloud's key, $MINNOW_DEVICE and $MINNOW_TIER are this device's id and class; NO_COLOR turns colour off.\n"
       "exit status: 0 done, 1 failed, 2 wrong usage");
   return CLI_DONE;
 }

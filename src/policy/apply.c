@@ -19,6 +19,7 @@ bool policy_flag(const policy *p, const char *name, uint64_t device) {
     const policy_rollout *f = &p->flag[i];
     if (strcmp(f->name, name) != 0) continue;
     if (f->off) return false;
+    if (device == 0) return f->percent >= 100.0f; /* devices without an id would all be in the same place */
     uint64_t place = base_hash(BASE_HASH_START, &device, sizeof device);
     place = base_hash(place, name, strlen(name));
     place ^= place >> 32; /* FNV's low bits alone mix too little */

@@ -81,7 +81,7 @@ const char *policy_schema(void); /* JSON Schema draft 2020-12 of the document, t
 
 bool policy_allows_pack(const policy *p, const char *name);
 /* Whether a feature is on for this device: stable for a device and a flag, spread evenly over devices. A flag
- * that the policy does not name is on. */
+ * that the policy does not name is on. Device 0 has no id: for it is on what is on for all. */
 bool policy_flag(const policy *p, const char *name, uint64_t device);
 /* The share of wrong ones among the answers acted on alone that the owner allows this pack. head_act_threshold has the
  * confidence that goes with it. */
