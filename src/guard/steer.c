@@ -267,7 +267,7 @@ base_status guard_injection(guard *g, base_slice text, guard_source from, base_s
 /* Words that settle a risk without a model, and beside one. */
 static const char *const risk_words[GUARD_RISKS] = {
     "wire transfer|bank transfer|pay with my card|credit card payment",
-    "lawsuit|sue my|eviction|restraining order|power of attorney",
+    "lawsuit|sue my|eviction|evict me|evicted|evict a tenant|restraining order|power of attorney",
     "chest pain|overdose|stroke symptoms|allergic reaction|dosage",
     "kill myself|killing myself|suicide|suicidal|end my life|take my own life|hurt myself|harm myself|want "
     "to die|"
