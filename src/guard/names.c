@@ -72,6 +72,31 @@ static void join_pairs(const guard_view *v, const guard_word *w, size_t n, uint8
   }
 }
 
+/* Ordinary, and no name beside. */
+static bool is_common(const guard_word *w) { return (w->lists & COMMON) != 0 && (w->lists & 3U) == 0; }
+
+static bool follows_number(const guard_view *v, const guard_word *w, size_t i) {
+  for (size_t k = 1; k <= 3 && k <= i; k++)
+    if (guard_is_digit(v->f[w[i - k].start])) return true;
+  return false;
+}
+
+/* "dr. emma stone": who stands behind a title is a person, and so is the known name behind that. */
+static void find_titled(const guard_view *v, const guard_word *w, size_t n, uint8_t *path) {
+  for (size_t i = 0; i + 1 < n; i++) {
+    if (path[i] != 0 || !is_one_of(v, &w[i], "|mr|mrs|ms|dr|prof|mx|professor|herr|frau|mme|madame|monsieur|senora|sra|"))
+      continue;
+    size_t at = i + 1 + is_sign(v, &w[i + 1], '.');
+    if (at >= n || w[at].start > w[at - 1].end + 1 || path[at] != 0 || !is_word(v, &w[at])) continue;
+    if (is_common(&w[at]) || w[at].end < w[at].start + 3) continue;
+    if (is_one_of(v, &w[i], "|dr|") && i > 0 && follows_number(v, w, i)) continue; /* a drive */
+    path[at] = begins(GUARD_TAG_PERSON);
+    if (at + 1 == n || path[at + 1] != 0 || w[at + 1].start != w[at].end + 1 || is_common(&w[at + 1])) continue;
+    if ((w[at + 1].lists & 3U) != 0 || guard_is_capital(v, w[at + 1].start))
+      path[at + 1] = inside(GUARD_TAG_PERSON);
+  }
+}
+
 /* "Misty's daughter" */
 static void find_kin(const guard_view *v, const guard_word *w, size_t n, uint8_t *path) {
   static const char kin[] = "|daughter|son|wife|husband|mother|father|mom|dad|mum|sister|brother|aunt|uncle|cousin|"
@@ -106,10 +131,14 @@ void guard_tidy_path(const guard_view *v, const guard_word *w, size_t n, bool ca
     if (path[i] == 0) continue;
     guard_tag_class c = (guard_tag_class)((path[i] - 1) / 2);
     while (end < n && path[end] == inside(c)) end++;
+    bool opens = i == 0 || !is_word(v, &w[i - 1]);
     if (!is_written_as_name(v, w + i, end - i, c)) memset(path + i, 0, end - i);
-    else if (c == GUARD_TAG_ORGANISATION) cut_at_small_word(v, w, i, end, path);
+    else if (c != GUARD_TAG_ORGANISATION) continue;
+    else if (end == i + 1 && opens && (w[i].lists & NAMED) == 0) path[i] = 0; /* the capital is the sentence's */
+    else cut_at_small_word(v, w, i, end, path);
   }
   join_particles(v, w, n, path);
   join_pairs(v, w, n, path);
+  find_titled(v, w, n, path);
   find_kin(v, w, n, path);
 }

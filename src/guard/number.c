@@ -195,18 +195,36 @@ static size_t extension(const guard_view *v, size_t end) {
 static bool old_after(const guard_view *v, size_t end) {
   static const char *const words[] = {" years old",    "-years-old", "-year-old", " year old",
                                       " years of age", " y/o",       "yo ",       " yo ",
-                                      " yrs old",      " year-old",  "y/o"};
+                                      " yrs old",      " year-old",  "y/o",       "yo.",
+                                      "yo,",           " months old", "-month-old", " month old", " weeks old"};
   for (size_t w = 0; w < sizeof words / sizeof words[0]; w++)
     if (guard_starts(v, end, words[w])) return true;
   return false;
 }
 
+/* "I'm 23.", "my son is 7 and ..": somebody is a number, and of nothing. */
+static bool is_somebody(const guard_view *v, size_t i, size_t end) {
+  static const char *const before[] = {
+      "i'm ",    "i am ",    "he's ",        "she's ",      "he is ",     "she is ",    "he was ", "she was ", "son is ",
+      "boy is ", "girl is ", "daughter is ", "husband is ", "wife is ",   "mother is ", "mum is ", "mom is ",  "father is ",
+      "dad is ", "brother is ", "sister is "};
+  static const char *const after[] = {" now", " and ", " years", " today", ".\n", ". ", ", ", "!", "?", ";", ")"};
+  bool said = false, over = end == v->n || (end + 1 == v->n && v->f[end] == '.');
+  for (size_t k = 0; k < sizeof before / sizeof before[0] && !said; k++) {
+    size_t n = strlen(before[k]);
+    said = n <= i && guard_starts(v, i - n, before[k]) && (n == i || !guard_is_alnum(v->f[i - n - 1]));
+  }
+  for (size_t k = 0; k < sizeof after / sizeof after[0] && said && !over; k++) over = guard_starts(v, end, after[k]);
+  return said && over;
+}
+
 static bool is_age(const guard_view *v, const digits *g, size_t i) {
-  if (group_digits(g, 0) > 3 || group_value(g, 0) > 120 || !ends(v, g->end[0])) return false;
+  if (group_digits(g, 0) > 3 || group_value(g, 0) > 120) return false;
+  if (!ends(v, g->end[0])) return old_after(v, g->end[0]); /* "45yo" */
   if (v->f[g->end[0]] == ':' || (v->f[g->end[0]] == '.' && guard_is_digit(v->f[g->end[0] + 1]))) return false;
   if (v->f[g->end[0]] == '%' || is_amount(v, i, g->end[0])) return false;
   return old_after(v, g->end[0]) || guard_near(v, i, 8, "age of |aged |age: |age is |age |turned |turn ") ||
-         guard_near(v, i, 14, "turning ");
+         guard_near(v, i, 14, "turning ") || is_somebody(v, i, g->end[0]);
 }
 
 static bool unfit(const guard_view *v, size_t i) { return i > 0 && (v->f[i - 1] == '#' || v->f[i - 1] == '$'); }
