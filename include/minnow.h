@@ -242,6 +242,8 @@ typedef struct mn_train_options {
   float target;                /* share of acted-on answers that may be wrong; 0: 0.02 */
   bool (*progress)(void *ctx, const mn_progress *p); /* false cancels and keeps the checkpoint */
   void *progress_ctx;
+  const char *refit; /* of a pack: trunk and heads stay those of its built file, and only what stands beside them is
+                        fitted anew: "all" (n-grams, tagger, calibration), "calibration"; NULL: trained anew */
 } mn_train_options;
 
 typedef struct mn_train_report {

@@ -212,6 +212,22 @@ call eval "$folder/rows.gguf" --data "$folder/rows.jsonl"
 [ $status -eq 0 ] && has "$out" "reliability" && has "$out" "risk at coverage"; ok $? "eval for people"
 call train --nlu "$folder/bad.jsonl" --trunk "$folder/packs/trunk.gguf" -o "$folder/bad.gguf"
 [ $status -eq 1 ] && has "$err" "bad.jsonl" && [ ! -e "$folder/bad.gguf" ]; ok $? "a bad row"
+mkdir "$folder/refit" && cp -r packs/clock packs/clock.gguf "$folder/refit/"
+call train "$folder/refit/clock" --refit calibration --threads 1 -o "$folder/refit/once.gguf"
+[ $status -eq 0 ] && has "$out" "0 epochs" && has "$out" "acts from confidence" && [ ! -e "$folder/refit/once.gguf.checkpoint" ]
+ok $? "a refit"
+cp "$folder/refit/once.gguf" "$folder/refit/clock.gguf"
+call train "$folder/refit/clock" --refit calibration --threads 2
+[ $status -eq 0 ] && cmp -s "$folder/refit/once.gguf" "$folder/refit/clock.gguf"; ok $? "refitted again it stays as it is"
+call train "$folder/refit/clock" --refit everything
+[ $status -eq 1 ] && has "$err" 'neither "all" nor "calibration"'; ok $? "a refit of what there is not"
+call train --nlu "$folder/rows.jsonl" --refit all -o "$folder/x.gguf"
+fails 1 "a refit without a pack"
+sed -i 's/"name": "set_alarm"/"name": "ring_alarm"/' "$folder/refit/clock/pack.json"
+sed -i 's/^\[set_alarm\]/[ring_alarm]/' "$folder/refit/clock/sentences.txt"
+call train "$folder/refit/clock" --refit all
+[ $status -eq 1 ] && has "$err" "train it anew" && cmp -s "$folder/refit/once.gguf" "$folder/refit/clock.gguf"
+ok $? "a refit after an action was renamed"
 call train "$folder/nowhere"
 [ $status -eq 1 ] && has "$err" "minnow: "; ok $? "a pack folder that is not there"
 call eval "$folder/nowhere.gguf" --data "$folder/rows.jsonl"

@@ -235,9 +235,9 @@ static void test_low_confidence(world *w) {
 /* One pack's answer to words that are none of its business, as the gate's choice or as the open app. */
 static bool covered(world *w, bool gated) {
   handoff_loop *l = w->loop;
-  (void)ask(w, "tell me a joke", NULL);
+  (void)ask(w, "my neighbour plays chess", NULL);
   l->part[0].text = base_slice_of(l->text);
-  return handoff_part_decide(l, &l->part[0], w->packs[0], gated, 1.0f);
+  return handoff_part_decide(l, &l->part[0], w->packs[0], gated ? &l->gate_result : NULL);
 }
 
 /* A high temperature leaves the order of the labels and takes away how sure the pack is of "none". */
@@ -251,12 +251,43 @@ static void test_outvoted(world *w) {
   TAP_OK(!covered(w, true), "all but certain of none: not even the gate outvotes it");
   c->temperature = 50.0f;
   TAP_OK(covered(w, true), "hardly sure of none: the gate outvotes it");
+  memset(c->weight, 0, sizeof c->weight);
+  c->weight[0] = 1e-6f;
+  c->bias = -20.0f;
+  TAP_OK(covered(w, true) && !part->has_action && part->reason == HANDOFF_REASON_LOW_CONFIDENCE, "nothing silly is asked");
+  c->bias = 20.0f;
+  TAP_OK(covered(w, true), "the same, read surely");
   TAP_OK(part->reluctant && part->has_action && part->decision != HANDOFF_ACT,
          "never without a yes, even from threshold 0 on");
   TAP_OK(!covered(w, false), "without a gate it stays none");
   *c = kept;
   (void)ask(w, "wake me at 7", NULL);
   TAP_OK(!part->reluctant && w->out.decision == HANDOFF_ACT, "nothing of it stays for the next request");
+}
+
+/* Two questions, each with its own evidence: is it this app's, and was it read right? */
+static void test_belongs(world *w) {
+  head_result gate = {.probability = 0.9f}, read = {.probability = 0.97f};
+  gate.features[13] = 9.0f;
+  read.features[13] = 9.0f;
+  float sure = handoff_belongs(&gate, &read);
+  TAP_OK(sure > 0.98f && sure < 1.0f, "both sure: %.3f", (double)sure);
+  gate.features[13] = 2.0f; /* 0.88 */
+  float less = handoff_belongs(&gate, &read);
+  TAP_OK(less < handoff_belongs_enough(&gate, 0.02f) && less > 0.5f, "a doubtful gate: %.3f", (double)less);
+  read.features[13] = -2.0f;
+  TAP_OK(handoff_belongs(&gate, &read) < less, "a doubtful pack makes it less");
+  gate.features[13] = -1e30f;
+  TAP_OK(handoff_belongs(&gate, &read) == 0.0f, "never below 0");
+  TAP_OK(handoff_belongs(NULL, &read) == 0.97f, "with the app open the pack's own word");
+  TAP_OK(handoff_belongs_enough(&gate, 0.01f) > handoff_belongs_enough(&gate, 0.02f), "a stricter owner wants more");
+  head_calibration *c = (head_calibration *)(uintptr_t)head_brain_calibration(pack_brain(w->gate)), kept = *c;
+  expect(ask(w, "wake me at 7", NULL), "a sure gate", HANDOFF_ACT, HANDOFF_REASON_CONFIDENT, 1);
+  c->temperature = 4.0f * kept.temperature;
+  c->bag_weight = 0.0f;
+  expect(ask(w, "wake me at 7", NULL), "an unsure one, the pack as sure as before", HANDOFF_CONFIRM,
+         HANDOFF_REASON_UNSURE, 1);
+  *c = kept;
 }
 
 /* ---- what a request takes back, or hangs on something ---- */
@@ -465,6 +496,7 @@ int main(void) {
     test_decisions(w);
     test_low_confidence(w);
     test_outvoted(w);
+    test_belongs(w);
     test_several(w);
     test_provisos(w);
     test_split_rules(w);

@@ -421,7 +421,54 @@ static void test_probe(void) {
   }
 }
 
+/* ---- trust: a pack's confidence and risk curve beside what other packs' rows said ---- */
+
+enum { TRUSTED = 4000 };
+
+/* Rows that err as `bias` and one times their log odds say. */
+static void trusted_rows(train_trusted *t, size_t n, float bias, base_rng *rng) {
+  for (size_t i = 0; i < n; i++) {
+    float odds = 10.0f * base_rng_unit(rng) - 1.0f;
+    t[i] = (train_trusted){.odds = odds, .fold = (uint32_t)(i / TRUST_DRAWS % 2)};
+    t[i].right = base_rng_unit(rng) < 1.0f / (1.0f + expf(-odds - bias));
+  }
+}
+
+static float confidence_at(const head_calibration *c, float odds) {
+  float features[HEAD_FEATURES] = {0};
+  features[12] = odds;
+  return head_confidence(c, features);
+}
+
+static void test_trust(void) {
+  static train_trusted t[TRUSTED];
+  head_calibration none, few, many, bad;
+  base_rng rng;
+  base_rng_seed(&rng, 5);
+  head_calibration_init(&none);
+  few = many = bad = none;
+  train_fit_trust(&none, t, 0);
+  TAP_OK(none.act_threshold > 1.0f, "without rows of its own nothing is acted on");
+  TAP_OK(confidence_at(&none, 6.0f) > 0.98f && confidence_at(&none, 0.0f) < 0.7f, "but the confidence is the others'");
+  trusted_rows(t, 7 * TRUST_DRAWS, 0.4f, &rng);
+  train_fit_trust(&few, t, 7 * TRUST_DRAWS);
+  TAP_OK(few.act_threshold > 1.0f, "seven sentences are too few to act at 2 %%");
+  TAP_OK(few.risk_threshold[6] < 1.0f, "not at 10 %%");
+  trusted_rows(t, TRUSTED, 0.4f, &rng);
+  train_fit_trust(&many, t, TRUSTED);
+  TAP_OK(many.act_threshold < 0.95f, "with many like the others' it acts from %.3f", (double)many.act_threshold);
+  for (size_t i = 1; i < HEAD_RISKS; i++)
+    TAP_OK(many.risk_threshold[i] <= many.risk_threshold[i - 1], "falling at %zu", i);
+  TAP_OK(many.act_threshold == many.risk_threshold[4], "the target is on the curve");
+  trusted_rows(t, TRUSTED, -2.5f, &rng);
+  train_fit_trust(&bad, t, TRUSTED);
+  TAP_OK(confidence_at(&bad, 5.0f) < confidence_at(&many, 5.0f) - 0.02f, "its own rows count: %.3f, not %.3f",
+         (double)confidence_at(&bad, 5.0f), (double)confidence_at(&many, 5.0f));
+  TAP_OK(bad.act_threshold > many.act_threshold, "and it is more careful: %.3f", (double)bad.act_threshold);
+}
+
 int main(void) {
+  test_trust();
   test_oos();
   test_evidence();
   test_probe();

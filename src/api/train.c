@@ -53,17 +53,6 @@ static bool forward_progress(void *ctx, const train_progress *p) {
 
 /* ---- recipes: what measured best, docs/experiments.md ---- */
 
-static void recipe_for_pack(train_options *r, bool is_gate) {
-  r->swap_rate = r->bag_swap_rate = 0.7f;
-  r->typo_rate = 0.15f;
-  r->speech_rate = 0.3f;
-  r->address_rate = 0.05f;
-  r->limit_generated = is_gate ? 0 : 1500;
-  r->tagger_buckets = 4096; /* as good as more in packs of some thousand sentences */
-  r->join_rate = is_gate ? 0.3f : 0.0f;
-  r->epochs = is_gate ? 8 : 20;
-}
-
 static void recipe_for_rows(train_options *r) {
   r->epochs = 14;
   r->consistency = 1.0f;
@@ -75,8 +64,7 @@ static void choose_recipe(training *t) {
   const mn_train_options *o = t->o;
   train_options *r = &t->recipe;
   if (t->manifest != NULL) {
-    train_options_init(r);
-    recipe_for_pack(r, t->manifest->is_gate);
+    train_options_init_pack(r, t->manifest->is_gate);
   } else if (o->nlu_file != NULL) {
     train_options_init(r);
     recipe_for_rows(r);
@@ -98,15 +86,19 @@ static void choose_recipe(training *t) {
 static bool is_pack_folder(const mn_train_options *o) { return o->pack_dir != NULL; }
 
 /* packs/music/ -> packs/music.gguf */
+static bool built_path(const char *folder, char *out, size_t size) {
+  base_slice name = base_slice_of(folder);
+  while (name.len > 1 && name.ptr[name.len - 1] == '/') name.len--;
+  return base_format(out, size, "%.*s.gguf", (int)name.len, name.ptr);
+}
+
 static base_status choose_out(training *t, base_error *err) {
   const mn_train_options *o = t->o;
   bool fits = true;
   if (o->out != NULL) {
     fits = base_format(t->out, sizeof t->out, "%s", o->out);
   } else if (is_pack_folder(o)) {
-    base_slice folder = base_slice_of(o->pack_dir);
-    while (folder.len > 1 && folder.ptr[folder.len - 1] == '/') folder.len--;
-    fits = base_format(t->out, sizeof t->out, "%.*s.gguf", (int)folder.len, folder.ptr);
+    fits = built_path(o->pack_dir, t->out, sizeof t->out);
   } else {
     return base_fail(err, BASE_EARGUMENT, "out", "say where the trained file goes");
   }
@@ -116,9 +108,13 @@ static base_status choose_out(training *t, base_error *err) {
   return fits ? BASE_OK : base_fail(err, BASE_ELIMIT, "out", "the path is too long");
 }
 
-/* The trunk beside the packs (packs/trunk.gguf), or the shipped one. */
+/* The trunk beside the packs (packs/trunk.gguf), or the shipped one; of a refit the built pack's own. */
 static base_status choose_trunk(training *t, base_error *err) {
   const mn_train_options *o = t->o;
+  if (o->refit != NULL) {
+    if (built_path(o->pack_dir, t->trunk_path, sizeof t->trunk_path)) return BASE_OK;
+    return base_fail(err, BASE_ELIMIT, "refit", "the path is too long");
+  }
   if (o->trunk != NULL) {
     if (base_format(t->trunk_path, sizeof t->trunk_path, "%s", o->trunk)) return BASE_OK;
     return base_fail(err, BASE_ELIMIT, "trunk", "the path is too long");
@@ -242,7 +238,7 @@ static base_status learn(training *t, base_error *err) {
   const mn_train_options *o = t->o;
   bool gate = t->manifest != NULL && t->manifest->is_gate;
   const char *none = t->manifest ? PACK_LABEL_NONE : DATA_OOS_LABEL;
-  train_spec spec = {.allowed = t->allowed, .part_slot = gate ? 0 : -1};
+  train_spec spec = {.allowed = t->allowed, .part_slot = gate ? 0 : -1, .pack = t->manifest != NULL && !gate};
   if (!is_pack_folder(o) && o->nlu_file == NULL) {
     uint64_t started = os_monotonic_ns();
     base_status st = train_pretrain(t->net, t->tok, &t->rows, &t->recipe, err);
@@ -253,10 +249,14 @@ static base_status learn(training *t, base_error *err) {
   }
   spec.none_label = data_find_name(&t->rows.labels, base_slice_of(none));
   spec.none_by_threshold = t->manifest == NULL;
+  const data_set *valid = o->valid_file ? &t->valid : NULL;
   base_status st = adapt_trunk(t, err);
-  if (!st)
-    st = train_fit(t->net, t->tok, &t->rows, o->valid_file ? &t->valid : NULL, &spec, &t->recipe, t->writer,
-                   &t->report, err);
+  train_refit_what what = o->refit && strcmp(o->refit, "calibration") == 0 ? TRAIN_REFIT_CALIBRATION : TRAIN_REFIT_ALL;
+  if (!st && o->refit != NULL)
+    st = train_refit(t->net, t->trunk_file, t->tok, &t->rows, valid, what, &spec, &t->recipe, t->writer, &t->report,
+                     err);
+  else if (!st)
+    st = train_fit(t->net, t->tok, &t->rows, valid, &spec, &t->recipe, t->writer, &t->report, err);
   if (!st && t->manifest != NULL) pack_put(t->manifest, t->source_hash, t->writer);
   return st;
 }
@@ -270,6 +270,15 @@ static uint64_t written_bytes(const char *path) {
   return bytes;
 }
 
+static base_status check_refit(const mn_train_options *o, base_error *err) {
+  if (strcmp(o->refit, "all") != 0 && strcmp(o->refit, "calibration") != 0)
+    return base_fail(err, BASE_EARGUMENT, "refit", "\"%.40s\" is neither \"all\" nor \"calibration\"", o->refit);
+  if (o->pack_dir == NULL || o->trunk != NULL || api_is_guard_folder(o->pack_dir))
+    return base_fail(err, BASE_EARGUMENT, "refit",
+                     "is for the folder of a pack with a built file beside it, whose trunk it keeps");
+  return BASE_OK;
+}
+
 static base_status run(training *t, base_error *err) {
   const mn_train_options *o = t->o;
   uint32_t threads = o->threads ? o->threads : (uint32_t)os_cpu_count();
@@ -277,6 +286,8 @@ static base_status run(training *t, base_error *err) {
   if (is_pack_folder(o) + (o->nlu_file != NULL) + (text_only && o->n_unlabelled > 0) != 1)
     return base_fail(err, BASE_EARGUMENT, "train",
                      "say one thing to train: a pack's folder, labelled rows, or unlabelled text");
+  base_status allowed = o->refit != NULL ? check_refit(o, err) : BASE_OK;
+  if (allowed) return allowed;
   base_status st = choose_out(t, err);
   if (!st && api_is_guard_folder(o->pack_dir)) return api_train_guard(o, t->out, &t->report, err);
   if (!st) st = read_rows(t, err);

@@ -12,6 +12,7 @@ typedef struct handoff_part {
   handoff_decision decision;
   handoff_reason reason;
   float confidence;
+  bool sure;       /* enough to act on, as far as confidence goes */
   bool has_action; /* `action` is something for the app: act, confirm or ask */
   bool reluctant;  /* the pack would rather have left it: never acted on without a yes */
   size_t n_spans;  /* values that the pack found */
@@ -39,16 +40,18 @@ struct handoff_loop {
   handoff_part part[HANDOFF_MAX_ACTIONS], whole;
 };
 
-/* Runs the pack's brain on the part's text, drafts and decides. `prior`: probability that this is the right
- * pack. False when the pack does not cover the text. */
-bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, bool gated, float prior);
+/* Runs the pack's brain on the part's text, drafts and decides. `gate`: what chose the pack; NULL when its app is open.
+ * False when the pack does not cover the text. */
+bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, const head_result *gate);
 
 /* The same with the pack that the gate names: decides in any case. `gate`: what it said of this very text, or
  * NULL to ask it. With an open pack the gate is not asked. */
 void handoff_decide_part(handoff_loop *l, handoff_part *part, const head_result *gate, const pack *open_pack);
 
-/* The confidence from which a pack acts on its own under the policy. */
-float handoff_act_threshold(const handoff_loop *l, const pack *p);
+/* Probability that a request is this pack's to read (belong.c), by the gate that chose it (NULL: the app is open) and by
+ * the pack's own answer; and the one that it takes to act when at most `share` may be wrong. */
+float handoff_belongs(const head_result *gate, const head_result *read);
+float handoff_belongs_enough(const head_result *gate, float share);
 
 /* Whether an action that takes away or discloses is meant for all there is (scope.c). text: what the spans are of. */
 bool handoff_asks_for_all(base_slice text, const head_result *r, const pack_manifest *m, const pack_action *a);

@@ -135,7 +135,7 @@ static void give_away(handoff_part *part, handoff_reason reason) {
 void handoff_decide_part(handoff_loop *l, handoff_part *part, const head_result *gate,
                          const pack *open_pack) {
   if (open_pack != NULL) {
-    if (!handoff_part_decide(l, part, open_pack, false, 1.0f)) give_away(part, HANDOFF_REASON_NOT_THIS_APP);
+    if (!handoff_part_decide(l, part, open_pack, NULL)) give_away(part, HANDOFF_REASON_NOT_THIS_APP);
     return;
   }
   if (gate == NULL) {
@@ -143,7 +143,7 @@ void handoff_decide_part(handoff_loop *l, handoff_part *part, const head_result 
     gate = &l->part_gate;
   }
   const pack *p = choose_pack(l, gate, &part->confidence);
-  if (p == NULL || !handoff_part_decide(l, part, p, true, part->confidence))
+  if (p == NULL || !handoff_part_decide(l, part, p, gate))
     give_away(part, handoff_is_open_ended(part->text) ? HANDOFF_REASON_OPEN_ENDED : HANDOFF_REASON_NO_PACK);
 }
 

@@ -4,10 +4,9 @@
  *   ask_brain: it says "none" -------> not covered (the caller says which way)
  *   the policy denies the pack ------> refuse / not_allowed
  *   truncated ----------------------> handoff / too_long
- *   confidence < asking_share_* of
- *   the threshold ------------------> handoff / low_confidence
+ *   confidence < least_asked --------> handoff / low_confidence
  *   it says not to do that ----------> handoff / negated          (proviso.c)
- *   under the threshold, and words
+ *   not sure enough, and words
  *   are asked for, not an action ----> handoff / open_ended       (scope.c)
  *   ... and the action does the
  *   contrary of what is asked, or
@@ -21,17 +20,14 @@
  *   it takes away or discloses, and
  *   all there is is meant -----------> confirm / risk           (scope.c)
  *   it is to happen on a condition ---> confirm / conditional      (proviso.c)
- *   confidence >= threshold ---------> act / confident          (confirm / unsure after a repair, or for
+ *   sure enough ---------------------> act / confident          (confirm / unsure after a repair, or for
  *                                                                what the brain would rather have left)
  *   otherwise -----------------------> confirm / unsure */
-#include <math.h>
-
 #include "handoff/internal.h"
 
-/* Shares of the pack's act threshold under which nothing is put to the user. A yes or no costs the user little, a
- * needless handoff costs the answer; and behind a gate that chose the pack, hardly sure means hardly sure of which
- * action and of every value: docs/experiments.md, 9 and 13. */
-static const float asking_share_open = 0.04f, asking_share_gated = 0.0001f;
+/* Under this confidence nothing is put to the user: a yes or no costs little, but a question about what was hardly meant
+ * is silly, and costs the answer that a handoff may bring: docs/experiments.md, 9, 13 and 26. */
+static const float least_asked = 0.1f;
 
 /* How sure of "none" a pack's brain has to be against a gate that chose the pack: docs/experiments.md, 13. */
 static const float veto = 0.95f;
@@ -91,25 +87,27 @@ static void settle(handoff_part *part, handoff_decision d, handoff_reason r) {
   part->has_action = d == HANDOFF_ACT || d == HANDOFF_CONFIRM || d == HANDOFF_ASK;
 }
 
-float handoff_act_threshold(const handoff_loop *l, const pack *p) {
-  return head_act_threshold(head_brain_calibration(pack_brain(p)), policy_share(l->policy, pack_manifest_of(p)->name));
+/* How sure: that the request is this pack's, times that the pack read it as it was meant. Enough to act is enough of
+ * either, each by its own evidence: the share that may be wrong bounds both. */
+static void weigh(const handoff_loop *l, handoff_part *part, const pack *p, const head_result *gate) {
+  float share = policy_share(l->policy, pack_manifest_of(p)->name), belongs = handoff_belongs(gate, &l->result);
+  float read = l->result.confidence;
+  part->confidence = gate != NULL ? belongs * read : read;
+  part->sure = belongs >= handoff_belongs_enough(gate, share) &&
+               read >= head_act_threshold(head_brain_calibration(pack_brain(p)), share) && !part->reluctant;
 }
 
-static void judge(handoff_loop *l, handoff_part *part, const pack *p, bool gated) {
+static void judge(handoff_loop *l, handoff_part *part, const pack *p) {
   const pack_manifest *m = pack_manifest_of(p);
-  float threshold = handoff_act_threshold(l, p);
-  float least = fminf(threshold, 1.0f) * (gated ? asking_share_gated : asking_share_open);
   const pack_action *action = &m->action[l->draft.action];
   policy_answer allowed = l->policy->risk[action->risk];
   if (!policy_allows_pack(l->policy, m->name)) return settle(part, HANDOFF_REFUSE, HANDOFF_REASON_NOT_ALLOWED);
   if (l->result.truncated) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_TOO_LONG);
-  if (part->confidence < least)
-    return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
+  if (part->confidence < least_asked) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
   if (handoff_passes_over_not(l, part, p)) return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_NEGATED);
-  if (part->confidence < threshold && handoff_is_open_ended(part->text))
+  if (!part->sure && handoff_is_open_ended(part->text))
     return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_OPEN_ENDED);
-  if (part->confidence < threshold &&
-      (handoff_is_contrary(part->text, action) || handoff_is_question(part->text, action)))
+  if (!part->sure && (handoff_is_contrary(part->text, action) || handoff_is_question(part->text, action)))
     return settle(part, HANDOFF_HANDOFF, HANDOFF_REASON_LOW_CONFIDENCE);
   if (l->draft.missing >= 0) return settle(part, HANDOFF_ASK, HANDOFF_REASON_MISSING_SLOT);
   if (l->draft.unclear >= 0) return settle(part, HANDOFF_ASK, HANDOFF_REASON_UNCLEAR_VALUE);
@@ -120,7 +118,7 @@ static void judge(handoff_loop *l, handoff_part *part, const pack *p, bool gated
     return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_RISK);
   if (action->risk != PACK_NONE && (l->conditional || handoff_has_condition(part->text, &l->result)))
     return settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_CONDITIONAL);
-  if (part->confidence >= threshold && !repaired && !part->reluctant)
+  if (part->sure && !repaired)
     return settle(part, HANDOFF_ACT, HANDOFF_REASON_CONFIDENT);
   settle(part, HANDOFF_CONFIRM, HANDOFF_REASON_UNSURE);
 }
@@ -164,11 +162,11 @@ static void count_spans(const head_result *r, const pack_manifest *m, handoff_pa
   }
 }
 
-bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, bool gated, float prior) {
+bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, const head_result *gate) {
   uint64_t start = os_monotonic_ns();
-  part->has_action = false;
+  part->has_action = part->sure = false;
   note_used(l->out, p);
-  bool covered = ask_brain(l, part, p, gated);
+  bool covered = ask_brain(l, part, p, gate != NULL);
   uint64_t then = os_monotonic_ns();
   l->out->ns_pack += then - start;
   part->confidence = l->result.confidence;
@@ -178,8 +176,8 @@ bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, boo
     covered = l->draft.action >= 0;
   }
   if (covered) {
-    part->confidence = prior * l->result.confidence;
-    judge(l, part, p, gated);
+    weigh(l, part, p, gate);
+    judge(l, part, p);
     if (part->has_action) fill_action(l, part, p);
   }
   l->out->ns_valid += os_monotonic_ns() - then;

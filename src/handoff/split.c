@@ -30,9 +30,8 @@ size_t handoff_split_spans(handoff_loop *l, base_slice text) {
 }
 
 /* Nothing is missing, and the pack would act if the risk allows it. */
-static bool is_sure(const handoff_loop *l, const handoff_part *part) {
-  return part->has_action && part->decision <= HANDOFF_CONFIRM && part->reason != HANDOFF_REASON_UNSURE &&
-         !part->reluctant && part->confidence >= handoff_act_threshold(l, part->action.pack);
+static bool is_sure(const handoff_part *part) {
+  return part->has_action && part->decision <= HANDOFF_CONFIRM && part->reason != HANDOFF_REASON_UNSURE && part->sure;
 }
 
 /* ---- parts that were one request ---- */
@@ -63,7 +62,7 @@ bool handoff_split_was_whole(handoff_loop *l, base_slice text, size_t n, const p
   if (!failed && !alike) return false;
   l->whole.text = text;
   handoff_decide_part(l, &l->whole, &l->gate_result, open_pack);
-  return failed ? is_sure(l, &l->whole) : is_one_list(&l->whole, l->part, n);
+  return failed ? is_sure(&l->whole) : is_one_list(&l->whole, l->part, n);
 }
 
 /* ---- one request that was several ---- */
@@ -94,7 +93,7 @@ static bool piece_is_sure(handoff_loop *l, size_t number, base_slice piece, cons
   l->part[number].text = bare(piece);
   if (l->part[number].text.len == 0) return false;
   handoff_decide_part(l, &l->part[number], NULL, open_pack);
-  return is_sure(l, &l->part[number]);
+  return is_sure(&l->part[number]);
 }
 
 /* From the left, each piece ends at the first joint where it is sure; the last one ends with the text. */

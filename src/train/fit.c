@@ -11,6 +11,7 @@ typedef struct fitting {
   const data_set *set, *valid; /* valid may be the same set */
   const train_spec *spec;
   train_options o;
+  bool keep; /* bag and tagger are there already */
   /* one block */
   void *block;
   size_t block_bytes;
@@ -343,19 +344,49 @@ static base_status fit_mixtures(fitting *f, const head_brain *brain, head_calibr
   return st;
 }
 
-/* The thresholds that follow from the confidences of a cross-fit, and the figures under them. */
-static void fit_thresholds(fitting *f, head_calibration *c, const measures *m, eval_tally *tally,
-                           train_report *report) {
-  eval_bin bins[EVAL_BINS];
-  size_t acted = 0, wrong = 0;
+/* Probe, threshold and curve from the held-out rows alone; the items get the confidences of a cross-fit. */
+static base_status probe(fitting *f, measures *m, head_calibration *c, eval_tally *tally, base_error *err) {
+  size_t acted, wrong;
+  base_status st = train_fit_probe(c, m->judged, f->n_valid, m->cross, err);
+  if (st) return st;
   for (size_t i = 0; i < f->n_valid; i++) tally->item[i].confidence = m->cross[i];
-  report->label_accuracy_i8 = (float)eval_label_accuracy(tally);
-  report->slot_f1_i8 = (float)eval_slot_f1(tally);
-  report->exact_match_i8 = (float)eval_exact(tally);
-  report->ece = (float)eval_ece(tally->item, tally->rows, bins);
   eval_sort(tally->item, tally->rows);
   c->act_threshold = eval_threshold(tally->item, tally->rows, (double)f->o.target, &acted, &wrong);
   train_fit_risks(c, tally->item, tally->rows);
+  return BASE_OK;
+}
+
+/* The same of a pack (trust.c); the items become the answers that it went by. */
+static base_status trust(fitting *f, const head_brain *brain, head_calibration *c, eval_tally *tally,
+                         base_error *err) {
+  const base_allocator *a = f->n->allocator;
+  size_t room = f->n_valid * TRUST_DRAWS, n = 0;
+  train_judge judge = judge_of(f, brain, c);
+  train_trusted *t = base_calloc(a, room, sizeof *t);
+  eval_free(tally);
+  tally->item = base_calloc(a, room, sizeof *tally->item);
+  tally->cap = tally->item ? room : 0;
+  base_status st = t && tally->item ? BASE_OK : base_fail(err, BASE_ENOMEM, "calibration", "no memory for the rows");
+  if (!st) st = train_trust_rows(&judge, f->valid, f->valid_rows, f->n_valid, t, &n, err);
+  if (!st) train_fit_trust(c, t, n);
+  for (size_t i = 0; i < n; i++) {
+    tally->item[tally->rows++] = (eval_item){t[i].confidence, t[i].right, .in_scope = true, .answered = true};
+    if (f->o.evidence) f->o.evidence(f->o.evidence_ctx, t[i].odds, t[i].right);
+  }
+  if (n) eval_sort(tally->item, n);
+  base_free(a, t, room * sizeof *t);
+  return st;
+}
+
+/* Of the items, sorted. */
+static void put_threshold(const head_calibration *c, const eval_tally *tally, train_report *report) {
+  eval_bin bins[EVAL_BINS];
+  size_t acted = 0, wrong = 0;
+  for (size_t i = 0; i < tally->rows && tally->item[i].confidence >= c->act_threshold; i++) {
+    acted += tally->item[i].answered;
+    wrong += tally->item[i].answered && !tally->item[i].right;
+  }
+  report->ece = (float)eval_ece(tally->item, tally->rows, bins);
   report->act_threshold = c->act_threshold;
   report->acted_share = tally->rows ? (float)acted / (float)tally->rows : 0.0f;
   report->acted_wrong = acted ? (float)wrong / (float)acted : 0.0f;
@@ -375,8 +406,11 @@ static base_status calibrate(fitting *f, const head_brain *brain, head_calibrati
   if (!st) st = measure(f, brain, c, &m, NULL, &tally, err);
   if (!st) c->oos_threshold = train_fit_oos(m.judged, f->n_valid, by_threshold);
   if (!st) st = measure(f, brain, c, &m, NULL, &tally, err);
-  if (!st) st = train_fit_probe(c, m.judged, f->n_valid, m.cross, err);
-  if (!st) fit_thresholds(f, c, &m, &tally, report);
+  report->label_accuracy_i8 = (float)eval_label_accuracy(&tally);
+  report->slot_f1_i8 = (float)eval_slot_f1(&tally);
+  report->exact_match_i8 = (float)eval_exact(&tally);
+  if (!st) st = f->spec->pack ? trust(f, brain, c, &tally, err) : probe(f, &m, c, &tally, err);
+  if (!st) put_threshold(c, &tally, report);
   eval_free(&tally);
   base_free(f->n->allocator, m.block, m.bytes);
   return st;
@@ -396,6 +430,12 @@ static base_status judge_float(fitting *f, const head_calibration *c, train_repo
   return st;
 }
 
+/* What stands beside trunk and heads. */
+static base_status fit_beside(fitting *f, base_error *err) {
+  base_status st = train_bag_fit(f->n, f->set, f->order, epoch_rows(f, &(base_rng){{1, 2, 3, 4}}), &f->o, err);
+  return st ? st : train_tagger_fit(f->n, f->set, f->order, f->n_train + spare_an_epoch(f), &f->o, err);
+}
+
 static base_status finish(fitting *f, gguf_writer *w, train_report *report, base_error *err) {
   base_buf bytes = {.allocator = f->n->allocator};
   head_calibration c;
@@ -405,8 +445,7 @@ static base_status finish(fitting *f, gguf_writer *w, train_report *report, base
   gguf_writer *draft = gguf_writer_new(f->n->allocator);
   head_calibration_init(&c);
   base_status st = draft ? BASE_OK : base_fail(err, BASE_ENOMEM, "saving", "no memory for the file");
-  if (!st) st = train_bag_fit(f->n, f->set, f->order, epoch_rows(f, &(base_rng){{1, 2, 3, 4}}), &f->o, err);
-  if (!st) st = train_tagger_fit(f->n, f->set, f->order, f->n_train + spare_an_epoch(f), &f->o, err);
+  if (!st && !f->keep) st = fit_beside(f, err);
   if (!st) st = train_put(f->n, f->tok, f->set, &c, draft, err);
   if (!st) st = gguf_writer_bytes(draft, &bytes, err);
   if (!st) { /* a mapped file is aligned, a buffer need not be */
@@ -498,29 +537,77 @@ static uint8_t *allowed_by_rows(const data_set *set, const base_allocator *a) {
   return allowed;
 }
 
-base_status train_fit(train_net *n, const tok_bpe *tok, const data_set *set, const data_set *valid,
-                      const train_spec *spec, const train_options *given, gguf_writer *w,
-                      train_report *report, base_error *err) {
-  fitting f = {.n = n, .tok = tok, .set = set, .valid = valid ? valid : set, .spec = spec, .o = *given};
+/* The names that a file was trained for are those of the set, in order. */
+static bool same_names(const gguf_file *f, const char *key, const data_names *names) {
+  uint64_t n;
+  base_cursor items;
+  if (gguf_get_strings(f, key, &n, &items, NULL) != BASE_OK || n != names->n) return false;
+  for (uint64_t i = 0; i < n; i++)
+    if (!base_slice_equal(gguf_next_string(&items), names->name[i])) return false;
+  return true;
+}
+
+/* Heads for the set's labels and slots: fresh ones, or those of a file. */
+static base_status give_heads(fitting *f, const gguf_file *made, base_error *err) {
+  const data_set *set = f->set;
+  train_net *n = f->n;
   uint8_t *seen = NULL;
-  const uint8_t *allowed = spec->allowed;
-  *report = (train_report){0};
-  if (f.o.kernels == NULL) f.o.kernels = cpu_best();
-  if (f.o.max_tokens > n->shape.max_tokens) f.o.max_tokens = n->shape.max_tokens;
-  if (f.o.tagger_buckets > HEAD_TAGGER_BUCKETS) f.o.tagger_buckets = HEAD_TAGGER_BUCKETS;
-  if (spec->part_slot >= 0) f.o.tagger_buckets = 0; /* parts come of joining rows, which it does not see */
+  const uint8_t *allowed = f->spec->allowed;
   if (set->labels.n == 0) return base_fail(err, BASE_EARGUMENT, "training", "the rows have no labels");
+  if (made != NULL && !(same_names(made, "minnow.head.labels", &set->labels) &&
+                        same_names(made, "minnow.head.slots", &set->slots)))
+    return base_fail(err, BASE_EMISMATCH, gguf_path(made),
+                     "was trained for other actions or slots than there are now; train it anew");
   if (allowed == NULL) allowed = seen = allowed_by_rows(set, n->allocator);
   base_status st = allowed ? BASE_OK : base_fail(err, BASE_ENOMEM, "training", "no memory for the labels");
-  if (!st)
-    st = train_net_add_heads(n, (uint32_t)set->labels.n, (uint32_t)set->slots.n, allowed, f.o.seed, err);
+  if (!st) st = train_net_add_heads(n, (uint32_t)set->labels.n, (uint32_t)set->slots.n, allowed, f->o.seed, err);
+  if (!st && made != NULL) st = train_net_load_heads(n, made, err);
   if (seen != NULL) base_free(n->allocator, seen, set->labels.n * (set->slots.n ? set->slots.n : 1));
+  return st;
+}
+
+/* made: NULL, and heads and trunk learn first. */
+static base_status fit(fitting *f, const gguf_file *made, gguf_writer *w, train_report *report, base_error *err) {
+  *report = (train_report){0};
+  if (f->o.kernels == NULL) f->o.kernels = cpu_best();
+  if (f->o.max_tokens > f->n->shape.max_tokens) f->o.max_tokens = f->n->shape.max_tokens;
+  if (f->o.tagger_buckets > HEAD_TAGGER_BUCKETS) f->o.tagger_buckets = HEAD_TAGGER_BUCKETS;
+  if (f->spec->part_slot >= 0) f->o.tagger_buckets = 0; /* parts come of joining rows, which it does not see */
+  base_status st = give_heads(f, made, err);
   if (st) return st;
-  st = set_up(&f, err);
-  report->train_rows = f.n_train + spare_an_epoch(&f);
-  report->valid_rows = f.n_valid;
-  if (!st) st = run_epochs(&f, report, err);
-  if (!st) st = finish(&f, w, report, err);
-  tear_down(&f);
+  st = set_up(f, err);
+  report->train_rows = f->n_train + spare_an_epoch(f);
+  report->valid_rows = f->n_valid;
+  if (!st && made == NULL) st = run_epochs(f, report, err);
+  if (!st) st = finish(f, w, report, err);
+  tear_down(f);
+  return st;
+}
+
+/* Bag and tagger of a file into the net, which borrows them. */
+static base_status keep_beside(fitting *f, head_brain **brain, const gguf_file *made, base_error *err) {
+  base_status st = head_brain_open(brain, made, f->tok, f->n->allocator, err);
+  if (st) return st;
+  f->n->bag = head_brain_weights(*brain)->bag;
+  f->n->tagger = head_brain_weights(*brain)->tagger;
+  f->keep = true;
+  return BASE_OK;
+}
+
+base_status train_fit(train_net *n, const tok_bpe *tok, const data_set *set, const data_set *valid,
+                      const train_spec *spec, const train_options *o, gguf_writer *w, train_report *report,
+                      base_error *err) {
+  fitting f = {.n = n, .tok = tok, .set = set, .valid = valid ? valid : set, .spec = spec, .o = *o};
+  return fit(&f, NULL, w, report, err);
+}
+
+base_status train_refit(train_net *n, const gguf_file *made, const tok_bpe *tok, const data_set *set,
+                        const data_set *valid, train_refit_what what, const train_spec *spec, const train_options *o,
+                        gguf_writer *w, train_report *report, base_error *err) {
+  fitting f = {.n = n, .tok = tok, .set = set, .valid = valid ? valid : set, .spec = spec, .o = *o};
+  head_brain *brain = NULL;
+  base_status st = what == TRAIN_REFIT_CALIBRATION ? keep_beside(&f, &brain, made, err) : BASE_OK;
+  if (!st) st = fit(&f, made, w, report, err);
+  head_brain_close(brain);
   return st;
 }

@@ -97,6 +97,24 @@ base_status train_fit_probe(head_calibration *c, const train_judged *judged, siz
 /* The risk curve of judged items, sorted by falling confidence: the threshold of each share of a fixed list. */
 void train_fit_risks(head_calibration *c, const eval_item *items, size_t n);
 
+/* ---- trust (trust.c): the same for a pack, whose own rows are few ---- */
+
+enum { TRUST_DRAWS = 5 }; /* of each held-out phrasing: as it is written, and with other values and noise */
+
+typedef struct train_trusted {
+  float odds;       /* log odds of label and path */
+  float confidence; /* by a line that did not see the row */
+  bool right;       /* the same action with the same values, articles in front of them aside */
+  uint32_t fold;
+} train_trusted;
+
+/* Answers the rows of an action among rows[i], TRUST_DRAWS times each. out: [n * TRUST_DRAWS]; *n_out: those that the
+ * pack answered with an action. */
+base_status train_trust_rows(train_judge *j, const data_set *set, const uint32_t *rows, size_t n, train_trusted *out,
+                             size_t *n_out, base_error *err);
+/* Probe, threshold and risk curve out of them, and out of what is known of other packs; fills in t[i].confidence. */
+void train_fit_trust(head_calibration *c, train_trusted *t, size_t n);
+
 /* All the model's keys and tensors into a writer: int8 trunk, heads (when there are any), calibration,
  * tokenizer. */
 base_status train_put(train_net *n, const tok_bpe *tok, const data_set *names, const head_calibration *c,

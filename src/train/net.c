@@ -209,6 +209,18 @@ base_status train_net_add_heads(train_net *n, uint32_t n_labels, uint32_t n_slot
   return BASE_OK;
 }
 
+base_status train_net_load_heads(train_net *n, const gguf_file *f, base_error *err) {
+  for (size_t i = 0; i < n->n_params; i++) {
+    const train_param *p = &n->param[i];
+    const gguf_tensor *t;
+    if (!p->head) continue;
+    base_status st = gguf_need_tensor(f, p->name, GGUF_T_F32, p->cols, p->rows, &t, err);
+    if (st) return st;
+    memcpy(n->w + p->offset, t->data, p->rows * p->cols * sizeof(float));
+  }
+  return BASE_OK;
+}
+
 head_weights train_net_heads(const train_net *n) {
   return (head_weights){
       .d = n->shape.d,

@@ -48,6 +48,8 @@ static inline float *train_g(const train_net *n, int p) { return n->g + n->param
 
 base_status train_net_add_heads(train_net *n, uint32_t n_labels, uint32_t n_slots, const uint8_t *allowed,
                                 uint64_t seed, base_error *err);
+/* The heads' weights out of a file, after train_net_add_heads. */
+base_status train_net_load_heads(train_net *n, const gguf_file *f, base_error *err);
 base_status train_net_add_mlm(train_net *n, uint64_t seed, base_error *err);
 void train_net_drop_mlm(train_net *n);
 /* The heads as head/ decodes them. */

@@ -33,6 +33,18 @@ void train_options_init(train_options *o) {
   };
 }
 
+void train_options_init_pack(train_options *o, bool is_gate) {
+  train_options_init(o);
+  o->swap_rate = o->bag_swap_rate = 0.7f;
+  o->typo_rate = 0.15f;
+  o->speech_rate = 0.3f;
+  o->address_rate = 0.05f;
+  o->limit_generated = is_gate ? 0 : 1500;
+  o->tagger_buckets = 4096; /* as good as more in packs of some thousand sentences */
+  o->join_rate = is_gate ? 0.3f : 0.0f;
+  o->epochs = is_gate ? 8 : 20;
+}
+
 void train_options_init_pretrain(train_options *o) {
   train_options_init(o);
   o->epochs = 10;

@@ -60,10 +60,14 @@ typedef struct train_options {
   uint32_t limit_generated; /* at most so many generated rows an epoch, drawn anew each; 0 all */
   float valid_share;        /* of phrasings held out when no validation set is given */
   float target;             /* share of acted-on answers that may be wrong, for the threshold */
+  /* of a pack: each answer that its confidence was fitted to, for looking at; may be NULL */
+  void (*evidence)(void *ctx, float log_odds, bool right);
+  void *evidence_ctx;
 } train_options;
 
-void train_options_init(train_options *o);          /* supervised */
-void train_options_init_pretrain(train_options *o); /* masked tokens */
+void train_options_init(train_options *o);                    /* supervised, from labelled rows */
+void train_options_init_pack(train_options *o, bool is_gate); /* supervised, from a pack's folder */
+void train_options_init_pretrain(train_options *o);           /* masked tokens */
 
 /* A net: all parameters of a trunk with heads, in float. */
 typedef struct train_net train_net;
@@ -99,6 +103,7 @@ typedef struct train_spec {
   bool none_by_threshold; /* that label is answered only where no other is likely enough: its rows are an example of
                              what lies outside, not a share of it that says how common that is */
   int part_slot;  /* for join_rate: the slot that covers each joined part, or -1 */
+  bool pack;      /* an app's actions: confidence and risk curve start from what other packs' rows said (trust.c) */
 } train_spec;
 
 /* Trains heads (new ones, for the set's labels and slots) and trunk, calibrates and quantises. `valid` may be
@@ -107,6 +112,15 @@ typedef struct train_spec {
 base_status train_fit(train_net *n, const tok_bpe *tok, const data_set *set, const data_set *valid,
                       const train_spec *spec, const train_options *o, gguf_writer *w, train_report *report,
                       base_error *err);
+
+/* As train_fit without the epochs: `n` is the net of `made` (train_net_load), the heads are those of `made` too, and
+ * only what stands beside them is fitted: bag, tagger and calibration, or the calibration alone (mixture, confidence,
+ * risk curve). `made` is borrowed until the writer has saved. BASE_EMISMATCH when it was trained for other labels or
+ * slots than the set has. */
+typedef enum train_refit_what { TRAIN_REFIT_ALL, TRAIN_REFIT_CALIBRATION } train_refit_what;
+base_status train_refit(train_net *n, const gguf_file *made, const tok_bpe *tok, const data_set *set,
+                        const data_set *valid, train_refit_what what, const train_spec *spec, const train_options *o,
+                        gguf_writer *w, train_report *report, base_error *err);
 
 /* A trunk alone into a writer (int8). Borrows from the net until saved. */
 base_status train_net_put(train_net *n, const tok_bpe *tok, gguf_writer *w, base_error *err);
