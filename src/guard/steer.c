@@ -228,8 +228,13 @@ static bool by_hidden_blanks(guard *g, const guard_view *v) {
  * 0.4. */
 static const float OUTSIDE_RISE = 0.6F;
 
-static float limit_of(const guard_model *m, guard_source from, size_t windows) {
+/* Beside an app's instructions, which name what is forbidden, the model has to be surer: it and they together must not
+ * be alarms on more than two ordinary requests in a hundred. */
+static const float LIMIT_INSTRUCTED = 0.24F;
+
+static float limit_of(const guard_model *m, guard_source from, bool instructed, size_t windows) {
   float limit = m->threshold[GUARD_TOPIC_ATTACK];
+  if (instructed && limit < LIMIT_INSTRUCTED) limit = LIMIT_INSTRUCTED;
   if (from == GUARD_FROM_USER || windows == 0) return limit;
   limit = m->threshold[GUARD_LIMIT_OUTSIDE];
   return 1.0F / (1.0F + (1.0F - limit) / limit * powf((float)windows, -OUTSIDE_RISE));
@@ -259,7 +264,7 @@ base_status guard_injection(guard *g, base_slice text, guard_source from, base_s
   if (g->model == NULL) return BASE_OK;
   size_t windows = guard_model_topics(g->model, &v, from, p);
   out->score = p[GUARD_TOPIC_ATTACK];
-  out->found = out->score >= limit_of(g->model, from, windows);
+  out->found = out->score >= limit_of(g->model, from, may_conflict, windows);
   if (out->found) out->what = "model";
   return BASE_OK;
 }
