@@ -385,15 +385,8 @@ static base_status check_whole(const source *s) {
                    "no memory for the tokenizer, or its tokens are not UTF-8");
 }
 
-static base_status save_config(const source *s) {
-  json_t *root = json_object(), *generation = json_object();
-  static const struct {
-    const char *gguf, *hf;
-  } flags[] = {{"tokenizer.ggml.add_bos_token", "add_bos_token"},
-               {"tokenizer.ggml.add_eos_token", "add_eos_token"}};
-  bool pieces = base_slice_equal(s->model, BASE_LITERAL("llama"));
+static void put_added(const source *s, json_t *root) {
   json_t *added = json_object();
-  base_slice text;
   for (size_t i = 0; i < s->used; i++) {
     char id[24];
     if (!is_added(s, i)) continue;
@@ -403,6 +396,9 @@ static base_status save_config(const source *s) {
     *s->lost |= json_object_set_new(added, id, token);
   }
   *s->lost |= json_object_set_new(root, "added_tokens_decoder", added);
+}
+
+static void put_specials(const source *s, json_t *root, json_t *generation) {
   for (int i = 0; i < SPECIALS; i++) {
     int64_t id = special_of(s, i);
     if (id < 0) continue;
@@ -411,13 +407,22 @@ static base_status save_config(const source *s) {
     if (i == SPECIAL_EOS) *s->lost |= json_object_set_new(generation, "eos_token_id", json_integer((json_int_t)id));
     if (i == SPECIAL_PAD) *s->lost |= json_object_set_new(generation, "pad_token_id", json_integer((json_int_t)id));
   }
-  for (size_t i = 0; i < 2; i++) {
-    if (gguf_find(s->f, flags[i].gguf) != NULL)
-      *s->lost |= json_object_set_new(root, flags[i].hf, json_boolean(flag_of(s, flags[i].gguf, 0)));
-  }
-  if (pieces && gguf_find(s->f, "tokenizer.ggml.add_space_prefix") != NULL)
-    *s->lost |= json_object_set_new(root, "add_prefix_space",
-                              json_boolean(flag_of(s, "tokenizer.ggml.add_space_prefix", 1)));
+}
+
+static void put_flag(const source *s, json_t *root, const char *gguf, const char *hf, bool otherwise) {
+  if (gguf_find(s->f, gguf) != NULL)
+    *s->lost |= json_object_set_new(root, hf, json_boolean(flag_of(s, gguf, otherwise)));
+}
+
+static base_status save_config(const source *s) {
+  json_t *root = json_object(), *generation = json_object();
+  base_slice text;
+  put_added(s, root);
+  put_specials(s, root, generation);
+  put_flag(s, root, "tokenizer.ggml.add_bos_token", "add_bos_token", false);
+  put_flag(s, root, "tokenizer.ggml.add_eos_token", "add_eos_token", false);
+  if (base_slice_equal(s->model, BASE_LITERAL("llama")))
+    put_flag(s, root, "tokenizer.ggml.add_space_prefix", "add_prefix_space", true);
   const char *class_name =
       base_slice_equal(s->model, BASE_LITERAL("t5")) ? "T5Tokenizer" : "PreTrainedTokenizerFast";
   *s->lost |= json_object_set_new(root, "tokenizer_class", json_string(class_name));

@@ -12,11 +12,8 @@ typedef struct sorter {
 
 static int compare(const void *x, const void *y) {
   const sorter *a = x, *b = y;
-  size_t n = a->piece.len < b->piece.len ? a->piece.len : b->piece.len;
-  int order = memcmp(a->piece.ptr, b->piece.ptr, n);
-  if (order != 0) return order;
-  if (a->piece.len != b->piece.len) return a->piece.len < b->piece.len ? -1 : 1;
-  return (a->id > b->id) - (a->id < b->id);
+  int order = base_slice_compare(a->piece, b->piece);
+  return order != 0 ? order : (a->id > b->id) - (a->id < b->id);
 }
 
 static size_t common(base_slice a, base_slice b) {
@@ -173,30 +170,58 @@ uint32_t mask_vocab_child(const mask_vocab *v, uint32_t at, uint8_t byte) {
   return MASK_NONE;
 }
 
-static base_status fill(mask_vocab *v, sorter *sorted, uint32_t count, base_error *err) {
+static void carve(mask_vocab *v, base_arena *a, uint32_t count) {
+  size_t nodes = v->n_nodes + 1u; /* one more, so that a node's end is a node */
+  v->below = base_arena_take(a, nodes, sizeof *v->below);
+  v->end = base_arena_take(a, nodes, sizeof *v->end);
+  v->first = base_arena_take(a, nodes, sizeof *v->first);
+  v->kids = base_arena_take(a, nodes + 1, sizeof *v->kids);
+  v->kid = base_arena_take(a, nodes, sizeof *v->kid);
+  v->token = base_arena_take(a, count, sizeof *v->token);
+  v->length = base_arena_take(a, count, sizeof *v->length);
+  v->depth = base_arena_take(a, nodes, sizeof *v->depth);
+  v->byte = base_arena_take(a, nodes, sizeof *v->byte);
+  v->height = base_arena_take(a, nodes, sizeof *v->height);
+}
+
+static bool fill(mask_vocab *v, sorter *sorted, uint32_t count) {
+  base_arena arena;
   qsort(sorted, count, sizeof *sorted, compare);
   v->n_nodes = build(NULL, sorted, count);
-  size_t n = v->n_nodes + 1;
-  size_t by_node = sizeof *v->below + sizeof *v->end + sizeof *v->first + sizeof *v->kids + sizeof *v->kid +
-                   sizeof *v->depth + sizeof *v->byte + sizeof *v->height;
-  v->bytes = (n + 1) * by_node + (count + 1) * (sizeof *v->token + sizeof *v->length) + 64;
+  base_arena_init(&arena, NULL, 0);
+  carve(v, &arena, count);
+  v->bytes = arena.used;
   v->block = base_calloc(v->allocator, 1, v->bytes);
-  if (v->block == NULL) return base_fail(err, BASE_ENOMEM, "vocabulary", "out of memory");
-  v->below = v->block;
-  v->end = (uint32_t *)(v->below + n);
-  v->first = v->end + n;
-  v->kids = v->first + n;
-  v->kid = v->kids + n + 1;
-  v->token = v->kid + n;
-  v->length = (uint16_t *)(v->token + count + 1);
-  v->depth = v->length + count + 1;
-  v->byte = (uint8_t *)(v->depth + n);
-  v->height = v->byte + n;
+  if (v->block == NULL) return false;
+  base_arena_init(&arena, v->block, v->bytes);
+  carve(v, &arena, count);
   build(v, sorted, count);
   v->first[v->n_nodes] = count;
   fill_kinds(v, count);
   fill_kids(v);
-  return BASE_OK;
+  return true;
+}
+
+/* Copies the pieces, end to end; those that are not empty into `sorted` too: how many, in *count. A piece that is too
+ * long is taken as empty: no mask has it. */
+static bool copy_pieces(mask_vocab *v, base_slice (*piece)(void *ctx, uint32_t id), void *ctx, sorter *sorted,
+                        uint32_t *count) {
+  size_t at = 0;
+  for (uint32_t i = 0; i < v->n_tokens; i++) {
+    v->pieces[i] = piece(ctx, i);
+    if (v->pieces[i].len > MASK_MAX_PIECE) v->pieces[i].len = 0;
+    v->text_len += v->pieces[i].len;
+  }
+  v->text = base_alloc(v->allocator, v->text_len + 1);
+  if (v->text == NULL) return false;
+  for (uint32_t i = 0; i < v->n_tokens; i++) {
+    base_slice *one = &v->pieces[i];
+    if (one->len > 0) memcpy(v->text + at, one->ptr, one->len);
+    one->ptr = v->text + at;
+    at += one->len;
+    if (one->len > 0) sorted[(*count)++] = (sorter){*one, i};
+  }
+  return true;
 }
 
 base_status mask_vocab_open(mask_vocab **out, size_t n_tokens, base_slice (*piece)(void *ctx, uint32_t id), void *ctx,
@@ -205,40 +230,19 @@ base_status mask_vocab_open(mask_vocab **out, size_t n_tokens, base_slice (*piec
   if (a == NULL) a = base_allocator_libc();
   if (n_tokens > 1 << 24) return base_fail(err, BASE_ELIMIT, "vocabulary", "more than 16 million tokens");
   mask_vocab *v = base_calloc(a, 1, sizeof *v);
-  sorter *sorted = base_calloc(a, n_tokens + 1, sizeof *sorted);
-  base_slice *pieces = base_calloc(a, n_tokens + 1, sizeof *pieces);
-  size_t text_len = 0;
+  if (v == NULL) return base_fail(err, BASE_ENOMEM, "vocabulary", "out of memory");
   uint32_t count = 0;
-  base_status status = BASE_ENOMEM;
-  if (v != NULL) v->allocator = a;
-  if (v == NULL || sorted == NULL || pieces == NULL) goto done;
+  v->allocator = a;
   mask_pool_init(&v->pool, a, (size_t)64 << 20);
   v->n_tokens = (uint32_t)n_tokens;
   v->n_words = (uint32_t)((n_tokens + 31) / 32);
-  v->pieces = pieces;
-  for (uint32_t i = 0; i < n_tokens; i++) {
-    pieces[i] = piece(ctx, i);
-    if (pieces[i].len > MASK_MAX_PIECE) pieces[i].len = 0;
-    text_len += pieces[i].len;
-  }
-  v->text_len = text_len;
-  v->text = base_alloc(a, text_len + 1);
-  if (v->text == NULL) goto done;
-  text_len = 0;
-  for (uint32_t i = 0; i < n_tokens; i++) {
-    if (pieces[i].len > 0) memcpy(v->text + text_len, pieces[i].ptr, pieces[i].len);
-    pieces[i].ptr = v->text + text_len;
-    text_len += pieces[i].len;
-    if (pieces[i].len > 0) sorted[count++] = (sorter){pieces[i], i};
-  }
-  status = fill(v, sorted, count, err);
-done:
-  if (status == BASE_ENOMEM) base_fail(err, BASE_ENOMEM, "vocabulary", "out of memory");
+  v->pieces = base_calloc(a, n_tokens + 1, sizeof *v->pieces);
+  sorter *sorted = v->pieces != NULL ? base_calloc(a, n_tokens + 1, sizeof *sorted) : NULL;
+  bool fine = sorted != NULL && copy_pieces(v, piece, ctx, sorted, &count) && fill(v, sorted, count);
   base_free(a, sorted, (n_tokens + 1) * sizeof *sorted);
-  if (v == NULL || v->pieces == NULL) base_free(a, pieces, (n_tokens + 1) * sizeof *pieces);
-  if (status != BASE_OK) {
+  if (!fine) {
     mask_vocab_close(v);
-    return status;
+    return base_fail(err, BASE_ENOMEM, "vocabulary", "out of memory");
   }
   *out = v;
   return BASE_OK;
