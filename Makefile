@@ -1,5 +1,6 @@
 # Minnow's build: no configure step. Everything made lies in $(BUILD), the program also as ./minnow.
-#   make run | test | asan | tsan | fuzz | bench | packs | measure measure-guard measure-schema measure-private | install | test-arm | clean      V=1 shows the commands
+#   make run | test | asan | tsan | test-arm | fuzz | bench | packs | install | clean        V=1 shows the commands
+#   make measure | measure-guard | measure-schema | measure-private | measure-tok            on data sets: DATA=FOLDER
 BUILD ?= build
 PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
@@ -13,17 +14,19 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wvla -Wdoub
 OPTIMISE ?= -O3 -g
 # -ffp-contract=off: fused multiply-add only where a kernel says so, for the same bits everywhere
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fPIC -fvisibility=hidden -pthread \
-  $(OPTIMISE) $(WARNINGS) -Isrc -Iinclude $(shell $(PKG_CONFIG) --cflags jansson sqlite3 libcurl 2>/dev/null) $(SANITIZE) $(CFLAGS)
+  $(OPTIMISE) $(WARNINGS) -Isrc -Iinclude $(shell $(PKG_CONFIG) --cflags jansson sqlite3 libcurl 2>/dev/null) \
+  $(SANITIZE) $(CFLAGS)
 LIBS := $(shell $(PKG_CONFIG) --libs jansson sqlite3 2>/dev/null || echo -ljansson -lsqlite3) -lm -ldl
 # The program takes in those that are there as archives: loading them would be a fifth of a millisecond of its start
-LIBS_INSIDE := $(foreach l,jansson sqlite3,$(or $(filter /%,$(shell $(CC) -print-file-name=lib$(l).a 2>/dev/null)),-l$(l))) -lm -ldl
+archive_of = $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a 2>/dev/null))
+LIBS_INSIDE := $(foreach l,jansson sqlite3,$(or $(call archive_of,$(l)),-l$(l))) -lm -ldl
 LINK = $(CC) -pthread $(OPTIMISE) $(SANITIZE) $(LDFLAGS)
 
 # where an installed library looks for its packs when they are not beside the program
 FLAGS_api/shipped := -DMN_DATA_DIR='"$(PREFIX)/share/minnow"'
-# kernels are compiled once per instruction set; a file for another machine compiles to nothing. Sanitizers make compilers
-# take minutes for them. clang (fuzz) leaves them unchecked; gcc (asan, tsan) has their memory checked by calls, and the rest
-# of its checks in isa_scalar alone: the same bodies but for AMX's, there kept out of line.
+# kernels are compiled once per instruction set; a file for another machine compiles to nothing. Sanitizers make
+# compilers take minutes for them. clang (fuzz) leaves them unchecked; gcc (asan, tsan) has their memory checked by
+# calls, and the rest of its checks in isa_scalar alone: the same bodies but for AMX's, there kept out of line.
 UNCHECKED := $(if $(SANITIZE),$(if $(findstring clang,$(CC)),-fno-sanitize=all,-fno-sanitize=undefined \
   --param asan-instrumentation-with-call-threshold=0))
 FLAGS_cpu/isa_scalar := $(if $(SANITIZE),-O1 -fno-inline $(if $(findstring clang,$(CC)),-fno-sanitize=all))
@@ -52,7 +55,8 @@ BENCHES := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bench_*
 Q := $(if $(V),,@)
 SAY = $(if $(V),@:,@echo "  $(1)	$(2)")
 
-.PHONY: all tests run test asan tsan fuzz fuzzers bench packs measure measure-guard measure-schema measure-private measure-tok install test-arm clean
+.PHONY: all tests fuzzers run test asan tsan test-arm fuzz bench packs install clean \
+  measure measure-guard measure-schema measure-private measure-tok
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -174,32 +178,34 @@ bench:
 packs: all
 	tools/train_packs.sh
 
-# needs data sets that are not part of the repository (README, "Measuring"): DATA is the folder that holds them
+# Figures on data sets that are not part of the repository (README, "Measuring"): DATA is the folder that holds them.
+# $(call needs,FOLDER in it,what says more)
+needs = @test -d "$(DATA)$(1)" || { echo 'make $@: set DATA to the folder of $(2)' >&2; exit 2; }
+
 measure: all $(BUILD)/tests/value_cases $(BUILD)/tests/do_cases
-	@test -d "$(DATA)/nlu" || { echo 'make measure: set DATA to the folder of the data sets; README.md says which' >&2; exit 2; }
+	$(call needs,/nlu,the data sets; README.md says which)
 	DATA=$(DATA)/nlu tools/measure_nlu.sh
 	tools/measure_slurp.py $(DATA)/nlu/slurp.devel.jsonl --cases $(BUILD)/tests/do_cases
 	tools/recognizers.py $(BUILD)/tests/value_cases $(DATA)/value/recognizers --record
 
-# what the guard finds, on data sets that are not part of the repository: DATA is the folder that holds guard/ (docs/guard.md)
+# what the guard finds
 measure-guard: all $(BUILD)/tests/guard_cases
-	@test -d "$(DATA)/guard" || { echo 'make measure-guard: set DATA to the folder of the data sets; docs/guard.md says which' >&2; exit 2; }
+	$(call needs,/guard,the data sets; docs/guard.md says which)
 	tools/measure_guard.py $(BUILD)/tests/guard_cases packs/guard.gguf $(DATA) --record
 	tools/check_redteam.py $(BUILD)/tests/guard_cases packs/guard.gguf
 
-# what the validator and masks reach, on data sets that are not part of the repository: DATA is the folder that holds schema/,
-# json/ and tok/ (docs/schema.md)
+# what the validator and masks reach: schema/, json/ and tok/ in DATA
 measure-schema: all $(BUILD)/tests/schema_cases $(BUILD)/tests/json_cases $(BUILD)/tests/maskbench_cases
-	@test -d "$(DATA)/schema" || { echo 'make measure-schema: set DATA to the folder of the data sets; docs/schema.md says which' >&2; exit 2; }
+	$(call needs,/schema,the data sets; docs/schema.md says which)
 	tools/measure_schema.sh $(BUILD) $(DATA)
 
-# that nothing kept leaves, on 100,000 made-up requests; with DATA, the folder that holds guard/, on its texts too
+# that nothing kept leaves, on 100,000 made-up requests; with DATA on the texts of its guard/ too
 measure-private: $(BUILD)/tests/test_wire
 	$(BUILD)/tests/test_wire 100000 $(if $(DATA),$(wildcard $(DATA)/guard/*.jsonl))
 
-# DATA is a folder of vocabularies with texts and the ids that they should give
+# vocabularies with texts and the ids that they should give
 measure-tok: $(BUILD)/tests/vocab_cases
-	@test -d "$(DATA)" || { echo 'make measure-tok: set DATA to the folder of NAME.gguf, .gguf.inp and .gguf.out' >&2; exit 2; }
+	$(call needs,,NAME.gguf with .gguf.inp and .gguf.out)
 	tools/measure_tok.py $(BUILD)/tests/vocab_cases $(DATA)
 
 # The packs of tests/tiny come from this machine: training them under an emulator would take hours, and their bytes are
