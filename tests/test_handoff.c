@@ -420,6 +420,8 @@ static void test_questions(void) {
     TAP_OK(handoff_is_open_ended(text) == cases[i].open_ended, "open-ended: %s", cases[i].text);
   }
   TAP_OK(handoff_points_at_context(BASE_LITERAL("what is this about")) && !handoff_points_at_context(BASE_LITERAL("thistle")), "pointing");
+  TAP_OK(!handoff_points_at_context(BASE_LITERAL("rain this weekend")) && handoff_points_at_context(BASE_LITERAL("add this weekend, and this")),
+         "at a time");
 }
 
 static void test_open_pack(world *w) {

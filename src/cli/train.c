@@ -135,7 +135,7 @@ int cli_train(int argc, char **argv) {
       {"--trunk", CLI_TEXT, &o.trunk, "FILE", "the trunk to start from"},
       {"--checkpoint", CLI_TEXT, &o.checkpoint, "FILE", "where an interrupted run is kept; OUT.checkpoint"},
       {"--refit", CLI_TEXT, &o.refit, "WHAT",
-       "a built pack keeps its trunk and heads; fitted anew is what stands beside them: all | calibration"},
+       "fit anew what stands beside a built pack's trunk and heads: all, calibration"},
       {"--seed", CLI_NUMBER, &o.seed, "N", "the same seed and inputs give the same bytes; 1"},
       {"--threads", CLI_NUMBER, &threads, "N", "one a processor; the result does not depend on it"},
       {"--epochs", CLI_NUMBER, &epochs, "N", "times to go over the rows"},

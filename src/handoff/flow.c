@@ -274,17 +274,24 @@ static bool holds_kept(handoff_flow *f) {
   return false;
 }
 
-/* An unsure action for a text that packs are not made to read is handed off instead. */
+/* Whether an unsure action is for a text that packs are not made to read. */
+static bool is_misplaced(handoff_flow *f) {
+  const handoff_outcome *out = &f->result.out;
+  const pack_manifest *m = pack_manifest_of(out->action[0].pack);
+  bool unsure =
+      out->decision == HANDOFF_ASK || (out->decision == HANDOFF_CONFIRM && out->reason == HANDOFF_REASON_UNSURE);
+  if (!unsure || f->m.guard == NULL) return false;
+  if (f->grave && out->confidence < sure_of_grave) return true;
+  bool money = m->action[out->action[0].action].risk == PACK_MONEY;
+  return !money && out->confidence < sure_of_kept && holds_kept(f);
+}
+
+/* Such an action is handed off instead, and so is one that a pack, however sure, read in what points at the screen: it
+ * has not seen that. */
 static void mistrust(handoff_flow *f) {
   handoff_outcome *out = &f->result.out;
-  bool put_to_user =
-      out->decision == HANDOFF_ASK || (out->decision == HANDOFF_CONFIRM && out->reason == HANDOFF_REASON_UNSURE);
-  if (!put_to_user || f->m.guard == NULL || out->n_actions == 0) return;
-  const pack_manifest *m = pack_manifest_of(out->action[0].pack);
-  bool money = m->action[out->action[0].action].risk == PACK_MONEY;
-  bool grave = f->grave && out->confidence < sure_of_grave;
-  bool elsewhere = f->r.context.len > 0 && handoff_points_at_context(f->r.text);
-  if (!grave && !elsewhere && (money || out->confidence >= sure_of_kept || !holds_kept(f))) return;
+  bool blind = f->r.context.len > 0 && handoff_points_at_context(f->r.text);
+  if (out->n_actions == 0 || out->decision > HANDOFF_ASK || !(blind || is_misplaced(f))) return;
   out->n_actions = 0;
   out->text[0] = '\0';
   out->decision = HANDOFF_HANDOFF;

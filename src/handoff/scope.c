@@ -3,7 +3,7 @@
  * as free text, which is somebody's words ("text Emma that all is well"). */
 #include "handoff/internal.h"
 
-typedef enum word_kind { ALL, TAKES, GIVES, OPEN, OPENS, ASKS, HOW_TO, WAY, POINTS } word_kind;
+typedef enum word_kind { ALL, TAKES, GIVES, OPEN, OPENS, ASKS, HOW_TO, WAY, POINTS, WHEN } word_kind;
 
 static const struct {
   const char *word;
@@ -18,6 +18,7 @@ static const struct {
 #define SCOPE_HOW_TO(word) {word, HOW_TO},
 #define SCOPE_WAY(word) {word, WAY},
 #define SCOPE_POINTS(word) {word, POINTS},
+#define SCOPE_WHEN(word) {word, WHEN},
 #include "handoff/scope.def"
 #undef SCOPE_ALL
 #undef SCOPE_TAKES
@@ -28,6 +29,7 @@ static const struct {
 #undef SCOPE_HOW_TO
 #undef SCOPE_WAY
 #undef SCOPE_POINTS
+#undef SCOPE_WHEN
 };
 
 static bool is(base_slice word, word_kind kind) {
@@ -93,7 +95,15 @@ bool handoff_is_question(base_slice text, const pack_action *a) {
   return a->risk != PACK_NONE && begins(text, ASKS) && !has(text, WAY);
 }
 
-bool handoff_points_at_context(base_slice text) { return has(text, POINTS); }
+/* "this weekend" points at a time and not at the screen. */
+bool handoff_points_at_context(base_slice text) {
+  base_slice word, following;
+  for (size_t at = 0; next_word(text, &at, &word);) {
+    size_t behind = at;
+    if (is(word, POINTS) && !(next_word(text, &behind, &following) && is(following, WHEN))) return true;
+  }
+  return false;
+}
 
 /* "how do I ...", "how can ...": the way to something is asked for. */
 static bool asks_how(base_slice text) {
