@@ -290,6 +290,32 @@ static void test_belongs(world *w) {
   *c = kept;
 }
 
+/* A gate may leave two requests together beside a third that it found. */
+static void test_split_parts(world *w) {
+  static const char *const texts[] = {"unlock the front door and wake me at 7", "turn off the lights"};
+  handoff_loop *l = w->loop;
+  (void)ask(w, texts[1], NULL);
+  for (size_t i = 0; i < 2; i++) {
+    l->part[i].text = base_slice_of(texts[i]);
+    handoff_decide_part(l, &l->part[i], NULL, NULL);
+  }
+  l->part[0].reason = HANDOFF_REASON_UNSURE; /* whatever the tiny packs made of it */
+  TAP_OK(handoff_split_parts(l, 2, NULL) == 3, "three parts");
+  TAP_OK(base_slice_equal(l->part[0].text, BASE_LITERAL("unlock the front door")) &&
+             base_slice_equal(l->part[1].text, BASE_LITERAL("wake me at 7")) &&
+             base_slice_equal(l->part[2].text, base_slice_of(texts[1])),
+         "in their order");
+  l->part[0].text = BASE_LITERAL("wake me at 7 and also because");
+  handoff_decide_part(l, &l->part[0], NULL, NULL);
+  l->part[0].reason = HANDOFF_REASON_UNSURE;
+  handoff_part kept = l->part[0];
+  set_all(w, 1.01f);
+  TAP_OK(handoff_split_parts(l, 1, NULL) == 1 && l->part[0].decision == kept.decision &&
+             l->part[0].text.len == kept.text.len,
+         "as it was where nothing is sure");
+  set_all(w, 0.0f);
+}
+
 /* ---- what a request takes back, or hangs on something ---- */
 
 static void test_conditions(void) {
@@ -499,6 +525,7 @@ int main(void) {
     test_low_confidence(w);
     test_outvoted(w);
     test_belongs(w);
+    test_split_parts(w);
     test_several(w);
     test_provisos(w);
     test_split_rules(w);

@@ -83,6 +83,8 @@ bool handoff_split_was_whole(handoff_loop *l, base_slice text, size_t n, const p
 /* For a text taken as one and decided without an action that is sure, in l->part[0]: decides pieces of it
  * between words that join. Returns how many parts l->part then has: 1 and unchanged when not all are sure. */
 size_t handoff_split_joints(handoff_loop *l, base_slice text, const pack *open_pack);
+/* The same for each of l->part [n] that is not sure: cut in two where both sides are. Returns how many there are then. */
+size_t handoff_split_parts(handoff_loop *l, size_t n, const pack *open_pack);
 
 /* ---- sentences (say.c) ---- */
 

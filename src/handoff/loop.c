@@ -20,6 +20,7 @@
  *         act, confirm, ask, handoff of that part (part.c)
  *             | handoff_split_was_whole: many parts that were one request after all
  *             | handoff_split_joints: one part that fails, but its pieces between "and"s are all sure
+ *             | handoff_split_parts: one of many parts, likewise
  *             v
  *          combine -- the most cautious decision of all parts ---------> act | confirm | ask | handoff
  *                  \- some parts have an action, others are handed off -> handoff / partly_covered
@@ -210,7 +211,7 @@ static base_status decide(handoff_loop *l, base_slice text, const pack *open_pac
   for (size_t i = 0; i < n; i++)
     handoff_decide_part(l, &l->part[i], NULL, open_pack);
   if (handoff_split_was_whole(l, text, n, open_pack)) combine(l, &l->whole, 1);
-  else combine(l, l->part, n);
+  else combine(l, l->part, handoff_split_parts(l, n, open_pack));
   return BASE_OK;
 }
 

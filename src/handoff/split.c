@@ -34,6 +34,10 @@ static bool is_sure(const handoff_part *part) {
   return part->has_action && part->decision <= HANDOFF_CONFIRM && part->reason != HANDOFF_REASON_UNSURE && part->sure;
 }
 
+static bool is_weak(const handoff_part *part) {
+  return part->decision == HANDOFF_HANDOFF || part->reason == HANDOFF_REASON_UNSURE;
+}
+
 /* ---- parts that were one request ---- */
 
 /* All parts ask for one and the same action, and read as a whole it is that action once, with a list of
@@ -100,8 +104,7 @@ static bool piece_is_sure(handoff_loop *l, size_t number, base_slice piece, cons
 size_t handoff_split_joints(handoff_loop *l, base_slice text, const pack *open_pack) {
   const handoff_part *one = &l->part[0];
   size_t n = 0, start = 0, joints = count_joints(text);
-  bool weak = one->decision == HANDOFF_HANDOFF || one->reason == HANDOFF_REASON_UNSURE;
-  if (!weak || joints == 0 || joints > MAX_JOINTS) return 1;
+  if (!is_weak(one) || joints == 0 || joints > MAX_JOINTS) return 1;
   l->whole = *one;
   for (size_t at = 0, behind; (behind = next_joint(text, &at)) > 0; at = behind) {
     if (n + 1 == HANDOFF_MAX_ACTIONS || !piece_is_sure(l, n, base_slice_sub(text, start, at), open_pack))
@@ -112,4 +115,31 @@ size_t handoff_split_joints(handoff_loop *l, base_slice text, const pack *open_p
   if (n > 0 && piece_is_sure(l, n, base_slice_sub(text, start, text.len), open_pack)) return n + 1;
   l->part[0] = l->whole;
   return 1;
+}
+
+/* One of several parts that is unsure: two requests that the gate left together, when both sides of a joint are sure. */
+static bool split_part(handoff_loop *l, size_t n, size_t k, const pack *open_pack) {
+  base_slice text = l->part[k].text;
+  l->whole = l->part[k];
+  for (size_t at = 0, behind; (behind = next_joint(text, &at)) > 0; at = behind) {
+    if (!piece_is_sure(l, k, base_slice_sub(text, 0, at), open_pack)) continue;
+    if (!piece_is_sure(l, n, base_slice_sub(text, behind, text.len), open_pack)) continue;
+    handoff_part second = l->part[n];
+    memmove(&l->part[k + 2], &l->part[k + 1], (n - k - 1) * sizeof *l->part);
+    l->part[k + 1] = second;
+    return true;
+  }
+  l->part[k] = l->whole;
+  return false;
+}
+
+size_t handoff_split_parts(handoff_loop *l, size_t n, const pack *open_pack) {
+  for (size_t k = 0; k < n && n < HANDOFF_MAX_ACTIONS; k++) {
+    size_t joints = count_joints(l->part[k].text);
+    if (is_weak(&l->part[k]) && joints > 0 && joints <= MAX_JOINTS && split_part(l, n, k, open_pack)) {
+      n++;
+      k++; /* what is behind the joint is sure */
+    }
+  }
+  return n;
 }
