@@ -30,7 +30,7 @@ struct gen_sampler {
   candidate *kept;  /* [vocab] */
   float *weight;    /* [vocab] */
   float *raw;       /* [vocab] the model's logits, when log-probabilities are wanted */
-  uint32_t *counts; /* [vocab] all 0 between calls */
+  uint32_t *counts; /* [vocab] scratch; untouched unless there are penalties, as 150,000 tokens take 600 kB */
   float *peak;      /* [blocks] the largest allowed logit of each block; -INFINITY: none */
   float *order;     /* [blocks] scratch */
   double *sum;      /* [blocks] of s->weight */
@@ -85,7 +85,6 @@ base_status gen_sampler_new(gen_sampler **out, size_t vocab, const cpu_kernels *
   }
   base_arena_init(&arena, s->block, s->block_bytes);
   carve(s, &arena, vocab);
-  memset(s->counts, 0, vocab * sizeof *s->counts);
   *out = s;
   return BASE_OK;
 }
@@ -368,6 +367,7 @@ static void apply_penalties(gen_sampler *s, float *logits, const gen_sampling *h
   size_t last = how->penalty_tokens > 0 ? how->penalty_tokens : DEFAULT_PENALTY_TOKENS;
   if (!repeat && how->frequency == 0.0f && how->presence == 0.0f) return;
   size_t begin = n > last ? n - last : 0;
+  for (size_t i = begin; i < n; i++) s->counts[history[i]] = 0;
   for (size_t i = begin; i < n; i++) s->counts[history[i]]++;
   for (size_t i = begin; i < n; i++) {
     uint32_t id = history[i];

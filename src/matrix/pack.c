@@ -207,12 +207,14 @@ void matrix_pack(const matrix *m, const void *src, size_t row, size_t rows) {
 
 static void unpack_block(const cpu_format_info *f, const unsigned char *planes, size_t lane, uint8_t *q) {
   const unsigned char *extra = planes + (size_t)f->base * 64;
+  if (f->base == 8) {
+    for (size_t c = 0; c < CHUNKS; c++) memcpy(q + 4 * c, planes + c * 64 + lane * 4, 4);
+    return;
+  }
   for (size_t i = 0; i < BLOCK; i++) {
     size_t c = i / 4, byte = lane * 4 + i % 4;
     unsigned v, high = 0;
-    if (f->base == 8) {
-      v = planes[c * 64 + byte];
-    } else if (f->base == 4) {
+    if (f->base == 4) {
       v = (unsigned)(planes[c % 4 * 64 + byte] >> (c / 4 * 4)) & 15u;
     } else {
       v = (unsigned)(planes[c / 4 * 64 + byte] >> (c % 4 * 2)) & 3u;
