@@ -148,18 +148,17 @@ static inline float vec_span_max(const float *x) {
   return vf_max_fold(_mm512_max_ps(_mm512_max_ps(m[0], m[1]), _mm512_max_ps(m[2], m[3])));
 }
 
-static inline __m512i vec_whole_127(const float *x, __m512 factor) {
-  __m512 v = _mm512_max_ps(_mm512_mul_ps(_mm512_loadu_ps(x), factor), _mm512_set1_ps(-127.0f)); /* so NaN is -127 */
-  return _mm512_cvtps_epi32(_mm512_min_ps(v, _mm512_set1_ps(127.0f)));
+static inline __m512i vec_whole(const float *x, __m512 factor) {
+  return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x), factor));
 }
 
-/* Two blocks, times the factor, as bytes. */
+/* Two blocks, times the factor, as bytes: packing saturates at 127, and -128 (which NaN becomes) is made -127. */
 static inline __m512i vec_bytes_two(const float *x, __m512 factor) {
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   __m512i word[2];
-  for (int i = 0; i < 2; i++, x += 32)
-    word[i] = _mm512_packs_epi32(vec_whole_127(x, factor), vec_whole_127(x + 16, factor));
-  return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(word[0], word[1]));
+  for (int i = 0; i < 2; i++, x += 32) word[i] = _mm512_packs_epi32(vec_whole(x, factor), vec_whole(x + 16, factor));
+  __m512i bytes = _mm512_max_epi8(_mm512_packs_epi16(word[0], word[1]), _mm512_set1_epi8(-127));
+  return _mm512_permutexvar_epi32(order, bytes);
 }
 
 /* The sum of each quarter's bytes, in all of the quarter. */
