@@ -4,13 +4,16 @@
 usage: split_nlu.py DATA_DIR OUT_DIR [snips] [clinc150] [home]
 
 snips      crc32(text) % 20: 0 test, 1 valid, others train
-home       crc32(text) % 10: 0 test, 1 valid, others train
+home       crc32(text) % 10: 0 test, 1 valid, others train; to these, in home.more.jsonl, the rows of slurp.devel.jsonl if
+           DATA_DIR has it: requests to the same kind of assistant under the same names. Of those none is taken that test
+           has, nor one that shares four fifths of its words with a row of test
 clinc150   its train file trains; its val and oos_val files are halved by crc32(text) % 2: 0 test, 1 valid. Out of scope in
            training are its 100 oos_train rows, four times, and the rows of the home set whose intents CLINC150 lacks
 Writes OUT_DIR/SET.{train,valid,test}.jsonl and, for clinc150, .oos_train and .oos_test; rows out of scope
 that calibrate lie in .valid under their label. The same every time; equal texts fall on the same side."""
 import json
 import os
+import re
 import sys
 import zlib
 
@@ -51,6 +54,30 @@ def clinc(data, out):
     write(out, "clinc150.oos_test.jsonl", [r for r in oos if r[1] % 2 == 0])
 
 
+def words(text):
+    return frozenset(re.findall(r"[a-z0-9']+", text.lower()))
+
+
+def is_near(a, b):
+    return len(a & b) >= 0.8 * len(a | b)
+
+
+def home(data, out):
+    by_remainder(data, out, "home", 10)
+    if not os.path.exists(os.path.join(data, "slurp.devel.jsonl")):
+        return
+    train, test = read(out, "home.train.jsonl"), [words(json.loads(r[0])["text"]) for r in read(out, "home.test.jsonl")]
+    rows = [json.loads(r[0]) for r in train]
+    intents, slots = {r["intent"] for r in rows}, {s[2] for r in rows for s in r["spans"]}
+    more = []
+    for line in read(data, "slurp.devel.jsonl"):
+        row = json.loads(line[0])
+        known = row["intent"] in intents and all(s[2] in slots for s in row["spans"])
+        if known and not any(is_near(words(row["text"]), t) for t in test):
+            more.append(line)
+    write(out, "home.more.jsonl", train + more)
+
+
 def main():
     if len(sys.argv) < 3:
         print(__doc__, file=sys.stderr)
@@ -60,8 +87,10 @@ def main():
     for name in names:
         if name == "clinc150":
             clinc(data, out)
-        elif name in ("snips", "home"):
-            by_remainder(data, out, name, 20 if name == "snips" else 10)
+        elif name == "snips":
+            by_remainder(data, out, name, 20)
+        elif name == "home":
+            home(data, out)
         else:
             print(f"split_nlu.py: unknown set {name}", file=sys.stderr)
             return 2

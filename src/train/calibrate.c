@@ -7,7 +7,7 @@
 
 /* ---- mixture ---- */
 
-/* Logit of label j of row i, in the row-wise arrays of `s`. */
+/* The logit of one label of one row, element `at` of the arrays. */
 static double logit(const head_calibration *c, const train_scores *s, size_t at) {
   double z = (double)(s->trunk_logits[at] / c->temperature + c->bag_weight * s->bag_logs[at]);
   if (s->slots != NULL) z += (double)(c->slots_weight * s->slots[at] + c->path_weight * s->path[at]);

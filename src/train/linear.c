@@ -1,6 +1,6 @@
 /* What the bag (bag.c) and the tagger (tagger.c) share: a linear model over hashed features learns from rows drawn at
  * random, by Adam (Kingma, Ba 2015) in large batches, with a rate that falls to zero. What is kept is the mean of a few
- * such runs: it is a linear model, too, and a steadier one (docs/experiments.md, 24). */
+ * such runs: it is a linear model, too, and a steadier one (docs/experiments.md, 27). */
 #include <math.h>
 #include <string.h>
 
