@@ -95,8 +95,8 @@ static bool find_rule(mn_session *s, const base_buf *key) {
   return found;
 }
 
-/* All that decides what a rule is, and whether it is one: each option that is given behind its own tag and length, so that
- * no two requests share a key that compile() would tell apart. */
+/* All that decides what a rule is, and whether it is one: each option that is given behind its own tag and length, so
+ * that no two requests share a key that compile() would tell apart. */
 static void put_key(const mn_session *s, const mn_generate_options *o, bool tools, base_buf *key) {
   base_slice json = tools ? tool_set_json(s->tools) : (base_slice){0};
   const struct {

@@ -32,7 +32,8 @@ struct handoff_flow {
   base_buf draft;           /* the device's text */
   /* what leaves, and the way back */
   guard_vault *vault;
-  guard_clean *clean, *clean_instructions, *clean_schema, *clean_context, *clean_said, *clean_complaint; /* said: by the service */
+  guard_clean *clean, *clean_instructions, *clean_schema, *clean_context, *clean_complaint;
+  guard_clean *clean_said; /* what the service answered, where it is asked again */
   cloud_answer said;
 };
 

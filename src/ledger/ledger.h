@@ -61,9 +61,9 @@ typedef struct ledger_event {
 
 /* Hands an event to the writing thread: copies it, allocates nothing, never waits for a disk. While another process
  * holds the file the writer tries again; once LEDGER_WAITING events have not been written by then, what comes is lost
- * after a moment's wait (10 ms), and ledger_flush says how many. A request that was deferred has one event: what becomes of
- * it later replaces the decision and adds to tokens, attempts and cost, and its time runs from the user's action. text
- * may be NULL and is stored only when the options say so. */
+ * after a moment's wait (10 ms), and ledger_flush says how many. A request that was deferred has one event: what
+ * becomes of it later replaces the decision and adds to tokens, attempts and cost, and its time runs from the user's
+ * action. text may be NULL and is stored only when the options say so. */
 enum { LEDGER_WAITING = 256 };
 void ledger_write(ledger *l, const ledger_event *e, const guard_clean *text);
 /* Waits until everything handed over is in the file, at most some 5 seconds for another process. The first failure of

@@ -128,8 +128,8 @@ void ledger_write_loop(void *ctx) {
   os_monitor_leave(l->ring_lock);
 }
 
-/* A free slot. A writer at work will make one; one that another process holds up is given a moment, then NULL. Inside the
- * ring's lock. */
+/* A free slot. A writer at work will make one; one that another process holds up is given a moment, then NULL. Inside
+ * the ring's lock. */
 static ledger_slot *free_slot(ledger *l) {
   uint64_t until = os_monotonic_ns() + FULL_MS * UINT64_C(1000000);
   while (l->waiting == LEDGER_WAITING && (!l->held_up || os_monotonic_ns() < until))
