@@ -473,26 +473,27 @@ static void test_conflicts(void) {
 static void test_names(void) {
   static const struct {
     const char *text, *before, *after;
-    unsigned common, named; /* words of the two kinds of lists, by their place */
+    unsigned common, first, last; /* words of these lists, by their place */
   } row[] = {
-      {"Anna ten Pas sang", "P...", "Ppp.", 0, 0},
-      {"Anna said Pas", "P..", "P..", 0, 0},
-      {"Lamovec and Morales were here", "..P..", "P.P..", 0, 0},
-      {"Ottawa and Geneva", "L..", "L.L", 0, 0},
-      {"Then and Morales", "..P", "..P", 1, 0}, /* an ordinary word, if at a sentence's beginning */
-      {"this is Misty's daughter", "......", "..P...", 0, 0},
-      {"this is paper's daughter", "......", "......", 0, 0},
-      {"The riff and building energy", "...Oo", ".....", 0, 1U << 4},
-      {"Allianz resignation letter", "Ooo", "O..", 1U << 1 | 1U << 2, 0},
-      {"Bank of Example", "Ooo", "Ooo", 1U << 1, 0},
-      {"Energetic and driven", "O..", "...", 0, 0},
-      {"Acme sells", "O.", "O.", 0, 1U << 0},
-      {"dr. emma stone called", ".....", "..Pp.", 0, 3U << 2},
-      {"12 hill dr. springfield", ".....", ".....", 0, 0},
-      {"see dr. now", "....", "....", 1U << 3, 0},
-      {"Text emma now", ".P.", ".P.", 0, 1U << 1},
-      {"Text sung now", ".P.", "...", 1U << 1, 1U << 1},
-      {"text sung now", ".P.", ".P.", 1U << 1, 0},
+      {"Anna ten Pas sang", "P...", "Ppp.", 0, 0, 0},
+      {"Anna said Pas", "P..", "P..", 0, 0, 0},
+      {"Lamovec and Morales were here", "..P..", "P.P..", 0, 0, 0},
+      {"Ottawa and Geneva", "L..", "L.L", 0, 0, 0},
+      {"Then and Morales", "..P", "..P", 1, 0, 0}, /* an ordinary word, if at a sentence's beginning */
+      {"this is Misty's daughter", "......", "..P...", 0, 0, 0},
+      {"this is paper's daughter", "......", "......", 0, 0, 0},
+      {"The riff and building energy", "...Oo", ".....", 0, 1U << 4, 0},
+      {"Allianz resignation letter", "Ooo", "O..", 1U << 1 | 1U << 2, 0, 0},
+      {"Bank of Example", "Ooo", "Ooo", 1U << 1, 0, 0},
+      {"Energetic and driven", "O..", "...", 0, 0, 0},
+      {"Acme sells", "O.", "O.", 0, 1U << 0, 0},
+      {"dr. emma stone called", ".....", "..Pp.", 0, 3U << 2, 0},
+      {"12 hill dr. springfield", ".....", ".....", 0, 0, 0},
+      {"see dr. now", "....", "....", 1U << 3, 0, 0},
+      {"Text emma now", ".P.", ".P.", 0, 1U << 1, 0},
+      {"Text sung now", ".P.", "...", 1U << 1, 0, 1U << 1},
+      {"Text emma now", ".P.", ".P.", 1U << 1, 1U << 1, 0},
+      {"text sung now", ".P.", ".P.", 1U << 1, 0, 0},
   };
   static const char kinds[] = "PpAaLlOo";
   for (size_t k = 0; k < sizeof row / sizeof row[0]; k++) {
@@ -509,7 +510,7 @@ static void test_names(void) {
     for (size_t i = 0; i < n && row[k].before[i] != '\0'; i++) {
       const char *kind = strchr(kinds, row[k].before[i]);
       path[i] = kind != NULL ? (uint8_t)(1 + (kind - kinds)) : 0;
-      w[i].lists = (uint8_t)((row[k].common >> i & 1U) << 7 | (row[k].named >> i & 1U));
+      w[i].lists = (uint8_t)((row[k].common >> i & 1U) << 7 | (row[k].last >> i & 1U) << 1 | (row[k].first >> i & 1U));
     }
     guard_tidy_path(&v, w, n, guard_has_capitals(&v), path);
     for (size_t i = 0; i < n; i++) {

@@ -5,7 +5,7 @@
 
 #include "guard/model.h"
 
-enum { COMMON = 0x80, NAMED = 0x7F }; /* of a word's lists: ordinary words; all others */
+enum { COMMON = 0x80, NAMED = 0x7F, FIRST = 1 }; /* of a word's lists: ordinary words; all others; first names */
 
 static uint8_t begins(guard_tag_class c) { return (uint8_t)(1 + 2 * c); }
 static uint8_t inside(guard_tag_class c) { return (uint8_t)(2 + 2 * c); }
@@ -114,7 +114,8 @@ static bool is_written_as_name(const guard_view *v, const guard_word *w, size_t 
   if (c == GUARD_TAG_GROUP) return true;
   for (size_t i = 0; i < n; i++) {
     if (guard_is_capital(v, w[i].start) || guard_is_digit(v->f[w[i].start])) return true;
-    if (c != GUARD_TAG_ORGANISATION && (w[i].lists & NAMED) != 0 && (w[i].lists & COMMON) == 0) return true;
+    bool ordinary = (w[i].lists & COMMON) != 0 && (w[i].lists & FIRST) == 0; /* requests say "emma" as well */
+    if (c != GUARD_TAG_ORGANISATION && (w[i].lists & NAMED) != 0 && !ordinary) return true;
   }
   return false;
 }
