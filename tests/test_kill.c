@@ -319,6 +319,12 @@ static void test_two(scene *s) {
   int calls = s->all->calls;
   for (int i = 0; i < 2; i++) pid[i] = start(s, "", true);
   for (int i = 0; i < 2; i++) TAP_OK(!kill_where_it_stops(pid[i]), "process %d", i);
+  /* on a slow machine one process may hold the file for half a second: the other puts its request back, and nothing is
+   * called for it; later it is taken again */
+  size_t put_back = saved_of(s, NULL).all;
+  TAP_OK(put_back < QUEUED / 2, "%zu of %d put back", put_back, QUEUED);
+  s->now_s += LEASE_S + 1;
+  if (put_back > 0) TAP_OK(!kill_where_it_stops(start(s, "", true)), "those that were put back");
   for (int i = 0; i < QUEUED; i++)
     TAP_OK(s->all->answered[64 + i] == 1, "q-%d: answered %d times", 64 + i, s->all->answered[64 + i]);
   TAP_OK(s->all->calls == calls + QUEUED && saved_of(s, NULL).all == 0, "one call each, none left");
