@@ -93,7 +93,7 @@ static base_status keep(train_net *n, const bag_training *t, base_error *err) {
 base_status train_bag_fit(train_net *n, const data_set *set, const uint32_t *rows, size_t n_rows,
                           const train_options *o, base_error *err) {
   bag_training t = {.n = n, .set = set, .o = o};
-  t.linear = (train_linear){.epochs = 12, .beta2 = 0.999, .noise = train_address, .learn = learn, .user = &t};
+  t.linear = (train_linear){.epochs = 12, .beta2 = 0.999, .noise = o->bag_noise ? train_noise : train_address, .learn = learn, .user = &t};
   base_arena a;
   base_rng rng;
   base_arena_init(&a, NULL, 0);

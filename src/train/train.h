@@ -52,6 +52,7 @@ typedef struct train_options {
   float address_rate;  /* an assistant is called by a name first */
   float swap_rate;     /* a span's value is swapped for another of its list */
   float bag_swap_rate; /* the same where the bag learns */
+  bool bag_noise;      /* the bag learns with all noises; else only from rows that call the assistant by a name */
   uint32_t tagger_buckets; /* size of the tagger's table, at most HEAD_TAGGER_BUCKETS; 0: no tagger */
   float join_rate;     /* two rows joined into one request (a gate learns where one ends) */
   float mask_rate;     /* pretraining: share of words masked */
