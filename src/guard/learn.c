@@ -119,19 +119,31 @@ static float quantise(const float *w, int8_t *q, size_t n) {
   return largest / 127.0F;
 }
 
+/* Moves the rows of buckets that are somebody's together; returns how many there are. */
+static size_t keep_used_rows(guard_learned *l) {
+  size_t rows = 0;
+  for (size_t i = 0; i < GUARD_TEXT_BUCKETS; i++) {
+    if (l->mark[i] == 0) continue;
+    int8_t *row = l->text_weight + rows++ * GUARD_TOPIC_ROOM;
+    memmove(row, l->text_weight + i * GUARD_TOPIC_ROOM, GUARD_TOPIC_ROOM);
+    row[GUARD_TOPIC_MARK] = l->mark[i];
+    l->text_used[i / 8] = (uint8_t)(l->text_used[i / 8] | 1U << i % 8);
+  }
+  return rows;
+}
+
 static void put_all(guard_learned *l, gguf_writer *w) {
-  const uint64_t names[] = {GUARD_TAG_ROOM, GUARD_NAME_BUCKETS},
-                 text[] = {GUARD_TOPIC_ROOM, GUARD_TEXT_BUCKETS}, move[] = {GUARD_TAG_ROOM, GUARD_TAG_ROOM},
+  const uint64_t names[] = {GUARD_TAG_ROOM, GUARD_NAME_BUCKETS}, used[] = {GUARD_TEXT_BUCKETS / 8}, move[] = {GUARD_TAG_ROOM, GUARD_TAG_ROOM},
                  topics[] = {GUARD_TOPIC_ROOM}, listed[] = {l->model.n_listed};
   gguf_put_string(w, "general.architecture", BASE_LITERAL("minnow-guard"));
   gguf_put_u32(w, "minnow.guard.version", GUARD_MODEL_VERSION);
   gguf_put_f32(w, "minnow.guard.name_scale", quantise(l->name, l->name_weight, sizeof l->name_weight));
   gguf_put_f32(w, "minnow.guard.text_scale", quantise(l->text, l->text_weight, sizeof l->text_weight));
-  for (size_t i = 0; i < GUARD_TEXT_BUCKETS; i++)
-    l->text_weight[i * GUARD_TOPIC_ROOM + GUARD_TOPIC_MARK] = l->mark[i];
+  const uint64_t text[] = {GUARD_TOPIC_ROOM, keep_used_rows(l)};
   gguf_put_f32(w, "minnow.guard.lean", l->model.lean);
   gguf_put_tensor(w, "names.weight", GGUF_T_I8, 2, names, l->name_weight);
   gguf_put_tensor(w, "names.move", GGUF_T_F32, 2, move, l->model.move);
+  gguf_put_tensor(w, "text.used", GGUF_T_I8, 1, used, l->text_used);
   gguf_put_tensor(w, "text.weight", GGUF_T_I8, 2, text, l->text_weight);
   gguf_put_tensor(w, "text.bias", GGUF_T_F32, 1, topics, l->model.text_bias);
   gguf_put_tensor(w, "text.threshold", GGUF_T_F32, 1, topics, l->model.threshold);

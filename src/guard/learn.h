@@ -18,6 +18,7 @@ struct guard_learned {
   base_allocator allocator;
   /* what is saved */
   int8_t name_weight[GUARD_NAME_BUCKETS * GUARD_TAG_ROOM], text_weight[GUARD_TEXT_BUCKETS * GUARD_TOPIC_ROOM];
+  uint8_t text_used[GUARD_TEXT_BUCKETS / 8];
   uint32_t list_key[GUARD_MAX_LISTED];
   uint8_t list_bits[GUARD_MAX_LISTED];
   /* what learns */

@@ -349,6 +349,33 @@ static bool may_attack(const guard_view *v, const guard_word *w, size_t n, bool 
   return !is_one_word(v, w, n) && (!long_document || turns_to_reader(v, w, n));
 }
 
+static uint32_t count_ones(uint64_t v) {
+  v -= v >> 1 & UINT64_C(0x5555555555555555);
+  v = (v & UINT64_C(0x3333333333333333)) + (v >> 2 & UINT64_C(0x3333333333333333));
+  v = (v + (v >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+  return (uint32_t)(v * UINT64_C(0x0101010101010101) >> 56);
+}
+
+static uint64_t used_of(const guard_model *m, size_t word) { return base_load_u64(m->text_used + word * 8); }
+
+/* The weights of a bucket; NULL when it is nobody's. */
+static const int8_t *text_row(const guard_model *m, uint32_t bucket) {
+  uint64_t used = used_of(m, bucket / 64), bit = UINT64_C(1) << bucket % 64;
+  if ((used & bit) == 0) return NULL;
+  size_t row = m->text_before[bucket / 64] + count_ones(used & (bit - 1));
+  return m->text_weight + row * GUARD_TOPIC_ROOM;
+}
+
+/* Counts the rows before each 64 buckets; returns how many there are. */
+static size_t count_rows(guard_model *m) {
+  uint32_t rows = 0;
+  for (size_t i = 0; i < GUARD_TEXT_BUCKETS / 64; i++) {
+    m->text_before[i] = rows;
+    rows += count_ones(used_of(m, i));
+  }
+  return rows;
+}
+
 static float score_of(const guard_model *m, const int32_t sum[GUARD_TOPIC_ROOM], float norm, size_t t) {
   return 1.0F / (1.0F + expf(-((float)sum[t] * norm + m->text_bias[t])));
 }
@@ -359,8 +386,8 @@ static void score_window(guard_model *m, const guard_view *v, const guard_word *
   size_t k = guard_text_features(v, w, n, m->gram);
   if (k == 0) return;
   for (size_t f = 0; f < k; f++) {
-    const int8_t *row = m->text_weight + (size_t)m->gram[f].bucket * GUARD_TOPIC_ROOM;
-    if (row[GUARD_TOPIC_MARK] != m->gram[f].mark) continue;
+    const int8_t *row = text_row(m, m->gram[f].bucket);
+    if (row == NULL || row[GUARD_TOPIC_MARK] != m->gram[f].mark) continue;
     for (size_t t = 0; t < GUARD_TOPIC_ROOM; t++) sum[t] += row[t];
   }
   float norm = m->text_scale / sqrtf((float)k);
@@ -398,19 +425,19 @@ static const void *tensor(const gguf_file *f, const char *name, gguf_tensor_type
 }
 
 static base_status bind(guard_model *m, const gguf_file *f, base_error *err) {
-  base_status st = BASE_OK;
   uint32_t version = 0;
+  base_status st = gguf_get_u32(f, "minnow.guard.version", &version, err);
+  if (!st && version != GUARD_MODEL_VERSION)
+    st = base_fail(err, BASE_EUNSUPPORTED, gguf_path(f), "guard model version %u is not known", version);
   m->name_weight = tensor(f, "names.weight", GGUF_T_I8, GUARD_TAG_ROOM, GUARD_NAME_BUCKETS, &st, err);
-  m->text_weight = tensor(f, "text.weight", GGUF_T_I8, GUARD_TOPIC_ROOM, GUARD_TEXT_BUCKETS, &st, err);
+  m->text_used = tensor(f, "text.used", GGUF_T_I8, GUARD_TEXT_BUCKETS / 8, 1, &st, err);
+  if (!st) m->text_weight = tensor(f, "text.weight", GGUF_T_I8, GUARD_TOPIC_ROOM, count_rows(m), &st, err);
   const float *move = tensor(f, "names.move", GGUF_T_F32, GUARD_TAG_ROOM, GUARD_TAG_ROOM, &st, err);
   const float *bias = tensor(f, "text.bias", GGUF_T_F32, GUARD_TOPIC_ROOM, 1, &st, err);
   const float *threshold = tensor(f, "text.threshold", GGUF_T_F32, GUARD_TOPIC_ROOM, 1, &st, err);
   const gguf_tensor *keys = NULL;
   if (!st) st = gguf_need_tensor(f, "lists.key", GGUF_T_I32, 0, 1, &keys, err);
   if (!st) m->list_bits = tensor(f, "lists.bits", GGUF_T_I8, keys->dim[0], 1, &st, err);
-  if (!st) st = gguf_get_u32(f, "minnow.guard.version", &version, err);
-  if (!st && version != GUARD_MODEL_VERSION)
-    st = base_fail(err, BASE_EUNSUPPORTED, gguf_path(f), "guard model version %u is not known", version);
   if (!st) st = gguf_get_f32(f, "minnow.guard.name_scale", &m->name_scale, err);
   if (!st) st = gguf_get_f32(f, "minnow.guard.text_scale", &m->text_scale, err);
   if (!st) st = gguf_get_f32(f, "minnow.guard.lean", &m->lean, err);

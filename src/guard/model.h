@@ -6,7 +6,8 @@
  *   names   a word's features (itself, its neighbours, shapes, endings, word lists) -> scores of BIO tags;
  *           the best path under first-order transitions. Structured averaged perceptron (Collins 2002).
  *   text    n-grams of words and letters -> one logistic score a topic: attack, and the risks. A row of weights
- *           belongs to one n-gram and carries a mark of it, so that words never learnt say nothing.
+ *           belongs to one n-gram and carries a mark of it, so that words never learnt say nothing; a bucket that
+ *           is nobody's has no row.
  *
  * Features are the same here and in learn.c, which makes the file from packs/guard. */
 #ifndef GUARD_MODEL_H
@@ -90,11 +91,13 @@ size_t guard_text_features(const guard_view *v, const guard_word *w, size_t n,
 
 /* ---- the model ---- */
 
-enum { GUARD_MODEL_VERSION = 3 };
+enum { GUARD_MODEL_VERSION = 4 };
 
 typedef struct guard_model {
   const int8_t *name_weight;      /* [GUARD_NAME_BUCKETS][GUARD_TAG_ROOM] */
-  const int8_t *text_weight;      /* [GUARD_TEXT_BUCKETS][GUARD_TOPIC_ROOM] */
+  const uint8_t *text_used;       /* a bit for each of GUARD_TEXT_BUCKETS, the lowest first: it has a row */
+  const int8_t *text_weight;      /* [buckets that have one][GUARD_TOPIC_ROOM], in order */
+  uint32_t text_before[GUARD_TEXT_BUCKETS / 64]; /* rows before the first of each 64 buckets */
   const uint32_t *list_key;       /* [n_listed] sorted halves of hashes */
   const uint8_t *list_bits;       /* [n_listed] */
   size_t n_listed;
