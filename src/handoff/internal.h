@@ -48,8 +48,8 @@ bool handoff_part_decide(handoff_loop *l, handoff_part *part, const pack *p, con
  * NULL to ask it. With an open pack the gate is not asked. */
 void handoff_decide_part(handoff_loop *l, handoff_part *part, const head_result *gate, const pack *open_pack);
 
-/* Probability that a request is this pack's to read (belong.c), by the gate that chose it (NULL: the app is open) and by
- * the pack's own answer; and the one that it takes to act when at most `share` may be wrong. */
+/* Probability that a request is this pack's to read (belong.c), by the gate that chose it (NULL: the app is open) and
+ * by the pack's own answer; and the one that it takes to act when at most `share` may be wrong. */
 float handoff_belongs(const head_result *gate, const head_result *read);
 float handoff_belongs_enough(const head_result *gate, float share);
 

@@ -25,8 +25,8 @@
  *   otherwise -----------------------> confirm / unsure */
 #include "handoff/internal.h"
 
-/* Under this confidence nothing is put to the user: a yes or no costs little, but a question about what was hardly meant
- * is silly, and costs the answer that a handoff may bring: docs/experiments.md, 9, 13 and 26. */
+/* Under this confidence nothing is put to the user: a yes or no costs little, but a question about what was hardly
+ * meant is silly, and costs the answer that a handoff may bring: docs/experiments.md, 9, 13 and 26. */
 static const float least_asked = 0.1f;
 
 /* How sure of "none" a pack's brain has to be against a gate that chose the pack: docs/experiments.md, 13. */

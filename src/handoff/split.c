@@ -117,7 +117,8 @@ size_t handoff_split_joints(handoff_loop *l, base_slice text, const pack *open_p
   return 1;
 }
 
-/* One of several parts that is unsure: two requests that the gate left together, when both sides of a joint are sure. */
+/* One of several parts that is unsure: two requests that the gate left together, when both sides of a joint are
+ * sure. */
 static bool split_part(handoff_loop *l, size_t n, size_t k, const pack *open_pack) {
   base_slice text = l->part[k].text;
   l->whole = l->part[k];

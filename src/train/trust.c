@@ -5,9 +5,9 @@
  *
  *   confidence  logistic in one feature, the log odds of label and path; the penalty is the distance from the pooled
  *               line, as wide as packs were seen to differ (empirical Bayes; Efron, Morris 1973)
- *   risk curve  of the answers from a confidence on, the share that is wrong: own counts beside PRIOR_ROWS rows that err
- *               as the pooled ones did (beta-binomial), and as if the next answer were wrong; a pack with few rows of
- *               its own takes few of the others' too */
+ *   risk curve  of the answers from a confidence on, the share that is wrong: own counts beside PRIOR_ROWS rows that
+ *               err as the pooled ones did (beta-binomial), and as if the next answer were wrong; a pack with few rows
+ *               of its own takes few of the others' too */
 #include <math.h>
 #include <string.h>
 
