@@ -533,9 +533,9 @@ static void test_quantize(void) {
 }
 
 /* The rule of quantize_blocks, once more. */
-static void quantize_by_the_rule(const float *x, size_t k, int8_t *q, cpu_block *block) {
+static void quantize_by_the_rule(const float *x, size_t k, bool narrow, int8_t *q, cpu_block *block) {
   for (size_t i = 0; i < k; i++) {
-    size_t first = i / CPU_SPAN * CPU_SPAN, last = first + CPU_SPAN < k ? first + CPU_SPAN : k;
+    size_t span = narrow ? 32 : CPU_SPAN, first = i / span * span, last = first + span < k ? first + span : k;
     float max = 0.0f;
     for (size_t j = first; j < last; j++) max = fmaxf(max, fabsf(x[j]));
     bool some = max >= 0x1p-100f;
@@ -563,12 +563,15 @@ static void test_quantize_blocks(void) {
   }
   const cpu_kernels *table;
   for (size_t i = 0; (table = cpu_available(i)) != NULL; i++) {
-    for (size_t k = 32; k <= K; k += 32) {
+    for (size_t n = 64; n < 2 * (K + 32); n += 32) {
+      size_t k = n / 64 * 32;
+      bool narrow = n % 64 != 0;
       memset(got, 99, sizeof got);
-      quantize_by_the_rule(x, k, want, want_block);
-      table->quantize_blocks(x, k, got, got_block);
+      quantize_by_the_rule(x, k, narrow, want, want_block);
+      table->quantize_blocks(x, k, narrow, got, got_block);
       bool same = memcmp(got, want, k) == 0 && memcmp(got_block, want_block, k / 32 * sizeof *got_block) == 0;
-      TAP_OK(same && got[k] == 99, "%s: %zu blocks by the rule", table->name, k / 32);
+      TAP_OK(same && got[k] == 99, "%s: %zu blocks by the rule%s", table->name, k / 32,
+             narrow ? ", narrow" : "");
     }
   }
 }

@@ -4,7 +4,7 @@
 
 /* Tokens of a tile; blocks that are taken apart at once, and tokens they are used for: with the outputs' 16 rows all of
  * it stays in the first-level caches. */
-enum { BODY_AMX_T = 16, BODY_AMX_BLOCKS = 16, BODY_AMX_SPANS = BODY_AMX_BLOCKS / CPU_SPAN_BLOCKS, BODY_AMX_TILES = 8 };
+enum { BODY_AMX_T = 16, BODY_AMX_BLOCKS = 16, BODY_AMX_TILES = 8 };
 
 /* Tiles 0, 1, 6, 7 sums, 2 tokens by 32, 3 chunks of a block by rows, 4 tokens by 16, 5 half a block. */
 typedef struct body_amx_config {
@@ -33,12 +33,14 @@ BODY_INLINE size_t body_amx_pieces(body_format f) { return body_is_halved(f.scal
 typedef struct body_panel {
   _Alignas(64) int8_t q[BODY_AMX_BLOCKS][512];
   vf d[2 * BODY_AMX_BLOCKS], m[2 * BODY_AMX_BLOCKS];
+  bool narrow; /* the activations that it meets */
 } body_panel;
 
-/* What a tile's tokens bring to the chains, side by side: scales of spans, sums of pieces (formats with minima). */
+/* What a tile's tokens bring to the chains, side by side: scales of blocks (the first of a span, unless it is narrow),
+ * sums of pieces (formats with minima). */
 typedef struct body_amx_tokens {
   const int8_t *x; /* [16 tokens][ldx] */
-  float scale[BODY_AMX_SPANS][BODY_AMX_T];
+  float scale[BODY_AMX_BLOCKS][BODY_AMX_T];
   float sum[2 * BODY_AMX_BLOCKS][BODY_AMX_T];
 } body_amx_tokens;
 
@@ -59,8 +61,9 @@ BODY_INLINE void body_amx_bring(body_format f, const cpu_input *x, size_t token,
   const cpu_block *block = x->block + token * x->blocks + at;
   size_t stride = x->blocks * sizeof *block, pieces = body_amx_pieces(f);
   out->x = x->q + token * x->ld + at * BODY_BLOCK;
-  for (size_t b = 0; b < blocks; b += CPU_SPAN_BLOCKS)
-    vf_store(out->scale[b / CPU_SPAN_BLOCKS], vf_gather(&block[b].scale, stride));
+  for (size_t b = 0; b < blocks; b += x->narrow ? 1 : CPU_SPAN_BLOCKS)
+    vf_store(out->scale[b], vf_gather(&block[b].scale, stride));
+  for (size_t b = blocks; x->narrow && b % CPU_SPAN_BLOCKS != 0; b++) vf_store(out->scale[b], vf_set1(0.0f));
   if (!body_has_minima(f.scales)) return;
   for (size_t b = 0; b < blocks; b++) body_amx_bring_sums(f, &block[b], stride, &out->sum[b * pieces]);
   for (size_t b = blocks; b % CPU_SPAN_BLOCKS != 0; b++)
@@ -105,19 +108,28 @@ typedef struct body_amx_span {
   size_t at; /* of the panel's spans */
 } body_amx_span;
 
-/* The chains a [16] of tokens [begin, end), one span further. */
-BODY_INLINE void body_amx_link(body_format f, const body_panel *p, body_amx_span s, const int32_t *sums, size_t begin,
-                               size_t end, vf *a) {
-  const size_t pieces = CPU_SPAN_BLOCKS * body_amx_pieces(f);
+/* The chains a [16] of tokens [begin, end), four blocks further: one span, or four narrow ones. */
+BODY_INLINE void body_amx_link_spans(body_format f, bool narrow, const body_panel *p, body_amx_span s,
+                                     const int32_t *sums, size_t begin, size_t end, vf *a) {
+  const size_t each = body_amx_pieces(f), pieces = CPU_SPAN_BLOCKS * each, span = narrow ? each : pieces;
   const vf *d = p->d + s.at * pieces, *m = p->m + s.at * pieces;
   BODY_UNROLL
   for (size_t t = begin; t < end; t++) {
     vf part = vf_set1(0.0f);
     BODY_UNROLL
-    for (size_t j = 0; j < pieces; j++)
+    for (size_t j = 0; j < pieces; j++) {
       part = body_link_piece(f, part, vf_of_i32(sums + 256 * j + 16 * t), d[j], m[j], s.x->sum[s.at * pieces + j][t]);
-    a[t] = vf_fma(vf_set1(s.x->scale[s.at][t]), part, a[t]);
+      if ((j + 1) % span != 0) continue;
+      size_t first = s.at * CPU_SPAN_BLOCKS + (j + 1 - span) / each; /* block of the span */
+      a[t] = vf_fma(vf_set1(s.x->scale[first][t]), part, a[t]);
+      part = vf_set1(0.0f);
+    }
   }
+}
+BODY_INLINE void body_amx_link(body_format f, const body_panel *p, body_amx_span s, const int32_t *sums, size_t begin,
+                               size_t end, vf *a) {
+  if (p->narrow) body_amx_link_spans(f, true, p, s, sums, begin, end, a);
+  else body_amx_link_spans(f, false, p, s, sums, begin, end, a);
 }
 
 /* Products of the span `next`, of which `blocks` exist, into `made`, and the chains over the span `last`, whose sums
@@ -196,6 +208,7 @@ BODY_INLINE void body_amx_block(body_format f, const body_place *p, size_t begin
                                 size_t tiles, float *y) {
   size_t blocks = p->m->k / BODY_BLOCK;
   body_panel panel;
+  panel.narrow = p->x->narrow;
   body_amx_tokens x[BODY_AMX_TILES];
   for (size_t at = 0; at < blocks; at += BODY_AMX_BLOCKS) {
     size_t part = blocks - at < BODY_AMX_BLOCKS ? blocks - at : BODY_AMX_BLOCKS;

@@ -31,17 +31,12 @@ BODY_INLINE void body_quantize_span(const float *x, size_t n, int8_t *q, cpu_blo
   }
 }
 
-static void body_quantize_blocks(const float *x, size_t k, int8_t *q, cpu_block *block) {
-  for (size_t i = 0; i < k; i += CPU_SPAN) {
-    cpu_block *to = block + i / BODY_BLOCK;
+static void body_quantize_blocks(const float *x, size_t k, bool narrow, int8_t *q, cpu_block *block) {
+  size_t i = 0, span = narrow ? BODY_BLOCK : CPU_SPAN;
 #if defined(VEC_QUANTIZE_SPAN)
-    if (k - i >= CPU_SPAN) {
-      vec_quantize_span(x + i, q + i, to);
-      continue;
-    }
+  for (; k - i >= CPU_SPAN; i += CPU_SPAN) vec_quantize_span(x + i, narrow, q + i, block + i / BODY_BLOCK);
 #endif
-    body_quantize_span(x + i, k - i < CPU_SPAN ? k - i : CPU_SPAN, q + i, to);
-  }
+  for (; i < k; i += span) body_quantize_span(x + i, k - i < span ? k - i : span, q + i, block + i / BODY_BLOCK);
 }
 
 /* The 8 chunks of a block, each 64 quants. */
@@ -177,8 +172,8 @@ BODY_INLINE void body_put_rows(float *y, vf value, size_t rows, bool add) {
 /* y: of the group's first row. fetch: sixteen tokens bring the next group into the second-level cache meanwhile (512 to
  * 1,536 quants a row, from memory: a block of 16 x 16 x 32 in 41 to 47 ns, not 50 to 55). */
 BODY_INLINE void body_matrix_tile(body_format f, size_t tokens, const cpu_matrix *m, const unsigned char *group,
-                                  const int8_t *q, size_t ldq, const cpu_block *block, size_t ld_block, float *y,
-                                  size_t ldy, size_t rows, bool add, bool fetch) {
+                                  const int8_t *q, size_t ldq, const cpu_block *block, size_t ld_block, bool narrow,
+                                  float *y, size_t ldy, size_t rows, bool add, bool fetch) {
   size_t blocks = m->k / BODY_BLOCK, unit = cpu_unit_blocks(f.scales);
   const unsigned char *scales = group;
   _Alignas(64) float acc[VEC_TOKENS * 16] = {0};
@@ -201,7 +196,7 @@ BODY_INLINE void body_matrix_tile(body_format f, size_t tokens, const cpu_matrix
     for (size_t t = 0; t < tokens; t += VEC_CHAINS)
       body_link(f, tokens < VEC_CHAINS ? tokens : VEC_CHAINS, part + t, w, &s, q + t * ldq, ldq, block + t * ld_block,
                 ld_block);
-    if ((b + 1) % CPU_SPAN_BLOCKS == 0 || b + 1 == blocks) body_end_span(tokens, acc, part, block, ld_block);
+    if (narrow || (b + 1) % CPU_SPAN_BLOCKS == 0 || b + 1 == blocks) body_end_span(tokens, acc, part, block, ld_block);
   }
   BODY_UNROLL
   for (size_t t = 0; t < tokens; t++) body_put_rows(y + t * ldy, vf_load(acc + 16 * t), rows, add);
@@ -247,8 +242,8 @@ typedef void body_mx_fn(const body_place *p, size_t row, size_t rows, size_t tok
   static void body_mx_##id##_##tokens(const body_place *p, size_t row, size_t rows, size_t token, float *y) {    \
     body_format f = {base, extra, bias, CPU_SCALES_##scales};                                                    \
     body_matrix_tile(f, tokens, p->m, p->m->packed + row / 16 * p->m->group_bytes, p->x->q + token * p->x->ld,   \
-                     p->x->ld, p->x->block + token * p->x->blocks, p->x->blocks, y, p->ldy, rows, p->add,        \
-                     token == p->first);                                                                         \
+                     p->x->ld, p->x->block + token * p->x->blocks, p->x->blocks, p->x->narrow, y, p->ldy, rows,  \
+                     p->add, token == p->first);                                                                 \
   }
 #define BODY_FLOAT_TILE(id, tokens)                                                                            \
   static void body_mx_##id##_##tokens(const body_place *p, size_t row, size_t rows, size_t token, float *y) { \

@@ -89,9 +89,9 @@ static inline size_t cpu_unit_bytes(const cpu_format_info *f) {
 /* Fills all but `packed`; the bytes it takes, 0 on overflow. k is a multiple of 32, of 256 for K formats. */
 size_t cpu_matrix_layout(cpu_matrix *m, cpu_format format, size_t n, size_t k);
 
-/* Activations as int8: a span of 128 shares a scale, the last of a token may be shorter. What the chain over weights
- * needs of a span it needs once, so that wider spans are quicker: 15.5 ns a block of 16 x 16 x 32 with AMX in place of
- * 19.3 for a scale of each block. (ggml's K types share one over 256.) */
+/* Activations as int8: a span of 128 shares a scale, the last of a token may be shorter; or, where an input is narrow,
+ * each block of 32 has its own. What the chain over weights needs of a span it needs once, so that wide ones are
+ * quicker: 14.8 ns a block of 16 x 16 x 32 with AMX in place of 19.3. */
 enum { CPU_SPAN = 128, CPU_SPAN_BLOCKS = CPU_SPAN / 32 };
 typedef struct cpu_block { /* of 32 */
   float scale;             /* of its span */
@@ -103,6 +103,7 @@ typedef struct cpu_input {
   int8_t *q;        /* [tokens][ld], 64-byte aligned */
   cpu_block *block; /* [tokens][blocks] */
   size_t ld, blocks;
+  bool narrow;
 } cpu_input;
 
 /* ---- keys and values of a decoder ---- */
@@ -146,7 +147,7 @@ typedef struct cpu_kernels {
 
   /* ---- language models ---- */
   /* x [k] to one token's q [k] and block [k/32]; a span by the rule of cpu_pack_i8. k is a multiple of 32. */
-  void (*quantize_blocks)(const float *x, size_t k, int8_t *q, cpu_block *block);
+  void (*quantize_blocks)(const float *x, size_t k, bool narrow, int8_t *q, cpu_block *block);
   /* y[token - first][row] (=, or += when add) for rows [begin, end) and tokens [first, first + tokens); begin is a
    * multiple of 16, end too unless it is n. Quantised formats read x, float formats xf [tokens][ldx]. Per row and
    * token one chain acc = 0, then over the spans in order acc = fma(scale, part, acc), where part is a chain from 0

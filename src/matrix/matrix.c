@@ -38,6 +38,7 @@ void matrix_init(matrix *m, gguf_tensor_type type, matrix_mode mode, size_t n, s
   (void)cpu_matrix_layout(&m->w, format, n, k);
   m->w.packed = memory;
   m->needs = format < CPU_F32 ? MATRIX_NEEDS_I8 : MATRIX_NEEDS_F32;
+  if (format == CPU_Q8) m->needs |= MATRIX_NEEDS_NARROW;
 }
 
 /* ---- activations ---- */
@@ -52,6 +53,7 @@ static void lay_out_input(matrix_input *in, base_arena *arena, unsigned needs, s
   *in = (matrix_input){.tokens = tokens, .k = k};
   if (needs & MATRIX_NEEDS_I8) {
     in->i8.ld = odd_lines(k);
+    in->i8.narrow = (needs & MATRIX_NEEDS_NARROW) != 0;
     in->i8.blocks = odd_lines(k / 32 * sizeof(cpu_block)) / sizeof(cpu_block);
     in->i8.q = base_arena_take(arena, tokens, in->i8.ld);
     in->i8.block = base_arena_take(arena, tokens, in->i8.blocks * sizeof(cpu_block));
@@ -81,7 +83,7 @@ void matrix_input_put(const cpu_kernels *kernels, matrix_input *in, size_t token
                       size_t count) {
   if (in->f32) memcpy(in->f32 + token * in->ld_f32 + begin, x, count * sizeof(float));
   if (in->i8.q)
-    kernels->quantize_blocks(x, count, in->i8.q + token * in->i8.ld + begin,
+    kernels->quantize_blocks(x, count, in->i8.narrow, in->i8.q + token * in->i8.ld + begin,
                              in->i8.block + token * in->i8.blocks + begin / 32);
 }
 

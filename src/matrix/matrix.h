@@ -3,8 +3,8 @@
  *
  * Two ways to compute, chosen when a matrix is set up:
  *  - MATRIX_FAST keeps the tensor's own quants and scales (interleaved by 16 rows; as large as in the file, K types
- *    up to 3 % larger). Activations become int8 in spans of 128 with a float scale each (CPU_SPAN); integer sums are
- *    exact. F32, F16 and BF16 weights take float activations.
+ *    up to 3 % larger). Activations become int8 in spans of 128 with a float scale each, beside Q8_0, whose own
+ *    error does not hide theirs, in blocks of 32 (MATRIX_NEEDS_NARROW); integer sums are exact. F32, F16 and BF16 weights take float activations.
  *  - MATRIX_EXACT decodes the weights to F32 and takes float activations: the reference.
  *
  * Same bits on every instruction set, number of threads and batch size: a row's result is one chain of fused
@@ -28,12 +28,12 @@
 typedef enum matrix_mode { MATRIX_FAST, MATRIX_EXACT } matrix_mode;
 
 /* What a product reads of its activations; matrices of different types that share an input need the union. */
-enum { MATRIX_NEEDS_I8 = 1, MATRIX_NEEDS_F32 = 2 };
+enum { MATRIX_NEEDS_I8 = 1, MATRIX_NEEDS_F32 = 2, MATRIX_NEEDS_NARROW = 4 /* its I8 so */ };
 
 typedef struct matrix {
   cpu_matrix w;          /* for the kernels; see cpu.h */
   gguf_tensor_type type; /* of the tensor */
-  unsigned needs;        /* MATRIX_NEEDS_I8 or MATRIX_NEEDS_F32 */
+  unsigned needs;        /* MATRIX_NEEDS_... */
   size_t n, k;
 } matrix;
 
