@@ -133,8 +133,9 @@ static size_t keep_used_rows(guard_learned *l) {
 }
 
 static void put_all(guard_learned *l, gguf_writer *w) {
-  const uint64_t names[] = {GUARD_TAG_ROOM, GUARD_NAME_BUCKETS}, used[] = {GUARD_TEXT_BUCKETS / 8}, move[] = {GUARD_TAG_ROOM, GUARD_TAG_ROOM},
-                 topics[] = {GUARD_TOPIC_ROOM}, listed[] = {l->model.n_listed};
+  const uint64_t names[] = {GUARD_TAG_ROOM, GUARD_NAME_BUCKETS}, used[] = {GUARD_TEXT_BUCKETS / 8},
+                 move[] = {GUARD_TAG_ROOM, GUARD_TAG_ROOM}, topics[] = {GUARD_TOPIC_ROOM},
+                 listed[] = {l->model.n_listed};
   gguf_put_string(w, "general.architecture", BASE_LITERAL("minnow-guard"));
   gguf_put_u32(w, "minnow.guard.version", GUARD_MODEL_VERSION);
   gguf_put_f32(w, "minnow.guard.name_scale", quantise(l->name, l->name_weight, sizeof l->name_weight));

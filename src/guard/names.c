@@ -84,7 +84,8 @@ static bool follows_number(const guard_view *v, const guard_word *w, size_t i) {
 /* "dr. emma stone": who stands behind a title is a person, and so is the known name behind that. */
 static void find_titled(const guard_view *v, const guard_word *w, size_t n, uint8_t *path) {
   for (size_t i = 0; i + 1 < n; i++) {
-    if (path[i] != 0 || !is_one_of(v, &w[i], "|mr|mrs|ms|dr|prof|mx|professor|herr|frau|mme|madame|monsieur|senora|sra|"))
+    if (path[i] != 0 ||
+        !is_one_of(v, &w[i], "|mr|mrs|ms|dr|prof|mx|professor|herr|frau|mme|madame|monsieur|senora|sra|"))
       continue;
     size_t at = i + 1 + is_sign(v, &w[i + 1], '.');
     if (at >= n || w[at].start > w[at - 1].end + 1 || path[at] != 0 || !is_word(v, &w[at])) continue;

@@ -205,9 +205,9 @@ static bool old_after(const guard_view *v, size_t end) {
 /* "I'm 23.", "my son is 7 and ..": somebody is a number, and of nothing. */
 static bool is_somebody(const guard_view *v, size_t i, size_t end) {
   static const char *const before[] = {
-      "i'm ",    "i am ",    "he's ",        "she's ",      "he is ",     "she is ",    "he was ", "she was ", "son is ",
-      "boy is ", "girl is ", "daughter is ", "husband is ", "wife is ",   "mother is ", "mum is ", "mom is ",  "father is ",
-      "dad is ", "brother is ", "sister is "};
+      "i'm ",    "i am ",      "he's ",     "she's ",    "he is ",       "she is ",     "he was ",
+      "she was ", "son is ",   "boy is ",   "girl is ",  "daughter is ", "husband is ", "wife is ",
+      "mother is ", "mum is ", "mom is ",   "father is ", "dad is ",     "brother is ", "sister is "};
   static const char *const after[] = {" now", " and ", " years", " today", ".\n", ". ", ", ", "!", "?", ";", ")"};
   bool said = false, over = end == v->n || (end + 1 == v->n && v->f[end] == '.');
   for (size_t k = 0; k < sizeof before / sizeof before[0] && !said; k++) {

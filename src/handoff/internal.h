@@ -66,9 +66,11 @@ bool handoff_is_open_ended(base_slice text);
 
 /* ---- what a request takes back, or hangs on something (proviso.c) ---- */
 
-/* Whether the part begins with a "don't" without which the pack reads the same action. Overwrites l->repaired_result. */
+/* Whether the part begins with a "don't" without which the pack reads the same action. Overwrites
+ * l->repaired_result. */
 bool handoff_passes_over_not(handoff_loop *l, const handoff_part *part, const pack *p);
-/* Whether a condition stands outside of the values ("if it rains", "when I get home"); questions are none ("check if"). */
+/* Whether a condition stands outside of the values ("if it rains", "when I get home"); questions are none ("check
+ * if"). */
 bool handoff_has_condition(base_slice text, const head_result *r);
 /* One in front holds for all parts of the request. */
 bool handoff_begins_with_condition(base_slice text);
@@ -83,7 +85,8 @@ bool handoff_split_was_whole(handoff_loop *l, base_slice text, size_t n, const p
 /* For a text taken as one and decided without an action that is sure, in l->part[0]: decides pieces of it
  * between words that join. Returns how many parts l->part then has: 1 and unchanged when not all are sure. */
 size_t handoff_split_joints(handoff_loop *l, base_slice text, const pack *open_pack);
-/* The same for each of l->part [n] that is not sure: cut in two where both sides are. Returns how many there are then. */
+/* The same for each of l->part [n] that is not sure: cut in two where both sides are. Returns how many there are
+ * then. */
 size_t handoff_split_parts(handoff_loop *l, size_t n, const pack *open_pack);
 
 /* ---- sentences (say.c) ---- */

@@ -1,7 +1,7 @@
-/* What a request takes back or hangs on something: "don't turn off the lights", "cancel my run if it rains". A model that
- * reads words by what they mostly ask for may pass over either, and be sure. A "don't" is tried: what it forbids is read
- * alone, and where that is the action that was read with it, it was passed over. A condition is found by its words, outside of the values
- * ("text Emma to call if she needs help"): no app here watches whether it comes true. */
+/* What a request takes back or hangs on something: "don't turn off the lights", "cancel my run if it rains". A model
+ * that reads words by what they mostly ask for may pass over either, and be sure. A "don't" is tried: what it forbids
+ * is read alone, and where that is the action that was read with it, it was passed over. A condition is found by its
+ * words, outside of the values ("text Emma to call if she needs help"): no app here watches whether it comes true. */
 #include "handoff/internal.h"
 
 typedef enum word_kind { LEAD, NOT, KEPT, ENDS, IF, WHEN, SOMEBODY, ASKS, POLITE } word_kind;
@@ -110,7 +110,8 @@ bool handoff_has_condition(base_slice text, const head_result *r) {
     end = end_of_word(text, at);
     if (!asked && is_condition(text, at) && !is_of_value(r, at)) return true;
     /* "tell me if": what is asked may have one word more */
-    asked = match(text, at, ASKS) > 0 || (asked && base_slice_equal_nocase(base_slice_sub(text, at, end), BASE_LITERAL("me")));
+    bool me = base_slice_equal_nocase(base_slice_sub(text, at, end), BASE_LITERAL("me"));
+    asked = match(text, at, ASKS) > 0 || (asked && me);
   }
   return false;
 }

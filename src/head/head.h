@@ -126,9 +126,9 @@ const float *head_label_probabilities(const head_scratch *s);
 const float *head_trunk_logits(const head_scratch *s);
 const float *head_bag_logs(const head_scratch *s);
 
-/* What the tags say about each label, [n_labels] each. slots: how much more likely the words are with the slots that the
- * label allows than with none; path: log probability of the best reading. Of the few labels whose logit in the last
- * decode comes close to the best; all others get the least of those. */
+/* What the tags say about each label, [n_labels] each. slots: how much more likely the words are with the slots that
+ * the label allows than with none; path: log probability of the best reading. Of the few labels whose logit in the
+ * last decode comes close to the best; all others get the least of those. */
 void head_label_evidence(const head_weights *w, const head_calibration *c, const cpu_kernels *k, head_scratch *s,
                          float *slots, float *path);
 

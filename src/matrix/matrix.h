@@ -4,7 +4,8 @@
  * Two ways to compute, chosen when a matrix is set up:
  *  - MATRIX_FAST keeps the tensor's own quants and scales (interleaved by 16 rows; as large as in the file, K types
  *    up to 3 % larger). Activations become int8 in spans of 128 with a float scale each, beside Q8_0, whose own
- *    error does not hide theirs, in blocks of 32 (MATRIX_NEEDS_NARROW); integer sums are exact. F32, F16 and BF16 weights take float activations.
+ *    error does not hide theirs, in blocks of 32 (MATRIX_NEEDS_NARROW); integer sums are exact. F32, F16 and BF16
+ *    weights take float activations.
  *  - MATRIX_EXACT decodes the weights to F32 and takes float activations: the reference.
  *
  * Same bits on every instruction set, number of threads and batch size: a row's result is one chain of fused

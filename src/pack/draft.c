@@ -229,8 +229,8 @@ static value_datetime next_at(value_time at, const value_datetime *now) {
   return value_compare(&t, now) > 0 ? t : value_add(t, (value_duration){0, 1, 0});
 }
 
-/* A time of day without a day, of something that repeats: an open hour is read as on a day that is named, not as the next
- * one that a clock shows, so that "every day at 7" is the same at any hour of asking. */
+/* A time of day without a day, of something that repeats: an open hour is read as on a day that is named, not as the
+ * next one that a clock shows, so that "every day at 7" is the same at any hour of asking. */
 static bool read_daily_time(base_slice words, value_context cx, value_datetime *out) {
   value_datetime now = cx.now;
   value_time at;

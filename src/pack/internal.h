@@ -57,7 +57,8 @@ bool pack_sentences_next(pack_lines *l, const pack_manifest *m, pack_sentence *o
 
 /* ---- arguments ---- */
 
-/* Where a time that the span [start, end) of `text` names ends: behind an "am", "p m" or "o'clock" that the span left out. */
+/* Where a time that the span [start, end) of `text` names ends: behind an "am", "p m" or "o'clock" that the span left
+ * out. */
 size_t pack_words_end_of_time(base_slice text, size_t start, size_t end);
 /* Without the pictures and blanks that the words of a value end in. */
 base_slice pack_words_without_pictures(base_slice words);

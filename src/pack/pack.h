@@ -136,14 +136,15 @@ typedef struct pack_draft {
   bool valid;         /* the arguments fit the action's schema (required ones aside when missing >= 0) */
   base_error problem; /* why not valid, or why unclear */
 } pack_draft;
-/* Spans of `r` (bytes of `text`) to arguments; `cx` gives now, the currency and the rule for hours, slots the
- * rest. Values are normalised by value/. Texts lose surrounding quotes and punctuation; in slots that name
- * people (person, people, name, to, artist) also an ending "'s". Several spans: of a date or time slot they
- * are read together, in order; of a list all count; of any other slot the most probable one that can be read.
- * A span before another of its slot with nothing but "no, i mean" between is taken back.
- * A list's span is one item, unless it has commas: then it is split there, and at an "and" in its last piece.
- * A point in time to come of an action that is to repeat is the first that fits ("every weekday", said on a Friday evening,
- * begins on Monday); a required one that is not said is taken from a recurrence that has a time of day. An enum is said exactly, or within other words, or with one or two typing errors. */
+/* Spans of `r` (bytes of `text`) to arguments; `cx` gives now, the currency and the rule for hours, slots the rest.
+ * Values are normalised by value/. Texts lose surrounding quotes and punctuation; in slots that name people (person,
+ * people, name, to, artist) also an ending "'s". Several spans: of a date or time slot they are read together, in
+ * order; of a list all count; of any other slot the most probable one that can be read. A span before another of its
+ * slot with nothing but "no, i mean" between is taken back. A list's span is one item, unless it has commas: then it
+ * is split there, and at an "and" in its last piece. A point in time to come of an action that is to repeat is the
+ * first that fits ("every weekday", said on a Friday evening, begins on Monday); a required one that is not said is
+ * taken from a recurrence that has a time of day. An enum is said exactly, or within other words, or with one or two
+ * typing errors. */
 void pack_draft_action(const pack *p, base_slice text, const head_result *r, const value_context *cx,
                        pack_draft *out);
 

@@ -1,4 +1,5 @@
-/* The words of a value, before they are read: what a span stopped short of, and what was taken back in the same breath. */
+/* The words of a value, before they are read: what a span stopped short of, and what was taken back in the same
+ * breath. */
 #include "pack/internal.h"
 
 static bool is_word_byte(char c) {

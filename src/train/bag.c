@@ -73,7 +73,8 @@ static void learn(void *user, const data_sample *s, float scale, base_rng *rng) 
 /* Rows of the table to int8, and all of it into the net's own block. */
 static base_status keep(train_net *n, const bag_training *t, base_error *err) {
   base_arena a;
-  size_t f = sizeof(float), b = HEAD_BAG_BUCKETS, labels = n->n_labels, bytes = b * labels + 2 * b * f + labels * f + 512;
+  size_t f = sizeof(float), b = HEAD_BAG_BUCKETS, labels = n->n_labels;
+  size_t bytes = b * labels + 2 * b * f + labels * f + 512;
   void *block = base_alloc(n->allocator, bytes);
   if (block == NULL) return base_fail(err, BASE_ENOMEM, "training", "no memory for the bag");
   base_free(n->allocator, n->bag_block, n->bag_bytes);
@@ -93,7 +94,8 @@ static base_status keep(train_net *n, const bag_training *t, base_error *err) {
 base_status train_bag_fit(train_net *n, const data_set *set, const uint32_t *rows, size_t n_rows,
                           const train_options *o, base_error *err) {
   bag_training t = {.n = n, .set = set, .o = o};
-  t.linear = (train_linear){.epochs = 12, .beta2 = 0.999, .noise = o->bag_noise ? train_noise : train_address, .learn = learn, .user = &t};
+  t.linear = (train_linear){.epochs = 12, .beta2 = 0.999, .learn = learn, .user = &t};
+  t.linear.noise = o->bag_noise ? train_noise : train_address;
   base_arena a;
   base_rng rng;
   base_arena_init(&a, NULL, 0);

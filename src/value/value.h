@@ -147,8 +147,9 @@ int value_days_in_month(int year, int month);
 bool value_date_exists(value_date d);
 /* end of month clamps: Jan 31 + 1 month = Feb 28/29 */
 value_datetime value_add(value_datetime t, value_duration d);
-/* The first day from t's on that has the recurrence's weekday, week and day of the month (RFC 5545's BYDAY, BYMONTHDAY),
- * at t's time; t itself when there is none within five years. How often it then comes back is not looked at. */
+/* The first day from t's on that has the recurrence's weekday, week and day of the month (RFC 5545's BYDAY,
+ * BYMONTHDAY), at t's time; t itself when there is none within five years. How often it then comes back is not looked
+ * at. */
 value_datetime value_first_of(const value_recurrence *v, value_datetime t);
 int value_compare(const value_datetime *a, const value_datetime *b); /* -1, 0, 1; both have both parts */
 int value_currency_digits(const char iso[4]); /* minor-unit digits (USD 2, JPY 0, KWD 3); -1 when unknown */
