@@ -3,15 +3,9 @@
  *
  * Two ways to compute, chosen when a matrix is set up:
  *  - MATRIX_FAST keeps the tensor's own quants and scales (interleaved by 16 rows; as large as in the file, K types
-<<<<<<< HEAD
- *    up to 3 % larger). Activations become int8 in spans of 128 with a float scale each, beside Q8_0, whose own
- *    error does not hide theirs, in blocks of 32 (MATRIX_NEEDS_NARROW); integer sums are exact. F32, F16 and BF16
- *    weights take float activations.
-=======
  *    up to 3 % larger). Activations become int8 in spans of 128 with a float scale each; in blocks of 32 where Q8_0
  *    weights read them, whose own error would not hide that of wider ones (MATRIX_NEEDS_NARROW). Integer sums are
  *    exact. F32, F16 and BF16 weights take float activations.
->>>>>>> 3b52536 (Experiments: scales over 128 against scales over 32, and what else was tried on the engine)
  *  - MATRIX_EXACT decodes the weights to F32 and takes float activations: the reference.
  *
  * Same bits on every instruction set, number of threads and batch size: a row's result is one chain of fused
