@@ -25,7 +25,8 @@ static head_share share_heads(const lm_worker *w, const lm_layer *l) {
   size_t hd = w->p->m->head_dim, group = l->heads / l->kv_heads;
   uint32_t of = (uint32_t)w->of, me = (uint32_t)w->me, each = l->kv_heads / of;
   if (w->by_row) return (head_share){.by_head = false, .begin = 0, .end = l->kv_heads};
-  if (of == 1 || (l->kv_heads % of == 0 && hd % 16 == 0 && each * group * hd % CPU_SPAN == 0))
+  size_t step = matrix_input_step(w->p->m->needs_q);
+  if (of == 1 || (l->kv_heads % of == 0 && hd % 16 == 0 && each * group * hd % step == 0))
     return (head_share){.by_head = true, .begin = each * me, .end = each * (me + 1)};
   return (head_share){.by_head = false, .begin = 0, .end = l->kv_heads};
 }
@@ -57,7 +58,7 @@ static void barrier_ahead_one(const lm_worker *w, const lm_linear *l, size_t ste
 static void barrier_ahead_ffn(const lm_worker *w, const lm_layer *l) {
   size_t begin, end;
   if (w->by_row) return;
-  matrix_share(l->ff, CPU_SPAN, w->me, w->of, &begin, &end);
+  matrix_share(l->ff, matrix_input_step(w->p->m->needs_ff), w->me, w->of, &begin, &end);
   os_ahead ahead[] = {ahead_of(&l->gate, begin, end), ahead_of(&l->up, begin, end)};
   os_team_barrier_ahead(w->p->m->options.team, w->me, ahead, 2);
 }
@@ -290,7 +291,7 @@ static void feed_forward(const lm_worker *w, const lm_layer *l, const lm_layer *
   size_t ff = l->ff, begin, end, first = 0, last = w->p->rows;
   matrix_input n = lm_input_n(w), in = lm_input_ff(w, ff);
   if (w->by_row) lm_own_rows(w, &first, &last);
-  lm_own_columns(w, ff, CPU_SPAN, &begin, &end);
+  lm_own_columns(w, ff, matrix_input_step(m->needs_ff), &begin, &end);
   lm_product(w, &l->gate, &n, begin, end, s->gate, ff); /* gate, up [T][ff] */
   lm_product(w, &l->up, &n, begin, end, s->up, ff);
   for (size_t t = first; t < last && begin < end; t++) {

@@ -62,8 +62,10 @@ typedef struct matrix_input {
 /* `needs` may be the union of several matrices' needs. k is a multiple of 32 when MATRIX_NEEDS_I8 is in it. */
 size_t matrix_input_bytes(unsigned needs, size_t tokens, size_t k); /* a multiple of 64; 0 on overflow */
 void matrix_input_init(matrix_input *in, unsigned needs, size_t tokens, size_t k, void *memory /* 64-aligned */);
-/* Elements [begin, begin + count) of one token from x [count]. begin is a multiple of CPU_SPAN, and count too unless
- * the slice ends at k: several threads may bring slices of one token. All of a token must be there before
+/* Slices of an input begin at multiples of it. */
+static inline size_t matrix_input_step(unsigned needs) { return needs & MATRIX_NEEDS_NARROW ? 32 : CPU_SPAN; }
+/* Elements [begin, begin + count) of one token from x [count]. begin is a multiple of matrix_input_step, and count too
+ * unless the slice ends at k: several threads may bring slices of one token. All of a token must be there before
  * matrix_mul. */
 void matrix_input_put(const cpu_kernels *kernels, matrix_input *in, size_t token, const float *x, size_t begin,
                       size_t count);
@@ -78,8 +80,8 @@ void matrix_mul(const cpu_kernels *kernels, const matrix *m, const matrix_input 
 /* The memory that a product of rows [begin, end) reads, e.g. to fetch it into the cache while waiting. */
 os_ahead matrix_ahead(const matrix *m, size_t begin, size_t end);
 
-/* Worker's share of n rows, [*begin, *end), in steps of `step`: a multiple of 16 where it is of a product, CPU_SPAN
- * where its outputs become an input by slices. Empty when there are more workers than steps. */
+/* Worker's share of n rows, [*begin, *end), in steps of `step`: a multiple of 16 where it is of a product, of
+ * matrix_input_step where its outputs become an input by slices. Empty when there are more workers than steps. */
 void matrix_share(size_t n, size_t step, int worker, int workers, size_t *begin, size_t *end);
 
 #endif
