@@ -25,13 +25,14 @@ static double body_peak_i8(size_t rounds) {
   volatile float sink;
   for (size_t i = 0; i < 64; i++) bytes[i] = (unsigned char)(i & 15u);
   vb w = vb_load(bytes);
-  vi total = vi_zero();
-  for (size_t i = 0; i < BODY_CHAINS; i++) acc[i] = total;
+  BODY_UNROLL
+  for (size_t i = 0; i < BODY_CHAINS; i++) acc[i] = vi_set1((int32_t)i); /* equal chains would be one */
   for (size_t r = 0; r < rounds; r++) {
     BODY_UNROLL
     for (size_t i = 0; i < BODY_CHAINS; i++) acc[i] = vi_dot_small(acc[i], w, (const int8_t *)bytes + 4 * (i % 4));
   }
-  vf sum = vf_of_vi(total);
+  vf sum = vf_set1(0.0f);
+  BODY_UNROLL /* an index that is no constant would keep the chains in memory */
   for (size_t i = 0; i < BODY_CHAINS; i++) sum = vf_add(sum, vf_of_vi(acc[i]));
   sink = vf_sum(sum);
   (void)sink;
