@@ -73,10 +73,12 @@ static void report(const mn_train_report *r) {
   if (r->valid_rows > 0) {
     put_accuracy("float", r->label_accuracy, r->slot_f1, r->exact_match);
     put_accuracy("int8", r->label_accuracy_i8, r->slot_f1_i8, r->exact_match_i8);
-    printf(
-        "%-12s ECE %.3f; acts from confidence %.3f on: on %.1f %% of held-out rows, %.1f %% of those wrong\n",
-        "calibration", (double)r->ece, (double)r->act_threshold, 100.0 * (double)r->acted_share,
-        100.0 * (double)r->acted_wrong);
+    printf("%-12s ECE %.3f; ", "calibration", (double)r->ece);
+    if (r->act_threshold > 1.0f) /* no confidence is enough */
+      printf("asks before it acts: these held-out rows cannot show that few enough would be wrong\n");
+    else
+      printf("acts from confidence %.3f on: on %.1f %% of held-out rows, %.1f %% of those wrong\n",
+             (double)r->act_threshold, 100.0 * (double)r->acted_share, 100.0 * (double)r->acted_wrong);
   }
   printf("%-12s %s, %.2f MB\n", "file", r->out, (double)r->bytes / 1e6);
 }
