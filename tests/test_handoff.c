@@ -268,16 +268,16 @@ static void test_outvoted(world *w) {
 /* Two questions, each with its own evidence: is it this app's, and was it read right? */
 static void test_belongs(world *w) {
   head_result gate = {.probability = 0.9f}, read = {.probability = 0.97f};
-  gate.features[13] = 9.0f;
-  read.features[13] = 9.0f;
+  gate.features[HEAD_FEATURE_LABEL_ODDS] = 9.0f;
+  read.features[HEAD_FEATURE_LABEL_ODDS] = 9.0f;
   float sure = handoff_belongs(&gate, &read);
   TAP_OK(sure > 0.98f && sure < 1.0f, "both sure: %.3f", (double)sure);
-  gate.features[13] = 2.0f; /* 0.88 */
+  gate.features[HEAD_FEATURE_LABEL_ODDS] = 2.0f; /* 0.88 */
   float less = handoff_belongs(&gate, &read);
   TAP_OK(less < handoff_belongs_enough(&gate, 0.02f) && less > 0.5f, "a doubtful gate: %.3f", (double)less);
-  read.features[13] = -2.0f;
+  read.features[HEAD_FEATURE_LABEL_ODDS] = -2.0f;
   TAP_OK(handoff_belongs(&gate, &read) < less, "a doubtful pack makes it less");
-  gate.features[13] = -1e30f;
+  gate.features[HEAD_FEATURE_LABEL_ODDS] = -1e30f;
   TAP_OK(handoff_belongs(&gate, &read) == 0.0f, "never below 0");
   TAP_OK(handoff_belongs(NULL, &read) == 0.97f, "with the app open the pack's own word");
   TAP_OK(handoff_belongs_enough(&gate, 0.01f) > handoff_belongs_enough(&gate, 0.02f), "a stricter owner wants more");

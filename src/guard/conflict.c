@@ -116,12 +116,7 @@ typedef struct bounds {
 
 /* Is the beginning of the word [start, end) one of "|a|b|"? */
 static bool is_listed(const guard_view *v, size_t start, size_t end, const char *list) {
-  size_t n = end - start < STEM ? end - start : STEM;
-  char key[STEM + 3] = "|";
-  memcpy(key + 1, v->low + start, n);
-  key[n + 1] = '|';
-  key[n + 2] = '\0';
-  return strstr(list, key) != NULL;
+  return guard_is_listed(v, start, end - start < STEM ? end : start + STEM, list);
 }
 
 static uint64_t stem_of(const guard_view *v, size_t start, size_t end) {

@@ -40,6 +40,16 @@ bool guard_starts(const guard_view *v, size_t i, const char *lower) {
   return true;
 }
 
+bool guard_is_listed(const guard_view *v, size_t start, size_t end, const char *list) {
+  char key[24] = "|";
+  size_t n = end - start;
+  if (n + 3 > sizeof key) return false;
+  memcpy(key + 1, v->low + start, n);
+  key[n + 1] = '|';
+  key[n + 2] = '\0';
+  return strstr(list, key) != NULL;
+}
+
 bool guard_near(const guard_view *v, size_t i, size_t reach, const char *words) {
   size_t from = i > reach ? i - reach : 0;
   for (const char *w = words; *w != '\0';) {

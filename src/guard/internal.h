@@ -40,6 +40,8 @@ void guard_hit(guard_hits *h, const guard_view *v, size_t i, size_t end, guard_c
 /* True when one of the words ("a|b|two words", lower case) stands within `reach` characters before i. */
 bool guard_near(const guard_view *v, size_t i, size_t reach, const char *words);
 bool guard_starts(const guard_view *v, size_t i, const char *lower); /* low[i..] begins so */
+/* Whether [start, end) is one of "|a|b|", lower case, of at most 21 bytes each. */
+bool guard_is_listed(const guard_view *v, size_t start, size_t end, const char *list);
 
 /* Each tries to read a value that begins at i, reports it, and says how many characters it took (0: none). */
 size_t guard_rule_number(const guard_view *v, size_t i, guard_hits *h); /* number.c: at a digit, + or ( */

@@ -307,16 +307,6 @@ static const char steering_words[] =
     "repondez|reponds|antworte|antworten|escribe|ecris|ecrivez|schreib|schreibe|diga|dites|sage|sag|scrivi|"
     "rispondi|instructies|instrukcje|perintah|talimatlari|";
 
-static bool is_listed_word(const guard_view *v, const guard_word *w, const char *list) {
-  char key[24] = "|";
-  size_t n = w->end - w->start;
-  if (n + 3 > sizeof key) return false;
-  memcpy(key + 1, v->low + w->start, n);
-  key[n + 1] = '|';
-  key[n + 2] = '\0';
-  return strstr(list, key) != NULL;
-}
-
 /* Could a window of a long document be meant for who reads it? Code, tables and lists of names turn to nobody, however
  * much they look like attacks to a model that has not seen their like. Other scripts are let through. */
 static bool turns_to_reader(const guard_view *v, const guard_word *w, size_t n) {
@@ -325,10 +315,10 @@ static bool turns_to_reader(const guard_view *v, const guard_word *w, size_t n) 
     if (!guard_is_alpha(v->f[w[i].start])) continue;
     words++;
     foreign += v->low[w[i].start] == GUARD_LETTER;
-    steering += is_listed_word(v, &w[i], steering_words);
-    bool user = i > 0 && is_listed_word(v, &w[i], "|user|users|") &&
-                is_listed_word(v, &w[i - 1], "|the|to|this|all|"); /* as a variable's name it is no reader */
-    turning += user || is_listed_word(v, &w[i], turning_words);
+    steering += guard_word_is(v, &w[i], steering_words);
+    bool user = i > 0 && guard_word_is(v, &w[i], "|user|users|") &&
+                guard_word_is(v, &w[i - 1], "|the|to|this|all|"); /* as a variable's name it is no reader */
+    turning += user || guard_word_is(v, &w[i], turning_words);
   }
   if (words * 3 < n) return false;
   return foreign * 4 >= words || (turning > 0 && steering > 0) || turning > 2 || steering > 2;

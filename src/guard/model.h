@@ -33,6 +33,10 @@ typedef struct guard_word {
   uint8_t lists;       /* bit set: word lists of the model that know it */
 } guard_word;
 
+static inline bool guard_word_is(const guard_view *v, const guard_word *w, const char *list) { /* "|a|b|" */
+  return guard_is_listed(v, w->start, w->end, list);
+}
+
 enum { GUARD_WORDS = 512 }; /* read at a time */
 /* From character *at on; moves *at behind the last. */
 size_t guard_words(const guard_view *v, size_t *at, guard_word *w, size_t max);

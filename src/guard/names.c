@@ -11,16 +11,6 @@ static uint8_t begins(guard_tag_class c) { return (uint8_t)(1 + 2 * c); }
 static uint8_t inside(guard_tag_class c) { return (uint8_t)(2 + 2 * c); }
 static bool is_of(uint8_t tag, guard_tag_class c) { return tag == begins(c) || tag == inside(c); }
 
-static bool is_one_of(const guard_view *v, const guard_word *w, const char *list) { /* "|a|b|" */
-  char key[16] = "|";
-  size_t n = w->end - w->start;
-  if (n + 3 > sizeof key) return false;
-  memcpy(key + 1, v->low + w->start, n);
-  key[n + 1] = '|';
-  key[n + 2] = '\0';
-  return strstr(list, key) != NULL;
-}
-
 static bool is_word(const guard_view *v, const guard_word *w) { return guard_is_alpha(v->f[w->start]); }
 static bool is_sign(const guard_view *v, const guard_word *w, uint8_t c) {
   return w->end == w->start + 1 && v->f[w->start] == c;
@@ -41,7 +31,7 @@ static void cut_at_small_word(const guard_view *v, const guard_word *w, size_t f
   size_t cut = end;
   for (size_t i = from + 1; i < end && cut == end; i++)
     if (is_word(v, &w[i]) && !guard_is_capital(v, w[i].start) && (w[i].lists & COMMON) != 0 &&
-        !is_one_of(v, &w[i], joiners) && guard_is_capital(v, w[from].start))
+        !guard_word_is(v, &w[i], joiners) && guard_is_capital(v, w[from].start))
       cut = i;
   for (size_t i = cut; i < end; i++) path[i] = 0;
 }
@@ -51,7 +41,7 @@ static void join_particles(const guard_view *v, const guard_word *w, size_t n, u
   for (size_t i = 1; i + 1 < n; i++) {
     size_t p = i;
     if (path[i] != 0 || !is_of(path[i - 1], GUARD_TAG_PERSON)) continue;
-    while (p + 1 < n && p < i + 3 && is_one_of(v, &w[p], particles)) p++;
+    while (p + 1 < n && p < i + 3 && guard_word_is(v, &w[p], particles)) p++;
     if (p == i || !may_be_name(v, &w[p]) || (path[p] != 0 && path[p] != begins(GUARD_TAG_PERSON))) continue;
     for (size_t k = i; k <= p; k++) path[k] = inside(GUARD_TAG_PERSON);
   }
@@ -60,7 +50,7 @@ static void join_particles(const guard_view *v, const guard_word *w, size_t n, u
 /* "Lamovec and Morales": what is joined to a name of one word is one of its kind. */
 static void join_pairs(const guard_view *v, const guard_word *w, size_t n, uint8_t *path) {
   for (size_t i = 1; i + 1 < n; i++) {
-    if (!is_one_of(v, &w[i], "|and|&|und|et|y|e|")) continue;
+    if (!guard_word_is(v, &w[i], "|and|&|und|et|y|e|")) continue;
     bool left_alone = i < 2 || path[i - 2] == 0 || path[i - 1] % 2 == 1;
     bool right_alone = i + 2 >= n || path[i + 2] == 0 || path[i + 2] % 2 == 1;
     for (guard_tag_class c = GUARD_TAG_PERSON; c <= GUARD_TAG_PLACE; c = (guard_tag_class)(c + 2)) {
@@ -85,12 +75,12 @@ static bool follows_number(const guard_view *v, const guard_word *w, size_t i) {
 static void find_titled(const guard_view *v, const guard_word *w, size_t n, uint8_t *path) {
   for (size_t i = 0; i + 1 < n; i++) {
     if (path[i] != 0 ||
-        !is_one_of(v, &w[i], "|mr|mrs|ms|dr|prof|mx|professor|herr|frau|mme|madame|monsieur|senora|sra|"))
+        !guard_word_is(v, &w[i], "|mr|mrs|ms|dr|prof|mx|professor|herr|frau|mme|madame|monsieur|senora|sra|"))
       continue;
     size_t at = i + 1 + is_sign(v, &w[i + 1], '.');
     if (at >= n || w[at].start > w[at - 1].end + 1 || path[at] != 0 || !is_word(v, &w[at])) continue;
     if (is_common(&w[at]) || w[at].end < w[at].start + 3) continue;
-    if (is_one_of(v, &w[i], "|dr|") && i > 0 && follows_number(v, w, i)) continue; /* a drive */
+    if (guard_word_is(v, &w[i], "|dr|") && i > 0 && follows_number(v, w, i)) continue; /* a drive */
     path[at] = begins(GUARD_TAG_PERSON);
     if (at + 1 == n || path[at + 1] != 0 || w[at + 1].start != w[at].end + 1 || is_common(&w[at + 1])) continue;
     if ((w[at + 1].lists & 3U) != 0 || guard_is_capital(v, w[at + 1].start))
@@ -104,7 +94,7 @@ static void find_kin(const guard_view *v, const guard_word *w, size_t n, uint8_t
                             "girlfriend|boyfriend|fiance|fiancee|niece|nephew|grandmother|grandfather|birthday|";
   for (size_t i = 0; i + 3 < n; i++)
     if (path[i] == 0 && is_sign(v, &w[i + 1], '\'') && is_sign(v, &w[i + 2], 's') &&
-        is_one_of(v, &w[i + 3], kin) &&
+        guard_word_is(v, &w[i + 3], kin) &&
         (may_be_name(v, &w[i]) || ((w[i].lists & 3U) != 0 && (w[i].lists & COMMON) == 0)))
       path[i] = begins(GUARD_TAG_PERSON);
 }

@@ -61,12 +61,7 @@ static bool known_top(const guard_view *v, size_t i, size_t end) {
       "|com|org|net|edu|gov|mil|int|info|biz|io|dev|app|me|tv|ai|co|eu|uk|de|fr|it|es|nl|be|at|ch|"
       "pl|cz|se|no|dk|fi|ie|pt|gr|ru|ua|tr|jp|cn|kr|in|au|nz|ca|us|br|mx|ar|za|example|test|cy|"
       "si|hu|ro|bg|hr|sk|lt|lv|ee|is|gl|il|sg|hk|tw|online|site|shop|xyz|";
-  char key[12] = "|";
-  if (end - i > 8) return false;
-  memcpy(key + 1, v->low + i, end - i);
-  key[1 + end - i] = '|';
-  key[2 + end - i] = '\0';
-  return strstr(tops, key) != NULL;
+  return guard_is_listed(v, i, end, tops);
 }
 
 /* Words that stand before "at" in any sentence are nobody's mailbox. */
@@ -74,12 +69,7 @@ static bool common_word(const guard_view *v, size_t i, size_t end) {
   static const char list[] =
       "|me|us|you|it|him|her|them|look|meet|be|is|are|here|arrive|looking|was|stay|start|"
       "arriving|laugh|shop|work|working|home|stop|there|see|order|buy|";
-  char key[14] = "|";
-  if (end - i > 11) return false;
-  memcpy(key + 1, v->low + i, end - i);
-  key[1 + end - i] = '|';
-  key[2 + end - i] = '\0';
-  return strstr(list, key) != NULL;
+  return guard_is_listed(v, i, end, list);
 }
 
 static size_t rule_email(const guard_view *v, size_t i, guard_hits *h) {

@@ -7,8 +7,6 @@
  * probability of the action. */
 #include "handoff/internal.h"
 
-enum { LABEL_ODDS = 13 }; /* the feature: log odds of the label (head/decode.c) */
-
 static const float bias = -0.94f, weight_gate = 0.436f, weight_pack = 0.204f;
 
 /* How much of what belongs least may not belong, for each part of the share that may be wrong in all: what is acted
@@ -17,7 +15,8 @@ static const float gated_times = 5.0f, open_times = 2.5f;
 
 float handoff_belongs(const head_result *gate, const head_result *read) {
   if (gate == NULL) return read->probability;
-  float z = bias + weight_gate * gate->features[LABEL_ODDS] + weight_pack * read->features[LABEL_ODDS];
+  const size_t odds = HEAD_FEATURE_LABEL_ODDS;
+  float z = bias + weight_gate * gate->features[odds] + weight_pack * read->features[odds];
   float p = 1.0f / (1.0f + cpu_expf(-z));
   return p > 0.0f && p <= 1.0f ? p : 0.0f;
 }

@@ -290,8 +290,8 @@ static void tag(const head_weights *w, const head_calibration *cal, const cpu_ke
   out->features[7] = (float)out->n_spans;
   out->features[8] = (float)tok->n_tokens / (float)n;
   out->features[9] = (float)covered / (float)n;
-  out->features[12] = log_odds(out->features[0] + out->log_path);
-  out->features[13] = log_odds(out->features[0]);
+  out->features[HEAD_FEATURE_ANSWER_ODDS] = log_odds(out->features[0] + out->log_path);
+  out->features[HEAD_FEATURE_LABEL_ODDS] = log_odds(out->features[0]);
   out->features[14] = log_odds(weakest);
 }
 

@@ -18,6 +18,8 @@ enum {
   HEAD_MAX_SPANS = 32,
   HEAD_MAX_WORDS = 255,
   HEAD_FEATURES = 15,      /* what the confidence probe may look at, see decode.c */
+  HEAD_FEATURE_ANSWER_ODDS = 12, /* of them: log odds of p(label) p(tags), and of p(label) alone */
+  HEAD_FEATURE_LABEL_ODDS = 13,
   HEAD_FEATURES_FIRST = 12, /* of files made before the log odds were among them */
   HEAD_RISKS = 8,          /* points of the risk curve */
   HEAD_BAG_BUCKETS = 16384,

@@ -342,28 +342,9 @@ static base_status read_enum(drafting *d, const pack_slot *slot, base_slice word
   return BASE_OK;
 }
 
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
-
-static bool is_word_byte(char c) {
-  return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || ((unsigned char)c & 0x80) != 0;
-}
-
-/* True when the lower-case `phrase` stands in the text as whole words, however the text is written. */
-static bool has_phrase(base_slice text, const char *phrase) {
-  size_t n = strlen(phrase);
-  for (size_t at = 0; at + n <= text.len; at++) {
-    size_t i = 0;
-    while (i < n && lower(text.ptr[at + i]) == phrase[i]) i++;
-    bool begins = at == 0 || !is_word_byte(text.ptr[at - 1]);
-    bool ends = at + n == text.len || !is_word_byte(text.ptr[at + n]);
-    if (i == n && begins && ends) return true;
-  }
-  return false;
-}
-
 static bool says_morning(const drafting *d, const pack_slot *slot) {
   for (size_t i = 0; i < slot->n_morning; i++)
-    if (has_phrase(d->text, slot->morning[i])) return true;
+    if (pack_words_have(d->text, slot->morning[i])) return true;
   return false;
 }
 

@@ -57,6 +57,8 @@ bool pack_sentences_next(pack_lines *l, const pack_manifest *m, pack_sentence *o
 
 /* ---- arguments ---- */
 
+/* Whether the phrase stands in the text as whole words, however the text is written (ASCII case). */
+bool pack_words_have(base_slice text, const char *phrase);
 /* Where a time that the span [start, end) of `text` names ends: behind an "am", "p m" or "o'clock" that the span left
  * out. */
 size_t pack_words_end_of_time(base_slice text, size_t start, size_t end);

@@ -14,6 +14,12 @@ static size_t goes_on(base_slice text, size_t at, const char *tail) {
   return whole && base_slice_equal_nocase(base_slice_sub(text, at, end), words) ? end : 0;
 }
 
+bool pack_words_have(base_slice text, const char *phrase) {
+  for (size_t at = 0; at < text.len; at++)
+    if ((at == 0 || !is_word_byte(text.ptr[at - 1])) && goes_on(text, at, phrase) > 0) return true;
+  return false;
+}
+
 /* Pictures and their joiners, which say nothing about a time or an amount. */
 static bool is_picture(uint32_t c) {
   return (c >= 0x2190 && c <= 0x2bff) || (c >= 0x1f000 && c <= 0x1faff) || (c >= 0xfe00 && c <= 0xfe0f) || c == 0x200d;

@@ -13,7 +13,7 @@
 
 #include "train/loop.h"
 
-enum { FEATURE = 12, NEWTON_STEPS = 25 }; /* the feature: log odds of p(label) p(tags), head/decode.c */
+enum { NEWTON_STEPS = 25 };
 
 /* The pooled line, its spread over packs, and the pooled curve. */
 #define TRUST_LINE(bias, weight) static const double line_bias = bias, line_weight = weight;
@@ -82,7 +82,8 @@ static size_t answer_row(train_judge *j, const head_weights *heads, const data_s
     if (i) train_noise(j->o, s, rng);
     train_judge_answer(j, heads, (base_slice){s->text, s->len}, &got);
     if (got.label == j->none_label) continue;
-    out[n++] = (train_trusted){.odds = got.features[FEATURE], .right = means_the_same(s, &got), .fold = fold};
+    float odds = got.features[HEAD_FEATURE_ANSWER_ODDS];
+    out[n++] = (train_trusted){.odds = odds, .right = means_the_same(s, &got), .fold = fold};
   }
   return n;
 }
@@ -177,7 +178,7 @@ void train_fit_trust(head_calibration *c, train_trusted *t, size_t n) {
   memset(c->weight, 0, sizeof c->weight);
   memset(c->mean, 0, sizeof c->mean);
   for (size_t i = 0; i < HEAD_FEATURES; i++) c->inv_std[i] = 1.0f;
-  c->weight[FEATURE] = (float)line[1];
+  c->weight[HEAD_FEATURE_ANSWER_ODDS] = (float)line[1];
   c->bias = (float)line[0];
   c->act_threshold = threshold(t, n, (double)c->target);
   c->n_risks = HEAD_RISKS;
