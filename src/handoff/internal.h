@@ -53,7 +53,23 @@ void handoff_decide_part(handoff_loop *l, handoff_part *part, const head_result 
 float handoff_belongs(const head_result *gate, const head_result *read);
 float handoff_belongs_enough(const head_result *gate, float share);
 
-/* Whether an action that takes away or discloses is meant for all there is (scope.c). text: what the spans are of. */
+/* ---- words that say how a request is meant (word.c) ---- */
+
+/* What each kind says stands in scope.def and proviso.def. */
+typedef enum handoff_word {
+  SCOPE_ALL, SCOPE_TAKES, SCOPE_GIVES, SCOPE_OPEN, SCOPE_OPENS, SCOPE_ASKS, SCOPE_HOW_TO, SCOPE_WAY, SCOPE_POINTS,
+  SCOPE_WHEN,
+  PROVISO_LEAD, PROVISO_NOT, PROVISO_KEPT, PROVISO_ENDS, PROVISO_IF, PROVISO_WHEN, PROVISO_SOMEBODY, PROVISO_ASKS,
+  PROVISO_POLITE
+} handoff_word;
+/* A letter or an apostrophe: "don't" is one word. */
+bool handoff_is_of_word(char c);
+/* Where a word of this kind that begins at `at` ends; 0 when none does. */
+size_t handoff_match_word(base_slice text, size_t at, handoff_word kind);
+
+/* ---- how much a request is about (scope.c) ---- */
+
+/* Whether an action that takes away or discloses is meant for all there is. text: what the spans are of. */
 bool handoff_asks_for_all(base_slice text, const head_result *r, const pack_manifest *m, const pack_action *a);
 /* What asks to take something away, read as an action that adds, sets or shows. */
 bool handoff_is_contrary(base_slice text, const pack_action *a);

@@ -4,80 +4,37 @@
  * words, outside of the values ("text Emma to call if she needs help"): no app here watches whether it comes true. */
 #include "handoff/internal.h"
 
-typedef enum word_kind { LEAD, NOT, KEPT, ENDS, IF, WHEN, SOMEBODY, ASKS, POLITE } word_kind;
-
-static const struct {
-  const char *word;
-  word_kind kind;
-} words[] = {
-#define PROVISO_LEAD(word) {word, LEAD},
-#define PROVISO_NOT(word) {word, NOT},
-#define PROVISO_KEPT(word) {word, KEPT},
-#define PROVISO_ENDS(word) {word, ENDS},
-#define PROVISO_IF(word) {word, IF},
-#define PROVISO_WHEN(word) {word, WHEN},
-#define PROVISO_SOMEBODY(word) {word, SOMEBODY},
-#define PROVISO_ASKS(word) {word, ASKS},
-#define PROVISO_POLITE(word) {word, POLITE},
-#include "handoff/proviso.def"
-#undef PROVISO_LEAD
-#undef PROVISO_NOT
-#undef PROVISO_KEPT
-#undef PROVISO_ENDS
-#undef PROVISO_IF
-#undef PROVISO_WHEN
-#undef PROVISO_SOMEBODY
-#undef PROVISO_ASKS
-#undef PROVISO_POLITE
-};
-
-static bool is_of_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '\'' || (unsigned char)c >= 0x80;
-}
-
 static size_t skip_to_word(base_slice text, size_t at) {
-  while (at < text.len && !is_of_word(text.ptr[at])) at++;
+  while (at < text.len && !handoff_is_of_word(text.ptr[at])) at++;
   return at;
-}
-
-/* Where a word of this kind that begins at `at` ends; 0 when none does. */
-static size_t match(base_slice text, size_t at, word_kind kind) {
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-    base_slice word = base_slice_of(words[i].word);
-    size_t end = at + word.len;
-    if (words[i].kind == kind && base_slice_equal_nocase(base_slice_sub(text, at, end), word) &&
-        (end == text.len || !is_of_word(text.ptr[end])))
-      return end;
-  }
-  return 0;
 }
 
 static size_t skip_leads(base_slice text) {
   size_t at = skip_to_word(text, 0);
-  for (size_t end; (end = match(text, at, LEAD)) > 0;) at = skip_to_word(text, end);
+  for (size_t end; (end = handoff_match_word(text, at, PROVISO_LEAD)) > 0;) at = skip_to_word(text, end);
   return at;
 }
 
 static size_t end_of_word(base_slice text, size_t at) {
-  while (at < text.len && is_of_word(text.ptr[at])) at++;
+  while (at < text.len && handoff_is_of_word(text.ptr[at])) at++;
   return at;
 }
 
-static bool has_word(base_slice text, word_kind kind) {
+static bool has_word(base_slice text, handoff_word kind) {
   for (size_t at = skip_to_word(text, 0); at < text.len; at = skip_to_word(text, end_of_word(text, at)))
-    if (match(text, at, kind) > 0) return true;
+    if (handoff_match_word(text, at, kind) > 0) return true;
   return false;
 }
 
 /* What is asked not to be done, up to a comma, when the text begins with that. */
 static bool read_not(base_slice text, base_slice *what) {
-  size_t at = skip_leads(text), end = match(text, at, NOT);
+  size_t at = skip_leads(text), end = handoff_match_word(text, at, PROVISO_NOT);
   if (end == 0) return false;
-  for (size_t again; (again = match(text, skip_to_word(text, end), NOT)) > 0;) end = again;
+  for (size_t again; (again = handoff_match_word(text, skip_to_word(text, end), PROVISO_NOT)) > 0;) end = again;
   at = skip_to_word(text, end);
   for (end = at; end < text.len && text.ptr[end] != ',';) end++;
   *what = base_slice_sub(text, at, end);
-  return what->len > 0 && match(text, at, KEPT) == 0 && !has_word(*what, ENDS);
+  return what->len > 0 && handoff_match_word(text, at, PROVISO_KEPT) == 0 && !has_word(*what, PROVISO_ENDS);
 }
 
 bool handoff_passes_over_not(handoff_loop *l, const handoff_part *part, const pack *p) {
@@ -89,11 +46,11 @@ bool handoff_passes_over_not(handoff_loop *l, const handoff_part *part, const pa
 
 /* A condition begins at `at`. */
 static bool is_condition(base_slice text, size_t at) {
-  size_t end = match(text, at, IF);
-  if (end > 0) return match(text, skip_to_word(text, end), POLITE) == 0;
-  end = match(text, at, WHEN);
-  size_t behind = end > 0 ? match(text, skip_to_word(text, end), SOMEBODY) : 0;
-  return behind > 0 && match(text, skip_to_word(text, behind), POLITE) == 0;
+  size_t end = handoff_match_word(text, at, PROVISO_IF);
+  if (end > 0) return handoff_match_word(text, skip_to_word(text, end), PROVISO_POLITE) == 0;
+  end = handoff_match_word(text, at, PROVISO_WHEN);
+  size_t behind = end > 0 ? handoff_match_word(text, skip_to_word(text, end), PROVISO_SOMEBODY) : 0;
+  return behind > 0 && handoff_match_word(text, skip_to_word(text, behind), PROVISO_POLITE) == 0;
 }
 
 static bool is_of_value(const head_result *r, size_t at) {
@@ -111,7 +68,7 @@ bool handoff_has_condition(base_slice text, const head_result *r) {
     if (!asked && is_condition(text, at) && !is_of_value(r, at)) return true;
     /* "tell me if": what is asked may have one word more */
     bool me = base_slice_equal_nocase(base_slice_sub(text, at, end), BASE_LITERAL("me"));
-    asked = match(text, at, ASKS) > 0 || (asked && me);
+    asked = handoff_match_word(text, at, PROVISO_ASKS) > 0 || (asked && me);
   }
   return false;
 }

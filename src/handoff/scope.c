@@ -3,40 +3,7 @@
  * as free text, which is somebody's words ("text Emma that all is well"). */
 #include "handoff/internal.h"
 
-typedef enum word_kind { ALL, TAKES, GIVES, OPEN, OPENS, ASKS, HOW_TO, WAY, POINTS, WHEN } word_kind;
-
-static const struct {
-  const char *word;
-  word_kind kind;
-} words[] = {
-#define SCOPE_ALL(word) {word, ALL},
-#define SCOPE_TAKES(word) {word, TAKES},
-#define SCOPE_GIVES(word) {word, GIVES},
-#define SCOPE_OPEN(word) {word, OPEN},
-#define SCOPE_OPENS(word) {word, OPENS},
-#define SCOPE_ASKS(word) {word, ASKS},
-#define SCOPE_HOW_TO(word) {word, HOW_TO},
-#define SCOPE_WAY(word) {word, WAY},
-#define SCOPE_POINTS(word) {word, POINTS},
-#define SCOPE_WHEN(word) {word, WHEN},
-#include "handoff/scope.def"
-#undef SCOPE_ALL
-#undef SCOPE_TAKES
-#undef SCOPE_GIVES
-#undef SCOPE_OPEN
-#undef SCOPE_OPENS
-#undef SCOPE_ASKS
-#undef SCOPE_HOW_TO
-#undef SCOPE_WAY
-#undef SCOPE_POINTS
-#undef SCOPE_WHEN
-};
-
-static bool is(base_slice word, word_kind kind) {
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-    if (words[i].kind == kind && base_slice_equal_nocase(word, base_slice_of(words[i].word))) return true;
-  return false;
-}
+static bool is(base_slice word, handoff_word kind) { return handoff_match_word(word, 0, kind) > 0; }
 
 static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80; }
 
@@ -61,14 +28,14 @@ static bool is_of_value(const head_result *r, const pack_manifest *m, size_t sta
   return false;
 }
 
-static bool begins(base_slice text, word_kind kind) {
+static bool begins(base_slice text, handoff_word kind) {
   base_slice word;
   size_t at = 0;
   return next_word(text, &at, &word) && is(word, kind);
 }
 
 static bool takes_away(const pack_action *a, base_slice text) {
-  return begins(base_slice_of(a->title), TAKES) || begins(text, TAKES);
+  return begins(base_slice_of(a->title), SCOPE_TAKES) || begins(text, SCOPE_TAKES);
 }
 
 bool handoff_asks_for_all(base_slice text, const head_result *r, const pack_manifest *m, const pack_action *a) {
@@ -76,15 +43,15 @@ bool handoff_asks_for_all(base_slice text, const head_result *r, const pack_mani
   size_t at = 0;
   if (a->risk == PACK_NONE || (a->risk != PACK_DISCLOSES && !takes_away(a, text))) return false;
   while (next_word(text, &at, &word))
-    if (is(word, ALL) && !is_of_value(r, m, at - word.len, at)) return true;
+    if (is(word, SCOPE_ALL) && !is_of_value(r, m, at - word.len, at)) return true;
   return false;
 }
 
 bool handoff_is_contrary(base_slice text, const pack_action *a) {
-  return begins(text, TAKES) && begins(base_slice_of(a->title), GIVES);
+  return begins(text, SCOPE_TAKES) && begins(base_slice_of(a->title), SCOPE_GIVES);
 }
 
-static bool has(base_slice text, word_kind kind) {
+static bool has(base_slice text, handoff_word kind) {
   base_slice word;
   for (size_t at = 0; next_word(text, &at, &word);)
     if (is(word, kind)) return true;
@@ -92,7 +59,7 @@ static bool has(base_slice text, word_kind kind) {
 }
 
 bool handoff_is_question(base_slice text, const pack_action *a) {
-  return a->risk != PACK_NONE && begins(text, ASKS) && !has(text, WAY);
+  return a->risk != PACK_NONE && begins(text, SCOPE_ASKS) && !has(text, SCOPE_WAY);
 }
 
 /* "this weekend" points at a time and not at the screen. */
@@ -100,7 +67,7 @@ bool handoff_points_at_context(base_slice text) {
   base_slice word, following;
   for (size_t at = 0; next_word(text, &at, &word);) {
     size_t behind = at;
-    if (is(word, POINTS) && !(next_word(text, &behind, &following) && is(following, WHEN))) return true;
+    if (is(word, SCOPE_POINTS) && !(next_word(text, &behind, &following) && is(following, SCOPE_WHEN))) return true;
   }
   return false;
 }
@@ -110,9 +77,9 @@ static bool asks_how(base_slice text) {
   base_slice word;
   size_t at = 0;
   return next_word(text, &at, &word) && base_slice_equal_nocase(word, BASE_LITERAL("how")) &&
-         next_word(text, &at, &word) && is(word, HOW_TO) && !has(text, WAY);
+         next_word(text, &at, &word) && is(word, SCOPE_HOW_TO) && !has(text, SCOPE_WAY);
 }
 
 bool handoff_is_open_ended(base_slice text) {
-  return begins(text, OPENS) || asks_how(text) || has(text, OPEN);
+  return begins(text, SCOPE_OPENS) || asks_how(text) || has(text, SCOPE_OPEN);
 }
