@@ -1,5 +1,4 @@
-/* Fuzz target: every reader and the finder on the same bytes. Beyond not crashing, what is read must
- * survive its
+/* Fuzz target: every reader and the finder on the same bytes. Beyond not crashing, what is read must survive its
  * canonical text: write, parse, write gives the same again; spans lie in the text, in order. */
 #include "value/value.h"
 
@@ -30,6 +29,15 @@ static void check_duration(value_duration d) {
   if (d.months < 0 || d.days < 0 || d.seconds < 0) return;
   require(value_parse_duration(base_slice_of(text), &back, NULL) == BASE_OK);
   value_write_duration(back, again);
+  require(strcmp(text, again) == 0);
+}
+
+static void check_recurrence(const value_recurrence *v) {
+  char text[VALUE_TEXT_BOUND], again[VALUE_TEXT_BOUND];
+  value_recurrence back;
+  value_write_recurrence(v, text);
+  require(value_parse_recurrence(base_slice_of(text), &back, NULL) == BASE_OK);
+  value_write_recurrence(&back, again);
   require(strcmp(text, again) == 0);
 }
 
@@ -69,11 +77,11 @@ static void read_times(base_slice s, const value_context *cx) {
     value_say_duration(d, say);
   }
   if (value_read_recurrence(s, cx, &rule, NULL) == BASE_OK) {
-    char text[VALUE_TEXT_BOUND];
-    value_write_recurrence(&rule, text);
     value_say_recurrence(&rule, say);
     require(rule.freq != VALUE_FREQ_NONE && rule.interval >= 1);
+    check_recurrence(&rule);
   }
+  if (value_parse_recurrence(s, &rule, NULL) == BASE_OK) check_recurrence(&rule);
 }
 
 static void read_amounts(base_slice s, const value_context *cx) {

@@ -587,6 +587,39 @@ static void test_round_trips(void) {
       not_durations[k]);
 }
 
+static void test_parse_recurrence(void) {
+  static const char *const rules[] = {"FREQ=DAILY", "FREQ=MINUTELY;INTERVAL=30", "FREQ=WEEKLY;INTERVAL=2;BYDAY=FR",
+      "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=7;BYMINUTE=0", "FREQ=MONTHLY;BYDAY=-1FR", "FREQ=MONTHLY;BYDAY=2MO,2TU",
+      "FREQ=MONTHLY;BYMONTHDAY=-1", "FREQ=YEARLY;BYMONTHDAY=31;BYHOUR=23;BYMINUTE=59"};
+  static const struct row other_orders[] = {{"BYDAY=SU,MO;FREQ=WEEKLY", "FREQ=WEEKLY;BYDAY=MO,SU"},
+      {"FREQ=DAILY;INTERVAL=1;BYHOUR=9", "FREQ=DAILY;BYHOUR=9;BYMINUTE=0"}, {"FREQ=DAILY;", "FREQ=DAILY"}};
+  static const char *const not_rules[] = {"", "FREQ", "FREQ=", "FREQ=daily", "FREQ=SECONDLY", "BYDAY=MO", "DAILY",
+      "FREQ=DAILY;FREQ=WEEKLY", "FREQ=DAILY;;BYHOUR=7", "FREQ=DAILY;INTERVAL=0", "FREQ=DAILY;INTERVAL=10000",
+      "FREQ=DAILY;INTERVAL=-99999999999999999999", "FREQ=WEEKLY;BYDAY=", "FREQ=WEEKLY;BYDAY=M", "FREQ=WEEKLY;BYDAY=XX",
+      "FREQ=WEEKLY;BYDAY=MO,,TU", "FREQ=MONTHLY;BYDAY=0MO", "FREQ=MONTHLY;BYDAY=6MO", "FREQ=MONTHLY;BYDAY=-2MO",
+      "FREQ=MONTHLY;BYDAY=1MO,2TU", "FREQ=MONTHLY;BYDAY=1MO,TU", "FREQ=MONTHLY;BYMONTHDAY=0",
+      "FREQ=MONTHLY;BYMONTHDAY=5,20", "FREQ=MONTHLY;BYMONTHDAY=32", "FREQ=DAILY;BYHOUR=24", "FREQ=DAILY;BYHOUR=7,19",
+      "FREQ=DAILY;BYMINUTE=5", "FREQ=DAILY;BYHOUR=7;BYMINUTE=60", "FREQ=DAILY;COUNT=3", "FREQ=DAILY;UNTIL=20261122",
+      "RRULE:FREQ=DAILY", "FREQ=DAILY BYHOUR=7"};
+  char text[VALUE_TEXT_BOUND];
+  value_recurrence r;
+  for (size_t k = 0; k < ROWS(rules); k++) {
+    bool ok = value_parse_recurrence(base_slice_of(rules[k]), &r, NULL) == BASE_OK;
+    if (ok) value_write_recurrence(&r, text);
+    TAP_OK(ok && strcmp(text, rules[k]) == 0, "%s", rules[k]);
+  }
+  for (size_t k = 0; k < ROWS(other_orders); k++) {
+    bool ok = value_parse_recurrence(base_slice_of(other_orders[k].text), &r, NULL) == BASE_OK;
+    if (ok) value_write_recurrence(&r, text);
+    TAP_OK(ok && strcmp(text, other_orders[k].expect) == 0, "%s", other_orders[k].text);
+  }
+  for (size_t k = 0; k < ROWS(not_rules); k++) {
+    r.interval = 77;
+    base_status st = value_parse_recurrence(base_slice_of(not_rules[k]), &r, NULL);
+    TAP_OK(st == BASE_EFORMAT && r.interval == 77, "\"%s\"", not_rules[k]);
+  }
+}
+
 static void test_say(void) {
   char text[VALUE_SAY_BOUND];
   value_context cx = context("2026-11-21T20:00:00", VALUE_FUTURE);
@@ -797,6 +830,7 @@ int main(void) {
   test_never_past();
   test_calendar();
   test_round_trips();
+  test_parse_recurrence();
   test_say();
   test_find();
   test_hostile();

@@ -194,48 +194,14 @@ static void put_interval(line *l, base_slice json, const value_context *cx) {
   put_datetime(l, end, cx);
 }
 
-/* A number in front of *s, which moves behind it; 0: none. */
-static int take_number(base_slice *s) {
-  int n = 0;
-  bool minus = s->len > 0 && s->ptr[0] == '-';
-  if (minus) *s = base_slice_sub(*s, 1, s->len);
-  for (; s->len > 0 && s->ptr[0] >= '0' && s->ptr[0] <= '9' && n < 10000; *s = base_slice_sub(*s, 1, s->len))
-    n = n * 10 + (s->ptr[0] - '0');
-  return minus ? -n : n;
-}
-
-static int index_of(base_slice word, const char *list) {
-  base_slice rest = base_slice_of(list), one;
-  for (int i = 0; base_slice_split(&rest, ' ', &one); i++)
-    if (base_slice_equal(one, word)) return i;
-  return -1;
-}
-
-/* One part of a recurrence, "BYDAY=MO,-1FR"; what value.h's recurrences do not have is left out. */
-static void read_rule_part(base_slice name, base_slice value, value_recurrence *out) {
-  base_slice day;
-  int freq = index_of(value, "- MINUTELY HOURLY DAILY WEEKLY MONTHLY YEARLY");
-  if (base_slice_equal(name, BASE_LITERAL("FREQ")) && freq > 0) out->freq = (value_freq)freq;
-  else if (base_slice_equal(name, BASE_LITERAL("INTERVAL"))) out->interval = take_number(&value);
-  else if (base_slice_equal(name, BASE_LITERAL("BYMONTHDAY"))) out->month_day = take_number(&value);
-  else if (base_slice_equal(name, BASE_LITERAL("BYHOUR"))) out->at.hour = take_number(&value), out->has_at = true;
-  else if (base_slice_equal(name, BASE_LITERAL("BYMINUTE"))) out->at.minute = take_number(&value);
-  if (!base_slice_equal(name, BASE_LITERAL("BYDAY"))) return;
-  while (base_slice_split(&value, ',', &day)) {
-    int week = take_number(&day), which = index_of(day, "MO TU WE TH FR SA SU");
-    if (which >= 0) out->weekdays |= (uint8_t)(1u << which);
-    if (week != 0) out->week_of_month = week;
-  }
-}
-
-/* A recurrence without the user's words: "FREQ=WEEKLY;BYDAY=MO" is "every Monday". */
+/* A recurrence without the user's words: "FREQ=WEEKLY;BYDAY=MO" is "every Monday". One that is more than can be said
+ * stands as it is: who confirms must not be told less than what will be done. */
 static void put_recurrence(line *l, base_slice json) {
   char text[VALUE_SAY_BOUND];
-  value_recurrence v = {.interval = 1};
-  base_slice rest = base_slice_sub(json, 1, json.len - 1), part;
-  while (base_slice_split(&rest, ';', &part)) {
-    base_slice name, value = part;
-    if (base_slice_split(&value, '=', &name)) read_rule_part(name, value, &v);
+  value_recurrence v;
+  if (value_parse_recurrence(base_slice_sub(json, 1, json.len - 1), &v, NULL) != BASE_OK) {
+    put_string(l, json);
+    return;
   }
   value_say_recurrence(&v, text);
   puts_to(l, text);

@@ -131,6 +131,8 @@ void value_write_money(const value_money *v, char *out);     /* "USD 1249.50" */
 /* Canonical text back to a value; the inverse of the writers, strict. Also what --now takes. */
 base_status value_parse_datetime(base_slice iso, value_datetime *out, base_error *err);
 base_status value_parse_duration(base_slice iso, value_duration *out, base_error *err);
+/* Parts in any order; a rule that a value_recurrence cannot hold (COUNT, two hours) is refused. */
+base_status value_parse_recurrence(base_slice rule, value_recurrence *out, base_error *err);
 /* To words a person reads: "tomorrow at 7:00", "1 hour 30 minutes", "every second Friday", "$1,249.50".
  * VALUE_SAY_BOUND bytes. */
 #define VALUE_SAY_BOUND 128

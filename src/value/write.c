@@ -196,3 +196,69 @@ base_status value_parse_duration(base_slice iso, value_duration *out, base_error
   *out = negative ? (value_duration){-d.months, -d.days, -d.seconds} : d;
   return BASE_OK;
 }
+
+static int index_of(base_slice word, const char *const *names, int n) {
+  int i = n - 1;
+  while (i >= 0 && !base_slice_equal(word, base_slice_of(names[i]))) i--;
+  return i;
+}
+
+static bool read_number(base_slice s, int low, int high, int *out) {
+  int64_t n;
+  if (!base_parse_int(s, &n) || n < low || n > high) return false;
+  *out = (int)n;
+  return true;
+}
+
+/* "FR", "-1FR"; the days of one rule are in one week. */
+static bool read_day(base_slice s, value_recurrence *out) {
+  size_t code = s.len < 2 ? 0 : s.len - 2;
+  int day = index_of(base_slice_sub(s, code, s.len), day_codes, 7), week = 0;
+  if (day < 0 || (code > 0 && (!read_number(base_slice_sub(s, 0, code), -1, 5, &week) || week == 0))) return false;
+  if (out->weekdays != 0 && week != out->week_of_month) return false;
+  out->weekdays |= (uint8_t)(1u << day);
+  out->week_of_month = week;
+  return true;
+}
+
+static bool read_days(base_slice s, value_recurrence *out) {
+  base_slice day;
+  while (base_slice_split(&s, ',', &day))
+    if (!read_day(day, out)) return false;
+  return out->weekdays != 0;
+}
+
+typedef enum rule_part { FREQ, INTERVAL, BYDAY, BYMONTHDAY, BYHOUR, BYMINUTE, RULE_PARTS } rule_part;
+static const char *const part_names[] = {"FREQ", "INTERVAL", "BYDAY", "BYMONTHDAY", "BYHOUR", "BYMINUTE"};
+
+static bool read_part(rule_part part, base_slice value, value_recurrence *out) {
+  int freq;
+  switch (part) {
+    case FREQ:
+      freq = index_of(value, freq_names, VALUE_YEARLY + 1);
+      out->freq = freq > 0 ? (value_freq)freq : VALUE_FREQ_NONE;
+      return freq > 0;
+    case INTERVAL: return read_number(value, 1, 9999, &out->interval);
+    case BYDAY: return read_days(value, out);
+    case BYMONTHDAY: return read_number(value, -1, 31, &out->month_day) && out->month_day != 0;
+    case BYHOUR: return out->has_at = read_number(value, 0, 23, &out->at.hour);
+    case BYMINUTE: return read_number(value, 0, 59, &out->at.minute);
+    default: return false;
+  }
+}
+
+base_status value_parse_recurrence(base_slice rule, value_recurrence *out, base_error *err) {
+  value_recurrence v = {.interval = 1};
+  base_slice rest = rule, value, name;
+  unsigned seen = 0;
+  bool ok = true;
+  while (ok && base_slice_split(&rest, ';', &value)) {
+    int part = base_slice_split(&value, '=', &name) ? index_of(name, part_names, RULE_PARTS) : -1;
+    ok = part >= 0 && (seen >> part & 1) == 0 && read_part((rule_part)part, value, &v);
+    if (ok) seen |= 1u << part;
+  }
+  if (!ok || v.freq == VALUE_FREQ_NONE || (!v.has_at && (seen >> BYMINUTE & 1)))
+    return value_refuse(rule, "a recurrence like FREQ=WEEKLY;INTERVAL=2;BYDAY=FR", err);
+  *out = v;
+  return BASE_OK;
+}
