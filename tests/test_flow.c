@@ -138,6 +138,15 @@ static void test_ask_first(house *h) {
   TAP_OK(got->out.decision == HANDOFF_CONFIRM && got->out.n_actions == 1, "%s", handoff_decision_name(got->out.decision));
   TAP_OK(strstr(got->out.text, "Start a timer: ") && strcmp(got->out.text, got->out.action[0].prompt) == 0, "%s", got->out.text);
   handoff_flow_free(f);
+  r = request_of(POLICY_ACTION, "set a timer for 10 minutes for the chest pain and send 20 dollars to omar");
+  f = run(h, &r, way);
+  got = handoff_flow_result(f);
+  const handoff_action *a = got->out.action;
+  TAP_OK(got->out.decision == HANDOFF_CONFIRM && got->out.n_actions == 2 && a[0].decision == HANDOFF_CONFIRM &&
+         a[1].decision == HANDOFF_CONFIRM, "beside money, which needs one anyway: %s, %s",
+         handoff_decision_name(a[0].decision), handoff_decision_name(a[1].decision));
+  TAP_OK(strstr(got->out.text, a[0].prompt) && strstr(got->out.text, a[1].prompt), "both are asked: %s", got->out.text);
+  handoff_flow_free(f);
   end(h);
 }
 

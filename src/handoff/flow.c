@@ -127,6 +127,13 @@ const char *handoff_flow_kept_here(const handoff_flow *f) {
   return on ? NULL : "a flag of the policy keeps this device from the cloud (flags)";
 }
 
+bool handoff_flow_ask_first(const handoff_flow *f, handoff_action *a) {
+  if (!f->must_confirm || a->decision != HANDOFF_ACT) return false;
+  a->decision = HANDOFF_CONFIRM;
+  handoff_say_action(a, f->r.now);
+  return true;
+}
+
 /* ---- GUARD ---- */
 
 /* What every text has to be that is no action's. */
@@ -231,17 +238,16 @@ static handoff_stage answer_with_draft(handoff_flow *f, handoff_reason why) {
   return handoff_flow_settle(f, HANDOFF_ANSWER, why);
 }
 
-/* A domain that wants a yes takes back what would have been done without one. */
+/* A domain that wants a yes takes back what would have been done without one, also beside what needs one anyway. */
 static void ask_first(handoff_flow *f) {
   handoff_outcome *out = &f->result.out;
-  if (!f->must_confirm || out->decision != HANDOFF_ACT) return;
-  out->decision = HANDOFF_CONFIRM;
-  out->reason = HANDOFF_REASON_RISK;
+  if (f->must_confirm && out->decision == HANDOFF_ACT) {
+    out->decision = HANDOFF_CONFIRM;
+    out->reason = HANDOFF_REASON_RISK;
+  }
   for (size_t i = 0; i < out->n_actions; i++) {
     handoff_action *a = &out->action[i];
-    if (a->decision != HANDOFF_ACT) continue;
-    a->decision = HANDOFF_CONFIRM;
-    handoff_say_action(a, f->r.now);
+    if (!handoff_flow_ask_first(f, a) || out->decision != HANDOFF_CONFIRM) continue;
     size_t at = strlen(out->text);
     if (!base_format(out->text + at, sizeof out->text - at, "%s%s", at > 0 ? " " : "", a->prompt)) out->text[at] = '\0';
   }

@@ -55,6 +55,8 @@ void handoff_flow_say(handoff_flow *f, const char *text);                       
 void handoff_flow_tell(handoff_flow *f, const char *where, const char *detail); /* to whoever runs the app */
 /* Policy, its flags and the means: NULL when this request may go to the cloud, else what keeps it here. */
 const char *handoff_flow_kept_here(const handoff_flow *f);
+/* Where a domain wants a yes an action is not done without one, whoever read it: false when it would not have been. */
+bool handoff_flow_ask_first(const handoff_flow *f, handoff_action *a);
 /* Schema, its checks, and the app's check, for either side's text: BASE_EMISMATCH with what does not fit. */
 base_status handoff_flow_fits(const handoff_flow *f, base_slice value, base_error *err);
 /* Keeps what was wrong, for the second try. */

@@ -203,10 +203,7 @@ static base_status take_call(handoff_flow *f, base_error *err) {
   base_buf_free(&arguments);
   if (st) return st;
   handoff_action *a = &out->action[0];
-  if (f->must_confirm && a->decision == HANDOFF_ACT) {
-    a->decision = HANDOFF_CONFIRM;
-    handoff_say_action(a, f->r.now);
-  }
+  (void)handoff_flow_ask_first(f, a);
   a->confidence = out->confidence = 1.0f;
   out->n_actions = 1;
   handoff_flow_say(f, a->prompt);
