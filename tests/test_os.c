@@ -1,6 +1,7 @@
 /* Files, clocks, the thread pool and the thread team. */
 #include "os/os.h"
 
+#include "os/worker.h"
 #include "tap.h"
 
 #include <signal.h>
@@ -326,6 +327,21 @@ static void team_runs(os_team *team, int threads) {
   printf("# %d threads: %.3f us a barrier\n", threads, us);
 }
 
+/* Who leaves a processor is elsewhere, and may go wherever it might before. */
+static void test_step_aside(void) {
+  int here = os_worker_cpu(), taken[] = {here, -1}, may_use = os_cpu_count();
+  if (here < 0 || may_use < 2) {
+    TAP_SKIP("one processor, or nobody says which");
+    return;
+  }
+  int moved = 0;
+  for (int i = 0; i < 5; i++, taken[0] = os_worker_cpu()) {
+    os_worker_step_aside(taken, 2);
+    moved += os_worker_cpu() != taken[0]; /* the system may move it back at once */
+  }
+  TAP_OK(moved > 0 && os_cpu_count() == may_use, "moved %d of 5 times, then may use %d", moved, os_cpu_count());
+}
+
 static void test_team(void) {
   team_runs(NULL, 1);
   for (int threads = 1; threads <= TEAM_MOST; threads++) {
@@ -381,6 +397,7 @@ int main(void) {
   test_names();
   test_clock();
   test_pool();
+  test_step_aside();
   test_team();
   test_turn();
   (void)os_remove(path_of("a"), NULL);

@@ -41,7 +41,26 @@ static int start_worker(pthread_t *thread, int i, void *(*worker_main)(void *arg
   (void)pthread_attr_destroy(&attr);
   return code;
 }
+
+int os_worker_cpu(void) { return sched_getcpu(); }
+
+void os_worker_step_aside(const int *taken, int count) {
+  cpu_set_t ours, free;
+  if (sched_getaffinity(0, sizeof ours, &ours) != 0) return;
+  free = ours;
+  for (int i = 0; i < count; i++)
+    if (taken[i] >= 0) CPU_CLR((size_t)taken[i], &free);
+  if (CPU_COUNT(&free) == 0 || sched_setaffinity(0, sizeof free, &free) != 0) return;
+  (void)sched_setaffinity(0, sizeof ours, &ours);
+}
 #else
+int os_worker_cpu(void) { return -1; }
+
+void os_worker_step_aside(const int *taken, int count) {
+  (void)taken;
+  (void)count;
+}
+
 static int start_worker(pthread_t *thread, int i, void *(*worker_main)(void *arg), void *arg) {
   (void)i;
   return pthread_create(thread, NULL, worker_main, arg);
