@@ -7,6 +7,7 @@
 #include "quant/quant.h"
 #include "tap.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,12 +49,15 @@ static inline bool run_open(run *r, const char *name, const lm_options *o) {
 typedef struct change {
   const char *drop_key, *set_key, *text_key, *text; /* set_key: to `value`, a u32; text_key: to `text` */
   uint32_t value;
+  const char *real_key; /* to `real` */
+  float real;
   const char *bools_key; /* to n_bools of them */
   bool bools[16];
   size_t n_bools;
   const char *drop_tensor, *cut_tensor; /* cut: one row less */
   const char *extra_tensor;             /* one more, [16] */
   const char *damaged_tensor;           /* half of the elements become 1.5 x + 0.3 */
+  bool fuse;                            /* attn_q, attn_k and attn_v, with their biases, become attn_qkv */
   bool weights;                         /* every matrix whose rows allow it becomes `type` */
   gguf_tensor_type type;
 } change;
@@ -89,6 +93,29 @@ static inline void copy_tensor(gguf_writer *w, const gguf_tensor *t, const chang
   gguf_put_tensor(w, name, c->type, t->n_dims, dim, to);
 }
 
+/* Of blk.N.attn_q.KIND all three behind each other; false when `t` is another tensor. k and v are left out. */
+static inline bool fuse_tensor(gguf_writer *w, const gguf_file *from, const gguf_tensor *t, unsigned char *to) {
+  int layer;
+  char kind[16], name[96];
+  size_t len = 0;
+  base_format(name, sizeof name, "%.*s", (int)t->name.len, t->name.ptr);
+  if (sscanf(name, "blk.%d.attn_k.%15s", &layer, kind) == 2 || sscanf(name, "blk.%d.attn_v.%15s", &layer, kind) == 2)
+    return true;
+  if (sscanf(name, "blk.%d.attn_q.%15s", &layer, kind) != 2) return false;
+  uint64_t dim[4] = {t->dim[0], t->dim[1], 1, 1}, rows = 0;
+  for (const char *part = "qkv"; *part != 0; part++) {
+    base_format(name, sizeof name, "blk.%d.attn_%c.%s", layer, *part, kind);
+    const gguf_tensor *p = gguf_find_tensor(from, name);
+    memcpy(to + len, p->data, p->bytes);
+    len += p->bytes;
+    rows += p->dim[p->n_dims - 1];
+  }
+  dim[t->n_dims - 1] = rows;
+  base_format(name, sizeof name, "blk.%d.attn_qkv.%s", layer, kind);
+  gguf_put_tensor(w, name, t->type, t->n_dims, dim, to);
+  return true;
+}
+
 /* A file like `from` but for the change, in 64-byte aligned memory: free() it. */
 static inline void *changed_bytes(const gguf_file *from, const change *c, size_t *len) {
   static const float zeros[16];
@@ -100,13 +127,17 @@ static inline void *changed_bytes(const gguf_file *from, const change *c, size_t
   void *block = NULL;
   for (size_t i = 0; i < gguf_value_count(from); i++) {
     const gguf_value *v = gguf_value_at(from, i);
-    if (!named(v->key, c->drop_key) && !named(v->key, c->set_key) && !named(v->key, c->text_key)) gguf_put_value(w, v);
+    if (!named(v->key, c->drop_key) && !named(v->key, c->set_key) && !named(v->key, c->text_key) &&
+        !named(v->key, c->real_key))
+      gguf_put_value(w, v);
   }
+  if (c->real_key != NULL) gguf_put_f32(w, c->real_key, c->real);
   if (c->set_key != NULL) gguf_put_u32(w, c->set_key, c->value);
   if (c->bools_key != NULL) gguf_put_bools(w, c->bools_key, c->bools, c->n_bools);
   if (c->text_key != NULL) gguf_put_string(w, c->text_key, base_slice_of(c->text));
   for (size_t i = 0; i < tensors; i++) {
     const gguf_tensor *t = gguf_tensor_at(from, i);
+    if (c->fuse && fuse_tensor(w, from, t, made + i * each)) continue;
     if (!named(t->name, c->drop_tensor)) copy_tensor(w, t, c, floats, made + i * each);
   }
   if (c->extra_tensor != NULL) gguf_put_tensor(w, c->extra_tensor, GGUF_T_F32, 1, (uint64_t[]){16, 1, 1, 1}, zeros);

@@ -294,6 +294,37 @@ static void check_window_pattern(void) {
   TAP_OK(outputs_of("gemma3", &other, fast) && memcmp(exact, fast, sizeof exact) != 0, "another pattern");
 }
 
+/* Keys and tensors as converters have written them over the years: the same model said in another way, and keys that
+ * must not be overlooked. */
+static void check_spellings(void) {
+  static const struct {
+    const char *model;
+    change c;
+    bool same;
+  } rows[] = {
+      {"phi3", {.drop_key = "phi3.rope.scaling.type"}, true}, /* llama.cpp writes none for phi3 */
+      {"llama-bias", {.drop_key = "llama.rope.scaling.type"}, true},
+      {"llama-bias", {.drop_key = "llama.rope.scaling.factor", .real_key = "llama.rope.scale_linear", .real = 4}, true},
+      {"llama-bias", {.drop_key = "llama.rope.scaling.factor"}, false},
+      {"llama", {.real_key = "llama.rope.scaling.factor", .real = 0}, true},
+      {"llama", {.real_key = "llama.rope.scale_linear", .real = 2}, false},
+      {"qwen2", {.real_key = "qwen2.rope.scaling.yarn_attn_factor", .real = 1.13862944F}, true}, /* 1 + ln(4) / 10 */
+      {"qwen2", {.real_key = "qwen2.rope.scaling.yarn_attn_factor", .real = 1.5F}, false},
+      {"qwen2", {.real_key = "qwen2.rope.scaling.yarn_beta_slow", .real = 0.01F}, false},
+      {"llama", {.fuse = true}, true},
+      {"qwen2", {.fuse = true}, true},
+      {"gemma3", {.fuse = true}, true},
+      {"bert", {.fuse = true}, true},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    memset(exact, 0, sizeof exact);
+    memset(fast, 0, sizeof fast);
+    bool ran = outputs_of(rows[i].model, &(change){0}, exact) && outputs_of(rows[i].model, &rows[i].c, fast);
+    bool same = memcmp(exact, fast, sizeof exact) == 0;
+    TAP_OK(ran && same == rows[i].same, "%s, spelling %zu: %s", rows[i].model, i, !ran ? "does not run" : "outputs");
+  }
+}
+
 static void check_cache_types(const char *name) {
   if (!logits_of(name, GGUF_T_F32, true, LM_CACHE_F32, exact)) return;
   if (logits_of(name, GGUF_T_F32, true, LM_CACHE_F16, fast))
@@ -321,6 +352,7 @@ int main(void) {
     check_every_tensor(models[i]);
   }
   check_window_pattern();
+  check_spellings();
   check_every_tensor("bert");
   check_every_tensor("nomic-bert");
   return tap_done("test_lm_open");

@@ -22,7 +22,9 @@ static void scale_yarn(lm_binder *b, lm_rope *r, double factor, uint32_t origina
     double ramp = fmin(fmax((i - low) / fmax(high - low, 0.001), 0.0), 1.0);
     r->frequency[i] *= ramp / factor + (1.0 - ramp);
   }
-  r->magnitude = (1.0 + 0.1 * log(factor)) * (double)lm_key_f32_or(b, "rope.scaling.attn_factor", 1e-3F, 1e3F, 1.0F);
+  double usual = factor > 1.0 ? 1.0 + 0.1 * log(factor) : 1.0;
+  r->magnitude = (double)lm_key_f32_or(b, "rope.scaling.yarn_attn_factor", 1e-3F, 1e3F, (float)usual) *
+                 (double)lm_key_f32_or(b, "rope.scaling.attn_factor", 1e-3F, 1e3F, 1.0F);
 }
 
 /* Factors a pair out of the file: llama 3 has one set, LongRoPE one for short and one for long contexts. The
@@ -48,9 +50,18 @@ static void scale_longrope(lm_binder *b, lm_rope *r, uint32_t original) {
   r->magnitude = (double)lm_key_f32_or(b, "rope.scaling.attn_factor", 1e-3F, 1e3F, 1.0F);
 }
 
+/* What a file does not say: phi3's have LongRoPE's factors and no type; a factor alone is linear (llama.cpp). */
+static base_slice scaling_type(lm_binder *b, bool scaled) {
+  bool factors = gguf_find_tensor(b->m->file, "rope_factors_long.weight") != NULL;
+  return lm_key_string_or(b, "rope.scaling.type", factors ? "longrope" : scaled ? "linear" : "none");
+}
+
 static void apply_scaling(lm_binder *b, lm_rope *r) {
-  base_slice type = lm_key_string_or(b, "rope.scaling.type", "none");
-  double factor = (double)lm_key_f32_or(b, "rope.scaling.factor", 1e-3F, 1e6F, 1.0F);
+  static const char key[] = "rope.scaling.factor", old_key[] = "rope.scale_linear";
+  const char *given = lm_key_present(b, key) ? key : old_key;
+  base_slice type = scaling_type(b, lm_key_present(b, given));
+  double factor = (double)lm_key_f32_or(b, given, 0.0F, 1e6F, 1.0F);
+  if (factor == 0.0) factor = 1.0; /* as much as none */
   uint32_t original =
       lm_key_u32_or(b, "rope.scaling.original_context_length", 1, LM_MAX_CONTEXT, b->m->trained_context);
   if (base_slice_equal(type, BASE_LITERAL("yarn"))) scale_yarn(b, r, factor, original);

@@ -108,9 +108,18 @@ static void read_layer_counts(lm_binder *b, uint32_t i, lm_layer *l) {
   if (l->heads / l->kv_heads > m->max_group) m->max_group = l->heads / l->kv_heads;
 }
 
+/* One matrix for all three is some families' way, and a converter's choice for the others. */
+static bool has_fused_qkv(const lm_binder *b, int i) {
+  char fused[64], query[64];
+  base_format(fused, sizeof fused, "blk.%d.attn_qkv.weight", i);
+  base_format(query, sizeof query, "blk.%d.attn_q.weight", i);
+  if (gguf_find_tensor(b->m->file, fused) != NULL) return true;
+  return b->m->family->fused_qkv && gguf_find_tensor(b->m->file, query) == NULL;
+}
+
 static void bind_attention(lm_binder *b, int i, lm_layer *l) {
   size_t d = b->m->d, hd = b->m->head_dim, nq = l->heads * hd, nkv = l->kv_heads * hd;
-  if (b->m->family->fused_qkv) {
+  if (has_fused_qkv(b, i)) {
     lm_linear qkv = lm_bind_linear(b, i, "attn_qkv", nq + 2 * nkv, d, false);
     l->q = lm_linear_rows(qkv, 0, nq);
     l->k = lm_linear_rows(qkv, nq, nkv);
