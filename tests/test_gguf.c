@@ -129,6 +129,7 @@ static const struct {
     {ONE_TENSOR "s:t u32:0 u64:4 u32:0 u64:0 zeros:16", BASE_EFORMAT, "0 dimensions"},
     {ONE_TENSOR "s:t u32:5 u64:4 u32:0 u64:0 zeros:64", BASE_EFORMAT, "5 dimensions"},
     {ONE_TENSOR "s:t u32:1 u64:4 u32:4 u64:0 pad:32 zeros:32", BASE_EUNSUPPORTED, "element type 4"},
+    {ONE_TENSOR "s:t u32:1 u64:4 u32:23 u64:0 pad:32 zeros:32", BASE_EUNSUPPORTED, "element type 23 (IQ4_XS)"},
     {ONE_TENSOR "s:t u32:1 u64:0 u32:0 u64:0 pad:32 zeros:32", BASE_EFORMAT, "impossible shape"},
     {ONE_TENSOR "s:t u32:2 u64:4 u64:0 u32:0 u64:0 pad:32", BASE_EFORMAT, "impossible shape"},
     {ONE_TENSOR "s:t u32:1 u64:33 u32:8 u64:0 pad:32 zeros:64", BASE_EFORMAT, "impossible shape"},

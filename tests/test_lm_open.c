@@ -235,7 +235,7 @@ static void check_quantised(const char *name) {
     gguf_tensor_type type;
     double activations, weights;
   } types[] = {{GGUF_T_Q8_0, 0.08, 0.1},  {GGUF_T_Q4_0, 0.08, 0.9}, {GGUF_T_Q5_1, 0.08, 0.5},
-               {GGUF_T_F16, 1e-5, 1e-5}, {GGUF_T_BF16, 1e-5, 0.1}};
+               {GGUF_T_IQ4_NL, 0.08, 0.8}, {GGUF_T_F16, 1e-5, 1e-5}, {GGUF_T_BF16, 1e-5, 0.1}};
   if (!logits_of(name, GGUF_T_F32, true, LM_CACHE_F32, whole)) return;
   for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
     const char *type = gguf_tensor_type_name(types[i].type);

@@ -16,7 +16,7 @@ typedef struct kind {
 static const kind kinds[] = {{GGUF_T_F32, 1e-5},  {GGUF_T_F16, 1e-5},   {GGUF_T_BF16, 1e-5}, {GGUF_T_Q8_0, 0.045},
                              {GGUF_T_Q4_0, 0.06}, {GGUF_T_Q4_1, 0.06},  {GGUF_T_Q5_0, 0.06}, {GGUF_T_Q5_1, 0.06},
                              {GGUF_T_Q2_K, 0.06}, {GGUF_T_Q3_K, 0.06},  {GGUF_T_Q4_K, 0.06}, {GGUF_T_Q5_K, 0.06},
-                             {GGUF_T_Q6_K, 0.06}};
+                             {GGUF_T_Q6_K, 0.06}, {GGUF_T_IQ4_NL, 0.06}};
 enum { KINDS = sizeof kinds / sizeof kinds[0], MOST_TOKENS = 37, SENTINEL_FLOATS = 16 };
 
 /* A tensor of random weights, its activations, and room for results. */

@@ -52,7 +52,8 @@ static const struct {
   gguf_tensor_type type;
   double ggml, allowed; /* allowed: as a multiple of it */
 } errors[] = {{GGUF_T_Q2_K, 0.29518, 0.92},  {GGUF_T_Q3_K, 0.14951, 0.98},  {GGUF_T_Q4_K, 0.071218, 0.995},
-              {GGUF_T_Q5_K, 0.036219, 0.98}, {GGUF_T_Q6_K, 0.017836, 0.99}, {GGUF_T_Q8_K, 0.0086079, 1.001}};
+              {GGUF_T_Q5_K, 0.036219, 0.98}, {GGUF_T_Q6_K, 0.017836, 0.99}, {GGUF_T_Q8_K, 0.0086079, 1.001},
+              {GGUF_T_IQ4_NL, 0.077085, 0.98}};
 
 static void test_errors(const gguf_file *f) {
   const gguf_tensor *input = gguf_find_tensor(f, "input");
@@ -71,6 +72,26 @@ static void test_errors(const gguf_file *f) {
     TAP_OK(share <= errors[k].ggml * errors[k].allowed, "%s leaves %.6f, ggml %.6f",
            gguf_tensor_type_name(errors[k].type), share, errors[k].ggml);
   }
+}
+
+/* IQ4_NL, sixteen uneven values: the numbers are what gguf.quants.dequantize gives for this block. */
+static void test_uneven(void) {
+  static const float wanted[16] = {-63.5F, -52, -41.5F, -32.5F, -24.5F, -17.5F, -11,   -5,
+                                   0.5F,   6.5F, 12.5F, 19,     26.5F,  34.5F,  44.5F, 56.5F};
+  unsigned char block[18] = {0, 0x38}, again[18];
+  float out[32];
+  quant_parts parts;
+  int wrong = 0;
+  for (int i = 0; i < 16; i++) block[2 + i] = (unsigned char)(i | (15 - i) << 4);
+  quant_decode_row(GGUF_T_IQ4_NL, block, 32, out);
+  TAP_OK(quant_split_block(GGUF_T_IQ4_NL, block, &parts) && parts.d == 0x3800, "split");
+  for (int i = 0; i < 32; i++) {
+    wrong += out[i] != wanted[i < 16 ? i : 31 - i];
+    wrong += 0.5F * (float)(parts.q[i] - 128) != out[i];
+  }
+  TAP_OK(wrong == 0, "%d elements of 32 are wrong", wrong);
+  quant_encode_row(GGUF_T_IQ4_NL, out, 32, again);
+  TAP_OK(memcmp(block, again, sizeof block) == 0, "what the type can hold comes back");
 }
 
 /* Every half and bfloat16 there and back; rounding at the edges. */
@@ -155,6 +176,7 @@ int main(void) {
     test_errors(f);
   }
   gguf_close(f);
+  test_uneven();
   test_halves();
   test_hostile();
   test_plain();

@@ -50,6 +50,15 @@ const char *gguf_tensor_type_name(gguf_tensor_type type) {
   return row != NULL ? row->name : "?";
 }
 
+const char *gguf_foreign_type_name(uint32_t type) {
+  switch (type) {
+#define GGUF_FOREIGN_TYPE(name, number) case number: return name;
+#include "gguf/foreign_type.def"
+#undef GGUF_FOREIGN_TYPE
+    default: return NULL;
+  }
+}
+
 bool gguf_tensor_type_find(base_slice name, gguf_tensor_type *out) {
   for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
     if (!base_slice_equal_nocase(base_slice_of(types[i].name), name)) continue;

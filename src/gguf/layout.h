@@ -14,6 +14,8 @@ size_t gguf_element_bytes(uint32_t type);
 /* Bytes of a tensor. False when the type is unknown, dim[0] is no whole number of blocks, or it overflows. */
 bool gguf_tensor_bytes(uint32_t type, int n_dims, const uint64_t *dim, size_t *bytes);
 bool gguf_tensor_type_known(uint32_t type);
+/* The name of a type that others write and nothing here reads; NULL when it is not known either. */
+const char *gguf_foreign_type_name(uint32_t type);
 /* Keys and tensor names: UTF-8, not empty, no control characters. */
 bool gguf_name_ok(base_slice name, size_t max_len);
 

@@ -243,9 +243,10 @@ static base_status parse_tensor(parser *p, size_t index) {
   uint64_t offset = f->tensor_offset[index] = base_cursor_u64(c);
   if (c->failed) return fail_truncated(p, "the list of tensors");
   if (!gguf_tensor_type_known(type)) {
-    return base_fail(p->err, BASE_EUNSUPPORTED, f->path,
-                     "tensor \"%.*s\" has element type %u, which is not read", name_len, name,
-                     (unsigned)type);
+    const char *known_as = gguf_foreign_type_name(type);
+    return base_fail(p->err, BASE_EUNSUPPORTED, f->path, "tensor \"%.*s\" has element type %u%s%s%s, which is not read",
+                     name_len, name, (unsigned)type, known_as != NULL ? " (" : "", known_as != NULL ? known_as : "",
+                     known_as != NULL ? ")" : "");
   }
   if (!gguf_tensor_bytes(type, t->n_dims, t->dim, &t->bytes)) {
     return base_fail(p->err, BASE_EFORMAT, f->path, "tensor \"%.*s\" has an impossible shape", name_len,

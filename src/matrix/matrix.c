@@ -8,7 +8,8 @@ static bool format_of(gguf_tensor_type type, matrix_mode mode, cpu_format *out) 
     case GGUF_T_F32: *out = CPU_F32; return true;
     case GGUF_T_F16: *out = CPU_F16; break;
     case GGUF_T_BF16: *out = CPU_BF16; break;
-    case GGUF_T_Q8_0: *out = CPU_Q8; break;
+    case GGUF_T_Q8_0:
+    case GGUF_T_IQ4_NL: *out = CPU_Q8; break; /* its sixteen values are int8 */
     case GGUF_T_Q4_0: *out = CPU_Q4; break;
     case GGUF_T_Q4_1: *out = CPU_Q4_MIN; break;
     case GGUF_T_Q5_0: *out = CPU_Q5; break;

@@ -9,6 +9,9 @@ enum { QUANT_BLOCK = 32, QUANT_SUPER = 256 };
 
 /* Q4_0, Q5_0, Q8_0: scale, (fifth bits), quants. Q4_1, Q5_1: scale, minimum, (fifth bits), quants. */
 enum { Q4_0_QS = 2, Q4_1_QS = 4, Q5_0_QH = 2, Q5_0_QS = 6, Q5_1_QH = 4, Q5_1_QS = 8, Q8_0_QS = 2 };
+/* IQ4_NL: scale, indices of these values as nibbles. */
+enum { IQ4_NL_QS = 2 };
+static const int8_t quant_iq4_nl[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 /* The K types: a scale (and a minimum) over the scales (and minima) of groups of 16 or 32. */
 enum { Q2_K_SCALES = 0, Q2_K_QS = 16, Q2_K_D = 80, Q2_K_DMIN = 82 };
 enum { Q3_K_HMASK = 0, Q3_K_QS = 32, Q3_K_SCALES = 96, Q3_K_D = 108 };

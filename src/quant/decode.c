@@ -52,6 +52,15 @@ static void decode_q8_0(const unsigned char *b, float *out) {
   for (int i = 0; i < QUANT_BLOCK; i++) out[i] = (float)(int8_t)b[Q8_0_QS + i] * d;
 }
 
+static void decode_iq4_nl(const unsigned char *b, float *out) {
+  float d = quant_get_f16(b);
+  for (int i = 0; i < QUANT_BLOCK / 2; i++) {
+    unsigned q = b[IQ4_NL_QS + i];
+    out[i] = d * (float)quant_iq4_nl[q & 15u];
+    out[i + 16] = d * (float)quant_iq4_nl[q >> 4];
+  }
+}
+
 /* ---- super-blocks of 256 ---- */
 
 /* The 2-bit part of element i: each byte of 32 holds the elements 32 apart of a half super-block. */
@@ -173,6 +182,7 @@ static decode_fn *decoder_of(gguf_tensor_type type) {
     case GGUF_T_Q5_0: return decode_q5_0;
     case GGUF_T_Q5_1: return decode_q5_1;
     case GGUF_T_Q8_0: return decode_q8_0;
+    case GGUF_T_IQ4_NL: return decode_iq4_nl;
     case GGUF_T_Q2_K: return decode_q2_k;
     case GGUF_T_Q3_K: return decode_q3_k;
     case GGUF_T_Q4_K: return decode_q4_k;

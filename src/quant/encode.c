@@ -95,6 +95,41 @@ static void encode_q8_0(const float *x, unsigned char *b) {
   for (int i = 0; i < QUANT_BLOCK; i++) b[Q8_0_QS + i] = (unsigned char)round_away(x[i] * id);
 }
 
+/* The index of the value of IQ4_NL that is nearest to v. */
+static int nearest_value(float v) {
+  int low = 0;
+  for (int high = 15; high - low > 1;) {
+    int middle = (low + high) / 2;
+    if (v < (float)quant_iq4_nl[middle]) high = middle;
+    else low = middle;
+  }
+  return v - (float)quant_iq4_nl[low] < (float)quant_iq4_nl[low + 1] - v ? low : low + 1;
+}
+
+/* The values are not evenly spaced, so which of them the peak should land on is tried: ends of the table and a little
+ * beyond. Of each try the scale with the least squared error, large elements counting more, as ggml weighs them. */
+static void encode_iq4_nl(const float *x, unsigned char *b) {
+  float peak = peak_of(x, QUANT_BLOCK), d = peak / (float)quant_iq4_nl[0];
+  double best = 0;
+  int q[QUANT_BLOCK];
+  for (int shift = -7; shift <= 7 && fabsf(peak) > FLT_MIN; shift++) {
+    float id = (float)(shift + quant_iq4_nl[0]) / peak;
+    double product = 0, square = 0;
+    for (int i = 0; i < QUANT_BLOCK; i++) {
+      double v = (double)quant_iq4_nl[nearest_value(x[i] * id)], xi = (double)x[i];
+      product += xi * xi * xi * v;
+      square += xi * xi * v * v;
+    }
+    if (square <= 0 || product * product <= best * square) continue;
+    best = product * product / square;
+    d = (float)(product / square);
+  }
+  float id = inverse(d);
+  quant_set_f16(b, d);
+  for (int i = 0; i < QUANT_BLOCK; i++) q[i] = nearest_value(x[i] * id);
+  pack_nibbles(q, b + IQ4_NL_QS);
+}
+
 static quant_encode_fn *encoder_of(gguf_tensor_type type) {
   switch (type) {
     case GGUF_T_Q4_0: return encode_q4_0;
@@ -102,6 +137,7 @@ static quant_encode_fn *encoder_of(gguf_tensor_type type) {
     case GGUF_T_Q5_0: return encode_q5_0;
     case GGUF_T_Q5_1: return encode_q5_1;
     case GGUF_T_Q8_0: return encode_q8_0;
+    case GGUF_T_IQ4_NL: return encode_iq4_nl;
     case GGUF_T_Q2_K: return quant_encode_q2_k;
     case GGUF_T_Q3_K: return quant_encode_q3_k;
     case GGUF_T_Q4_K: return quant_encode_q4_k;

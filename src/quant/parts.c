@@ -52,6 +52,12 @@ static void split_q5_1(const unsigned char *b, quant_parts *out) {
   add_fifth_bits(b + Q5_1_QH, out->q);
 }
 
+static void split_iq4_nl(const unsigned char *b, quant_parts *out) {
+  out->d = quant_get_u16(b);
+  split_nibbles(b + IQ4_NL_QS, out->q);
+  for (int i = 0; i < QUANT_BLOCK; i++) out->q[i] = (uint8_t)(quant_iq4_nl[out->q[i]] + 128);
+}
+
 /* ---- super-blocks of 256 ---- */
 
 static void split_two_bits(const unsigned char *qs, uint8_t *q) {
@@ -131,6 +137,7 @@ bool quant_split_block(gguf_tensor_type type, const void *block, quant_parts *ou
     case GGUF_T_Q4_1: split_q4_1(block, out); return true;
     case GGUF_T_Q5_0: split_q5_0(block, out); return true;
     case GGUF_T_Q5_1: split_q5_1(block, out); return true;
+    case GGUF_T_IQ4_NL: split_iq4_nl(block, out); return true;
     case GGUF_T_Q2_K: split_q2_k(block, out); return true;
     case GGUF_T_Q3_K: split_q3_k(block, out); return true;
     case GGUF_T_Q4_K: split_q4_k(block, out); return true;

@@ -25,7 +25,7 @@ void quant_encode_row(gguf_tensor_type type, const float *src, size_t n, void *o
 
 /* Quants are unsigned: w = scale * (q - bias) or scale * q minus (K types) or plus (Q4_1, Q5_1) a minimum.
  * The scale is d, in K types d * s of the element's group; the minimum m, in K types m * t. Groups are 32
- * elements in Q4_K and Q5_K, 16 in the other K types. Bias: 128 for Q8_0, 8 for Q4_0, 16 for Q5_0, 4 for
+ * elements in Q4_K and Q5_K, 16 in the other K types. Bias: 128 for Q8_0 and IQ4_NL, 8 for Q4_0, 16 for Q5_0, 4 for
  * Q3_K, 32 for Q6_K, else 0. */
 typedef struct quant_parts {
   uint8_t q[256]; /* one block's elements */
@@ -34,7 +34,7 @@ typedef struct quant_parts {
   uint8_t t[16];
 } quant_parts;
 
-/* One block of Q8_0, Q4_0 to Q5_1 or Q2_K to Q6_K; fields that the type does not have stay as they are. False
+/* One block of Q8_0, Q4_0 to Q5_1, IQ4_NL or Q2_K to Q6_K; fields that the type does not have stay as they are. False
  * for other types. */
 bool quant_split_block(gguf_tensor_type type, const void *block, quant_parts *out);
 
