@@ -9,6 +9,7 @@
 
 #include "tap.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,7 +87,7 @@ enum { D = 8, FF = 12, HEADS = 2, KV = 1, HD = 4, ROWS = 70, CTX = 16, LAYERS = 
 #define LLAMA_CONFIG                                                                                  \
   "\"hidden_size\":8,\"intermediate_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":2,"     \
   "\"num_key_value_heads\":1,\"max_position_embeddings\":16,\"rms_norm_eps\":1e-5,\"vocab_size\":70," \
-  "\"rope_theta\":10000.0,\"hidden_act\":\"silu\","
+  "\"rope_theta\":20000.0,\"hidden_act\":\"silu\","
 
 static const struct {
   const char *name;
@@ -104,6 +105,10 @@ static const struct {
      "\"architectures\":[\"LlamaForCausalLM\"],\"rope_parameters\":{\"rope_type\":\"llama3\","
      "\"rope_theta\":500000.0,\"factor\":32.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
      "\"original_max_position_embeddings\":8192}}"},
+    {"llama3short", LLAMA,
+     "{" LLAMA_CONFIG
+     "\"architectures\":[\"LlamaForCausalLM\"],\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0,"
+     "\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":64}}"},
     {"linear", LLAMA,
      "{" LLAMA_CONFIG
      "\"architectures\":[\"LlamaForCausalLM\"],\"rope_scaling\":{\"type\":\"linear\",\"factor\":2.0}}"},
@@ -111,6 +116,18 @@ static const struct {
      "{" LLAMA_CONFIG
      "\"architectures\":[\"Qwen2ForCausalLM\"],\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0,"
      "\"original_max_position_embeddings\":8}}"},
+    {"yarnmore", QWEN3,
+     "{" LLAMA_CONFIG
+     "\"architectures\":[\"Qwen3ForCausalLM\"],\"head_dim\":4,\"rope_parameters\":{\"rope_type\":\"yarn\","
+     "\"rope_theta\":10000.0,\"factor\":4.0,\"attention_factor\":0.75,\"beta_fast\":16.0,\"beta_slow\":2.0}}"},
+    {"mscale", QWEN3,
+     "{" LLAMA_CONFIG
+     "\"architectures\":[\"Qwen3ForCausalLM\"],\"head_dim\":4,\"rope_scaling\":{\"type\":\"yarn\","
+     "\"factor\":4.0,\"mscale\":0.5,\"mscale_all_dim\":1.0}}"},
+    {"dynamic", QWEN3,
+     "{" LLAMA_CONFIG
+     "\"architectures\":[\"Qwen3ForCausalLM\"],\"head_dim\":4,\"rope_parameters\":null,"
+     "\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2.0}}"},
     {"qwen2", QWEN2,
      "{" LLAMA_CONFIG "\"architectures\":[\"Qwen2ForCausalLM\"],\"tie_word_embeddings\":true}"},
     {"qwen3", QWEN3, "{" LLAMA_CONFIG "\"architectures\":[\"Qwen3ForCausalLM\"],\"head_dim\":4}"},
@@ -128,6 +145,10 @@ static const struct {
      "{" LLAMA_CONFIG
      "\"architectures\":[\"Phi3ForCausalLM\"],\"original_max_position_embeddings\":8,\"rope_scaling\":"
      "{\"type\":\"longrope\",\"long_factor\":[1.5,2.5],\"short_factor\":[1.0,1.1]}}"},
+    {"phi4", PHI3,
+     "{" LLAMA_CONFIG
+     "\"architectures\":[\"Phi3ForCausalLM\"],\"partial_rotary_factor\":0.5,\"original_max_position_embeddings\":8,"
+     "\"rope_scaling\":{\"type\":\"longrope\",\"long_factor\":[1.5],\"short_factor\":[1.1]}}"},
     {"openelm", OPENELM,
      "{\"architectures\":[\"OpenELMForCausalLM\"],\"model_dim\":8,\"num_transformer_layers\":2,\"head_dim\":"
      "4,"
@@ -142,6 +163,10 @@ static const struct {
      "positions\":16,"
      "\"layer_norm_epsilon\":1e-12,\"rotary_emb_base\":1000,\"activation_function\":\"swiglu\",\"vocab_"
      "size\":70}"},
+    {"nomic5", NOMIC,
+     "{\"architectures\":[\"NomicBertModel\"],\"hidden_size\":8,\"intermediate_size\":12,\"num_hidden_layers\":2,"
+     "\"num_attention_heads\":2,\"max_position_embeddings\":16,\"layer_norm_eps\":1e-12,\"hidden_act\":\"silu\","
+     "\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":2000.0},\"vocab_size\":70}"},
 };
 enum { MODELS = sizeof models / sizeof models[0] };
 
@@ -283,6 +308,34 @@ static void open_both(const char *name, gguf_file **f, convert_weights *w) {
       convert_weights_open_dir(w, path_of(name, path), &err)) {
     printf("%s: %s\n", err.where, err.text);
     abort();
+  }
+}
+
+/* What a configuration says of rotary positions, as keys; NAN: there is no such key. */
+static void test_rotary_keys(void) {
+  static const struct {
+    const char *model, *key;
+    float value;
+  } rows[] = {
+      {"yarnmore", "qwen3.rope.scaling.yarn_attn_factor", 0.75F},
+      {"yarnmore", "qwen3.rope.scaling.yarn_beta_fast", 16},
+      {"yarnmore", "qwen3.rope.scaling.yarn_beta_slow", 2},
+      {"mscale", "qwen3.rope.scaling.yarn_attn_factor", 0.939124F}, /* (1 + ln(4) / 20) / (1 + ln(4) / 10) */
+      {"yarn", "qwen2.rope.scaling.yarn_attn_factor", NAN},
+      {"dynamic", "qwen3.rope.freq_base", 20000},
+      {"dynamic", "qwen3.rope.scaling.factor", NAN},
+      {"nomic5", "nomic-bert.rope.freq_base", 2000},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    gguf_file *f;
+    convert_weights w;
+    float v = NAN;
+    open_both(rows[i].model, &f, &w);
+    bool there = gguf_get_f32(f, rows[i].key, &v, NULL) == BASE_OK;
+    TAP_OK(isnan(rows[i].value) ? !there : fabsf(v - rows[i].value) <= 1e-6F * rows[i].value, "%s: %s is %g",
+           rows[i].model, rows[i].key, (double)v);
+    convert_weights_close(&w);
+    gguf_close(f);
   }
 }
 
@@ -577,8 +630,11 @@ static const struct {
     {"{\"architectures\":[\"LlamaForCausalLM\"],\"num_hidden_layers\":1e9}",
      "\"num_hidden_layers\" is no whole number"},
     {"{" LLAMA_CONFIG "\"architectures\":[\"LlamaForCausalLM\"],\"num_hidden_layers\":2}", "duplicate"},
-    {"{" LLAMA_CONFIG "\"architectures\":[\"LlamaForCausalLM\"],\"rope_scaling\":{\"type\":\"dynamic\"}}",
-     "\"dynamic\""},
+    {"{" LLAMA_CONFIG "\"architectures\":[\"LlamaForCausalLM\"],\"rope_scaling\":{\"type\":\"spiral\"}}",
+     "\"spiral\""},
+    {"{" LLAMA_CONFIG
+     "\"architectures\":[\"LlamaForCausalLM\"],\"rope_scaling\":{\"type\":\"yarn\",\"truncate\":false}}",
+     "\"truncate\""},
     {"{" LLAMA_CONFIG "\"architectures\":[\"LlamaForCausalLM\"],\"rope_scaling\":{\"type\":\"longrope\"}}",
      "is missing"},
     {"{" LLAMA_CONFIG "\"architectures\":[\"LlamaForCausalLM\"],\"head_dim\":3}", "does not fit"},
@@ -875,6 +931,7 @@ static void remove_all(void) {
 int main(void) {
   if (mkdtemp(root) == NULL) return 1;
   test_families();
+  test_rotary_keys();
   test_numbers();
   test_quantize();
   test_mix();

@@ -207,15 +207,35 @@ static void read_longrope(reader *r, const json_t *p) {
   put_f32(r, "rope.scaling.attn_factor", scale > 1.0 ? sqrt(1.0 + log(scale) / log((double)original)) : 1.0);
 }
 
-/* One set of rotary parameters: the old rope_scaling or the new rope_parameters. */
+static double yarn_magnitude(double factor, double mscale) {
+  return factor > 1.0 ? 1.0 + 0.1 * mscale * log(factor) : 1.0;
+}
+
+/* YaRN's ramp and magnitude where they are not the paper's. `mscale` is DeepSeek's way of giving the magnitude. */
+static void read_yarn(reader *r, const json_t *p) {
+  double factor = real(r, p, "factor", 1.0), all = real(r, p, "mscale_all_dim", 0.0);
+  if (present(p, "attention_factor"))
+    put_f32(r, "rope.scaling.yarn_attn_factor", real(r, p, "attention_factor", 1.0));
+  else if (present(p, "mscale") && all > 0.0)
+    put_f32(r, "rope.scaling.yarn_attn_factor",
+            yarn_magnitude(factor, real(r, p, "mscale", 1.0)) / yarn_magnitude(factor, all));
+  if (present(p, "beta_fast")) put_f32(r, "rope.scaling.yarn_beta_fast", real(r, p, "beta_fast", 32.0));
+  if (present(p, "beta_slow")) put_f32(r, "rope.scaling.yarn_beta_slow", real(r, p, "beta_slow", 1.0));
+  if (json_is_false(json_object_get(p, "truncate"))) fail(r, BASE_EUNSUPPORTED, "truncate", "is false");
+}
+
+/* One set of rotary parameters: the old rope_scaling or the new rope_parameters. "dynamic" changes nothing up to
+ * max_position_embeddings, and beyond that no model is run. */
 static void read_scaling(reader *r, const json_t *p, double base) {
   const char *type = present(p, "rope_type") ? text(p, "rope_type") : text(p, "type");
-  if (p == NULL || json_is_null(p) || type[0] == 0 || strcmp(type, "default") == 0) return;
+  if (p == NULL || json_is_null(p) || type[0] == 0) return;
+  if (strcmp(type, "default") == 0 || strcmp(type, "dynamic") == 0) return;
   if (strcmp(type, "linear") == 0 || strcmp(type, "yarn") == 0) {
     put_text(r, "rope.scaling.type", type);
     put_f32(r, "rope.scaling.factor", real(r, p, "factor", 1.0));
     if (present(p, "original_max_position_embeddings"))
       put_u32(r, "rope.scaling.original_context_length", whole(r, p, "original_max_position_embeddings", 0));
+    if (strcmp(type, "yarn") == 0) read_yarn(r, p);
   } else if (strcmp(type, "llama3") == 0) {
     r->c->n_freqs = r->c->head_dim / 2;
     convert_llama3_factors(r->c->rope_freqs, r->c->n_freqs, base, real(r, p, "factor", 8),
@@ -236,14 +256,15 @@ static void read_rope(reader *r) {
     local = json_object_get(p, "sliding_attention");
     p = json_object_get(p, "full_attention");
   }
-  double base = real(r, p != NULL ? p : r->root, "rope_theta", gemma3 ? 1e6 : 10000.0);
+  if (!json_is_object(p)) p = NULL;
+  double base = real(r, present(p, "rope_theta") ? p : r->root, "rope_theta", gemma3 ? 1e6 : 10000.0);
   put_f32(r, "rope.freq_base", base);
   if (gemma3) {
     double near = local != NULL ? real(r, local, "rope_theta", 10000.0)
                                 : real(r, r->root, "rope_local_base_freq", 10000.0);
     if (near != 10000.0) put_f32(r, "rope.freq_base_swa", near);
   }
-  double part = real(r, p != NULL ? p : r->root, "partial_rotary_factor", 1.0);
+  double part = real(r, present(p, "partial_rotary_factor") ? p : r->root, "partial_rotary_factor", 1.0);
   if (part != 1.0 && r->c->family->bit != PHI3)
     fail(r, BASE_EUNSUPPORTED, "partial_rotary_factor", "is not 1");
   if ((r->c->family->bit & (LLAMA | PHI3)) != 0)
@@ -347,10 +368,29 @@ static void read_encoder(reader *r, uint32_t pooling) {
   }
 }
 
-base_status convert_config_read(convert_config *c, const json_t *root, uint32_t pooling, gguf_writer *w,
+/* Nomic BERT's configuration has the names of its first code; since version 5 transformers writes its usual ones. */
+static const struct {
+  const char *first, *usual;
+} nomic_names[] = {{"n_embd", "hidden_size"},        {"n_inner", "intermediate_size"},
+                   {"n_layer", "num_hidden_layers"}, {"n_head", "num_attention_heads"},
+                   {"n_positions", "max_position_embeddings"}, {"layer_norm_epsilon", "layer_norm_eps"}};
+
+/* The usual names under the first ones too, where those are missing. */
+static void rename_nomic(json_t *root) {
+  const json_t *theta = json_object_get(json_object_get(root, "rope_parameters"), "rope_theta");
+  if (json_object_get(root, "hidden_size") == NULL || json_object_get(root, "n_embd") != NULL) return;
+  for (size_t i = 0; i < sizeof nomic_names / sizeof nomic_names[0]; i++)
+    json_object_set(root, nomic_names[i].first, json_object_get(root, nomic_names[i].usual));
+  if (theta != NULL) json_object_set(root, "rotary_emb_base", (json_t *)theta);
+  if (strcmp(text(root, "hidden_act"), "silu") == 0)
+    json_object_set_new(root, "activation_function", json_string("swiglu"));
+}
+
+base_status convert_config_read(convert_config *c, json_t *root, uint32_t pooling, gguf_writer *w,
                                 const char *where, base_error *err) {
   *c = (convert_config){.family = convert_find_family(root, where, err)};
   if (c->family == NULL) return BASE_EUNSUPPORTED;
+  if (c->family->bit == NOMIC) rename_nomic(root);
   reader r = {c, root, w, where, err, BASE_OK};
   bool elm = c->family->bit == OPENELM, nomic = c->family->bit == NOMIC;
   c->layers = whole(&r, root, elm ? "num_transformer_layers" : nomic ? "n_layer" : "num_hidden_layers", 0);

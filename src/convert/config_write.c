@@ -88,23 +88,23 @@ static void write_keys(writer *w) {
 /* llama3's scaling is stored as divisors only; its four numbers are found again when they are the usual ones.
  */
 static json_t *find_llama3(writer *w, const gguf_tensor *t, float base) {
-  static const double originals[] = {8192, 4096, 2048, 16384};
   size_t n = (size_t)t->dim[0];
   const float *have = t->data;
   float largest = 0, guess[CONVERT_MAX_ROPE];
   json_t *p = json_object();
   for (size_t i = 0; i < n && i < CONVERT_MAX_ROPE && t->type == GGUF_T_F32; i++)
     largest = have[i] > largest ? have[i] : largest;
-  for (size_t k = 0; k < 4 && n <= CONVERT_MAX_ROPE && t->type == GGUF_T_F32; k++) {
+  for (unsigned k = 0; k < 16 && n <= CONVERT_MAX_ROPE && t->type == GGUF_T_F32; k++) {
+    uint32_t original = 1u << (k == 0 ? 13 : k + 4); /* 8192 is everybody's */
     bool same = true;
-    convert_llama3_factors(guess, n, (double)base, (double)largest, 1.0, 4.0, originals[k]);
+    convert_llama3_factors(guess, n, (double)base, (double)largest, 1.0, 4.0, original);
     for (size_t i = 0; i < n; i++) same = same && fabsf(guess[i] - have[i]) <= 1e-5F * guess[i];
     if (!same) continue;
     set(w, p, "rope_type", json_string("llama3"));
     set(w, p, "factor", json_float(largest));
     set(w, p, "low_freq_factor", json_real(1.0));
     set(w, p, "high_freq_factor", json_real(4.0));
-    set(w, p, "original_max_position_embeddings", json_integer((json_int_t)originals[k]));
+    set(w, p, "original_max_position_embeddings", json_integer(original));
     return p;
   }
   json_decref(p);
@@ -133,8 +133,11 @@ static json_t *scaling_of(writer *w, float base) {
   base_slice type = {NULL, 0};
   const gguf_tensor *divisors = gguf_find_tensor(w->f, "rope_freqs.weight");
   if (divisors != NULL) return find_llama3(w, divisors, base);
-  if (!has(w, "rope.scaling.type") || gguf_get_string(w->f, full(w, "rope.scaling.type", key), &type, NULL) ||
-      base_slice_equal(type, BASE_LITERAL("none")))
+  if (!has(w, "rope.scaling.type") && gguf_find_tensor(w->f, "rope_factors_long.weight") != NULL)
+    type = BASE_LITERAL("longrope"); /* as llama.cpp writes phi3 */
+  else if (!has(w, "rope.scaling.type") ||
+           gguf_get_string(w->f, full(w, "rope.scaling.type", key), &type, NULL) ||
+           base_slice_equal(type, BASE_LITERAL("none")))
     return NULL;
   json_t *p = json_object();
   set(w, p, "rope_type", json_stringn(type.ptr, type.len));
@@ -150,6 +153,12 @@ static json_t *scaling_of(writer *w, float base) {
   if (has(w, "rope.scaling.original_context_length"))
     set(w, p, "original_max_position_embeddings",
         json_integer(whole(w, "rope.scaling.original_context_length", true)));
+  if (has(w, "rope.scaling.yarn_attn_factor"))
+    set(w, p, "attention_factor", json_float(real(w, "rope.scaling.yarn_attn_factor", 1.0F)));
+  if (has(w, "rope.scaling.yarn_beta_fast"))
+    set(w, p, "beta_fast", json_float(real(w, "rope.scaling.yarn_beta_fast", 32.0F)));
+  if (has(w, "rope.scaling.yarn_beta_slow"))
+    set(w, p, "beta_slow", json_float(real(w, "rope.scaling.yarn_beta_slow", 1.0F)));
   return p;
 }
 
@@ -187,6 +196,9 @@ static void write_llama(writer *w) {
   set(w, w->root, "num_key_value_heads", json_integer(c->kv_heads));
   set(w, w->root, "head_dim", json_integer(c->head_dim));
   set(w, w->root, "rope_theta", json_float(base));
+  uint32_t rotated = whole(w, "rope.dimension_count", false);
+  if (c->family->bit == PHI3 && rotated != 0 && c->head_dim != 0 && rotated != c->head_dim)
+    set(w, w->root, "partial_rotary_factor", json_real((double)rotated / (double)c->head_dim));
   json_t *scaling = scaling_of(w, base);
   if (scaling != NULL) set(w, w->root, "rope_scaling", scaling);
   if ((c->family->bit & (GEMMA | GEMMA2 | GEMMA3)) != 0)
@@ -195,6 +207,8 @@ static void write_llama(writer *w) {
     set(w, w->root, "hidden_act", json_string("silu"));
   if (c->family->bit == LLAMA || c->family->bit == QWEN3)
     set(w, w->root, "attention_bias", json_boolean(gguf_find_tensor(w->f, "blk.0.attn_q.bias") != NULL));
+  if (c->family->bit == LLAMA)
+    set(w, w->root, "mlp_bias", json_boolean(gguf_find_tensor(w->f, "blk.0.ffn_down.bias") != NULL));
   if (whole(w, "block_repeat", false) == 2) {
     set(w, w->root, "layer_sharing", json_true());
     set(w, w->root, "share_embedding", json_boolean(c->tied));
@@ -234,6 +248,21 @@ static void write_openelm(writer *w) {
   set(w, w->root, "share_input_output_layers", json_boolean(w->c->tied));
 }
 
+/* What transformers has read since its version 5; older code takes the names of key.def. */
+static void write_usual_nomic(writer *w) {
+  json_t *rope = json_object();
+  set(w, rope, "rope_type", json_string("default"));
+  set(w, rope, "rope_theta", json_float(real(w, "rope.freq_base", 1000.0F)));
+  set(w, w->root, "rope_parameters", rope);
+  set(w, w->root, "hidden_act", json_string("silu"));
+  set(w, w->root, "hidden_size", json_integer(w->c->hidden));
+  set(w, w->root, "num_hidden_layers", json_integer(w->c->layers));
+  set(w, w->root, "num_attention_heads", json_integer(w->c->heads));
+  set(w, w->root, "intermediate_size", json_integer(whole(w, "feed_forward_length", true)));
+  set(w, w->root, "max_position_embeddings", json_integer(whole(w, "context_length", true)));
+  set(w, w->root, "layer_norm_eps", json_float(real(w, "attention.layer_norm_epsilon", 1e-12F)));
+}
+
 static void write_encoder(writer *w) {
   const gguf_tensor *types = gguf_find_tensor(w->f, "token_types.weight");
   set(w, w->root, "type_vocab_size", json_integer(types != NULL ? (json_int_t)types->dim[1] : 0));
@@ -241,6 +270,7 @@ static void write_encoder(writer *w) {
     set(w, w->root, "hidden_act", json_string("gelu"));
     return;
   }
+  write_usual_nomic(w);
   set(w, w->root, "activation_function", json_string("swiglu"));
   set(w, w->root, "rotary_emb_fraction", json_real(1.0));
   set(w, w->root, "prenorm", json_false());

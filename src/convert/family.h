@@ -66,8 +66,8 @@ typedef struct convert_config {
 
 /* The row of the class that config.json names; NULL with the error recorded. */
 const convert_family *convert_find_family(const json_t *root, const char *where, base_error *err);
-/* config.json to metadata. `pooling`: an encoder's, as in GGUF. `where` is for errors. */
-base_status convert_config_read(convert_config *c, const json_t *root, uint32_t pooling, gguf_writer *w,
+/* config.json to metadata. `pooling`: an encoder's, as in GGUF. `where` is for errors. Keys are added to `root`. */
+base_status convert_config_read(convert_config *c, json_t *root, uint32_t pooling, gguf_writer *w,
                                 const char *where, base_error *err);
 /* Metadata to config.json, to be freed by json_decref; NULL with the error recorded. */
 json_t *convert_config_write(convert_config *c, const gguf_file *f, base_error *err);
