@@ -101,6 +101,8 @@ call train --nlu rows.jsonl
 fails 2 "train rows without -o"
 call train --seed many packs/clock
 fails 2 "a seed that is no number"
+call bench bandwidth -t 4294967297
+fails 2 "a number of threads that no machine has"
 call do --now
 fails 2 "an option without its value"
 

@@ -28,6 +28,9 @@ for command in generate chat; do
   fails 1 "$command: a file that was cut"
   call $command -m "$model" --memory-mb 0.1
   fails 2 "$command: not a number"
+  has "$err" '--memory-mb takes a whole number from 0 to 4294967295, not "0.1"'; ok $? "$command: which number, and what it may be"
+  call $command -m "$model" -t 257
+  fails 2 "$command: too many threads"
   call $command -m "$model" --kv q3
   fails 1 "$command: no such cache"
 done

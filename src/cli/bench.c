@@ -6,7 +6,7 @@
 
 typedef struct bench_words {
   const char *model, *kernels;
-  uint64_t prompt, generate, threads, samples, megabytes;
+  uint32_t prompt, generate, threads, samples, megabytes;
   bool json;
   cli_list words;
 } bench_words;
@@ -19,22 +19,21 @@ static bool interrupted(void *ctx) {
 static void fill_options(const bench_words *w, mn_bench_options *o) {
   mn_bench_options_init(o);
   o->kernels = w->kernels;
-  o->threads = (uint32_t)w->threads;
-  o->samples = (uint32_t)w->samples;
-  o->prompt = (uint32_t)w->prompt;
-  o->generate = (uint32_t)w->generate;
-  o->bytes = w->megabytes << 20;
+  o->threads = w->threads;
+  o->samples = w->samples;
+  o->prompt = w->prompt;
+  o->generate = w->generate;
   o->stop = interrupted;
 }
 
 static int bandwidth(const bench_words *w, const mn_bench_options *o) {
-  static const uint64_t sizes_mb[] = {1, 4, 16, 64, 256, 1024};
+  static const uint32_t sizes_mb[] = {1, 4, 16, 64, 256, 1024};
   mn_error err = {0};
   mn_bench_options one = *o;
   double rate;
   for (size_t i = 0; i < sizeof sizes_mb / sizeof sizes_mb[0]; i++) {
     if (w->megabytes > 0 && i > 0) break;
-    one.bytes = (w->megabytes > 0 ? w->megabytes : sizes_mb[i]) << 20;
+    one.bytes = (uint64_t)(w->megabytes > 0 ? w->megabytes : sizes_mb[i]) << 20;
     if (mn_bench_bandwidth(&one, &rate, &err)) return cli_fail(&err);
     if (w->json)
       printf("%s{\"megabytes\": %llu, \"gb_per_s\": %.2f}", i > 0 ? ",\n " : "[",
@@ -55,9 +54,8 @@ static int peak(const bench_words *w, const mn_bench_options *o) {
   return CLI_DONE;
 }
 
-static void put_rate(const char *name, const mn_bench_rate *r, uint64_t tokens) {
-  printf("%-8s %4llu tokens  %10.1f tokens/s  (%.1f to %.1f)\n", name, (unsigned long long)tokens, r->median, r->min,
-         r->max);
+static void put_rate(const char *name, const mn_bench_rate *r, uint32_t tokens) {
+  printf("%-8s %4u tokens  %10.1f tokens/s  (%.1f to %.1f)\n", name, (unsigned)tokens, r->median, r->min, r->max);
 }
 
 static void put_report(const bench_words *w, const mn_bench_report *r) {
@@ -75,12 +73,12 @@ static void put_report(const bench_words *w, const mn_bench_report *r) {
 static void put_json(const bench_words *w, const mn_bench_report *r) {
   printf(
       "{\"threads\": %u, \"kernels\": \"%s\", \"open_ms\": %.3f, \"first_token_ms\": %.3f, \"file_bytes\": %llu, "
-      "\"resident_bytes\": %llu,\n \"prompt\": %llu, \"prefill\": {\"median\": %.2f, \"min\": %.2f, \"max\": %.2f},\n"
-      " \"generate\": %llu, \"decode\": {\"median\": %.2f, \"min\": %.2f, \"max\": %.2f},\n"
+      "\"resident_bytes\": %llu,\n \"prompt\": %u, \"prefill\": {\"median\": %.2f, \"min\": %.2f, \"max\": %.2f},\n"
+      " \"generate\": %u, \"decode\": {\"median\": %.2f, \"min\": %.2f, \"max\": %.2f},\n"
       " \"gb_per_s\": %.3f, \"measured_gb_per_s\": %.3f}\n",
       (unsigned)r->threads, r->kernels, r->open_ms, r->first_token_ms, (unsigned long long)r->file_bytes,
-      (unsigned long long)r->resident_bytes, (unsigned long long)w->prompt, r->prefill.median, r->prefill.min,
-      r->prefill.max, (unsigned long long)w->generate, r->decode.median, r->decode.min, r->decode.max,
+      (unsigned long long)r->resident_bytes, (unsigned)w->prompt, r->prefill.median, r->prefill.min,
+      r->prefill.max, (unsigned)w->generate, r->decode.median, r->decode.min, r->decode.max,
       r->decode.median * r->weight_bytes * 1e-9, r->bandwidth * 1e-9);
 }
 
@@ -107,11 +105,11 @@ int cli_bench(int argc, char **argv) {
   const char *what;
   const cli_form_option options[] = {
       {{"-m", CLI_TEXT, &w.model, "FILE", "the model (GGUF)"}, "engine"},
-      {{"-p", CLI_NUMBER, &w.prompt, "N", "tokens of the prompt; 0: none (128)"}, "engine"},
-      {{"-n", CLI_NUMBER, &w.generate, "N", "tokens to generate; 0: none (64)"}, "engine"},
-      {{"-t", CLI_NUMBER, &w.threads, "N", "threads (one a processor)"}, "bandwidth peak engine"},
-      {{"-r", CLI_NUMBER, &w.samples, "N", "samples; the median is shown (7)"}, "bandwidth peak engine"},
-      {{"--mb", CLI_NUMBER, &w.megabytes, "N", "only a block of so many MB"}, "bandwidth"},
+      {{"-p", CLI_COUNT, &w.prompt, "N", "tokens of the prompt; 0: none (128)"}, "engine"},
+      {{"-n", CLI_COUNT, &w.generate, "N", "tokens to generate; 0: none (64)"}, "engine"},
+      {{"-t", CLI_THREADS, &w.threads, "N", "threads (one a processor)"}, "bandwidth peak engine"},
+      {{"-r", CLI_COUNT, &w.samples, "N", "samples; the median is shown (7)"}, "bandwidth peak engine"},
+      {{"--mb", CLI_COUNT, &w.megabytes, "N", "only a block of so many MB"}, "bandwidth"},
       {{"--kernels", CLI_TEXT, &w.kernels, "NAME", "kernels to use (the machine's best)"}, "bandwidth peak engine"},
       {{"--json", CLI_SWITCH, &w.json, NULL, "as JSON"}, "bandwidth peak engine"},
   };

@@ -17,14 +17,15 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_GO = -1, CLI_MAX_LIST = 
 
 /* ---- options ---- */
 
-typedef enum cli_kind { CLI_SWITCH, CLI_TEXT, CLI_NUMBER, CLI_REAL, CLI_LIST } cli_kind;
+typedef enum cli_kind { CLI_SWITCH, CLI_TEXT, CLI_NUMBER, CLI_COUNT, CLI_THREADS, CLI_REAL, CLI_LIST } cli_kind;
 
 typedef struct cli_list {
   const char *item[CLI_MAX_LIST];
   size_t n;
 } cli_list;
 
-/* `out`: bool *, const char **, uint64_t *, float * or cli_list *, by kind. */
+/* `out`, by kind: bool *, const char **, uint64_t *, uint32_t * (counts, and threads, 0 for one a processor), float *
+ * or cli_list *. */
 typedef struct cli_option {
   const char *name; /* "--json", "-o" */
   cli_kind kind;
@@ -105,7 +106,8 @@ enum { CLI_MODEL_OPTIONS = 18, CLI_DRAFTS = 16 };
 typedef struct cli_model {
   const char *command; /* for messages */
   const char *file, *kv, *cache;
-  uint64_t threads, context, memory_mb, max_tokens, top_k, seed, penalty_tokens;
+  uint64_t seed;
+  uint32_t threads, context, memory_mb, max_tokens, top_k, penalty_tokens;
   float temperature, top_p, min_p, repeat, frequency, presence;
   bool lookup;
 } cli_model;

@@ -55,39 +55,33 @@ static int work(work_fn *fn, const char *in, const char *out, mn_convert_options
 
 int cli_quantize(int argc, char **argv) {
   mn_convert_options o;
-  uint64_t threads = 0;
   cli_list words;
   mn_convert_options_init(&o);
   const cli_option options[] = {
-      {"--threads", CLI_NUMBER, &threads, "N", "one a processor; the result does not depend on it"},
+      {"--threads", CLI_THREADS, &o.threads, "N", "one a processor; the result does not depend on it"},
   };
   int status = cli_parse("quantize", options, 1, argc, argv, &words);
   if (status == CLI_GO && words.n != 3)
     status =
         cli_usage("quantize", "an input, an output and a type (Q8_0, Q4_0, Q4_K_M, ...) are needed", NULL);
-  if (status == CLI_GO && threads > 1024) status = cli_usage("quantize", "this number is too large", NULL);
   if (status != CLI_GO) return status;
-  o.threads = (uint32_t)threads;
   o.type = words.item[2];
   return work(mn_quantize, words.item[0], words.item[1], &o);
 }
 
 int cli_convert(int argc, char **argv) {
   mn_convert_options o;
-  uint64_t threads = 0;
   cli_list words;
   mn_convert_options_init(&o);
   const cli_option options[] = {
       {"--type", CLI_TEXT, &o.type, "TYPE", "F32, F16, BF16, Q8_0 or another that quantize knows; F16"},
       {"--tokenizer", CLI_TEXT, &o.tokenizer, "FILE", "the tokenizer of a llama2.c checkpoint (.bin)"},
-      {"--threads", CLI_NUMBER, &threads, "N", "one a processor; the result does not depend on it"},
+      {"--threads", CLI_THREADS, &o.threads, "N", "one a processor; the result does not depend on it"},
   };
   int status = cli_parse("convert", options, 3, argc, argv, &words);
   if (status == CLI_GO && words.n != 2)
     status = cli_usage("convert", "an input and an output are needed", NULL);
-  if (status == CLI_GO && threads > 1024) status = cli_usage("convert", "this number is too large", NULL);
   if (status != CLI_GO) return status;
-  o.threads = (uint32_t)threads;
   return work(mn_convert, words.item[0], words.item[1], &o);
 }
 

@@ -10,7 +10,7 @@ enum { MAX_LINE = 1 << 20 };
 
 typedef struct embedding {
   const char *file;
-  uint64_t threads, context, memory_mb;
+  uint32_t threads, context, memory_mb;
   bool compare, cut, reference;
   /* running */
   mn_embedder *e;
@@ -67,9 +67,9 @@ static int open_model(embedding *g) {
   mn_embedder_options o;
   mn_error err = {0};
   mn_embedder_options_init(&o);
-  o.threads = (uint32_t)g->threads;
-  o.context = (uint32_t)g->context;
-  o.memory_bytes = g->memory_mb * 1000000;
+  o.threads = g->threads;
+  o.context = g->context;
+  o.memory_bytes = g->memory_mb * UINT64_C(1000000);
   o.cut = g->cut;
   o.reference = g->reference;
   if (mn_embedder_open(&g->e, g->file, &o, &err) != MN_OK) return cli_fail(&err);
@@ -81,27 +81,20 @@ static int open_model(embedding *g) {
   return cli_fail(&err);
 }
 
-static int check(const embedding *g) {
-  if (g->file == NULL) return cli_usage("embed", "-m FILE says which model", NULL);
-  if (g->threads > UINT32_MAX || g->context > UINT32_MAX || g->memory_mb > UINT32_MAX)
-    return cli_usage("embed", "this number is too large", NULL);
-  return CLI_GO;
-}
-
 int cli_embed(int argc, char **argv) {
   embedding g = {0};
   cli_list words;
   const cli_option options[] = {
       {"-m", CLI_TEXT, &g.file, "FILE", "the model, a GGUF file of an encoder"},
-      {"-t", CLI_NUMBER, &g.threads, "N", "threads; one a processor"},
-      {"-c", CLI_NUMBER, &g.context, "TOKENS", "the longest text; 0: what the model was made for, at most 4096"},
-      {"--memory-mb", CLI_NUMBER, &g.memory_mb, "MB", "hard bound on weights and working memory"},
+      {"-t", CLI_THREADS, &g.threads, "N", "threads; one a processor"},
+      {"-c", CLI_COUNT, &g.context, "TOKENS", "the longest text; 0: what the model was made for, at most 4096"},
+      {"--memory-mb", CLI_COUNT, &g.memory_mb, "MB", "hard bound on weights and working memory"},
       {"--compare", CLI_SWITCH, &g.compare, NULL, "how alike the first text and each other one are, -1 to 1"},
       {"--cut", CLI_SWITCH, &g.cut, NULL, "cut a text that is too long instead of refusing it"},
       {"--reference", CLI_SWITCH, &g.reference, NULL, "32-bit floats throughout: slow and exact"},
   };
   int status = cli_parse("embed", options, sizeof options / sizeof options[0], argc, argv, &words);
-  if (status == CLI_GO) status = check(&g);
+  if (status == CLI_GO && g.file == NULL) status = cli_usage("embed", "-m FILE says which model", NULL);
   if (status == CLI_GO) os_catch_interrupts();
   if (status == CLI_GO) status = open_model(&g);
   for (size_t i = 0; i < words.n && status == CLI_GO; i++) status = embed(&g, base_slice_of(words.item[i]));

@@ -12,7 +12,7 @@ typedef struct generating {
   cli_model model;
   const char *prompt, *prompt_file, *system;
   bool json, chat, raw, special, ignore_end, shift, quiet;
-  uint64_t logprobs, deadline_ms;
+  uint32_t logprobs, deadline_ms;
   const char *schema_file, *grammar_file, *regex;
   const char *messages_file, *tools_file, *tool_choice, *format_file;
   bool single_call, schema_order;
@@ -198,7 +198,7 @@ static int generate(generating *g, mn_model *m, const base_buf *prompt) {
   o.ignore_end = g->ignore_end;
   o.shift = g->shift;
   o.logprobs = g->wants_logprobs;
-  o.n_top = (uint32_t)g->logprobs;
+  o.n_top = g->logprobs;
   o.regex = g->regex;
   if (g->schema_file != NULL) o.schema = g->schema.ptr;
   if (g->grammar_file != NULL) o.grammar = g->schema.ptr;
@@ -206,7 +206,7 @@ static int generate(generating *g, mn_model *m, const base_buf *prompt) {
   o.tool_choice = g->tool_choice;
   o.single_call = g->single_call;
   o.schema_order = g->schema_order;
-  o.deadline_ms = (uint32_t)g->deadline_ms;
+  o.deadline_ms = g->deadline_ms;
   o.token = on_token;
   o.progress = on_progress;
   o.ctx = g;
@@ -240,13 +240,12 @@ static int check(generating *g, const char *logprobs) {
   if (g->order != NULL && g->schema_file == NULL && g->tools_file == NULL && g->format_file == NULL)
     return cli_usage("generate", "--order needs --schema, --tools or --response-format", NULL);
   g->schema_order = g->order != NULL && strcmp(g->order, "schema") == 0;
-  if (g->deadline_ms > UINT32_MAX) return cli_usage("generate", "this number is too large", NULL);
   if (logprobs == NULL) return CLI_GO;
   if (!base_parse_int(base_slice_of(logprobs), &n) || n < 0 || n > 20)
     return cli_usage("generate", "--logprobs takes 0 to 20, not", logprobs);
   if (!g->json) return cli_usage("generate", "--logprobs needs --json", NULL);
   g->wants_logprobs = true;
-  g->logprobs = (uint64_t)n;
+  g->logprobs = (uint32_t)n;
   return CLI_GO;
 }
 
@@ -281,7 +280,7 @@ int cli_generate(int argc, char **argv) {
       {"--response-format", CLI_TEXT, &g.format_file, "FILE", "what the answer is, as OpenAI's API has it"},
       {"--ignore-end", CLI_SWITCH, &g.ignore_end, NULL, "go on when the model ends its answer"},
       {"--shift", CLI_SWITCH, &g.shift, NULL, "when the context is full, forget its older half and go on"},
-      {"--deadline-ms", CLI_NUMBER, &g.deadline_ms, "MS", "end after so long"},
+      {"--deadline-ms", CLI_COUNT, &g.deadline_ms, "MS", "end after so long"},
       {"--json", CLI_SWITCH, &g.json, NULL, "one JSON object at the end (docs/generate.md)"},
       {"--logprobs", CLI_TEXT, &logprobs, "N", "with --json: log-probabilities, and those of the N likeliest tokens"},
       {"--quiet", CLI_SWITCH, &g.quiet, NULL, "no summary on stderr"},

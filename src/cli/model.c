@@ -6,7 +6,7 @@
 
 #include "cli/cli.h"
 
-enum { BAR_COLUMNS = 30, MAX_TOKENS = 1 << 30 };
+enum { BAR_COLUMNS = 30 };
 
 /* What takes less than this shows no bar. */
 #define BAR_AFTER_NS UINT64_C(400000000)
@@ -41,36 +41,27 @@ size_t cli_model_options(cli_model *m, const char *command, cli_option out[CLI_M
       .command = command, .temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f, .repeat = 1.0f};
   const cli_option options[] = {
       {"-m", CLI_TEXT, &m->file, "FILE", "the model, a GGUF file"},
-      {"-n", CLI_NUMBER, &m->max_tokens, "N", "at most so many tokens an answer; 0: as many as fit"},
-      {"-c", CLI_NUMBER, &m->context, "TOKENS",
+      {"-n", CLI_COUNT, &m->max_tokens, "N", "at most so many tokens an answer; 0: as many as fit"},
+      {"-c", CLI_COUNT, &m->context, "TOKENS",
        "prompt and answer together; 0: what the model was made for, at most 4096"},
-      {"-t", CLI_NUMBER, &m->threads, "N", "threads; one a processor"},
-      {"--memory-mb", CLI_NUMBER, &m->memory_mb, "MB", "hard bound on memory"},
+      {"-t", CLI_THREADS, &m->threads, "N", "threads; one a processor"},
+      {"--memory-mb", CLI_COUNT, &m->memory_mb, "MB", "hard bound on memory"},
       {"--kv", CLI_TEXT, &m->kv, "TYPE", "keys and values kept as f16, q8 or f32; f16"},
       {"--cache", CLI_TEXT, &m->cache, "FILE", "keeps what was read of the prompt there for the next run"},
       {"--temp", CLI_REAL, &m->temperature, "T", "temperature; 0 always takes the likeliest token; 0.8"},
-      {"--top-k", CLI_NUMBER, &m->top_k, "K", "only the K likeliest tokens; 0: all; 40"},
+      {"--top-k", CLI_COUNT, &m->top_k, "K", "only the K likeliest tokens; 0: all; 40"},
       {"--top-p", CLI_REAL, &m->top_p, "P", "only the likeliest that reach P together; 1: all; 0.95"},
       {"--min-p", CLI_REAL, &m->min_p, "P", "only those at least P times as likely as the likeliest; 0.05"},
       {"--repeat-penalty", CLI_REAL, &m->repeat, "R", "divides the logits of tokens that occurred; 1: off; 1"},
       {"--frequency-penalty", CLI_REAL, &m->frequency, "F", "taken off for each occurrence; 0"},
       {"--presence-penalty", CLI_REAL, &m->presence, "F", "taken off for having occurred; 0"},
-      {"--penalty-tokens", CLI_NUMBER, &m->penalty_tokens, "N", "penalties look at the last N tokens; 64"},
+      {"--penalty-tokens", CLI_COUNT, &m->penalty_tokens, "N", "penalties look at the last N tokens; 64"},
       {"--seed", CLI_NUMBER, &m->seed, "N", "the same seed gives the same answer"},
       {"--lookup", CLI_SWITCH, &m->lookup, NULL,
        "guess ahead from the text itself: faster where it repeats, same output"},
   };
   memcpy(out, options, sizeof options);
   return sizeof options / sizeof options[0];
-}
-
-static int check(const cli_model *m) {
-  if (m->file == NULL) return cli_usage(m->command, "-m FILE says which model", NULL);
-  if (m->threads > 256) return cli_usage(m->command, "at most 256 threads are possible", NULL);
-  if (m->context > UINT32_MAX || m->max_tokens > MAX_TOKENS || m->top_k > UINT32_MAX ||
-      m->penalty_tokens > UINT32_MAX || m->memory_mb > UINT32_MAX)
-    return cli_usage(m->command, "this number is too large", NULL);
-  return CLI_GO;
 }
 
 static bool on_loading(void *ctx, double share) {
@@ -82,11 +73,10 @@ int cli_model_open(const cli_model *m, mn_model **out) {
   cli_bar bar = cli_bar_start("loading");
   mn_model_options o;
   mn_error err = {0};
-  int status = check(m);
-  if (status != CLI_GO) return status;
+  if (m->file == NULL) return cli_usage(m->command, "-m FILE says which model", NULL);
   mn_model_options_init(&o);
-  o.context = (uint32_t)m->context;
-  o.threads = (uint32_t)m->threads;
+  o.context = m->context;
+  o.threads = m->threads;
   o.kv = m->kv;
   o.kernels = getenv("MINNOW_KERNELS");
   o.memory_bytes = m->memory_mb * UINT64_C(1000000);
@@ -99,15 +89,15 @@ int cli_model_open(const cli_model *m, mn_model **out) {
 }
 
 void cli_model_sampling(const cli_model *m, mn_generate_options *o) {
-  o->max_tokens = (uint32_t)m->max_tokens;
+  o->max_tokens = m->max_tokens;
   o->temperature = m->temperature;
-  o->top_k = (uint32_t)m->top_k;
+  o->top_k = m->top_k;
   o->top_p = m->top_p;
   o->min_p = m->min_p;
   o->repeat_penalty = m->repeat;
   o->frequency_penalty = m->frequency;
   o->presence_penalty = m->presence;
-  o->penalty_tokens = (uint32_t)m->penalty_tokens;
+  o->penalty_tokens = m->penalty_tokens;
   o->seed = m->seed;
   o->lookup = m->lookup;
   o->cache = m->cache;

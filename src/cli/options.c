@@ -15,6 +15,7 @@ static const command_words all_words[] = {
 #undef CLI_COMMAND
 };
 
+enum { MOST_THREADS = 256 };
 enum { ALL_WORDS = sizeof all_words / sizeof all_words[0] };
 
 static const command_words *words_of(const char *name) {
@@ -113,6 +114,10 @@ static bool list_add(cli_list *list, const char *item) {
   return true;
 }
 
+static uint64_t most_of(cli_kind kind) {
+  return kind == CLI_THREADS ? MOST_THREADS : kind == CLI_COUNT ? UINT32_MAX : INT64_MAX;
+}
+
 /* Stores an option's value; false when it is not one. */
 static bool store(const cli_option *o, const char *value) {
   int64_t number;
@@ -124,12 +129,27 @@ static bool store(const cli_option *o, const char *value) {
       *(float *)o->out = (float)real;
       return true;
     case CLI_LIST: return list_add(o->out, value);
-    case CLI_NUMBER:
-      if (!base_parse_int(base_slice_of(value), &number) || number < 0) return false;
-      *(uint64_t *)o->out = (uint64_t)number;
+    default:
+      if (!base_parse_int(base_slice_of(value), &number) || number < 0 || (uint64_t)number > most_of(o->kind))
+        return false;
+      if (o->kind == CLI_NUMBER) *(uint64_t *)o->out = (uint64_t)number;
+      else *(uint32_t *)o->out = (uint32_t)number;
       return true;
-    default: return false;
   }
+}
+
+static int refuse_value(const char *command, const cli_option *o, const char *value) {
+  char said[120];
+  if (o->kind == CLI_LIST) {
+    (void)base_format(said, sizeof said, "%s stands more than %d times", o->name, CLI_MAX_LIST);
+    return cli_usage(command, said, NULL);
+  }
+  if (o->kind == CLI_REAL) (void)base_format(said, sizeof said, "%s takes a number, not", o->name);
+  else if (o->kind == CLI_NUMBER) (void)base_format(said, sizeof said, "%s takes a whole number, not", o->name);
+  else
+    (void)base_format(said, sizeof said, "%s takes a whole number from 0 to %llu, not", o->name,
+                      (unsigned long long)most_of(o->kind));
+  return cli_usage(command, said, value);
 }
 
 int cli_parse(const char *command, const cli_option *options, size_t n_options, int argc, char **argv,
@@ -162,7 +182,7 @@ int cli_parse(const char *command, const cli_option *options, size_t n_options, 
     }
     if (value == NULL && i + 1 < argc) value = argv[++i];
     if (value == NULL) return cli_usage(command, "a value is missing after", word);
-    if (!store(o, value)) return cli_usage(command, "this is not a value for the option:", value);
+    if (!store(o, value)) return refuse_value(command, o, value);
   }
   return CLI_GO;
 }

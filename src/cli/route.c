@@ -7,7 +7,6 @@
 
 typedef struct route_words {
   mn_route_options o;
-  uint64_t threads;
   const char *model;
   bool folds, json;
   cli_list words;
@@ -193,7 +192,7 @@ int cli_route(int argc, char **argv) {
       {{"--trunk", CLI_TEXT, &w.o.trunk, "FILE", "the trunk that reads the prompts; the shipped one"}, "train eval"},
       {{"--kernels", CLI_TEXT, &w.o.kernels, "NAME", "scalar, avx2, avx512vnni, amx or neondot; the best"},
        "train eval answers"},
-      {{"--threads", CLI_NUMBER, &w.threads, "N", "one a processor; the result does not depend on it"},
+      {{"--threads", CLI_THREADS, &w.o.threads, "N", "one a processor; the result does not depend on it"},
        "train eval answers"},
       {{"--seed", CLI_NUMBER, &w.o.seed, "N", "the same seed and rows give the same bytes; 1"}, "train eval"},
       {{"--json", CLI_SWITCH, &w.json, NULL, "the figures as one JSON object (docs/route.md)"},
@@ -201,8 +200,6 @@ int cli_route(int argc, char **argv) {
   };
   int status = cli_parse_form("route", NULL, options, sizeof options / sizeof options[0], argc, argv, &what, &w.words);
   if (status != CLI_GO) return status;
-  if (w.threads > 1024) return cli_usage("route", "this number is too large", NULL);
-  w.o.threads = (uint32_t)w.threads;
   w.o.progress = on_progress;
   w.o.progress_ctx = &w;
   os_catch_interrupts();

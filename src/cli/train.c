@@ -123,7 +123,6 @@ static int choose_input(mn_train_options *o, const cli_list *words, cli_list *te
 
 int cli_train(int argc, char **argv) {
   mn_train_options o;
-  uint64_t threads = 0, epochs = 0;
   cli_list words, texts = {.n = 0};
   mn_train_options_init(&o);
   const cli_option options[] = {
@@ -139,15 +138,11 @@ int cli_train(int argc, char **argv) {
       {"--refit", CLI_TEXT, &o.refit, "WHAT",
        "fit anew what stands beside a built pack's trunk and heads: all, calibration"},
       {"--seed", CLI_NUMBER, &o.seed, "N", "the same seed and inputs give the same bytes; 1"},
-      {"--threads", CLI_NUMBER, &threads, "N", "one a processor; the result does not depend on it"},
-      {"--epochs", CLI_NUMBER, &epochs, "N", "times to go over the rows"},
+      {"--threads", CLI_THREADS, &o.threads, "N", "one a processor; the result does not depend on it"},
+      {"--epochs", CLI_COUNT, &o.epochs, "N", "times to go over the rows"},
   };
   int status = cli_parse("train", options, sizeof options / sizeof options[0], argc, argv, &words);
-  if (status == CLI_GO && (threads > 1024 || epochs > 1000000))
-    status = cli_usage("train", "this number is too large", NULL);
   if (status == CLI_GO) status = choose_input(&o, &words, &texts);
   if (status != CLI_GO) return status;
-  o.threads = (uint32_t)threads;
-  o.epochs = (uint32_t)epochs;
   return train(&o);
 }
