@@ -464,10 +464,10 @@ typedef struct mn_generate_options {
   bool (*progress)(void *ctx, uint32_t done, uint32_t total);        /* tokens of the prompt; false ends it */
   void *ctx;
   /* A rule, at most one: the answer is what it allows and ends only where it is complete; else the call fails
-   * (MN_EMISMATCH, MN_ELIMIT when it was cut, MN_ECANCELLED) and what `token` was given is no answer. A JSON Schema's
-   * answer is checked once more as a whole. Where the rule has places that can only be checked at the end
-   * (minnow schema explain lists them) nothing is shown before that, and one answer that does not fit is sent back to
-   * the model with what is wrong. */
+   * (MN_EMISMATCH, MN_ELIMIT when it was cut, MN_ECANCELLED when it was stopped or late) and what `token` was given is
+   * no answer. A JSON Schema's answer is checked once more as a whole. Where the rule has places that can only be
+   * checked at the end (minnow schema explain lists them) nothing is shown before that, and one answer that does not
+   * fit is sent back to the model with what is wrong. */
   const char *schema; /* JSON Schema */
   const char *regex;  /* the whole answer matches this ECMA-262 expression */
   const char *grammar; /* a grammar in GBNF (docs/schema.md) */

@@ -227,10 +227,10 @@ static void test_regex(void) {
   mn_model_close(m);
 }
 
-static void expect(mn_session *s, const mn_generate_options *o, int status, const char *what) {
+static void expect(mn_session *s, const mn_generate_options *o, int status, const char *why) {
   mn_error err = {0};
   int st = mn_generate(s, o, NULL, &err);
-  TAP_OK(st == status && err.text[0] != '\0', "%s: status %d: %s: %s", what, st, err.where, err.text);
+  TAP_OK(st == status && strstr(err.text, why) != NULL, "%s: status %d: %s: %s", why, st, err.where, err.text);
 }
 
 static bool stop_at_once(void *ctx, const mn_token *t) {
@@ -239,7 +239,14 @@ static bool stop_at_once(void *ctx, const mn_token *t) {
   return false;
 }
 
-/* What is not complete is no answer. */
+static bool be_slow(void *ctx, const mn_token *t) {
+  (void)ctx;
+  (void)t;
+  os_sleep_ms(3);
+  return true;
+}
+
+/* What is not complete is no answer, and each time it is said why. */
 static void test_incomplete(void) {
   mn_model *m = open_model(0);
   mn_session *s = NULL;
@@ -247,22 +254,28 @@ static void test_incomplete(void) {
   TAP_OK(mn_session_open(&s, m, NULL) == MN_OK, "session");
   mn_generate_options_init(&o);
   o.prompt = "x";
-  o.schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"maxLength\":9},\"minItems\":200}";
+  o.schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"maxLength\":9},\"minItems\":5000}";
   o.max_tokens = 20;
-  expect(s, &o, MN_ELIMIT, "cut");
+  expect(s, &o, MN_ELIMIT, "allow more tokens");
+  o.max_tokens = 0;
+  expect(s, &o, MN_ELIMIT, "context was full");
   o.token = stop_at_once;
-  expect(s, &o, MN_ECANCELLED, "cancelled");
+  expect(s, &o, MN_ECANCELLED, "stopped");
+  o.token = be_slow;
+  o.deadline_ms = 1;
+  expect(s, &o, MN_ECANCELLED, "time was up");
+  o.deadline_ms = 0;
   o.token = NULL;
   const char *stop = "\"";
   o.stops = &stop;
   o.n_stops = 1;
-  expect(s, &o, MN_ELIMIT, "ended by a stop string");
+  expect(s, &o, MN_ELIMIT, "a stop string");
   o.n_stops = 0;
   o.schema = "{\"type\":";
-  expect(s, &o, MN_EFORMAT, "no JSON");
+  expect(s, &o, MN_EFORMAT, "");
   o.schema = "{}";
   o.regex = "a";
-  expect(s, &o, MN_EARGUMENT, "two rules");
+  expect(s, &o, MN_EARGUMENT, "exclude each other");
   TAP_OK(mn_session_messages(s) == 0, "nothing was added");
   mn_session_close(s);
   mn_model_close(m);

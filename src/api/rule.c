@@ -209,23 +209,35 @@ static base_status validate(mn_session *s, base_error *err) {
   return st == BASE_EFORMAT ? BASE_EMISMATCH : st;
 }
 
+/* Whether the text came to an end that the rule allows. what: "it", "its call". */
+static base_status check_end(const mn_session *s, mn_finish finish, const char *what, base_error *err) {
+  bool whole = finish == MN_FINISH_STOP && mask_run_may_end(s->rule.run);
+  switch (finish) {
+    case MN_FINISH_STOP:
+      return whole ? BASE_OK
+                   : base_fail(err, BASE_ELIMIT, "answer", "a stop string cut %s before it was complete", what);
+    case MN_FINISH_CONTEXT:
+      return base_fail(err, BASE_ELIMIT, "answer", "the context was full before %s was complete", what);
+    case MN_FINISH_DEADLINE:
+      return base_fail(err, BASE_ECANCELLED, "answer", "the time was up before %s was complete", what);
+    case MN_FINISH_CANCELLED: return base_fail(err, BASE_ECANCELLED, "answer", "stopped before %s was complete", what);
+    default:
+      return base_fail(err, BASE_ELIMIT, "answer", "%s was cut before it was complete; allow more tokens", what);
+  }
+}
+
 /* Words may be cut like any; a call may not. */
 static base_status check_tools(mn_session *s, mn_finish finish, base_error *err) {
   bool called;
   (void)mask_run_words(s->rule.run, &called);
   if (!called && !s->choice.required) return BASE_OK;
-  if (finish == MN_FINISH_CANCELLED)
-    return base_fail(err, BASE_ECANCELLED, "answer", "stopped before its call was complete");
-  if (finish != MN_FINISH_STOP || !mask_run_may_end(s->rule.run))
-    return base_fail(err, BASE_ELIMIT, "answer", "its call was cut before it was complete; allow more tokens");
-  return api_tools_read(s, err);
+  base_status st = check_end(s, finish, "its call", err);
+  return st ? st : api_tools_read(s, err);
 }
 
 base_status api_rule_check(mn_session *s, mn_finish finish, base_error *err) {
   if (s->rule.rule == NULL) return BASE_OK;
   if (s->rule.tools) return check_tools(s, finish, err);
-  if (finish == MN_FINISH_CANCELLED) return base_fail(err, BASE_ECANCELLED, "answer", "stopped before it was complete");
-  if (finish != MN_FINISH_STOP || !mask_run_may_end(s->rule.run))
-    return base_fail(err, BASE_ELIMIT, "answer", "it was cut before it was complete; allow more tokens");
-  return s->rule.schema != NULL ? validate(s, err) : BASE_OK;
+  base_status st = check_end(s, finish, "it", err);
+  return st || s->rule.schema == NULL ? st : validate(s, err);
 }
