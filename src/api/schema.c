@@ -76,6 +76,13 @@ static base_status learn_id(mn_schema *s, remote *r) {
   return r->id.failed ? BASE_ENOMEM : BASE_OK;
 }
 
+static void free_remote(const base_allocator *a, remote *r) {
+  base_free(a, r->path, r->path_bytes);
+  base_buf_free(&r->text);
+  base_buf_free(&r->id);
+}
+
+/* One that cannot be read is none: the next who asks for it is told so again. */
 static base_status read_remote(mn_schema *s, const char *path, remote **out, base_error *err) {
   *out = find_path(s, path);
   if (*out != NULL) return BASE_OK;
@@ -84,6 +91,7 @@ static base_status read_remote(mn_schema *s, const char *path, remote **out, bas
   base_status st = os_read_file(path, MAX_REMOTE_BYTES, &r->text, err);
   if (!st) st = learn_id(s, r);
   if (!st) *out = r;
+  else free_remote(&s->allocator, &s->remote[--s->n_remotes]);
   return st;
 }
 
@@ -224,11 +232,7 @@ void mn_schema_close(mn_schema *s) {
   if (s == NULL) return;
   base_allocator a = s->allocator;
   constrain_schema_close(s->compiled);
-  for (size_t i = 0; i < s->n_remotes; i++) {
-    base_free(&a, s->remote[i].path, s->remote[i].path_bytes);
-    base_buf_free(&s->remote[i].text);
-    base_buf_free(&s->remote[i].id);
-  }
+  for (size_t i = 0; i < s->n_remotes; i++) free_remote(&a, &s->remote[i]);
   base_buf_free(&s->uri);
   if (s->remote != NULL) base_free(&a, s->remote, s->cap_remotes * sizeof *s->remote);
   base_free(&a, s, sizeof *s);

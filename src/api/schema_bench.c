@@ -184,6 +184,7 @@ static void judge_schema(bench *b, const jdoc *d, uint32_t schema, uint32_t test
   if (status != BASE_OK) {
     v->what = "not compiled";
     (void)base_format(v->detail, sizeof v->detail, "%s: %s", err.where, err.text);
+    mask_rule_close(rule);
     return;
   }
   add_time(&b->compiles, ns);
