@@ -3,6 +3,7 @@
 #define API_API_H
 
 #include "base/base.h"
+#include "cpu/cpu.h"
 #include "train/train.h"
 #include "minnow.h"
 
@@ -28,6 +29,11 @@ struct mn_text {
 };
 mn_text *api_text_new(base_error *err, base_status *st);
 int api_text_finish(mn_text *t, mn_text **out, base_status st, base_error *err, mn_error *error);
+/* What an option says of the machine (machine.c): the table of that name, NULL: the best; so many threads, 0: one a
+ * processor. */
+base_status api_take_kernels(const char *name, const cpu_kernels **out, base_error *err);
+base_status api_take_threads(uint32_t asked, uint32_t *out, base_error *err);
+uint64_t api_file_bytes(const char *path); /* 0 for one that cannot be read */
 /* The path of a file that is shipped with the packs ("gate.gguf"): beside the program in packs/, in
  * ../share/minnow/packs from there, or in the prefix that this was built for. */
 base_status api_shipped_file(const char *name, char *out, size_t out_size, base_error *err);

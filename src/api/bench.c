@@ -11,14 +11,12 @@ void mn_bench_options_init(mn_bench_options *o) { *o = (mn_bench_options){.size 
 static base_status take_options(const mn_bench_options *theirs, mn_bench_options *o, const cpu_kernels **kernels,
                                 base_error *err) {
   mn_bench_options_init(o);
-  base_status st = theirs != NULL ? api_take_struct(o, sizeof *o, theirs, "mn_bench_options", err) : BASE_OK;
-  if (st != BASE_OK) return st;
-  *kernels = o->kernels != NULL ? cpu_named(o->kernels) : cpu_best();
-  if (*kernels == NULL) return base_fail(err, BASE_EARGUMENT, o->kernels, "this machine has no such kernels");
-  if (o->threads == 0) o->threads = (uint32_t)os_cpu_count();
+  base_status st = api_take_struct(o, sizeof *o, theirs, "mn_bench_options", err);
+  if (st == BASE_OK) st = api_take_kernels(o->kernels, kernels, err);
+  if (st == BASE_OK) st = api_take_threads(o->threads, &o->threads, err);
   if (o->samples == 0) o->samples = 7;
   if (o->bytes == 0) o->bytes = UINT64_C(256) << 20;
-  return BASE_OK;
+  return st;
 }
 
 int mn_bench_bandwidth(const mn_bench_options *theirs, double *bytes_per_second, mn_error *err) {
@@ -29,7 +27,7 @@ int mn_bench_bandwidth(const mn_bench_options *theirs, double *bytes_per_second,
   base_status st = take_options(theirs, &o, &kernels, &inner);
   if (st == BASE_OK && o.bytes > SIZE_MAX / 2)
     st = base_fail(&inner, BASE_EARGUMENT, "bytes", "more than can be addressed");
-  if (st == BASE_OK) st = os_team_open(&team, (int)(o.threads < 100000 ? o.threads : 100000), &inner);
+  if (st == BASE_OK) st = os_team_open(&team, (int)o.threads, &inner);
   if (st == BASE_OK) st = bench_bandwidth(kernels, team, (size_t)o.bytes, o.samples, bytes_per_second, &inner);
   os_team_close(team);
   return api_result(st, &inner, err);
@@ -60,7 +58,7 @@ int mn_bench_engine(const char *model, const mn_bench_options *theirs, mn_bench_
   if (st == BASE_OK) {
     bench_engine_options options = {.path = model,
                                     .kernels = kernels,
-                                    .threads = (int)(o.threads < 100000 ? o.threads : 100000),
+                                    .threads = (int)o.threads,
                                     .prompt = o.prompt,
                                     .generate = o.generate,
                                     .samples = o.samples,

@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-enum { MAX_THREADS = 256 };
-
 struct mn_embedder {
   base_allocator allocator;
   gguf_file *file;
@@ -29,18 +27,10 @@ static base_status take_options(mn_embedder_options *o, const mn_embedder_option
                                 base_error *err) {
   mn_embedder_options_init(o);
   base_status st = api_take_struct(o, sizeof *o, given, "embedder options", err);
-  if (st) return st;
   *lm = (lm_options){.context = o->context, .reference = o->reference, .memory_limit_bytes = (size_t)o->memory_bytes};
   if (o->reference) lm->cache = LM_CACHE_F32;
-  lm->kernels = o->kernels != NULL ? cpu_named(o->kernels) : cpu_best();
-  if (lm->kernels == NULL)
-    return base_fail(err, BASE_EUNSUPPORTED, "kernels", "this machine has no kernel table named \"%.40s\"",
-                     o->kernels);
-  if (o->threads > MAX_THREADS)
-    return base_fail(err, BASE_EARGUMENT, "threads", "%u is more than the %d that are possible", o->threads,
-                     (int)MAX_THREADS);
-  if (o->threads == 0) o->threads = (uint32_t)os_cpu_count();
-  return BASE_OK;
+  if (!st) st = api_take_kernels(o->kernels, &lm->kernels, err);
+  return st ? st : api_take_threads(o->threads, &o->threads, err);
 }
 
 static base_status open_parts(mn_embedder *e, const char *path, const mn_embedder_options *o, lm_options *lm,

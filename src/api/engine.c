@@ -95,12 +95,8 @@ static void hash_version(uint64_t *hash, const pack *p) {
 static base_status open_parts(mn_engine *mn, const mn_engine_options *o, base_error *err) {
   char found[MAX_PATH];
   const char *dir = o->packs_dir;
-  base_status st = BASE_OK;
-  mn->kernels = o->kernels != NULL ? cpu_named(o->kernels) : cpu_best();
-  if (mn->kernels == NULL)
-    return base_fail(err, BASE_EUNSUPPORTED, "kernels", "this machine has no kernel table named \"%s\"",
-                     o->kernels);
-  if (dir == NULL) {
+  base_status st = api_take_kernels(o->kernels, &mn->kernels, err);
+  if (!st && dir == NULL) {
     st = find_packs_dir(found, sizeof found, err);
     dir = found;
   }

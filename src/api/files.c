@@ -43,8 +43,8 @@ static int run(job_fn *job, const char *in, const char *out, const mn_convert_op
   base_status st = api_take_struct(&o, sizeof o, given, "mn_convert_options", &err);
   if (!st && (in == NULL || out == NULL))
     st = base_fail(&err, BASE_EARGUMENT, "convert", "an input and an output are needed");
-  if (!st && o.threads > 1024) st = base_fail(&err, BASE_EARGUMENT, "threads", "at most 1024 threads");
-  if (!st) st = os_pool_open(&pool, o.threads > 0 ? (int)o.threads : os_cpu_count(), &err);
+  if (!st) st = api_take_threads(o.threads, &o.threads, &err);
+  if (!st) st = os_pool_open(&pool, (int)o.threads, &err);
   convert_hooks hooks = {.pool = pool, .progress = o.progress, .note = o.note, .ctx = o.ctx};
   if (!st) st = job(in, out, &o, &hooks, &err);
   os_pool_close(pool);

@@ -116,9 +116,8 @@ static void fill_report(measuring *m, mn_eval_report *r) {
 static base_status run(measuring *m, const mn_eval_options *o, base_error *err) {
   if (o->model == NULL || o->data == NULL)
     return base_fail(err, BASE_EARGUMENT, "eval", "a model file and a data file are needed");
-  m->k = o->kernels ? cpu_named(o->kernels) : cpu_best();
-  if (m->k == NULL) return base_fail(err, BASE_EUNSUPPORTED, o->kernels, "this machine has no such kernels");
-  base_status st = gguf_open(&m->file, o->model, NULL, err);
+  base_status st = api_take_kernels(o->kernels, &m->k, err);
+  if (!st) st = gguf_open(&m->file, o->model, NULL, err);
   if (!st) st = head_brain_open(&m->brain, m->file, NULL, NULL, err);
   if (st) return st;
   const model_shape *shape = &head_brain_trunk(m->brain)->shape;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MAX_SESSIONS = 1024, MAX_THREADS = 256, MAX_BLOCK = 4096, MAX_DRAFTS = 256 };
+enum { MAX_SESSIONS = 1024, MAX_BLOCK = 4096, MAX_DRAFTS = 256 };
 
 void mn_model_options_init(mn_model_options *o) { *o = (mn_model_options){.size = sizeof *o}; }
 void mn_model_info_init(mn_model_info *i) { *i = (mn_model_info){.size = sizeof *i}; }
@@ -59,16 +59,12 @@ static base_status take_options(mn_model_options *o, const mn_model_options *giv
   mn_model_options_init(o);
   base_status st = api_take_struct(o, sizeof *o, given, "model options", err);
   if (!st) st = check_number("sessions", o->sessions, MAX_SESSIONS, err);
-  if (!st) st = check_number("threads", o->threads, MAX_THREADS, err);
   if (!st) st = check_number("block", o->block, MAX_BLOCK, err);
   if (!st) st = check_number("drafts", o->drafts, MAX_DRAFTS, err);
   *lm = (lm_options){.context = o->context, .sequences = o->sessions, .block = o->block, .reference = o->reference};
   if (!st) st = cache_type(o->kv, &lm->cache, err);
-  lm->kernels = o->kernels != NULL ? cpu_named(o->kernels) : cpu_best();
-  if (!st && lm->kernels == NULL)
-    st = base_fail(err, BASE_EUNSUPPORTED, "kernels", "this machine has no kernel table named \"%.40s\"", o->kernels);
-  if (o->threads == 0) o->threads = (uint32_t)os_cpu_count();
-  return st;
+  if (!st) st = api_take_kernels(o->kernels, &lm->kernels, err);
+  return st ? st : api_take_threads(o->threads, &o->threads, err);
 }
 
 /* ---- memory ---- */

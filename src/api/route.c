@@ -32,19 +32,18 @@ static base_status open_run(run *r, const mn_route_options *given, base_error *e
     return base_fail(err, BASE_EARGUMENT, "route", "the share that may be wrong has to lie between 0 and 1");
   if (o->seed > MAX_SEED) return base_fail(err, BASE_EARGUMENT, "route", "a seed is at most %d", MAX_SEED);
   r->inner = (route_options){.trunk = o->trunk,
-                             .kernels = o->kernels ? cpu_named(o->kernels) : cpu_best(),
                              .seed = o->seed ? o->seed : 1,
                              .by_subject = !o->by_row,
                              .alpha = (double)o->at_most_wrong,
                              .progress = o->progress,
                              .progress_ctx = o->progress_ctx};
-  if (r->inner.kernels == NULL)
-    return base_fail(err, BASE_EUNSUPPORTED, o->kernels, "this machine has no such kernels");
-  if (o->trunk == NULL) {
+  st = api_take_kernels(o->kernels, &r->inner.kernels, err);
+  if (!st) st = api_take_threads(o->threads, &o->threads, err);
+  if (!st && o->trunk == NULL) {
     st = api_shipped_file("trunk.gguf", r->trunk, sizeof r->trunk, err);
     r->inner.trunk = r->trunk;
   }
-  if (!st) st = os_pool_open(&r->inner.pool, o->threads ? (int)o->threads : os_cpu_count(), err);
+  if (!st) st = os_pool_open(&r->inner.pool, (int)o->threads, err);
   return st ? st : route_rows_read(&r->rows, o->data, err);
 }
 
@@ -104,13 +103,8 @@ int mn_route_train(const mn_route_options *given, mn_route_report *report, mn_er
   base_status st = open_run(&r, given, &err);
   if (!st && r.o.out == NULL) st = base_fail(&err, BASE_EARGUMENT, "route", "a file to write is needed");
   if (!st) st = route_train(&r.rows, &r.inner, r.o.out, &in, &err);
-  if (!st) {
-    os_map map = {0};
-    fill(&in, &out);
-    st = os_map_open(&map, r.o.out, &err);
-    out.bytes = map.len;
-    os_map_close(&map);
-  }
+  if (!st) fill(&in, &out);
+  if (!st) out.bytes = api_file_bytes(r.o.out);
   if (!st && report != NULL) st = api_give_struct(report, &out, sizeof out, "mn_route_report", &err);
   close_run(&r);
   return api_result(st, &err, out_err);

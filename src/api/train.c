@@ -261,15 +261,6 @@ static base_status learn(training *t, base_error *err) {
   return st;
 }
 
-/* The size of the file as it was written, with everything in it. */
-static uint64_t written_bytes(const char *path) {
-  os_map map = {0};
-  if (os_map_open(&map, path, NULL) != BASE_OK) return 0;
-  uint64_t bytes = map.len;
-  os_map_close(&map);
-  return bytes;
-}
-
 static base_status check_refit(const mn_train_options *o, base_error *err) {
   if (strcmp(o->refit, "all") != 0 && strcmp(o->refit, "calibration") != 0)
     return base_fail(err, BASE_EARGUMENT, "refit", "\"%.40s\" is neither \"all\" nor \"calibration\"", o->refit);
@@ -320,7 +311,7 @@ static void fill_report(const training *t, mn_train_report *out) {
       .act_threshold = r->act_threshold,
       .acted_share = r->acted_share,
       .acted_wrong = r->acted_wrong,
-      .bytes = written_bytes(t->out),
+      .bytes = api_file_bytes(t->out),
   };
   base_format(out->out, sizeof out->out, "%s", t->out);
 }
