@@ -149,6 +149,9 @@ static const struct {
      "{" LLAMA_CONFIG
      "\"architectures\":[\"Phi3ForCausalLM\"],\"partial_rotary_factor\":0.5,\"original_max_position_embeddings\":8,"
      "\"rope_scaling\":{\"type\":\"longrope\",\"long_factor\":[1.5],\"short_factor\":[1.1]}}"},
+    {"minnow", MINNOW,
+     "{" LLAMA_CONFIG "\"architectures\":[\"MinnowForCausalLM\"],\"num_kv_shared_layers\":1,"
+     "\"tie_word_embeddings\":true}"},
     {"openelm", OPENELM,
      "{\"architectures\":[\"OpenELMForCausalLM\"],\"model_dim\":8,\"num_transformer_layers\":2,\"head_dim\":"
      "4,"
@@ -212,7 +215,7 @@ static void make_weights(unsigned bit, const char *name) {
   folder f = {.seed = 1};
   size_t n;
   const convert_name *names = convert_names(&n);
-  bool tied = strcmp(name, "mobilellm") == 0 || strcmp(name, "qwen2") == 0 ||
+  bool tied = strcmp(name, "mobilellm") == 0 || strcmp(name, "qwen2") == 0 || bit == MINNOW ||
               (bit & (GEMMA | GEMMA2 | GEMMA3 | OPENELM)) != 0;
   for (uint32_t layer = 0; layer < LAYERS; layer++) {
     for (size_t i = 0; i < n; i++) {
@@ -221,6 +224,8 @@ static void make_weights(unsigned bit, const char *name) {
       bool layered = convert_name_has_layer(&names[i]);
       if ((names[i].families & bit) == 0 || (!layered && layer > 0) || (names[i].flags & SECOND) != 0)
         continue;
+      if (bit == MINNOW && layer == 1 && (strstr(names[i].gguf, "attn_k") || strstr(names[i].gguf, "attn_v")))
+        continue; /* its last layer reads the other's */
       if (tied && strcmp(names[i].gguf, "output.weight") == 0) continue;
       if (ends(names[i].gguf, ".bias") && (names[i].flags & OPTIONAL) != 0 && bit != QWEN2 &&
           strcmp(name, "yarn") != 0 && strcmp(name, "mistral") != 0)

@@ -129,6 +129,11 @@ static void put_f32(reader *r, const char *rest, double v) {
   gguf_put_f32(r->w, full_key(r->c, rest, key), (float)v);
 }
 
+static void put_bool(reader *r, const char *rest, bool v) {
+  char key[128];
+  gguf_put_bool(r->w, full_key(r->c, rest, key), v);
+}
+
 static void put_text(reader *r, const char *rest, const char *v) {
   char key[128];
   gguf_put_string(r->w, full_key(r->c, rest, key), base_slice_of(v));
@@ -316,6 +321,7 @@ static void read_llama(reader *r) {
   if (json_is_true(json_object_get(r->root, "use_sliding_window")))
     fail(r, BASE_EUNSUPPORTED, "use_sliding_window",
          "is true; a window on some layers is not supported here");
+  if (bit == MINNOW) put_bool(r, "attention.causal", true);
   if (json_is_true(json_object_get(r->root, "layer_sharing"))) put_u32(r, "block_repeat", 2);
   const char *act = text(r->root, "hidden_act");
   if (act[0] != 0 && strcmp(act, "silu") != 0 && (bit & (GEMMA | GEMMA2 | GEMMA3)) == 0)
@@ -357,8 +363,7 @@ static void read_openelm(reader *r) {
 }
 
 static void read_encoder(reader *r, uint32_t pooling) {
-  char key[128];
-  gguf_put_bool(r->w, full_key(r->c, "attention.causal", key), false);
+  put_bool(r, "attention.causal", false);
   put_u32(r, "pooling_type", pooling);
   if (r->c->family->bit == NOMIC) {
     const char *act = text(r->root, "activation_function");

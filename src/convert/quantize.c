@@ -14,11 +14,13 @@ static bool is_replaced(base_slice key) {
   return base_slice_starts(key, BASE_LITERAL("split."));
 }
 
-/* Our own models have their int8 layout from the trainer. */
+/* Our own models that understand have their int8 layout from the trainer; a trunk that writes is like any other. */
 static bool is_pack(const gguf_file *f) {
   base_slice arch;
+  const gguf_value *causal = gguf_find(f, "minnow.attention.causal");
   return gguf_get_string(f, "general.architecture", &arch, NULL) == BASE_OK &&
-         base_slice_equal(arch, BASE_LITERAL("minnow"));
+         base_slice_equal(arch, BASE_LITERAL("minnow")) &&
+         (causal == NULL || causal->type != GGUF_BOOL || causal->bytes[0] == 0);
 }
 
 static void put_keys(gguf_writer *w, const gguf_file *f, const convert_target *target) {
