@@ -1,6 +1,7 @@
-/* convert/vocab_write: the tokenizer of a GGUF file as files of a Hugging Face folder: tokenizer.json for
- * byte-level BPE and WordPiece, tokenizer.model (a SentencePiece protocol buffer) for llama's BPE (that as
- * tokenizer.json too) and unigram, tokenizer_config.json and generation_config.json. */
+/* convert/vocab_write: the tokenizer of a GGUF file as files of a Hugging Face folder: tokenizer.json for byte-level BPE
+ * and WordPiece, tokenizer.model (a SentencePiece protocol buffer) for llama's BPE (that as tokenizer.json too) and
+ * unigram, tokenizer_config.json and generation_config.json. All texts are known to be UTF-8 before JSON is made of
+ * them, so that what then gets lost is lost for want of memory. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@ typedef struct source {
   base_slice *tokens;
   const unsigned char *types, *scores; /* may be NULL */
   size_t n, used;                      /* used: without the padding at the end */
-  int *lost;                           /* not 0 once a value did not get into its JSON: no memory, or no UTF-8 */
+  int *lost;                           /* not 0 once there was no memory for a value of the JSON */
   base_error *err;
 } source;
 
@@ -65,7 +66,7 @@ base_status convert_save_json(const json_t *root, const char *dir, const char *n
   size_t len = json_dumpb(root, NULL, 0, flags);
   char *text = len > 0 ? base_alloc(NULL, len) : NULL;
   if (text == NULL || json_dumpb(root, text, len, flags) != len)
-    status = base_fail(err, BASE_ENOMEM, path, "no memory for the text, or it is not UTF-8");
+    status = base_fail(err, BASE_ENOMEM, path, "no memory for the text");
   if (!status) status = os_writer_open(&w, path, err);
   if (!status) status = os_writer_add(w, text, len, err);
   if (!status) status = os_writer_add(w, "\n", 1, err);
@@ -137,9 +138,10 @@ static json_t *merges_of(const source *s, base_status *status) {
   *status = gguf_get_strings(s->f, "tokenizer.ggml.merges", &n, &items, s->err);
   for (uint64_t i = 0; i < n && !*status; i++) {
     base_slice rest = gguf_next_string(&items), a, b;
-    if (!base_slice_split(&rest, ' ', &a) || !base_slice_split(&rest, ' ', &b) || rest.len > 0)
-      *status =
-          base_fail(s->err, BASE_EFORMAT, gguf_path(s->f), "merge %llu is no pair", (unsigned long long)i);
+    if (rest.len > 0 && !base_utf8_valid(rest.ptr, rest.len))
+      *status = base_fail(s->err, BASE_EFORMAT, gguf_path(s->f), "merge %llu is not UTF-8", (unsigned long long)i);
+    else if (!base_slice_split(&rest, ' ', &a) || !base_slice_split(&rest, ' ', &b) || rest.len > 0)
+      *status = base_fail(s->err, BASE_EFORMAT, gguf_path(s->f), "merge %llu is no pair", (unsigned long long)i);
     else
       *s->lost |= json_array_append_new(list, json_pack("[o,o]", text_json(a), text_json(b)));
   }
@@ -171,7 +173,7 @@ static json_t *presplit_of(const source *s) {
 /* Token texts to ids, without the added ones; `word_pieces` turns the marks around. */
 static json_t *vocab_of(const source *s, bool word_pieces) {
   json_t *vocab = json_object();
-  base_slice mark = BASE_LITERAL("\xE2\x96\x81");
+  base_slice mark = BASE_LITERAL(SPACE_MARK);
   for (size_t i = 0; i < s->used; i++) {
     base_slice text = s->tokens[i];
     base_buf turned = {0};
@@ -181,6 +183,7 @@ static json_t *vocab_of(const source *s, bool word_pieces) {
       base_buf_puts(&turned, begins ? "" : "##");
       base_buf_add(&turned, text.ptr + (begins ? mark.len : 0), text.len - (begins ? mark.len : 0));
       text = (base_slice){turned.ptr, turned.len};
+      *s->lost |= turned.failed;
     }
     *s->lost |= json_object_setn_new_nocheck(vocab, text.ptr, text.len, json_integer((json_int_t)i));
     base_buf_free(&turned);
@@ -236,8 +239,7 @@ typedef struct pair {
   uint32_t id, cut;
 } pair;
 
-/* The piece with the highest score is made first; equal ones in the order of their ids, then of their cuts.
- */
+/* The piece with the highest score is made first; equal ones in the order of their ids, then of their cuts. */
 static int by_score(const void *pa, const void *pb) {
   const pair *a = pa, *b = pb;
   if (a->score != b->score) return a->score > b->score ? -1 : 1;
@@ -380,9 +382,7 @@ static base_status save_model(const source *s) {
 /* ---- what stands around it ---- */
 
 static base_status check_whole(const source *s) {
-  if (*s->lost == 0) return BASE_OK;
-  return base_fail(s->err, BASE_EFORMAT, gguf_path(s->f),
-                   "no memory for the tokenizer, or its tokens are not UTF-8");
+  return *s->lost == 0 ? BASE_OK : base_fail(s->err, BASE_ENOMEM, gguf_path(s->f), "no memory for its tokenizer");
 }
 
 static void put_added(const source *s, json_t *root) {
@@ -426,10 +426,13 @@ static base_status save_config(const source *s) {
   const char *class_name =
       base_slice_equal(s->model, BASE_LITERAL("t5")) ? "T5Tokenizer" : "PreTrainedTokenizerFast";
   *s->lost |= json_object_set_new(root, "tokenizer_class", json_string(class_name));
-  if (gguf_find(s->f, "tokenizer.chat_template") != NULL &&
-      gguf_get_string(s->f, "tokenizer.chat_template", &text, NULL) == BASE_OK)
-    *s->lost |= json_object_set_new(root, "chat_template", text_json(text));
-  base_status status = check_whole(s);
+  bool template = gguf_find(s->f, "tokenizer.chat_template") != NULL &&
+                  gguf_get_string(s->f, "tokenizer.chat_template", &text, NULL) == BASE_OK;
+  base_status status = BASE_OK;
+  if (template && text.len > 0 && !base_utf8_valid(text.ptr, text.len))
+    status = base_fail(s->err, BASE_EFORMAT, gguf_path(s->f), "tokenizer.chat_template is not UTF-8");
+  else if (template) *s->lost |= json_object_set_new(root, "chat_template", text_json(text));
+  if (!status) status = check_whole(s);
   if (!status) status = convert_save_json(root, s->dir, "tokenizer_config.json", s->err);
   if (!status && json_object_size(generation) > 0)
     status = convert_save_json(generation, s->dir, "generation_config.json", s->err);
@@ -462,6 +465,9 @@ static base_status open_source(source *s) {
     if (s->tokens[i].ptr == NULL) s->tokens[i] = (base_slice){"", 0};
   }
   while (s->used > 0 && type_of(s, s->used - 1) == TOKEN_UNUSED) s->used--;
+  for (size_t i = 0; i < s->used; i++)
+    if (!base_utf8_valid(s->tokens[i].ptr, s->tokens[i].len))
+      return base_fail(s->err, BASE_EFORMAT, gguf_path(s->f), "token %zu is not UTF-8", i);
   return BASE_OK;
 }
 
