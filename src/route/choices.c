@@ -5,6 +5,7 @@
 #include "route/internal.h"
 
 enum { MOST_OPTIONS = 10, OPTION_WORDS = 64, QUESTION_WORDS = 512, WORD_BYTES = 16 };
+enum { COMPARED = 6 }; /* features of compare_options, which come first */
 
 typedef struct bag {
   uint64_t hash[OPTION_WORDS]; /* each word once */
@@ -164,7 +165,7 @@ void route_choices_read(base_slice question, const base_slice *option, size_t n,
   char end = question.len ? question.ptr[question.len - 1] : ' ';
   double words = r.words ? (double)r.words : 1.0;
   compare_options(&r, f);
-  const double rest[ROUTE_CHOICES - 6] = {
+  const double rest[ROUTE_CHOICES - COMPARED] = {
       (double)r.commas,
       (double)r.numbers,
       (double)sentences(question),
@@ -199,5 +200,5 @@ void route_choices_read(base_slice question, const base_slice *option, size_t n,
       (double)count_of(question, "("),
       (double)count_of(prompt, "\\"),
   };
-  memcpy(f + 6, rest, sizeof rest);
+  memcpy(f + COMPARED, rest, sizeof rest);
 }
