@@ -37,8 +37,8 @@ static base_status put_incident(ledger_db *db, const ledger_event *e, base_error
   ledger_bind_chars(s, 3, e->incident_detail);
   sqlite3_bind_int64(s, 4, e->at_ms);
   char model[LEDGER_NAME_BYTES + sizeof e->pack_version]; /* what was asked last, as in the report's "models" */
-  base_format(model, sizeof model, "%s%s%s", e->model[0] ? e->model : e->pack, e->model[0] || !e->pack[0] ? "" : " ",
-              e->model[0] ? "" : e->pack_version);
+  if (e->model[0]) base_format(model, sizeof model, "%s", e->model);
+  else base_format(model, sizeof model, "%s%s%s", e->pack, e->pack[0] ? " " : "", e->pack_version);
   ledger_bind_chars(s, 5, model);
   ledger_bind_chars(s, 6, e->prompt_hash);
   return ledger_db_run(db, s, err);

@@ -1,6 +1,6 @@
-/* Supervised training: rows are drawn with other slot values and noise, encoded, batched; trunk and heads
- * learn together; held-out rows are judged every epoch and the best averaged weights kept. Then the bag,
- * quantisation and calibration, all judged on the same held-out rows. */
+/* Supervised training: rows are drawn with other slot values and noise, encoded, batched; trunk and heads learn
+ * together; held-out rows are judged every epoch and the best averaged weights kept. Then the bag, quantisation and
+ * calibration, all judged on the same held-out rows. */
 #include <string.h>
 
 #include "train/loop.h"
@@ -15,8 +15,8 @@ typedef struct fitting {
   /* one block */
   void *block;
   size_t block_bytes;
-  uint32_t *train_rows, *spare_rows, *valid_rows,
-      *order; /* spare: generated rows, of which an epoch takes some */
+  uint32_t *train_rows, *spare_rows, *valid_rows; /* spare: generated rows, of which an epoch takes some */
+  uint32_t *order;                                /* the rows of an epoch */
   size_t n_train, n_spare, n_valid;
   float *best;
   tok_result enc;
@@ -100,8 +100,7 @@ static uint32_t partner(const fitting *f, base_rng *rng) {
   return row;
 }
 
-/* Draws row `index`; for a gate the whole text is one part, or two rows are joined. Returns the sample to
- * use. */
+/* Draws row `index`; for a gate the whole text is one part, or two rows are joined. Returns the sample to use. */
 static data_sample *draw(fitting *f, uint32_t index, base_rng *rng) {
   data_sample *s = f->sample;
   data_draw(f->set, index, f->o.swap_rate, rng, s);
@@ -136,8 +135,8 @@ static void set_tags(train_batch *b, const data_sample *s) {
   train_tag_words(b->words + first, b->n_words - first, s->spans, s->n_spans, b->tags + first);
 }
 
-/* A tag the label does not allow cannot be scored; it happens only when a validation-only pair sneaks in, and
- * then counts as O. */
+/* A tag the label does not allow cannot be scored; it happens only when a validation-only pair sneaks in, and then
+ * counts as O. */
 static void drop_disallowed(const fitting *f, train_batch *b) {
   size_t seq = b->n_seqs - 1, label = b->tag_label[seq];
   for (size_t i = b->seq_word[seq]; i < b->n_words; i++)
@@ -416,8 +415,7 @@ static base_status calibrate(fitting *f, const head_brain *brain, head_calibrati
   return st;
 }
 
-/* The float net's figures under the final calibration, so that before and after differ by quantisation alone.
- */
+/* The float net's figures under the final calibration, so that before and after differ by quantisation alone. */
 static base_status judge_float(fitting *f, const head_calibration *c, train_report *report, base_error *err) {
   eval_tally tally = {.allocator = f->n->allocator};
   train_judge judge = judge_of(f, NULL, c);
@@ -430,43 +428,62 @@ static base_status judge_float(fitting *f, const head_calibration *c, train_repo
   return st;
 }
 
-/* What stands beside trunk and heads. */
+/* What stands beside trunk and heads. Its rows are always the same ones, so that a refit learns what a fit did. */
 static base_status fit_beside(fitting *f, base_error *err) {
-  base_status st = train_bag_fit(f->n, f->set, f->order, epoch_rows(f, &(base_rng){{1, 2, 3, 4}}), &f->o, err);
-  return st ? st : train_tagger_fit(f->n, f->set, f->order, f->n_train + spare_an_epoch(f), &f->o, err);
+  size_t n = epoch_rows(f, &(base_rng){{1, 2, 3, 4}});
+  base_status st = train_bag_fit(f->n, f->set, f->order, n, &f->o, err);
+  return st ? st : train_tagger_fit(f->n, f->set, f->order, n, &f->o, err);
+}
+
+/* The int8 file in memory, opened like any other. */
+typedef struct draft {
+  void *block; /* a mapped file is aligned, a buffer need not be */
+  size_t block_bytes;
+  gguf_file *file;
+  head_brain *brain;
+} draft;
+
+static base_status open_draft(draft *d, const fitting *f, base_error *err) {
+  const base_allocator *allocator = f->n->allocator;
+  base_buf bytes = {.allocator = allocator};
+  head_calibration plain;
+  base_arena a;
+  gguf_writer *w = gguf_writer_new(allocator);
+  head_calibration_init(&plain);
+  base_status st = w ? BASE_OK : base_fail(err, BASE_ENOMEM, "saving", "no memory for the file");
+  if (!st) st = train_put(f->n, f->tok, f->set, &plain, w, err);
+  if (!st) st = gguf_writer_bytes(w, &bytes, err);
+  d->block_bytes = bytes.len + 64;
+  if (!st) d->block = base_alloc(allocator, d->block_bytes);
+  if (!st && d->block == NULL) st = base_fail(err, BASE_ENOMEM, "saving", "no memory for the file");
+  if (!st) {
+    base_arena_init(&a, d->block, d->block_bytes);
+    void *at = base_arena_take(&a, bytes.len, 1);
+    memcpy(at, bytes.ptr, bytes.len);
+    st = gguf_open_bytes(&d->file, at, bytes.len, "the new model", allocator, err);
+  }
+  if (!st) st = head_brain_open(&d->brain, d->file, f->tok, allocator, err);
+  gguf_writer_free(w);
+  base_buf_free(&bytes);
+  return st;
+}
+
+static void close_draft(draft *d, const base_allocator *allocator) {
+  head_brain_close(d->brain);
+  gguf_close(d->file);
+  base_free(allocator, d->block, d->block_bytes);
 }
 
 static base_status finish(fitting *f, gguf_writer *w, train_report *report, base_error *err) {
-  base_buf bytes = {.allocator = f->n->allocator};
   head_calibration c;
-  gguf_file *file = NULL;
-  head_brain *brain = NULL;
-  void *aligned = NULL;
-  gguf_writer *draft = gguf_writer_new(f->n->allocator);
-  head_calibration_init(&c);
-  base_status st = draft ? BASE_OK : base_fail(err, BASE_ENOMEM, "saving", "no memory for the file");
-  if (!st && !f->keep) st = fit_beside(f, err);
-  if (!st) st = train_put(f->n, f->tok, f->set, &c, draft, err);
-  if (!st) st = gguf_writer_bytes(draft, &bytes, err);
-  if (!st) { /* a mapped file is aligned, a buffer need not be */
-    base_arena a;
-    aligned = base_alloc(f->n->allocator, bytes.len + 64);
-    if (aligned == NULL) st = base_fail(err, BASE_ENOMEM, "saving", "no memory for the file");
-    base_arena_init(&a, aligned, aligned ? bytes.len + 64 : 0);
-    void *at = aligned ? base_arena_take(&a, bytes.len, 1) : NULL;
-    if (at != NULL) memcpy(at, bytes.ptr, bytes.len);
-    if (!st) st = gguf_open_bytes(&file, at, bytes.len, "the new model", f->n->allocator, err);
-  }
-  if (!st) st = head_brain_open(&brain, file, f->tok, f->n->allocator, err);
-  if (!st) st = calibrate(f, brain, &c, report, err);
+  draft d = {0};
+  base_status st = f->keep ? BASE_OK : fit_beside(f, err);
+  if (!st) st = open_draft(&d, f, err);
+  if (!st) st = calibrate(f, d.brain, &c, report, err);
   if (!st) st = judge_float(f, &c, report, err);
-  if (c.tagger_weight == 0.0f) f->n->tagger = (head_tagger){0}; /* no help on the held-out rows: not worth its bytes */
+  if (!st && c.tagger_weight == 0.0f) f->n->tagger = (head_tagger){0}; /* no help on the held-out rows: left out */
   if (!st) st = train_put(f->n, f->tok, f->set, &c, w, err);
-  head_brain_close(brain);
-  gguf_close(file);
-  if (aligned != NULL) base_free(f->n->allocator, aligned, bytes.len + 64);
-  gguf_writer_free(draft);
-  base_buf_free(&bytes);
+  close_draft(&d, f->n->allocator);
   return st;
 }
 
