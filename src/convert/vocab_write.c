@@ -1,7 +1,7 @@
-/* convert/vocab_write: the tokenizer of a GGUF file as files of a Hugging Face folder: tokenizer.json for byte-level BPE
- * and WordPiece, tokenizer.model (a SentencePiece protocol buffer) for llama's BPE (that as tokenizer.json too) and
- * unigram, tokenizer_config.json and generation_config.json. All texts are known to be UTF-8 before JSON is made of
- * them, so that what then gets lost is lost for want of memory. */
+/* convert/vocab_write: the tokenizer of a GGUF file as files of a Hugging Face folder: tokenizer.json for byte-level
+ * BPE and WordPiece, tokenizer.model (a SentencePiece protocol buffer) for llama's BPE (that as tokenizer.json too)
+ * and unigram, tokenizer_config.json and generation_config.json. All texts are known to be UTF-8 before JSON is made
+ * of them, so that what then gets lost is lost for want of memory. */
 #include <stdlib.h>
 #include <string.h>
 
