@@ -334,6 +334,21 @@ static void test_anthropic(void) {
              strstr(w.seen, "\"tool_choice\":{\"type\":\"tool\",\"name\":\"set\"}"),
          "translated: %s", w.seen);
   cloud_answer_free(&a);
+  static const struct {
+    const char *tools, *choice, *where;
+  } wrong[] = {{"{}", "\"auto\"", "tools"},     {"[{\"type\":\"function\"}]", "\"auto\"", "tools"},
+               {"[7]", "\"auto\"", "tools"},    {"[", "\"auto\"", "tools"},
+               {"[]", "auto", "tool_choice"}};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    base_error err = {0};
+    size_t before = w.calls;
+    q.tools = base_slice_of(wrong[i].tools);
+    q.tool_choice = base_slice_of(wrong[i].choice);
+    base_status st = cloud_ask(c, &q, &a, &err);
+    TAP_OK(st != BASE_OK && strcmp(err.where, wrong[i].where) == 0 && w.calls == before, "%s %s: %s: %s",
+           wrong[i].tools, wrong[i].choice, err.where, err.text);
+    cloud_answer_free(&a);
+  }
   cloud_close(c);
 }
 

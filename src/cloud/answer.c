@@ -160,7 +160,7 @@ static void unwrap(cloud_reading *r) {
     base_buf_clear(&a->tool_name);
     base_buf_clear(&a->tool_arguments);
   }
-  if (cloud_schema_needs_object(r->q->schema)) cloud_unwrap(&a->text);
+  cloud_unwrap(r->q->schema, &a->text);
 }
 
 /* A code, and no part of the key, whatever a service sends back. */

@@ -1,7 +1,6 @@
 /* The request's body in the words of the service: OpenAI's chat completions, or Anthropic's messages. */
-#include <string.h>
-
 #include "cloud/internal.h"
+#include "jdoc/jdoc.h"
 
 /* Bytes a token may stand for at least, and what a message costs beside its text. */
 enum { TOKENS_A_MESSAGE = 16, TOKENS_A_QUESTION = 64 };
@@ -63,52 +62,49 @@ static void write_openai(const cloud *c, const cloud_question *q, base_buf *out)
 }
 
 /* OpenAI's tools become {"name","description","input_schema"}. */
+static void put_anthropic_tool(const jdoc *d, uint32_t function, base_buf *out) {
+  uint32_t description = jdoc_member(d, function, "description"), schema = jdoc_member(d, function, "parameters");
+  base_slice name = jdoc_raw(d, jdoc_member(d, function, "name"));
+  base_buf_puts(out, "{\"name\":");
+  base_buf_add(out, name.ptr, name.len);
+  if (description != JDOC_NONE) put_raw(out, "description", jdoc_raw(d, description));
+  put_raw(out, "input_schema", schema != JDOC_NONE ? jdoc_raw(d, schema) : BASE_LITERAL("{\"type\":\"object\"}"));
+  base_buf_putc(out, '}');
+}
+
 static base_status put_anthropic_tools(base_slice tools, base_buf *out, base_error *err) {
-  json_error_t said;
-  json_t *list = json_loadb(tools.ptr, tools.len, 0, &said), *tool;
-  size_t i;
-  if (!json_is_array(list)) {
-    json_decref(list);
-    return base_fail(err, BASE_EARGUMENT, "tools", "tools must be a JSON array");
+  jdoc d = {0};
+  base_status st = jdoc_open(&d, tools, NULL, "tools", NULL, err);
+  if (!st && jdoc_kind_at(&d, 0) != JDOC_ARRAY)
+    st = base_fail(err, BASE_EARGUMENT, "tools", "tools must be a JSON array");
+  put_key(out, "tools");
+  base_buf_putc(out, '[');
+  for (uint32_t tool = 1, n = st ? 0 : jdoc_count(&d, 0); n > 0 && !st; n--, tool = jdoc_next(&d, tool)) {
+    uint32_t function = jdoc_member(&d, tool, "function");
+    if (tool > 1) base_buf_putc(out, ',');
+    if (jdoc_member(&d, function, "name") != JDOC_NONE) put_anthropic_tool(&d, function, out);
+    else st = base_fail(err, BASE_EARGUMENT, "tools", "a tool is {\"type\":\"function\",\"function\":{\"name\":...}}");
   }
-  json_t *made = json_array();
-  json_array_foreach(list, i, tool) {
-    json_t *f = json_object_get(tool, "function");
-    json_t *schema = json_object_get(f, "parameters"), *one = json_object();
-    json_object_set(one, "name", json_object_get(f, "name"));
-    if (json_object_get(f, "description")) json_object_set(one, "description", json_object_get(f, "description"));
-    if (schema)
-      json_object_set(one, "input_schema", schema);
-    else
-      json_object_set_new(one, "input_schema", json_pack("{ss}", "type", "object"));
-    json_array_append_new(made, one);
-  }
-  char *text = json_dumps(made, JSON_COMPACT);
-  if (text != NULL) put_raw(out, "tools", base_slice_of(text));
-  json_decref(made);
-  json_decref(list);
-  if (text == NULL) return base_fail(err, BASE_ENOMEM, "tools", "no memory for the tools");
-  json_free_t release;
-  json_get_alloc_funcs(NULL, &release);
-  release(text);
-  return BASE_OK;
+  base_buf_putc(out, ']');
+  jdoc_close(&d);
+  return st;
 }
 
 /* "auto", "required", "none" or {"type":"function","function":{"name":...}} as Anthropic has it. */
-static void put_anthropic_choice(base_slice choice, base_buf *out) {
-  json_t *c = json_loadb(choice.ptr, choice.len, JSON_DECODE_ANY, NULL);
-  const char *word = json_string_value(c);
-  const char *name = json_string_value(json_object_get(json_object_get(c, "function"), "name"));
-  if (name != NULL) {
-    base_buf_puts(out, ",\"tool_choice\":{\"type\":\"tool\",\"name\":");
-    base_buf_json(out, base_slice_of(name));
-    base_buf_putc(out, '}');
-  } else if (word != NULL && strcmp(word, "required") == 0) {
-    base_buf_puts(out, ",\"tool_choice\":{\"type\":\"any\"}");
-  } else if (word != NULL) {
-    base_buf_printf(out, ",\"tool_choice\":{\"type\":\"%s\"}", strcmp(word, "none") == 0 ? "none" : "auto");
+static base_status put_anthropic_choice(base_slice choice, base_buf *out, base_error *err) {
+  jdoc d = {0};
+  base_status st = jdoc_open(&d, choice, NULL, "tool_choice", NULL, err);
+  if (st) return st;
+  uint32_t name = jdoc_member(&d, jdoc_member(&d, 0, "function"), "name");
+  if (name != JDOC_NONE) {
+    base_slice raw = jdoc_raw(&d, name);
+    base_buf_printf(out, ",\"tool_choice\":{\"type\":\"tool\",\"name\":%.*s}", (int)raw.len, raw.ptr);
+  } else if (jdoc_kind_at(&d, 0) == JDOC_STRING) {
+    const char *type = jdoc_is_text(&d, 0, "required") ? "any" : jdoc_is_text(&d, 0, "none") ? "none" : "auto";
+    base_buf_printf(out, ",\"tool_choice\":{\"type\":\"%s\"}", type);
   }
-  json_decref(c);
+  jdoc_close(&d);
+  return BASE_OK;
 }
 
 static base_status write_anthropic(const cloud_question *q, base_buf *out, base_error *err) {
@@ -125,7 +121,7 @@ static base_status write_anthropic(const cloud_question *q, base_buf *out, base_
     base_buf_printf(out, "}],\"tool_choice\":{\"type\":\"tool\",\"name\":\"%s\"}", answer_tool);
   } else if (q->tools.len) {
     st = put_anthropic_tools(q->tools, out, err);
-    if (!st && q->tool_choice.len) put_anthropic_choice(q->tool_choice, out);
+    if (!st && q->tool_choice.len) st = put_anthropic_choice(q->tool_choice, out, err);
   }
   if (q->stream) base_buf_puts(out, ",\"stream\":true");
   return st;

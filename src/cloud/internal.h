@@ -55,9 +55,8 @@ typedef struct cloud_complaint {
 } cloud_complaint;
 void cloud_read_error(const cloud_reading *r, cloud_complaint *out);
 /* schema.c: a schema with an object at its root, as services want it; and the answer out of that object. */
-bool cloud_schema_needs_object(base_slice schema);
 void cloud_put_schema(base_slice schema, base_buf *out);
-void cloud_unwrap(base_buf *answer);
+void cloud_unwrap(base_slice schema, base_buf *answer);
 /* Whether it is inside the part of JSON Schema that OpenAI's "strict" takes. */
 bool cloud_schema_is_strict(base_slice schema);
 /* stream.c: bytes of a stream into events. */

@@ -96,29 +96,32 @@ static void wrap(const jdoc *d, base_buf *out) {
   base_buf_putc(out, '}');
 }
 
-bool cloud_schema_needs_object(base_slice json) {
-  jdoc d = {0};
-  bool needs = jdoc_open(&d, json, NULL, "schema", NULL, NULL) == BASE_OK && !names_object(&d, 0);
-  jdoc_close(&d);
-  return needs;
+/* Without memory `out` fails. */
+static bool needs_object(jdoc *d, base_slice json, base_buf *out) {
+  base_status st = jdoc_open(d, json, NULL, "schema", NULL, NULL);
+  if (st == BASE_ENOMEM) out->failed = true;
+  return !st && !names_object(d, 0);
 }
 
 void cloud_put_schema(base_slice json, base_buf *out) {
   jdoc d = {0};
-  if (jdoc_open(&d, json, NULL, "schema", NULL, NULL) == BASE_OK && !names_object(&d, 0)) wrap(&d, out);
+  if (needs_object(&d, json, out)) wrap(&d, out);
   else base_buf_add(out, json.ptr, json.len);
   jdoc_close(&d);
 }
 
-void cloud_unwrap(base_buf *text) {
-  jdoc d = {0};
+void cloud_unwrap(base_slice schema, base_buf *text) {
+  jdoc asked = {0}, d = {0};
   base_slice all = {text->ptr ? text->ptr : "", text->len};
-  if (jdoc_open(&d, all, NULL, "answer", NULL, NULL) == BASE_OK && jdoc_kind_at(&d, 0) == JDOC_OBJECT &&
-      jdoc_count(&d, 0) == 1 && jdoc_member(&d, 0, MEMBER) != JDOC_NONE) {
+  base_status st = needs_object(&asked, schema, text) ? jdoc_open(&d, all, NULL, "answer", NULL, NULL) : BASE_EFORMAT;
+  if (st == BASE_ENOMEM) text->failed = true;
+  if (!st && jdoc_kind_at(&d, 0) == JDOC_OBJECT && jdoc_count(&d, 0) == 1 &&
+      jdoc_member(&d, 0, MEMBER) != JDOC_NONE) {
     base_slice inner = jdoc_raw(&d, jdoc_member(&d, 0, MEMBER));
     memmove(text->ptr, inner.ptr, inner.len);
     text->len = inner.len;
     text->ptr[text->len] = '\0';
   }
+  jdoc_close(&asked);
   jdoc_close(&d);
 }
