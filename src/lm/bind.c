@@ -165,8 +165,8 @@ static const float *bind_floats(lm_binder *b, int layer, const char *name, const
   if (t == NULL) return NULL;
   if (!has_shape(t, n, 1)) fail_shape(b, full, t, n, 1);
   else if (t->type != GGUF_T_F32)
-    lm_bind_fail(b, BASE_EUNSUPPORTED, full, "this tensor has type %u; norms, biases and factors must be F32",
-                 (unsigned)t->type);
+    lm_bind_fail(b, BASE_EUNSUPPORTED, full, "this tensor has type %s; norms, biases and factors must be F32",
+                 gguf_tensor_type_name(t->type));
   else return t->data;
   return NULL;
 }

@@ -8,12 +8,6 @@
 
 static void barrier(const lm_worker *w) { os_team_barrier(w->p->m->options.team, w->me); }
 
-/* This worker's share of the rows of the block. */
-static void row_share(const lm_worker *w, size_t *begin, size_t *end) {
-  *begin = w->p->rows * (size_t)w->me / (size_t)w->of;
-  *end = w->p->rows * ((size_t)w->me + 1) / (size_t)w->of;
-}
-
 /* Makes the rows from `start` on the block that the steps work on. */
 static void enter_block(lm_worker *w, size_t start) {
   lm_pass *p = w->p;
@@ -26,7 +20,7 @@ static void enter_block(lm_worker *w, size_t start) {
   }
   barrier(w);
   w->h = m->scratch.h + start * m->d;
-  row_share(w, &begin, &end);
+  lm_own_rows(w, &begin, &end);
   lm_rope_tables(m, begin, end);
 }
 
@@ -43,7 +37,7 @@ static void add_table_row(const lm_model *m, const gguf_tensor *table, size_t ro
 static void embed(const lm_worker *w) {
   const lm_model *m = w->p->m;
   size_t begin, end;
-  row_share(w, &begin, &end);
+  lm_own_rows(w, &begin, &end);
   for (size_t t = begin; t < end; t++) {
     float *h = w->h + t * m->d;
     size_t position = m->scratch.position[t];
@@ -59,7 +53,7 @@ static void add_norm_put(const lm_worker *w, const float *o, const lm_norm *norm
   const lm_model *m = w->p->m;
   matrix_input in = lm_input_n(w);
   size_t begin, end;
-  row_share(w, &begin, &end);
+  lm_own_rows(w, &begin, &end);
   for (size_t t = begin; t < end; t++) {
     float *h = w->h + t * m->d;
     if (o != NULL) {
@@ -88,7 +82,7 @@ static void write_keys_values(const lm_worker *w, const lm_layer *l) {
   product(w, &l->k, &in, s->k); /* k, v [T][kv_heads * hd] */
   product(w, &l->v, &in, s->v);
   barrier(w);
-  row_share(w, &begin, &end);
+  lm_own_rows(w, &begin, &end);
   for (size_t t = begin; t < end; t++) {
     lm_rope_heads(m, l->rope, t, s->k + t * nkv, l->kv_heads);
     for (uint32_t g = 0; g < l->kv_heads; g++)
@@ -104,7 +98,7 @@ static void attend(const lm_worker *w, const lm_layer *l) {
   size_t begin, end, hd = m->head_dim, nq = l->heads * hd;
   uint32_t group = l->heads / l->kv_heads;
   matrix_input in = lm_input_q(w, nq);
-  row_share(w, &begin, &end);
+  lm_own_rows(w, &begin, &end);
   for (size_t t = begin; t < end; t++) lm_rope_heads(m, l->rope, t, s->q + t * nq, l->heads);
   for (size_t t = begin; t < end; t++) {
     for (uint32_t g = 0; g < l->kv_heads; g++)
@@ -142,7 +136,7 @@ static void attention_and_feed_forward(const lm_worker *w, const lm_layer *l) {
   product(w, &l->gate, &n, s->gate); /* gate, up [T][ff] */
   product(w, &l->up, &n, s->up);
   barrier(w);
-  row_share(w, &begin, &end);
+  lm_own_rows(w, &begin, &end);
   for (size_t t = begin; t < end; t++) {
     lm_activate(m, l->gate.tensor != NULL ? s->gate + t * l->ff : NULL, s->up + t * l->ff, l->ff);
     matrix_input_put(m->kernels, &in_ff, t, s->up + t * l->ff, 0, l->ff);
