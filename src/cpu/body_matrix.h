@@ -39,25 +39,23 @@ static void body_quantize_blocks(const float *x, size_t k, bool narrow, int8_t *
   for (; i < k; i += span) body_quantize_span(x + i, k - i < span ? k - i : span, q + i, block + i / BODY_BLOCK);
 }
 
-/* The 8 chunks of a block, each 64 quants. */
+/* The 8 chunks of a block, each 64 quants. A plane of n bits is n vectors. */
 BODY_INLINE void body_unpack(body_format f, const unsigned char *plane, vb *w) {
-  const unsigned char *extra = plane + (size_t)f.base * 64;
+  vb base[8], extra[2];
+  BODY_UNROLL
+  for (int i = 0; i < f.base; i++) base[i] = vb_load(plane + i * 64);
+  BODY_UNROLL
+  for (int i = 0; i < f.extra; i++) extra[i] = vb_load(plane + (f.base + i) * 64);
   BODY_UNROLL
   for (int c = 0; c < 8; c++) {
-    if (f.base == 8) {
-      w[c] = vb_load(plane + c * 64);
-    } else if (f.base == 4) {
-      vb v = vb_load(plane + c % 4 * 64);
-      w[c] = vb_and(c < 4 ? v : vb_shr(v, 4), 15);
-    } else {
-      vb v = vb_load(plane + c / 4 * 64);
-      w[c] = vb_and(c % 4 ? vb_shr(v, 2 * (c % 4)) : v, 3);
-    }
+    if (f.base == 8) w[c] = base[c];
+    else if (f.base == 4) w[c] = vb_and(c < 4 ? base[c] : vb_shr(base[c - 4], 4), 15);
+    else w[c] = vb_and(c % 4 ? vb_shr(base[c / 4], 2 * (c % 4)) : base[c / 4], 3);
   }
   if (f.extra == 0) return;
   BODY_UNROLL
   for (int c = 0; c < 8; c++) { /* the bits above the base plane's, from where they lie */
-    vb v = vb_load(extra + (f.extra == 2 ? c / 4 * 64 : 0));
+    vb v = extra[f.extra == 2 ? c / 4 : 0];
     int at = f.extra == 2 ? c % 4 * 2 : c, mask = (1 << f.extra) - 1;
     v = at < f.base ? vb_shl(v, f.base - at) : at > f.base ? vb_shr(v, at - f.base) : v;
     w[c] = vb_or(w[c], vb_and(v, mask << f.base));
@@ -176,10 +174,13 @@ BODY_INLINE void body_matrix_tile(body_format f, size_t tokens, const cpu_matrix
                                   float *y, size_t ldy, size_t rows, bool add, bool fetch) {
   size_t blocks = m->k / BODY_BLOCK, unit = cpu_unit_blocks(f.scales);
   const unsigned char *scales = group;
-  _Alignas(64) float acc[VEC_TOKENS * 16] = {0};
+  _Alignas(64) float acc[VEC_TOKENS * 16];
   vf part[VEC_TOKENS];
   BODY_UNROLL
-  for (size_t t = 0; t < tokens; t++) part[t] = vf_set1(0.0f);
+  for (size_t t = 0; t < tokens; t++) {
+    part[t] = vf_set1(0.0f);
+    vf_store(acc + 16 * t, part[t]);
+  }
   for (size_t b = 0; b < blocks; b++, group += cpu_block_bytes(&f), q += BODY_BLOCK, block++) {
     vb w[8];
     if (b % unit == 0) {
