@@ -139,9 +139,11 @@ static base_status read_known(data_set *set, const data_set *known, const char *
       return base_fail(err, BASE_ENOMEM, path, "no memory");
   base_status st = data_read_jsonl(set, path, err);
   if (st) return st;
-  if (set->labels.n > known->labels.n || set->slots.n > known->slots.n)
-    return base_fail(err, BASE_EMISMATCH, path, "has a label or slot that the training rows do not have");
-  return BASE_OK;
+  bool label = set->labels.n > known->labels.n;
+  if (!label && set->slots.n <= known->slots.n) return BASE_OK;
+  base_slice name = label ? set->labels.name[known->labels.n] : set->slots.name[known->slots.n];
+  return base_fail(err, BASE_EMISMATCH, path, "has the %s \"%.*s\", which the training rows do not have",
+                   label ? "label" : "slot", name.len < 80 ? (int)name.len : 80, name.ptr);
 }
 
 /* Every row of the file as one out of scope, without spans. */

@@ -81,8 +81,9 @@ static double weight_bytes(const gguf_file *f) {
 static base_status open_run(run *r, bench_engine_result *out, base_error *err) {
   const bench_engine_options *o = r->o;
   r->room = o->prompt > o->generate ? o->prompt : o->generate;
-  if (r->room == 0 || o->samples < 1 || o->samples > MOST_SAMPLES)
-    return base_fail(err, BASE_EARGUMENT, "bench", "needs tokens to read or to generate, and 1 to %d samples",
+  if (r->room == 0) return base_fail(err, BASE_EARGUMENT, "bench", "there are no tokens to read and none to generate");
+  if (o->samples < 1 || o->samples > MOST_SAMPLES)
+    return base_fail(err, BASE_EARGUMENT, "samples", "%u were asked for; 1 to %d are possible", (unsigned)o->samples,
                      (int)MOST_SAMPLES);
   base_status st = os_team_open(&r->team, o->threads, err);
   uint64_t start = os_monotonic_ns();

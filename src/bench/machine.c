@@ -35,8 +35,11 @@ base_status bench_bandwidth(const cpu_kernels *kernels, os_team *team, size_t by
   size_t workers = (size_t)os_team_threads(team);
   reading r = {.kernels = kernels, .team = team, .share = bytes / workers / 4096 * 4096, .rounds = 1};
   double value[MOST_SAMPLES];
-  if (r.share == 0 || samples == 0 || samples > MOST_SAMPLES)
-    return base_fail(err, BASE_EARGUMENT, "bandwidth", "%zu bytes or %zu samples cannot be measured", bytes, samples);
+  if (r.share == 0)
+    return base_fail(err, BASE_EARGUMENT, "bandwidth", "%zu bytes are no whole page for each thread", bytes);
+  if (samples == 0 || samples > MOST_SAMPLES)
+    return base_fail(err, BASE_EARGUMENT, "samples", "%zu were asked for; 1 to %d are possible", samples,
+                     (int)MOST_SAMPLES);
   unsigned char *block = base_alloc(NULL, bytes);
   if (block == NULL) return base_fail(err, BASE_ENOMEM, "bandwidth", "no memory for %zu bytes", bytes);
   memset(block, 1, bytes);

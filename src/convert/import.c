@@ -78,12 +78,16 @@ static base_status read_config(import *m, base_error *err) {
 
 /* Room for one more job; jobs keep their place: the most there can be was counted before. */
 static convert_job *new_job(import *m, const char *name, base_error *err) {
-  if (m->n_jobs == m->cap_jobs || strlen(name) >= sizeof m->jobs->name) {
-    (void)base_fail(err, BASE_ELIMIT, name, "too many tensors or too long a name");
+  convert_job *job = &m->jobs[m->n_jobs];
+  if (m->n_jobs == m->cap_jobs) {
+    (void)base_fail(err, BASE_ELIMIT, name, "one tensor more than the %zu that were counted", m->cap_jobs);
     return NULL;
   }
-  convert_job *job = &m->jobs[m->n_jobs++];
-  (void)base_format(job->name, sizeof job->name, "%s", name);
+  if (!base_format(job->name, sizeof job->name, "%s", name)) {
+    (void)base_fail(err, BASE_ELIMIT, name, "a tensor's name has at most %zu bytes", sizeof job->name - 1);
+    return NULL;
+  }
+  m->n_jobs++;
   job->run = &m->run;
   return job;
 }
@@ -220,9 +224,11 @@ static base_status fit_vocab(import *m, base_error *err) {
     if ((names[i].families & m->config.family->bit) == 0 || strcmp(names[i].gguf, "token_embd.weight") != 0)
       continue;
     const convert_weight *t = find_weight(m, names[i].hf);
-    if (t != NULL && t->n_dims == 2) return convert_vocab_pad(&m->vocab, t->shape[0], m->dir, err);
+    if (t == NULL) continue;
+    if (t->n_dims == 2) return convert_vocab_pad(&m->vocab, t->shape[0], m->dir, err);
+    return base_fail(err, BASE_EFORMAT, m->dir, "the embedding \"%s\" is no matrix", names[i].hf);
   }
-  return base_fail(err, BASE_EFORMAT, m->dir, "the embedding is missing or no matrix");
+  return base_fail(err, BASE_EFORMAT, m->dir, "the embedding is missing");
 }
 
 static base_status prepare(import *m, base_error *err) {

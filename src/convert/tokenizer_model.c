@@ -71,8 +71,8 @@ static base_status read_piece(convert_vocab *v, base_slice message, const char *
     if (f.number == 3 && f.wire == WIRE_VARINT) type = f.value <= TOKEN_BYTE ? (int32_t)f.value : 0;
   }
   if (c.failed) return broken(where, err);
-  if (type < TOKEN_NORMAL || !(score - score == 0))
-    return base_fail(err, BASE_EFORMAT, where, "piece %zu has an unknown type or no score", v->n);
+  if (type < TOKEN_NORMAL) return base_fail(err, BASE_EFORMAT, where, "piece %zu has an unknown type", v->n);
+  if (!(score - score == 0)) return base_fail(err, BASE_EFORMAT, where, "piece %zu has no score", v->n);
   if (text.len > 0 && !base_utf8_valid(text.ptr, text.len))
     return base_fail(err, BASE_EFORMAT, where, "piece %zu is not UTF-8", v->n);
   if (type == TOKEN_UNKNOWN && v->special[SPECIAL_UNK] < 0) v->special[SPECIAL_UNK] = (int64_t)v->n;
