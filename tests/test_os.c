@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/minnow-test-os-XXXXXX";
@@ -117,6 +118,11 @@ static void test_file_failures(void) {
          err.text);
   err = (base_error){0};
   TAP_OK(os_map_open(&map, folder, &err) == BASE_EARGUMENT, "a folder is no file: %s", err.text);
+  TAP_OK(mkfifo(path_of("pipe"), 0600) == 0, "a pipe that nobody writes to");
+  (void)alarm(30); /* whoever waited for it would wait for ever */
+  TAP_OK(os_map_open(&map, path_of("pipe"), &err) == BASE_EARGUMENT, "is no file either: %s", err.text);
+  (void)alarm(0);
+  (void)os_remove(path_of("pipe"), NULL);
   TAP_OK(os_read_file(folder, 100, &buf, NULL) == BASE_EIO, "nor can it be read");
   TAP_OK(os_read_file(path_of("missing"), 100, &buf, NULL) == BASE_ENOTFOUND, "read of a missing file");
   err = (base_error){0};

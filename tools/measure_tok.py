@@ -40,6 +40,8 @@ def main():
                 print(f"{gguf.name}: {text!r}\n  wanted {a}\n  got    {b}")
         print(f"{gguf.name}: {same} of {len(texts)} texts exact")
         right, total, files = right + same, total + len(texts), files + 1
+    if files == 0:
+        raise SystemExit(f"{folder}: no vocabulary with texts (NAME.gguf, NAME.gguf.inp, NAME.gguf.out) is here")
     print(f"{files} vocabularies: {right} of {total} texts exact")
     sys.exit(right != total)
 

@@ -34,21 +34,24 @@ static base_status fail_errno(base_error *err, const char *path, const char *wha
   return base_fail(err, status, path, "%s: %s", what, errno_text(code, text, sizeof text));
 }
 
-static int open_read(const char *path) {
+static int open_read(const char *path, int more) {
   int fd;
   do {
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC | more);
   } while (fd < 0 && errno == EINTR);
   return fd;
 }
 
 /* ---- reading ---- */
 
+/* Files that are mapped are regular; of a pipe nobody writes to not even the opening is waited for. */
+enum { REGULAR_ONLY = O_NONBLOCK | O_NOCTTY };
+
 base_status os_map_open(os_map *map, const char *path, base_error *err) {
   base_status status = BASE_OK;
   struct stat st;
   *map = (os_map){0};
-  int fd = open_read(path);
+  int fd = open_read(path, REGULAR_ONLY);
   if (fd < 0) return fail_errno(err, path, "cannot open the file");
   if (fstat(fd, &st) != 0) {
     status = fail_errno(err, path, "cannot examine the file");
@@ -98,7 +101,7 @@ void os_map_forget(const os_map *map, const void *ptr, size_t len) {
 
 void os_reader_open(os_reader *r, const os_map *map, const char *path) {
   struct stat st;
-  *r = (os_reader){.map = map, .file = map->ptr != NULL ? open_read(path) : -1};
+  *r = (os_reader){.map = map, .file = map->ptr != NULL ? open_read(path, REGULAR_ONLY) : -1};
   if (r->file < 0 || (fstat(r->file, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_dev == map->device &&
                       (uint64_t)st.st_ino == map->inode))
     return;
@@ -142,7 +145,7 @@ base_status os_read_file(const char *path, size_t max_bytes, base_buf *out, base
   if (chunk == NULL) return base_fail(err, BASE_ENOMEM, path, "no memory to read the file");
   base_buf_clear(out);
   base_buf_add(out, "", 0);
-  int fd = open_read(path);
+  int fd = open_read(path, 0);
   if (fd < 0) {
     status = fail_errno(err, path, "cannot open the file");
     goto done;
@@ -246,7 +249,7 @@ static void sync_folder_of(const char *path) {
   } else {
     slash[slash == folder ? 1 : 0] = 0;
   }
-  int fd = open_read(folder);
+  int fd = open_read(folder, 0);
   if (fd < 0) return;
   (void)fsync(fd);
   (void)close(fd);
