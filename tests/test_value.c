@@ -641,6 +641,18 @@ static void test_say(void) {
     value_say_recurrence(&r, text);
     TAP_OK(ok && strcmp(text, rules[k].expect) == 0, "%s: %s", rules[k].text, text);
   }
+  static const struct row rule_texts[] = {{"FREQ=MONTHLY;BYDAY=-1FR", "every month on the last Friday"},
+      {"FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13", "every month on Friday on the 13th"},
+      {"FREQ=DAILY;BYDAY=MO,TU;BYHOUR=7;BYMINUTE=5", "every day on Monday and Tuesday at 7:05"},
+      {"FREQ=YEARLY;INTERVAL=2;BYMONTHDAY=-1", "every 2 years on the last day"},
+      {"FREQ=MINUTELY;INTERVAL=9999;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYMONTHDAY=31;BYHOUR=23;BYMINUTE=59",
+       "every 9999 minutes on Monday, Tuesday, Wednesday, Thursday, Friday, Saturday and Sunday on the 31st at 23:59"}};
+  for (size_t k = 0; k < ROWS(rule_texts); k++) {
+    value_recurrence r;
+    bool ok = value_parse_recurrence(base_slice_of(rule_texts[k].text), &r, NULL) == BASE_OK;
+    value_say_recurrence(&r, text);
+    TAP_OK(ok && strcmp(text, rule_texts[k].expect) == 0, "%s: %s", rule_texts[k].text, text);
+  }
   static const struct { const char *rule, *from, *expect; } firsts[] = {
       {"every weekday", "2026-11-21T07:00:00", "2026-11-23T07:00:00"}, /* from a Saturday */
       {"every saturday", "2026-11-21T07:00:00", "2026-11-21T07:00:00"},

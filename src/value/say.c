@@ -112,14 +112,13 @@ void value_say_recurrence(const value_recurrence *v, char *out) {
   } else {
     add(out, "every %d %ss", n, units[v->freq]);
   }
-  if (v->week_of_month != 0 && v->weekdays != 0) {
-    add(out, " on the %s ", ordinal_word(v->week_of_month));
+  if (v->weekdays != 0 && (v->week_of_month != 0 || v->freq != VALUE_WEEKLY)) {
+    if (v->week_of_month != 0) add(out, " on the %s ", ordinal_word(v->week_of_month));
+    else add(out, " on ");
     say_weekdays(v->weekdays, out);
-  } else if (v->month_day == -1) {
-    add(out, " on the last day");
-  } else if (v->month_day > 0) {
-    add(out, " on the %d%s", v->month_day, ordinal_suffix(v->month_day));
   }
+  if (v->month_day == -1) add(out, " on the last day");
+  if (v->month_day > 0) add(out, " on the %d%s", v->month_day, ordinal_suffix(v->month_day));
   if (v->has_at) add(out, " at %d:%02d", v->at.hour, v->at.minute);
 }
 
