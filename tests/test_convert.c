@@ -239,6 +239,9 @@ static void make_weights(unsigned bit, const char *name) {
   save_weights(&f, name);
 }
 
+/* What transformers writes for "as long as you like": more than 64 bits hold. */
+#define NO_LIMIT "1000000000000000019884624838656"
+
 /* A byte-level tokenizer of 66 tokens; the embedding has four rows more. */
 static void make_tokenizer(base_buf *out, const char *presplit) {
   base_buf_puts(out, "{\"model\":{\"type\":\"BPE\",\"vocab\":{");
@@ -258,7 +261,8 @@ static void make_folder(size_t i) {
   save_text(models[i].name, "config.json", models[i].config);
   save(models[i].name, "tokenizer.json", tokenizer.ptr, tokenizer.len);
   save_text(models[i].name, "tokenizer_config.json",
-            "{\"bos_token\":\"<s>\",\"eos_token\":{\"content\":\"</s>\"},\"chat_template\":\"{{ x }}\"}");
+            "{\"bos_token\":\"<s>\",\"eos_token\":{\"content\":\"</s>\"},\"chat_template\":\"{{ x }}\","
+            "\"model_max_length\":" NO_LIMIT "}");
   make_weights(models[i].bit, models[i].name);
   base_buf_free(&tokenizer);
 }
@@ -342,6 +346,22 @@ static void test_rotary_keys(void) {
     convert_weights_close(&w);
     gguf_close(f);
   }
+}
+
+/* Numbers that 64 bits do not hold stop nobody, and in a text they stay what they are. */
+static void test_long_numbers(void) {
+  char path[256];
+  base_error err = {0};
+  save_text("llama", "long.json", "{\"a\":[" NO_LIMIT ",-" NO_LIMIT "],\"b\":\"" NO_LIMIT "\",\"c\":0.1234567890123456789012345,"
+            "\"d\":123456789012345678}");
+  json_t *json = convert_load_json(path_of("llama/long.json", path), 4096, &err);
+  const json_t *a = json_object_get(json, "a");
+  TAP_OK(json_number_value(json_array_get(a, 0)) == 1e30 && json_number_value(json_array_get(a, 1)) == -1e30, "%s",
+         err.text);
+  TAP_OK(json && strcmp(json_string_value(json_object_get(json, "b")), NO_LIMIT) == 0, "in a text");
+  TAP_OK(fabs(json_number_value(json_object_get(json, "c")) - 0.12345678901234568) < 1e-17, "behind a point");
+  TAP_OK(json_integer_value(json_object_get(json, "d")) == 123456789012345678, "what fits is exact");
+  json_decref(json);
 }
 
 static void test_numbers(void) {
@@ -796,6 +816,7 @@ int main(void) {
   if (mkdtemp(root) == NULL) return 1;
   test_families();
   test_rotary_keys();
+  test_long_numbers();
   test_numbers();
   test_quantize();
   test_mix();
