@@ -1,7 +1,6 @@
-/* Helper of tools/measure_chat.py: renders the template in the first file with the variables (JSON) in the
- * second, at the local time in seconds of the third argument. Standard output gets the prompt; with a fourth
- * argument, the marks too: a character '1' for each byte that came from the conversation, else '0', behind a
- * newline. */
+/* Helper of tools/measure_chat.py: renders the template in the first file with the variables (JSON) in the second, at
+ * the local time in seconds of the third argument. Standard output gets the prompt; with a fourth argument, the marks
+ * too: a character '1' for each byte that came from the conversation, else '0', behind a newline. */
 #include "chat/chat.h"
 #include "os/os.h"
 

@@ -1,6 +1,5 @@
-/* Fuzz target: any bytes as a request, through guard, gate, pack, values and JSON, with packs trained at the
- * start. The first byte chooses the open pack. Whatever comes out has to be consistent and its JSON has to
- * parse. */
+/* Fuzz target: any bytes as a request, through guard, gate, pack, values and JSON, with packs trained at the start. The
+ * first byte chooses the open pack. Whatever comes out has to be consistent and its JSON has to parse. */
 #include <jansson.h>
 
 #include "tiny.h"

@@ -1,6 +1,5 @@
-/* Fuzz target: what is about a pack file. Input that begins with "GGUF" is a whole file; with "{", a
- * manifest; anything else is changes to a good file, five bytes each (where, and what). What opens answers a
- * sentence. */
+/* Fuzz target: what is about a pack file. Input that begins with "GGUF" is a whole file; with "{", a manifest; anything
+ * else is changes to a good file, five bytes each (where, and what). What opens answers a sentence. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,5 @@
-/* Chat templates: what jinja2 makes of them (tests/chat_golden.txt, made by tools/chat_golden.py), messages
- * as structs, the marks that keep people from writing control tokens, limits, errors that name template and
- * line, memory. */
+/* Chat templates: what jinja2 makes of them (tests/chat_golden.txt, made by tools/chat_golden.py), messages as structs,
+ * the marks that keep people from writing control tokens, limits, errors that name template and line, memory. */
 #include "chat/chat.h"
 #include "os/os.h"
 

@@ -1,6 +1,5 @@
-/* Labelled rows: the JSONL reader on good and bad lines, the set under every failing allocation, and the
- * drawing and noises by what must hold of them: a span's text stays the span's text, whatever happens around
- * it. */
+/* Labelled rows: the JSONL reader on good and bad lines, the set under every failing allocation, and the drawing and
+ * noises by what must hold of them: a span's text stays the span's text, whatever happens around it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -370,8 +369,7 @@ static void put(data_sample *s, const char *piece) {
   s->len += n;
 }
 
-/* Words of letters with punctuation between; spans over one or two words, each in brackets that no noise
- * touches. */
+/* Words of letters with punctuation between; spans over one or two words, each in brackets that no noise touches. */
 static void random_sample(data_sample *s, base_rng *rng) {
   static const char *const gaps[] = {" ", ", ", ". ", "? ", " - ", "! ", ": ", "; ", "  "};
   static const char *const words[] = {"wake", "Me",   "a",     "B'z",  "caf\xc3\xa9", "o'clock",

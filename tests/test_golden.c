@@ -56,8 +56,7 @@ static bool ask(mn_engine *mn, const char *name, json_t *row, bool open_app) {
   return right;
 }
 
-/* Lower-case letters, digits and single blanks: what differs only in case or punctuation is the same
- * sentence. */
+/* Lower-case letters, digits and single blanks: what differs only in case or punctuation is the same sentence. */
 static uint64_t hash_words(const char *text, size_t len) {
   uint64_t h = BASE_HASH_START;
   bool gap = false, any = false;

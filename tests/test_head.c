@@ -484,8 +484,7 @@ static void test_bag(void) {
   read_bag("wake  ME at 7", b);
   bool same = a->n == b->n && memcmp(a->bucket, b->bucket, a->n * sizeof a->bucket[0]) == 0;
   TAP_OK(same && a->n_words == 4, "case and blanks do not count");
-  /* 4 words, 4 pairs, 3 triples; "<wake>" has 4 + 3 + 2 pieces of 3 to 5 letters, "<me>" 2 + 1, "<at>" 2 + 1
-   */
+  /* 4 words, 4 pairs, 3 triples; "<wake>" has 4 + 3 + 2 pieces of 3 to 5 letters, "<me>" 2 + 1, "<at>" 2 + 1 */
   TAP_OK(a->n == 4 + 4 + 3 + 9 + 3 + 3, "%zu features", a->n);
   read_bag("7 at me wake", b);
   TAP_OK(b->n_words == 4 && a->bucket[0] == b->bucket[3], "the same word, the same bucket");

@@ -1,5 +1,4 @@
-/* The JSON reader: what is JSON and what is not, decoded strings, pointers, limits, exact numbers, equality,
- * memory. */
+/* The JSON reader: what is JSON and what is not, decoded strings, pointers, limits, exact numbers, equality, memory. */
 #include "jdoc/jdoc.h"
 #include "counting.h"
 #include "failing.h"

@@ -620,8 +620,7 @@ static void test_enums(void) {
   pack_manifest_close(m);
 }
 
-/* Values that the shipped sentences swap into slots of a type: nearly all can be read, and what is read is
- * valid. */
+/* Values that the shipped sentences swap into slots of a type: nearly all can be read, and what is read is valid. */
 static void test_shipped_values(void) {
   size_t total = 0, unread = 0, invalid = 0;
   for (size_t i = 0; i + 1 < SHIPPED; i++) {

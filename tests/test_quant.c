@@ -1,6 +1,5 @@
-/* quant: decoding and encoding against the bytes that ggml's own Python package gives
- * (tests/golden/quant.gguf, made by tools/golden_quant.py), the error of the K types against what ggml's
- * quantisers leave, and hostile floats. */
+/* quant: decoding and encoding against the bytes that ggml's own Python package gives (tests/golden/quant.gguf, made by
+ * tools/golden_quant.py), the error of the K types against what ggml's quantisers leave, and hostile floats. */
 #include "quant/quant.h"
 
 #include "tap.h"

@@ -178,8 +178,7 @@ static void test_train(void) {
   base_buf_free(&b);
 }
 
-/* By hand: "ab" x 3 and "abc" x 2 give the pairs (" ", a) and (a, b) 5 times each; the smaller pair of ids
- * wins. */
+/* By hand: "ab" x 3 and "abc" x 2 give the pairs (" ", a) and (a, b) 5 times each; the smaller pair of ids wins. */
 static void test_train_by_hand(void) {
   base_slice line = BASE_LITERAL("ab ab ab abc abc");
   tok_bpe *t;
@@ -369,8 +368,7 @@ static void test_train_memory(void) {
   TAP_OK(done && n > 5, "trains when there is memory");
 }
 
-/* A file with these tokens behind the fixed ones, and these merges; `fixed` of the fixed tokens are written.
- */
+/* A file with these tokens behind the fixed ones, and these merges; `fixed` of the fixed tokens are written. */
 static base_status open_made(const char *model, size_t fixed, const char *tokens, const char *merges,
                              base_error *err) {
   static const char *const special[] = {"<pad>", "<cls>", "<mask>", "<unk>"};

@@ -1,7 +1,6 @@
-/* value: what people type and say, read into typed values, written back, and found in running text. The
- * tables
- * were written from what people say; now is Saturday 2026-11-21 20:00 and open values lie in the future.
- * "!" stands for a refusal. */
+/* value: what people type and say, read into typed values, written back, and found in running text. The tables were
+ * written from what people say; now is Saturday 2026-11-21 20:00 and open values lie in the future. "!" stands for a
+ * refusal. */
 #include "value/internal.h"
 
 #include "tap.h"

@@ -1,5 +1,4 @@
-/* Tools of a session: definitions, the choice for an answer, calls out of it, and messages with calls as
- * JSON. */
+/* Tools of a session: definitions, the choice for an answer, calls out of it, and messages with calls as JSON. */
 #include <string.h>
 
 #include "api/model.h"

@@ -1,5 +1,4 @@
-/* chat/builtin: the filters, tests and functions of Jinja that templates use, and those that transformers
- * adds. */
+/* chat/builtin: the filters, tests and functions of Jinja that templates use, and those that transformers adds. */
 #include "chat/value.h"
 
 #include <math.h>

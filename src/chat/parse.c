@@ -441,8 +441,7 @@ static chat_node *parse_expression(chat_lexer *p) {
 
 /* ---- text and comments ---- */
 
-/* The text up to the next tag, by the rules of white space. Leaves p->at at the tag's first brace, or the
- * end. */
+/* The text up to the next tag, by the rules of white space. Leaves p->at at the tag's first brace, or the end. */
 static base_slice read_text(chat_lexer *p) {
   size_t start = p->at, at = start;
   while (at < p->src.len) {

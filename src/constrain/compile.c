@@ -297,8 +297,7 @@ static base_status compile_required(work *w) {
                                      .x = scope, .n = different});
 }
 
-/* Triggers: name to index of a kid, which is a schema, or a list of names with the highest bit set (its json
- * node). */
+/* Triggers: name to index of a kid, which is a schema, or a list of names with the highest bit set (its json node). */
 static base_status compile_dependent(work *w, constrain_keyword k) {
   constrain_schema *s = w->b->s;
   if (!has(w, k)) return BASE_OK;

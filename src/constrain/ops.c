@@ -1,6 +1,5 @@
-/* What each operation does with the value at hand. An operation is entered with `child` FIRST and its
- * registers 0; it passes, fails (having reported), or calls a schema and is entered again with the outcome in
- * `child`. */
+/* What each operation does with the value at hand. An operation is entered with `child` FIRST and its registers 0; it
+ * passes, fails (having reported), or calls a schema and is entered again with the outcome in `child`. */
 #include "constrain/internal.h"
 
 #include <string.h>

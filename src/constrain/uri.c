@@ -1,5 +1,4 @@
-/* URI references put together (RFC 3986, section 5.2). Reading is lenient: whatever it is falls into the five
- * parts. */
+/* URI references put together (RFC 3986, section 5.2). Reading is lenient: whatever it is falls into the five parts. */
 #include "constrain/internal.h"
 
 #include <string.h>

@@ -1,7 +1,6 @@
-/* Text that may leave, and the way back. A value taken out stands in the vault under its placeholder
- * [CLASS_N]; placeholders are recognised by one reader, lenient within bounds, both in answers and in texts
- * to be cleaned: what already looks like a placeholder is itself taken out (class word LITERAL), so restoring
- * cannot mistake it. */
+/* Text that may leave, and the way back. A value taken out stands in the vault under its placeholder [CLASS_N];
+ * placeholders are recognised by one reader, lenient within bounds, both in answers and in texts to be cleaned: what
+ * already looks like a placeholder is itself taken out (class word LITERAL), so restoring cannot mistake it. */
 #include <string.h>
 
 #include "guard/model.h"

@@ -44,8 +44,7 @@ static size_t key_word(key *k, const guard_view *v, size_t i) {
   return i;
 }
 
-/* Where the next word of the same name may begin: behind one or two blanks, a hyphen, a dot or an apostrophe.
- */
+/* Where the next word of the same name may begin: behind one or two blanks, a hyphen, a dot or an apostrophe. */
 static size_t next_word(const guard_view *v, size_t i) {
   for (size_t step = 1; step <= 2; step++) {
     uint8_t c = v->f[i + step - 1];

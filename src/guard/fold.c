@@ -1,7 +1,6 @@
-/* The folded view: what the eye reads in a text, a byte a character, so that rules need not know Unicode.
- * Evasion by zero-width characters, full-width or mathematical letters, other scripts' digits, unusual blanks
- * and dashes ends here; so does what JSON writes as an escape (a number broken over lines inside of a schema or a
- * tree of a screen). */
+/* The folded view: what the eye reads in a text, a byte a character, so that rules need not know Unicode. Evasion by
+ * zero-width characters, full-width or mathematical letters, other scripts' digits, unusual blanks and dashes ends
+ * here; so does what JSON writes as an escape (a number broken over lines inside of a schema or a tree of a screen). */
 #include "guard/internal.h"
 
 /* Shown as nothing: soft hyphen, joiners, direction marks, variation selectors, tags. */

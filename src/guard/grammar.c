@@ -1,6 +1,5 @@
-/* The grammar of packs/guard: named lists of lines, whose {references} are replaced by drawn lines of other
- * lists. A reference to a list named like a class ({person}, {address}, ...), or whose header gives a class
- * behind its name
+/* The grammar of packs/guard: named lists of lines, whose {references} are replaced by drawn lines of other lists. A
+ * reference to a list named like a class ({person}, {address}, ...), or whose header gives a class behind its name
  * ("[fullname person]"), makes a span. */
 #include <string.h>
 

@@ -167,8 +167,7 @@ static bool may_begin(uint32_t letters, base_slice word) {
   return letters == ~UINT32_C(0) || (c >= 'a' && c <= 'z' && (letters >> (c - 'a') & 1) != 0);
 }
 
-/* True when the request opens by sending, noting or playing something and nothing since has begun a new
- * order. */
+/* True when the request opens by sending, noting or playing something and nothing since has begun a new order. */
 static bool in_body(const base_slice *words, size_t at) {
   size_t first = 0;
   while (first < at && (ONE_OF(words[first], openers) || words[first].ptr[0] == ','))

@@ -27,8 +27,7 @@ static const char *const attack_words[] = {"ignore",       "disregard", "previou
                                            "instructions", "password",  "reveal",   "secret",
                                            "prompt",       "override",  "system",   "forget"};
 
-/* 0 none, 1 one of the words itself, 2 the word with every letter moved by the same step, 3 the word
- * backwards. */
+/* 0 none, 1 one of the words itself, 2 the word with every letter moved by the same step, 3 the word backwards. */
 static int disguise_of(const uint8_t *w, size_t n) {
   for (size_t k = 0; k < sizeof attack_words / sizeof attack_words[0]; k++) {
     const char *word = attack_words[k];
@@ -223,9 +222,8 @@ static bool by_hidden_blanks(guard *g, const guard_view *v) {
   return guard_scan((base_slice){(const char *)g->low, v->text.len}) == GUARD_INJECTION;
 }
 
-/* A document is an alarm when the surest of its windows is. So that long ones are no alarms by chance, the limit's
- * log odds rise with the logarithm of the windows: a document of ten needs 0.73 where one of a single window needs
- * 0.4. */
+/* A document is an alarm when the surest of its windows is. So that long ones are no alarms by chance, the limit's log
+ * odds rise with the logarithm of the windows: a document of ten needs 0.73 where one of a single window needs 0.4. */
 static const float OUTSIDE_RISE = 0.6F;
 
 /* Beside an app's instructions, which name what is forbidden, the model has to be surer: it and they together must not

@@ -1,6 +1,5 @@
-/* Sentences for people: what an action will do with which arguments, and what is asked when something is
- * missing. Values are read back from the drafted JSON, so that what a person confirms is what the app gets.
- * No allocation. */
+/* Sentences for people: what an action will do with which arguments, and what is asked when something is missing.
+ * Values are read back from the drafted JSON, so that what a person confirms is what the app gets. No allocation. */
 #include "handoff/internal.h"
 
 #include <string.h>

@@ -1,6 +1,5 @@
-/* Where one request ends and the next begins. The gate's spans say so; two rules of caution stand beside it,
- * since "and" joins requests ("wake me at 7 and text Emma good night") as well as things ("add milk and
- * eggs"). */
+/* Where one request ends and the next begins. The gate's spans say so; two rules of caution stand beside it, since
+ * "and" joins requests ("wake me at 7 and text Emma good night") as well as things ("add milk and eggs"). */
 #include <string.h>
 
 #include "handoff/internal.h"

@@ -117,9 +117,8 @@ static void big_take_out(big *b, uint32_t prime, int64_t times) {
   for (big q = *b; times > 0 && big_divide(&q, prime) == 0; times--) *b = q;
 }
 
-/* rest = (rest * 10^c + chunk) mod divisor, both scaled so that the divisor's highest bit is set (Knuth, The Art
- * of Computer Programming 2, 4.3.1, algorithm D, one digit of the quotient at a time). rest has divisor->n + 1
- * limbs. */
+/* rest = (rest * 10^c + chunk) mod divisor, both scaled so that the divisor's highest bit is set (Knuth, The Art of
+ * Computer Programming 2, 4.3.1, algorithm D, one digit of the quotient at a time). rest has divisor->n + 1 limbs. */
 static void big_step(uint32_t *rest, const big *divisor, uint32_t power, uint64_t chunk) {
   size_t n = divisor->n;
   uint64_t carry = chunk, borrow = 0;

@@ -1,6 +1,5 @@
-/* The report: figures by section, key and metric, drawn from SQL in one order and written as text, JSON or CSV
- * by one sink. A figure that has no denominator is "not a number" here: null in JSON, empty in CSV, "-" in
- * text. */
+/* The report: figures by section, key and metric, drawn from SQL in one order and written as text, JSON or CSV by one
+ * sink. A figure that has no denominator is "not a number" here: null in JSON, empty in CSV, "-" in text. */
 #include <math.h>
 #include <string.h>
 

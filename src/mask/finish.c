@@ -6,9 +6,8 @@
 #include "mask/grammar.h"
 
 enum { MAX_CHOICES = 4096, MAX_NODES = 16384, FIRST_LENGTH = 32, MAX_STEPS = 300000, SEEN = 1 << 15 };
-/* Ways out of one string or key that are tried; names of an object; how often one state is gone through where the
- * texts behind it may differ; how many beginnings of a number, of one length, are followed: all of them lead
- * somewhere. */
+/* Ways out of one string or key that are tried; names of an object; how often one state is gone through where the texts
+ * behind it may differ; how many beginnings of a number, of one length, are followed: all of them lead somewhere. */
 enum { MAX_WAYS = 3, MAX_NAMES = 8, OFTEN = 64, NUMBERS = 24, LONGEST_NUMBER = 64 };
 
 /* A place with a choice: which of its ways is next. */

@@ -7,9 +7,8 @@
 
 enum { MAX_SOURCE_BYTES = 16 << 20, MAX_PATH_BYTES = 1024 };
 
-/* Sentences seen, by a hash of their words. One that a pack acts on is never also a row of "none"; in a gate
- * it is the other way round: what its negatives name ("stop", "go back") only means something with an app
- * open. */
+/* Sentences seen, by a hash of their words. One that a pack acts on is never also a row of "none"; in a gate it is the
+ * other way round: what its negatives name ("stop", "go back") only means something with an app open. */
 typedef struct seen_set {
   uint64_t *hash; /* open addressing; 0 is free */
   size_t n, cap;  /* cap is a power of two */

@@ -74,8 +74,7 @@ static int byte_at(const tok_vocab *v, size_t index, size_t depth) {
   return depth < name.len ? (unsigned char)name.ptr[depth] : -1;
 }
 
-/* The first special in [low, high), which share their first `depth` bytes, whose next byte is at least
- * `byte`. */
+/* The first special in [low, high), which share their first `depth` bytes, whose next byte is at least `byte`. */
 static size_t lower_bound(const tok_vocab *v, size_t low, size_t high, size_t depth, int byte) {
   while (low < high) {
     size_t mid = (low + high) / 2;

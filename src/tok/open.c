@@ -45,8 +45,7 @@ static base_status read_kind(opener *o, tok_kind *kind) {
       tok_show(model).text);
 }
 
-/* An array of 32-bit values of one of two types with one entry a token; *out is NULL when the key is absent.
- */
+/* An array of 32-bit values of one of two types with one entry a token; *out is NULL when the key is absent. */
 static base_status read_array(opener *o, const char *key, gguf_type a, gguf_type b,
                               const unsigned char **out) {
   const gguf_value *value = gguf_find(o->f, key);

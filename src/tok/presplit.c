@@ -1,7 +1,6 @@
-/* tok/presplit: the scanners. Each looks at one place and says how much its expression matches there, or how
- * far it is certain that no match begins; alternatives are tried in the order of the expression, as
- * backtracking engines do. No scanner looks at a stretch of text more than a few times, so a rule takes
- * linear time. */
+/* tok/presplit: the scanners. Each looks at one place and says how much its expression matches there, or how far it is
+ * certain that no match begins; alternatives are tried in the order of the expression, as backtracking engines do. No
+ * scanner looks at a stretch of text more than a few times, so a rule takes linear time. */
 #include "tok/presplit.h"
 
 #include "tok/unicode.h"
@@ -116,9 +115,8 @@ typedef struct llama3_form {
   bool slash; /* [\r\n/]* behind signs */
 } llama3_form;
 
-/* [UPPER]*[LOWER]+|[UPPER]+[LOWER]* where UPPER is [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}], LOWER
- * [\p{Ll}\p{Lm}\p{Lo}\p{M}]. `first` allows the first alternative, `second` the second. The end of the match,
- * or `at` when there is none. */
+/* [UPPER]*[LOWER]+|[UPPER]+[LOWER]* where UPPER is [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}], LOWER [\p{Ll}\p{Lm}\p{Lo}\p{M}].
+ * `first` allows the first alternative, `second` the second. The end of the match, or `at` when there is none. */
 static size_t cased_run(place p, size_t at, bool first, bool second) {
   uint32_t both = TOK_BIT(MODIFIER) | TOK_BIT(LETTER) | TOK_MARKS;
   uint32_t lower = both | TOK_BIT(LOWER), upper = both | TOK_BIT(UPPER) | TOK_BIT(TITLE);

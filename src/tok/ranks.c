@@ -1,6 +1,5 @@
-/* tok/ranks: a vocabulary out of tiktoken's rank files, lines of "base64 rank". Such a file has no list of
- * merges: any two tokens merge whose bytes together are a token. So every way to cut a token in two tokens
- * becomes a merge. */
+/* tok/ranks: a vocabulary out of tiktoken's rank files, lines of "base64 rank". Such a file has no list of merges: any
+ * two tokens merge whose bytes together are a token. So every way to cut a token in two tokens becomes a merge. */
 #include "tok/vocab.h"
 
 #include <string.h>

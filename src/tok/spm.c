@@ -1,6 +1,5 @@
-/* tok/spm: SentencePiece BPE. Spaces are part of the tokens (U+2581 in the file, plain spaces in memory), a
- * space is put before the text where the vocabulary asks, and characters without a token are spelled in
- * bytes. */
+/* tok/spm: SentencePiece BPE. Spaces are part of the tokens (U+2581 in the file, plain spaces in memory), a space is
+ * put before the text where the vocabulary asks, and characters without a token are spelled in bytes. */
 #include "tok/vocab.h"
 
 #include <string.h>

@@ -41,8 +41,7 @@ static bool may_become(const unsigned char *p, size_t n) {
   if (p[0] < 0xC2 || p[0] > 0xF4 || n > 3) return false;
   size_t want = p[0] >= 0xF0 ? 4 : p[0] >= 0xE0 ? 3 : 2;
   if (n >= want) return false;
-  /* the second byte's limits depend on the first: one of these continuations is in them, whichever they are
-   */
+  /* the second byte's limits depend on the first: one of these continuations is in them, whichever they are */
   for (size_t i = 0; i < sizeof fill; i++) {
     char whole[4];
     uint32_t c;

@@ -67,8 +67,7 @@ static bool step(const tok_charsmap *m, size_t *node, unsigned char byte, uint32
   return true;
 }
 
-/* The longest rule for the text at hand: its replacement, and in *len the bytes it takes; 0 when none
- * applies. */
+/* The longest rule for the text at hand: its replacement, and in *len the bytes it takes; 0 when none applies. */
 static base_slice find_rule(const tok_charsmap *m, const char *text, size_t len, size_t *taken) {
   base_slice best = {NULL, 0};
   *taken = 0;

@@ -1,6 +1,5 @@
-/* tok/vocab: the block of a vocabulary, its two hash tables, and what can be asked of it. Both tables probe
- * linearly at two thirds load and refuse a file that was made to collide, instead of letting it slow every
- * request. */
+/* tok/vocab: the block of a vocabulary, its two hash tables, and what can be asked of it. Both tables probe linearly at
+ * two thirds load and refuse a file that was made to collide, instead of letting it slow every request. */
 #include "tok/vocab.h"
 
 #include <string.h>
@@ -107,8 +106,7 @@ static bool same_bytes(const char *a, const char *b, size_t len) {
   return true;
 }
 
-/* The slot that holds these bytes, or the free one where they belong; n_slots when the probe gets too long.
- */
+/* The slot that holds these bytes, or the free one where they belong; n_slots when the probe gets too long. */
 static size_t find_slot(const tok_vocab *v, uint64_t hash, const char *bytes, size_t len) {
   uint64_t h = spread(hash);
   uint32_t tag = (uint32_t)(h & 0xFFF);

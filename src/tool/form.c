@@ -209,8 +209,7 @@ static bool cut_ids(tool_form *f) {
 
 /* ---- the literals ---- */
 
-/* What begins a call for certain: a control token, a tag, or the opening as a whole, at the answer's
- * beginning. */
+/* What begins a call for certain: a control token, a tag, or the opening as a whole, at the answer's beginning. */
 static void set_trigger(tool_form *f) {
   base_slice opening = tool_literal(f, TOOL_OPENING);
   size_t n = 0;

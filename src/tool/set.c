@@ -1,5 +1,4 @@
-/* tool/set: definitions of tools and a choice among them, read from JSON. Sentences are in the manner of
- * OpenAI's. */
+/* tool/set: definitions of tools and a choice among them, read from JSON. Sentences are in the manner of OpenAI's. */
 #include <stdio.h>
 #include <string.h>
 

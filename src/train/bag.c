@@ -49,8 +49,7 @@ static void count_idf(bag_training *t, const uint32_t *rows, size_t n_rows, base
     if (t->idf[i] > 0.0f) t->idf[i] = logf(1.0f + (float)used / t->idf[i]);
 }
 
-/* One row's gradient, added: p = softmax(W x + b); dW = (p - target) x. Dropped features leave the others
- * larger. */
+/* One row's gradient, added: p = softmax(W x + b); dW = (p - target) x. Dropped features leave the others larger. */
 static void learn(void *user, const data_sample *s, float scale, base_rng *rng) {
   bag_training *t = user;
   if (s->label == DATA_NO_LABEL) return;

@@ -1,5 +1,4 @@
-/* Answers held-out rows, by the float net or by an int8 brain, and keeps what calibration needs of each
- * answer. */
+/* Answers held-out rows, by the float net or by an int8 brain, and keeps what calibration needs of each answer. */
 #include <string.h>
 
 #include "train/loop.h"

@@ -21,8 +21,7 @@ void train_linear_carve(train_linear *l, base_arena *a, size_t size, size_t n_ro
   l->sample = base_arena_take(a, 1, sizeof *l->sample);
 }
 
-/* Adam over all parameters. They are many more than a batch touches, but a step costs less than the batch's
- * texts. */
+/* Adam over all parameters. They are many more than a batch touches, but a step costs less than the batch's texts. */
 static void step(train_linear *l, const cpu_kernels *k, size_t number, size_t steps) {
   float rate = RATE * (1.0f - (float)(number - 1) / (float)steps);
   float c1 = (float)(1.0 / (1.0 - pow(BETA1, (double)number)));

@@ -214,8 +214,7 @@ static void crf_move_gradient(const crf_task *task, const head_crf *c, size_t t,
   }
 }
 
-/* Forward-backward for one sequence: writes demit, dmove of the sequence (scaled) and its negative log
- * likelihood. */
+/* Forward-backward for one sequence: writes demit, dmove of the sequence (scaled) and its negative log likelihood. */
 static void crf_sequence(void *ctx, size_t i, int worker) {
   crf_task *task = ctx;
   const train_batch *b = task->b;

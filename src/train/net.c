@@ -261,7 +261,6 @@ void train_net_drop_mlm(train_net *n) {
   n->n_params -= 2;
   n->size = kept;
   n->mlm_dense = n->mlm_bias = -1;
-  /* Shrinking cannot fail in a way that loses weights: on failure the larger arrays stay, their tail unused.
-   */
+  /* Shrinking cannot fail in a way that loses weights: on failure the larger arrays stay, their tail unused. */
   if (make_arrays(n, kept, old_size, NULL) != BASE_OK) n->size = old_size;
 }

@@ -1,5 +1,4 @@
-/* Phone numbers and e-mail addresses, typed or said: "five five five 1234", "emma dot jones at example
- * dot org". */
+/* Phone numbers and e-mail addresses, typed or said: "five five five 1234", "emma dot jones at example dot org". */
 #include "value/internal.h"
 
 #include <string.h>

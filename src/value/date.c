@@ -415,8 +415,7 @@ static value_date easter(int year) {
   return (value_date){year, month, (h + l - 7 * m + 114) % 31 + 1};
 }
 
-/* rule: nth weekday of a month as nth * 10 + weekday (last: 9x), 100 + days from Easter, 0 for a fixed
- * day. */
+/* rule: nth weekday of a month as nth * 10 + weekday (last: 9x), 100 + days from Easter, 0 for a fixed day. */
 static const struct value_holiday {
   const char *name;
   int month, day, rule;
@@ -611,8 +610,7 @@ static int64_t settle_weekday(const value_when *w, const value_scan *s) {
   return weekday_from(same_day ? today : today + 1, w->weekday);
 }
 
-/* The day of a month that falls on the weekday: the nearest one the resolve rule allows, within seven
- * years. */
+/* The day of a month that falls on the weekday: the nearest one the resolve rule allows, within seven years. */
 static bool weekday_on(const value_when *w, const value_scan *s, int64_t *days) {
   value_date now = s->cx != NULL ? s->cx->now.date : (value_date){1970, 1, 1};
   int step = s->cx != NULL && s->cx->resolve == VALUE_PAST ? -1 : 1;

@@ -145,8 +145,7 @@ static bool has_day(unsigned has) {
   return (has & (VALUE_H_DATE | VALUE_H_DAY | VALUE_H_WEEKDAY)) != 0;
 }
 
-/* A bare hour inside running text: "at 7", "tomorrow 3"; nothing may follow that makes it a number of
- * things. */
+/* A bare hour inside running text: "at 7", "tomorrow 3"; nothing may follow that makes it a number of things. */
 static size_t scan_bare_hour(const value_scan *s, size_t at, value_when *w) {
   int hour = 0;
   size_t i = value_digits(s, at, 1, 2, &hour) ? at + 1 : value_scan_small(s, at, &hour);
@@ -356,8 +355,7 @@ size_t value_scan_when(const value_scan *s, size_t at, value_when *w) {
 
 /* ---- settling ---- */
 
-/* The seconds of the day with the half of the day known from a part; *next_day for the small hours of a
- * night. */
+/* The seconds of the day with the half of the day known from a part; *next_day for the small hours of a night. */
 static int clock_in_part(const value_when *w, bool *next_day) {
   int hour = w->hour;
   if (w->meridiem == 0) {
@@ -405,8 +403,7 @@ static int default_half(const value_when *w, const value_context *cx) {
   return hour * 3600 + w->minute * 60 + w->second;
 }
 
-/* The usual hour of a part of the day; once that has passed today, the next full hour while the part
- * lasts. */
+/* The usual hour of a part of the day; once that has passed today, the next full hour while the part lasts. */
 static value_datetime settle_part(value_part part, const value_scan *s, int64_t day) {
   int hour = value_part_hour(part), from = 0, to = 0, now = s->cx->now.time.hour;
   value_part_span(part, &from, &to);

@@ -1,6 +1,5 @@
-/* Values inside running text. At every token each wanted kind is tried and the longest wins; on a tie
- * the kind
- * named first in `order`. Stricter than the readers: a bare "7" is a number here, never a time. */
+/* Values inside running text. At every token each wanted kind is tried and the longest wins; on a tie the kind named
+ * first in `order`. Stricter than the readers: a bare "7" is a number here, never a time. */
 #include "value/internal.h"
 
 static bool is_digits(const value_scan *s, size_t i) {

@@ -558,8 +558,7 @@ static bool settle_bound(const value_scan *s, value_side *side, value_bound b, v
   return true;
 }
 
-/* "after 3 pm", "before friday", "since august", "today before 4pm", "2012 or later", "3 pm or later on
- * monday". */
+/* "after 3 pm", "before friday", "since august", "today before 4pm", "2012 or later", "3 pm or later on monday". */
 static size_t scan_open(const value_scan *s, size_t at, value_interval *out) {
   value_side side;
   value_bound bound;

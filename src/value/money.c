@@ -1,6 +1,5 @@
-/* Money in exact minor units: "$1,249.50", "twenty five euros", "two pounds fifty", "5k". An amount
- * finer than
- * the currency's minor unit is refused, never rounded. */
+/* Money in exact minor units: "$1,249.50", "twenty five euros", "two pounds fifty", "5k". An amount finer than the
+ * currency's minor unit is refused, never rounded. */
 #include "value/internal.h"
 
 #include <string.h>

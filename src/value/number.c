@@ -101,8 +101,7 @@ static size_t skip_and(const value_scan *s, size_t i) {
   return value_word_is(s, i, "and") || value_sign_is(s, i, '&') ? i + 1 : i;
 }
 
-/* Words below one thousand: "a hundred and six", "two hundred five". *tail is where the part below 100
- * begins. */
+/* Words below one thousand: "a hundred and six", "two hundred five". *tail is where the part below 100 begins. */
 static size_t parse_group(const value_scan *s, size_t at, int64_t *out) {
   int small = 0, scale = 0;
   size_t i = value_scan_small(s, at, &small), j = 0;
@@ -349,8 +348,7 @@ static size_t parse_point(const value_scan *s, size_t at, value_ratio *v) {
   return exponent > 0 && value_ratio_scaled(*v, exponent, v) ? end : i;
 }
 
-/* The tail of a mixed number: "and a half", "and three fifths", "1/2", "½". *scale_last: exponent of
- * the last word. */
+/* The tail of a mixed number: "and a half", "and three fifths", "1/2", "½". *scale_last: exponent of the last word. */
 static size_t parse_mixed(const value_scan *s, size_t at, value_ratio *v, int last_scale) {
   size_t i = skip_and(s, at), end = 0;
   value_ratio tail;
@@ -512,8 +510,7 @@ static size_t parse_from_end(const value_scan *s, size_t at, int64_t *out) {
   return 0;
 }
 
-/* One ordinal word with what stands before it: "twenty first", "one hundred twenty fifth", "two
- * hundredth". */
+/* One ordinal word with what stands before it: "twenty first", "one hundred twenty fifth", "two hundredth". */
 static size_t parse_ordinal_words(const value_scan *s, size_t at, int64_t *out) {
   value_ratio head = {0, 1};
   int code = 0, tens = 0;

@@ -70,8 +70,7 @@ static int64_t working_days(int64_t day, int64_t n, int step) {
   return day;
 }
 
-/* The n units that begin tomorrow, or end today; hours and seconds begin now; quarters and decades stand
- * whole. */
+/* The n units that begin tomorrow, or end today; hours and seconds begin now; quarters and decades stand whole. */
 static bool count_span(const value_scan *s, value_duration d, int unit, bool future, bool from_now,
                        value_period *out) {
   value_datetime now = s->cx->now, day = on_day(value_today(s));
@@ -124,8 +123,7 @@ static size_t scan_shifted_count(const value_scan *s, size_t at, int shift, valu
   return i > 0 && count_span(s, d, unit, shift > 0, false, out) ? i : 0;
 }
 
-/* "week after next", "year before last" (in a slot). Where it ends, or 0; *known says that it is such a phrase.
- */
+/* "week after next", "year before last" (in a slot). Where it ends, or 0; *known says that it is such a phrase. */
 static size_t scan_two_away(const value_scan *s, size_t at, bool *known, value_period *out) {
   static const struct {
     const char *phrase;
@@ -559,8 +557,7 @@ static bool nth_within(const value_period *of, bool whole_year, int unit, int64_
   return value_period_days(out, nth > 0 ? from : to - n, nth > 0 ? from + n : to);
 }
 
-/* "first week of may", "the last 3 weeks of this year", "the third month of 2021", "week 31", "week 3 of 2027".
- */
+/* "first week of may", "the last 3 weeks of this year", "the third month of 2021", "week 31", "week 3 of 2027". */
 static size_t scan_nth(const value_scan *s, size_t at, value_period *out) {
   int64_t nth = 0;
   int year = 0, unit = 0;
@@ -589,8 +586,7 @@ static size_t scan_nth(const value_scan *s, size_t at, value_period *out) {
   return end > 0 && nth_within(&of, whole_year, unit, nth, count.num, out) ? end : 0;
 }
 
-/* "the week of april 10", "week of the 18th", "w/c feb 4", "labor day weekend", "the weekend of
- * halloween". */
+/* "the week of april 10", "week of the 18th", "w/c feb 4", "labor day weekend", "the weekend of halloween". */
 static size_t scan_week_of(const value_scan *s, size_t at, value_period *out) {
   value_when w = {0};
   int64_t day = 0;
@@ -662,8 +658,7 @@ static size_t scan_slice(const value_scan *s, size_t at, int *slice) {
   return 0;
 }
 
-/* Cuts a period to its slice. Thirds of a named year, halves of weeks and months, the 10th to 20th as
- * mid month. */
+/* Cuts a period to its slice. Thirds of a named year, halves of weeks and months, the 10th to 20th as mid month. */
 static bool cut(const value_scan *s, int slice, bool named, value_period *p) {
   int64_t from = value_days_from_civil(p->span.start.date), to = value_days_from_civil(p->span.end.date),
           half = from;

@@ -142,8 +142,7 @@ size_t value_scan_dimension(const value_scan *s, size_t at, value_quantity *out)
 
 /* ---- ages ---- */
 
-/* "3 years old", "eighteen months of age", "87 yo", "age 87". Unit: year, month, week, day, or "" after
- * "age". */
+/* "3 years old", "eighteen months of age", "87 yo", "age 87". Unit: year, month, week, day, or "" after "age". */
 size_t value_scan_age(const value_scan *s, size_t at, value_quantity *out) {
   value_ratio amount;
   int unit = 0;

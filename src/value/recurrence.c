@@ -4,8 +4,7 @@
 
 enum { WEEKDAYS = 0x1F, WEEKEND = 0x60 };
 
-/* "monday, wednesday and friday", "mondays", "mon-fri", "tue/thu": the set of days. *many: a plural was
- * said. */
+/* "monday, wednesday and friday", "mondays", "mon-fri", "tue/thu": the set of days. *many: a plural was said. */
 static size_t scan_weekdays(const value_scan *s, size_t at, uint8_t *set, bool *many) {
   int day = 0, to = 0;
   size_t i = at, end = 0;
@@ -66,8 +65,7 @@ static size_t scan_month_word(const value_scan *s, size_t at) {
   return i > at && value_word_is(s, i, "month") ? i + 1 : 0;
 }
 
-/* "the first of each month", "last friday of every month", "the 15th of the month" (the last only behind
- * every). */
+/* "the first of each month", "last friday of every month", "the 15th of the month" (the last only behind every). */
 static size_t scan_monthly(const value_scan *s, size_t at, bool every, value_recurrence *out) {
   int64_t nth = 0;
   uint8_t set = 0;
@@ -146,8 +144,7 @@ static size_t scan_workday(const value_scan *s, size_t at) {
   return work && value_any(s, at + 1, "day|days") ? at + 2 : 0;
 }
 
-/* "every morning", "every 7 o'clock": a day's time; a clock is left for scan_at, which also reads "morning at
- * 6". */
+/* "every morning", "every 7 o'clock": a day's time; a clock is left for scan_at, which also reads "morning at 6". */
 static size_t scan_daily(const value_scan *s, size_t at, value_recurrence *out) {
   int part = 0;
   bool said = value_is(s, at, VALUE_W_PART, &part) && part != VALUE_P_TONIGHT;
@@ -246,8 +243,7 @@ static size_t scan_often(const value_scan *s, size_t at, value_recurrence *out) 
   return value_word_is(s, at, "every") ? 0 : scan_monthly(s, at, false, out);
 }
 
-/* A time behind or before: "at 7", "in the morning", "3pm each day", and days behind "every week on
- * monday". */
+/* A time behind or before: "at 7", "in the morning", "3pm each day", and days behind "every week on monday". */
 static size_t scan_at(const value_scan *s, size_t at, value_recurrence *out) {
   value_when w = {0};
   size_t i = at;
@@ -350,8 +346,7 @@ static size_t scan_core(const value_scan *s, size_t at, value_recurrence *out) {
   return end;
 }
 
-/* Behind "weekly", "every month": "on mondays", "on the 3rd", "on the first friday". Where it ends, or `end`.
- */
+/* Behind "weekly", "every month": "on mondays", "on the 3rd", "on the first friday". Where it ends, or `end`. */
 static size_t scan_on_days(const value_scan *s, size_t end, value_recurrence *r) {
   uint8_t set = 0;
   bool many = false;

@@ -1,5 +1,4 @@
-/* Values to words a person reads: "tomorrow at 7:00", "1 hour 30 minutes", "every second Friday",
- * "$1,249.50". */
+/* Values to words a person reads: "tomorrow at 7:00", "1 hour 30 minutes", "every second Friday", "$1,249.50". */
 #include "value/internal.h"
 
 #include <inttypes.h>

@@ -47,8 +47,7 @@ static bool one_slip(const char *a, size_t a_len, const char *b, size_t b_len) {
   return a_len == b_len && a_len - i - j == 2 && a[i] == b[i + 1] && a[i + 1] == b[i];
 }
 
-/* Only words that name days, months and numbers, so that "later" or "hours" never turn into something
- * else. */
+/* Only words that name days, months and numbers, so that "later" or "hours" never turn into something else. */
 static uint16_t lexicon_near(const char *lower, size_t len) {
   if (len < 6 || len >= WORD_MAX) return VALUE_NO_LEX;
   for (size_t i = 0; i < LEXICON_COUNT; i++) {
