@@ -384,6 +384,46 @@ static void test_kept(void) {
   mn_model_close(m);
 }
 
+/* ---- MaskBench's procedure ---- */
+
+static void note_failure(void *ctx, const char *name, const char *what, const char *detail) {
+  base_buf_printf(ctx, "%s: %s%s", name, what, detail[0] != '\0' ? "; " : ", no detail; ");
+}
+
+static void test_bench(void) {
+  static const char rows[] =
+      "{\"name\":\"right\",\"schema\":{\"type\":\"integer\"},\"tests\":[{\"valid\":true,\"data\":31},"
+      "{\"valid\":false,\"data\":\"x\"}]}\n"
+      "{\"name\":\"prefix\",\"schema\":{\"type\":\"integer\",\"minimum\":10},\"tests\":[{\"valid\":false,\"data\":1}]}\n\n"
+      "{\"name\":\"wrong\",\"schema\":{\"type\":\"string\"},\"tests\":[{\"valid\":true,\"data\":5}]}\n"
+      "{\"name\":\"strange\",\"schema\":{\"type\":\"strange\"},\"tests\":[]}\n";
+  char path[80];
+  base_buf said = {0};
+  mn_error err = {0};
+  mn_schema_bench_options o;
+  mn_schema_bench_report r;
+  (void)base_format(path, sizeof path, "%s/rows.jsonl", folder);
+  mn_schema_bench_options_init(&o);
+  o.file = path;
+  o.tokenizer = model_path;
+  o.check_masks = true;
+  o.failure = note_failure;
+  o.failure_ctx = &said;
+  TAP_OK(os_write_file(path, rows, strlen(rows), NULL) == BASE_OK && mn_schema_bench(&o, &r, &err) == MN_OK, "%s: %s",
+         err.where, err.text);
+  TAP_OK(r.schemas == 4 && r.tests == 4 && r.passing == 1 && r.passing_with_end == 1, "%zu of %zu", r.passing, r.schemas);
+  TAP_OK(r.accepts_invalid == 1 && r.refuses_valid == 1 && r.not_compiled == 1 && r.ran_out == 0 && r.wrong_end == 0 &&
+         r.disagreements == 0, "each in its place");
+  TAP_OK(strcmp(said.ptr, "prefix: accepts invalid; wrong: refuses valid; strange: not compiled; ") == 0, "%s", said.ptr);
+  TAP_OK(r.tokens > 4 && r.mask.max_us >= r.mask.p50_us && r.compile.mean_us > 0, "%zu tokens", r.tokens);
+  o.only = "wrong";
+  TAP_OK(mn_schema_bench(&o, &r, NULL) == MN_OK && r.schemas == 1 && r.refuses_valid == 1, "one row");
+  TAP_OK(os_write_file(path, "\n{\"schema\":", 11, NULL) == BASE_OK && mn_schema_bench(&o, &r, &err) == MN_EFORMAT &&
+         strstr(err.where, "row 2"), "%s: %s", err.where, err.text);
+  (void)os_remove(path, NULL);
+  base_buf_free(&said);
+}
+
 int main(int argc, char **argv) {
   size_t pairs = PAIRS;
   base_error err = {0};
@@ -396,6 +436,7 @@ int main(int argc, char **argv) {
   test_incomplete();
   test_second_attempt();
   test_kept();
+  test_bench();
   (void)os_remove(model_path, NULL);
   TAP_OK(os_remove(folder, NULL) == BASE_OK, "the folder is empty");
   return tap_done("test_rules");

@@ -28,8 +28,9 @@ typedef struct bench {
 } bench;
 
 /* How one schema came out. */
+typedef enum finding { PASSED, NOT_COMPILED, NOT_TOKENISED, RAN_OUT, REFUSES_VALID, ACCEPTS_INVALID } finding;
 typedef struct verdict {
-  const char *what; /* NULL: passed */
+  finding what;
   char detail[320];
   bool wrong_end; /* all tokens were taken, but the text could not end there (or could, and should not) */
 } verdict;
@@ -153,17 +154,17 @@ static void judge_test(bench *b, mask_run *run, const jdoc *d, uint32_t test, si
   base_buf_clear(&b->text);
   put_value(&b->text, d, data, 0);
   if (b->text.failed || encode(b, &n, &err) != BASE_OK) {
-    v->what = "cannot be tokenised";
+    v->what = NOT_TOKENISED;
     return;
   }
   mask_run_reset(run);
   bool taken = feed(b, run, n), ended = taken && mask_run_may_end(run);
   b->report->tests++;
-  if (mask_run_failed(run) != BASE_OK && v->what == NULL) {
-    v->what = "ran out";
+  if (mask_run_failed(run) != BASE_OK && v->what == PASSED) {
+    v->what = RAN_OUT;
     (void)base_format(v->detail, sizeof v->detail, "test %zu: %s", index, base_status_text(mask_run_failed(run)));
-  } else if (taken != valid && (v->what == NULL || taken)) {
-    v->what = valid ? "refuses valid" : "accepts invalid";
+  } else if (taken != valid && (v->what == PASSED || taken)) {
+    v->what = valid ? REFUSES_VALID : ACCEPTS_INVALID;
     base_slice text = mask_run_text(run);
     (void)base_format(v->detail, sizeof v->detail, "test %zu, %s at byte %zu: ...%.*s", index,
                       valid ? "stopped" : "ended", text.len, (int)(text.len > 60 ? 60 : text.len),
@@ -182,7 +183,7 @@ static void judge_schema(bench *b, const jdoc *d, uint32_t schema, uint32_t test
   if (status == BASE_OK) status = mask_run_open(&run, rule, b->vocab, NULL, &err);
   uint64_t ns = os_monotonic_ns() - before;
   if (status != BASE_OK) {
-    v->what = "not compiled";
+    v->what = NOT_COMPILED;
     (void)base_format(v->detail, sizeof v->detail, "%s: %s", err.where, err.text);
     mask_rule_close(rule);
     return;
@@ -199,19 +200,25 @@ static void judge_schema(bench *b, const jdoc *d, uint32_t schema, uint32_t test
 }
 
 static void count_verdict(bench *b, base_slice name, const verdict *v) {
+  static const char *const said[] = {"wrong end",     "not compiled",   "cannot be tokenised", "ran out",
+                                     "refuses valid", "accepts invalid"};
   mn_schema_bench_report *r = b->report;
-  r->schemas++;
-  if (v->what == NULL) r->passing++;
-  else if (strcmp(v->what, "not compiled") == 0) r->not_compiled++;
-  else if (strcmp(v->what, "accepts invalid") == 0) r->accepts_invalid++;
-  else if (strcmp(v->what, "refuses valid") == 0) r->refuses_valid++;
-  else r->ran_out++;
-  if (v->what == NULL && !v->wrong_end) r->passing_with_end++;
-  if (v->what == NULL && v->wrong_end) r->wrong_end++;
-  if ((v->what == NULL && !v->wrong_end) || b->o->failure == NULL) return;
   char text[128];
+  r->schemas++;
+  switch (v->what) {
+    case PASSED:
+      r->passing++;
+      if (v->wrong_end) r->wrong_end++;
+      else r->passing_with_end++;
+      break;
+    case NOT_COMPILED: r->not_compiled++; break;
+    case ACCEPTS_INVALID: r->accepts_invalid++; break;
+    case REFUSES_VALID: r->refuses_valid++; break;
+    default: r->ran_out++;
+  }
+  if ((v->what == PASSED && !v->wrong_end) || b->o->failure == NULL) return;
   (void)base_format(text, sizeof text, "%.*s", (int)(name.len < 120 ? name.len : 120), name.ptr);
-  b->o->failure(b->o->failure_ctx, text, v->what != NULL ? v->what : "wrong end", v->detail);
+  b->o->failure(b->o->failure_ctx, text, said[v->what], v->detail);
 }
 
 static base_status judge_row(bench *b, base_slice line, size_t number, base_error *err) {
