@@ -364,6 +364,58 @@ static void test_long_numbers(void) {
   json_decref(json);
 }
 
+/* Tokens added to a tokenizer: their types, and those that the embedding has no row for. */
+static void test_added_tokens(void) {
+  static const struct {
+    size_t id;
+    const char *text;
+    int32_t type;
+  } rows[] = {{62, "<s>", TOKEN_CONTROL},
+              {65, "<tool>", TOKEN_USER},
+              {67, "<|fim_prefix|>", TOKEN_CONTROL},
+              {68, "<b>", TOKEN_USER},
+              {69, "<unused7>", TOKEN_CONTROL}};
+  char path[256];
+  base_error err = {0};
+  convert_vocab v;
+  save_text("llama", "tokenizer_config.json",
+            "{\"bos_token\":\"<s>\",\"mask_token\":\"<image>\",\"added_tokens_decoder\":{\"67\":{\"content\":"
+            "\"<|fim_prefix|>\",\"special\":false},\"68\":{\"content\":\"<b>\"},\"69\":{\"content\":\"<unused7>\"},"
+            "\"70\":{\"content\":\"<image>\",\"special\":true}}}");
+  TAP_OK(import("llama", "one.gguf", "F32", &err) == BASE_OK, "%s: %s", err.where, err.text);
+  convert_vocab_init(&v);
+  TAP_OK(convert_vocab_read(&v, path_of("llama", path), &err) == BASE_OK && v.n == 71, "%s: %s", err.where, err.text);
+  TAP_OK(v.special[SPECIAL_MASK] == 70, "the added token is known");
+  TAP_OK(convert_vocab_pad(&v, 70, "llama", &err) == BASE_OK && v.n == 70 && v.special[SPECIAL_MASK] < 0, "%s", err.text);
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    TAP_OK(base_slice_equal(convert_vocab_text(&v, rows[i].id), base_slice_of(rows[i].text)) &&
+               v.tokens[rows[i].id].type == rows[i].type,
+           "%s is %d", rows[i].text, (int)v.tokens[rows[i].id].type);
+  TAP_OK(convert_vocab_pad(&v, 61, "llama", &err) == BASE_EMISMATCH, "a token of the model itself has no row");
+  convert_vocab_free(&v);
+  make_folder(0);
+}
+
+/* SentencePiece's file with the tokens that added_tokens.json puts behind its own. */
+static void test_added_file(void) {
+  static const char model[] = "\x0A\x07\x0A\x05<unk>\x0A\x03\x0A\x01" "a" "\x12\x02\x18\x02"; /* two pieces, BPE */
+  char path[256];
+  base_error err = {0};
+  convert_vocab v;
+  save("added", "tokenizer.model", model, sizeof model - 1);
+  save_text("added", "added_tokens.json", "{\"<old>\":2,\"a\":1,\"<|end|>\":3}");
+  convert_vocab_init(&v);
+  TAP_OK(convert_vocab_read(&v, path_of("added", path), &err) == BASE_OK && v.n == 4 && v.n_own == 2, "%s: %s", err.where,
+         err.text);
+  TAP_OK(v.n == 4 && base_slice_equal(convert_vocab_text(&v, 2), BASE_LITERAL("<old>")) && v.tokens[2].type == TOKEN_USER &&
+             v.tokens[3].type == TOKEN_CONTROL,
+         "what was added");
+  convert_vocab_free(&v);
+  save_text("added", "added_tokens.json", "{\"<old>\":\"2\"}");
+  TAP_OK(convert_vocab_read(&v, path_of("added", path), &err) != BASE_OK && strstr(err.text, "<old>"), "%s", err.text);
+  convert_vocab_free(&v);
+}
+
 static void test_numbers(void) {
   gguf_file *f;
   convert_weights w;
@@ -817,6 +869,8 @@ int main(void) {
   test_families();
   test_rotary_keys();
   test_long_numbers();
+  test_added_tokens();
+  test_added_file();
   test_numbers();
   test_quantize();
   test_mix();

@@ -225,7 +225,14 @@ static base_status fit_vocab(import *m, base_error *err) {
       continue;
     const convert_weight *t = find_weight(m, names[i].hf);
     if (t == NULL) continue;
-    if (t->n_dims == 2) return convert_vocab_pad(&m->vocab, t->shape[0], m->dir, err);
+    if (t->n_dims == 2) {
+      size_t had = m->vocab.n;
+      base_status status = convert_vocab_pad(&m->vocab, t->shape[0], m->dir, err);
+      if (!status && had > m->vocab.n)
+        convert_note(m->hooks, "tokens that were added behind the embedding's %zu rows are left out: %zu", m->vocab.n,
+                     had - m->vocab.n);
+      return status;
+    }
     return base_fail(err, BASE_EFORMAT, m->dir, "the embedding \"%s\" is no matrix", names[i].hf);
   }
   return base_fail(err, BASE_EFORMAT, m->dir, "the embedding is missing");

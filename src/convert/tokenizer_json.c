@@ -71,7 +71,7 @@ static base_status read_added(reader *r) {
     const json_t *id = json_object_get(entry, "id");
     if (text.ptr == NULL || !json_is_integer(id) || json_integer_value(id) < 0)
       return base_fail(r->err, BASE_EFORMAT, r->where, "added token %zu has no id or content", i);
-    int32_t type = json_is_true(json_object_get(entry, "special")) ? TOKEN_CONTROL : TOKEN_USER;
+    int32_t type = convert_added_type(text, json_is_true(json_object_get(entry, "special")));
     uint64_t at = (uint64_t)json_integer_value(id);
     float score = at < r->v->n && r->v->tokens[at].len != SIZE_MAX ? r->v->tokens[at].score : -1000.0F;
     base_status status = convert_vocab_set(r->v, at, text, score, type, r->where, r->err);
@@ -356,6 +356,7 @@ base_status convert_vocab_read_json(convert_vocab *v, const json_t *root, const 
   } else {
     return base_fail(err, BASE_EUNSUPPORTED, where, "the tokenizer model \"%.40s\" is not known", type);
   }
+  v->n_own = v->n;
   if (!status) status = read_added(&r);
   if (!status && strcmp(v->model, "llama") == 0)
     type_pieces(&r, slice_of(json_object_get(r.model, "unk_token")));

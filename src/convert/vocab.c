@@ -105,8 +105,30 @@ int64_t convert_vocab_find(const convert_vocab *v, base_slice text) {
   return -1;
 }
 
+static bool is_between(base_slice text, const char *start, const char *end) {
+  base_slice tail = base_slice_of(end);
+  return text.len > strlen(start) + tail.len && base_slice_starts(text, base_slice_of(start)) &&
+         base_slice_equal(base_slice_sub(text, text.len - tail.len, text.len), tail);
+}
+
+/* The same names as in llama.cpp's conversion: some of DeepSeek's, Qwen's and Gemma's are not marked. */
+int32_t convert_added_type(base_slice text, bool special) {
+  bool looks_special = is_between(text, "<|", "|>") || is_between(text, "<\xEF\xBD\x9C", "\xEF\xBD\x9C>") ||
+                       is_between(text, "<unused", ">") || base_slice_equal(text, BASE_LITERAL("<pad>")) ||
+                       base_slice_equal(text, BASE_LITERAL("<mask>"));
+  return special || looks_special ? TOKEN_CONTROL : TOKEN_USER;
+}
+
+static void drop_added(convert_vocab *v, size_t rows) {
+  v->n = rows;
+  for (int i = 0; i < SPECIALS; i++) {
+    if (v->special[i] >= (int64_t)rows) v->special[i] = -1;
+  }
+}
+
 base_status convert_vocab_pad(convert_vocab *v, uint64_t rows, const char *where, base_error *err) {
   char name[32];
+  if (v->n > rows && v->n_own <= rows) drop_added(v, (size_t)rows);
   if (v->n > rows)
     return base_fail(err, BASE_EMISMATCH, where,
                      "the tokenizer has %zu tokens but the embedding has %llu rows", v->n,
@@ -144,13 +166,34 @@ static base_status read_added(convert_vocab *v, const json_t *decoder, const cha
     if (status) break;
     if (!base_parse_int(base_slice_of(key), &id) || id < 0 || text.ptr == NULL)
       return base_fail(err, BASE_EFORMAT, where, "added_tokens_decoder has a strange entry \"%.40s\"", key);
-    int32_t type = json_is_true(json_object_get(entry, "special")) ? TOKEN_CONTROL : TOKEN_USER;
+    int32_t type = convert_added_type(text, json_is_true(json_object_get(entry, "special")));
     if ((uint64_t)id < v->n && v->tokens[id].len != SIZE_MAX &&
         (v->tokens[id].type == TOKEN_UNKNOWN || v->tokens[id].type == TOKEN_BYTE))
       type = v->tokens[id].type;
     float score = (uint64_t)id < v->n && v->tokens[id].len != SIZE_MAX ? v->tokens[id].score : -1000.0F;
     status = convert_vocab_set(v, (uint64_t)id, text, score, type, where, err);
   }
+  return status;
+}
+
+/* added_tokens.json, text to id, where tokenizer_config.json does not repeat it (before 2023). */
+static base_status read_added_file(convert_vocab *v, const char *dir, base_error *err) {
+  char path[4096];
+  const char *text;
+  json_t *id;
+  base_status status = convert_join(path, sizeof path, dir, "added_tokens.json", err);
+  if (status || !os_exists(path)) return status;
+  json_t *root = convert_load_json(path, 16 << 20, err);
+  if (root == NULL) return BASE_EFORMAT;
+  json_object_foreach(root, text, id) {
+    if (!json_is_integer(id) || json_integer_value(id) < 0)
+      status = base_fail(err, BASE_EFORMAT, path, "token \"%.60s\" has no id", text);
+    else if ((size_t)json_integer_value(id) >= v->n_own)
+      status = convert_vocab_set(v, (uint64_t)json_integer_value(id), base_slice_of(text), -1000.0F,
+                                 convert_added_type(base_slice_of(text), false), path, err);
+    if (status) break;
+  }
+  json_decref(root);
   return status;
 }
 
@@ -233,6 +276,8 @@ base_status convert_vocab_read(convert_vocab *v, const char *dir, base_error *er
   if (os_exists(model)) {
     status = os_read_file(model, CONVERT_MAX_TOKENIZER, &bytes, err);
     if (!status) status = convert_vocab_read_model(v, bytes.ptr, bytes.len, model, err);
+    v->n_own = v->n;
+    if (!status) status = read_added_file(v, dir, err);
   } else if (os_exists(json)) {
     json_t *root = convert_load_json(json, CONVERT_MAX_TOKENIZER, err);
     status = root != NULL ? convert_vocab_read_json(v, root, json, err) : BASE_EFORMAT;

@@ -41,6 +41,7 @@ typedef struct convert_vocab {
   base_buf text, merge_text, charsmap, chat_template;
   convert_token *tokens;
   size_t n, cap;
+  size_t n_own; /* the first of n, which the tokenizer's model has itself; the others were added to it */
   size_t n_merges;                                             /* in merge_text, each ended by a 0 */
   int64_t special[SPECIALS];                                   /* -1: none */
   int add_bos, add_eos, add_space_prefix, remove_extra_spaces; /* -1: not said */
@@ -58,13 +59,16 @@ base_status convert_vocab_read(convert_vocab *v, const char *dir, base_error *er
 base_status convert_vocab_read_json(convert_vocab *v, const json_t *root, const char *where, base_error *err);
 base_status convert_vocab_read_model(convert_vocab *v, const void *bytes, size_t len, const char *where,
                                      base_error *err);
-/* Pads with unused tokens up to the rows of the embedding; more tokens than rows is an error. */
+/* Pads with unused tokens up to the rows of the embedding. Added tokens beyond them are dropped (Gemma 3's text models
+ * have the token of the image model's tokenizer); that the model's own have no rows is an error. */
 base_status convert_vocab_pad(convert_vocab *v, uint64_t rows, const char *where, base_error *err);
 base_status convert_vocab_put(const convert_vocab *v, gguf_writer *w, base_error *err);
 
 /* One token at `id`. */
 base_status convert_vocab_set(convert_vocab *v, uint64_t id, base_slice text, float score, int32_t type,
                               const char *where, base_error *err);
+/* A token that was added, by what its entry says: control tokens are not always called special. */
+int32_t convert_added_type(base_slice text, bool special);
 int64_t convert_vocab_find(const convert_vocab *v, base_slice text); /* -1 when absent; walks all */
 base_slice convert_vocab_text(const convert_vocab *v, size_t id);
 
