@@ -56,6 +56,7 @@ static void test_engine(const tiny *files) {
              mn_engine_pack_version(mn, 99) == NULL,
          "nothing past the end");
   TAP_OK(mn_engine_kernels(mn)[0] != '\0', "kernels %s", mn_engine_kernels(mn));
+  mn_network(mn, false); /* nothing without a cloud */
   mn_engine_close(mn);
   mn_engine_close(NULL);
   mn_outcome_free(NULL);

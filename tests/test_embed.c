@@ -89,6 +89,7 @@ static void check_vectors(void) {
     o.threads = threads;
     o.reference = true;
     TAP_OK(mn_embedder_open(&e, path, &o, &err) == MN_OK && mn_embedder_width(e) == WIDTH, "%s", err.text);
+    TAP_OK(mn_embedder_context(e) == 64, "%u tokens", mn_embedder_context(e));
     TAP_OK(mn_embed(e, sentence, 0, out, WIDTH, &err) == MN_OK, "%s", err.text);
     TAP_OK(memcmp(out, expected, sizeof out) == 0, "the vector of the tokens, %u threads", threads);
     if (threads == 1) memcpy(first, out, sizeof first);

@@ -148,7 +148,7 @@ static void test_cascade(mn_model *m) {
   TAP_OK(st == MN_OK && report.features == FEATURES, "calibrated: %s", err.text);
   TAP_OK(report.log_loss < report.base_log_loss && report.risk <= 0.25 && report.sure_violated <= 0.25,
          "loss %.3f of %.3f, risk %.3f, violated %.2f", report.log_loss, report.base_log_loss, report.risk, report.sure_violated);
-  TAP_OK(mn_probe_open(&probe, in_folder("probe.gguf"), &err) == MN_OK, "%s", err.text);
+  TAP_OK(mn_probe_open(&probe, in_folder("probe.gguf"), &err) == MN_OK && mn_probe_features(probe) == FEATURES, "%s", err.text);
   TAP_OK(open_engine(&mn, m, "policy.json", "probe.gguf", &err) == MN_OK, "engine: %s", err.text);
   for (int i = 0; i < QUESTIONS && mn != NULL; i++) {
     float expected = mn_probe_score(probe, all[i].feature);

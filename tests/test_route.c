@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "failing.h"
+#include "minnow.h"
 #include "route/internal.h"
 #include "tiny_brain.h"
 
@@ -349,6 +350,15 @@ static void test_router(const char *path) {
     float s = route_router_score(r, cpu_best(), base_slice_of(odd[i]));
     TAP_OK(s >= 0.0f && s <= 1.0f, "a probability for odd text %zu", i);
   }
+  mn_router *given = NULL;
+  mn_error said = {0};
+  TAP_OK(mn_router_open(&given, path, &said) == MN_OK && mn_router_score(given, hard.ptr, 0) == p &&
+             mn_router_score(given, easy.ptr, easy.len) == q && mn_router_threshold(given) == route_router_threshold(r),
+         "the same for an app: %s", said.text);
+  mn_router_close(given);
+  TAP_OK(mn_router_open(&given, in_folder("trunk.gguf"), &said) != MN_OK && given == NULL && said.text[0] != '\0',
+         "a trunk is no router: %s", said.text);
+  mn_router_close(NULL);
   route_router_close(r);
   gguf_close(f);
 }
