@@ -211,10 +211,33 @@ static void test_documents(mn_model *m) {
   TAP_OK(st == MN_OK && rows == 2 && right == 1, "%s: %zu rows, %zu right", err.text, rows, right);
 }
 
+/* A document that the time was too short for is late, not a model that failed. */
+static void test_late(mn_model *m) {
+  static const struct {
+    const char *policy, *reason;
+  } cases[] = {{"late.json", "timeout"}, {"policy.json", "model_failed"}};
+  for (int i = 0; i < 2; i++) {
+    mn_engine *mn = NULL;
+    mn_error err = {0};
+    mn_outcome *o = NULL;
+    mn_request r;
+    mn_request_init(&r);
+    r.text = "all numbers";
+    r.task = "extract";
+    r.schema = "{\"type\":\"array\",\"minItems\":5000,\"items\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":9}}";
+    TAP_OK(open_engine(&mn, m, cases[i].policy, NULL, &err) == MN_OK && mn_do(mn, &r, &o, &err) == MN_OK, "%s", err.text);
+    if (o != NULL)
+      TAP_OK(strcmp(mn_outcome_reason(o), cases[i].reason) == 0, "%s: %s: %s", cases[i].policy, mn_outcome_reason(o), mn_outcome_detail(o));
+    mn_outcome_free(o);
+    mn_engine_close(mn);
+  }
+}
+
 int main(void) {
   base_error err = {0};
   if (mkdtemp(folder) == NULL) return 1;
   write_file("policy.json", "{\"version\":\"1\",\"cloud\":{\"max_tokens\":24}}");
+  write_file("late.json", "{\"version\":\"1\",\"cloud\":{\"max_tokens\":100000},\"deadline_ms\":{\"local\":1}}");
   write_file("bold.json", "{\"version\":\"1\",\"cloud\":{\"max_tokens\":24},\"confidence\":{\"text\":0}}");
   TAP_OK(!tiny_lm_write(in_folder("tiny.gguf"), 1, true, TINY_LM_CONTEXT, &err) &&
              !tiny_lm_write(in_folder("other.gguf"), 2, true, TINY_LM_CONTEXT, &err),
@@ -225,6 +248,7 @@ int main(void) {
     test_cascade(m);
     test_misfits(m);
     test_documents(m);
+    test_late(m);
   }
   mn_model_close(m);
   for (int i = 0; i < QUESTIONS; i++) free(all[i].said);
