@@ -69,6 +69,40 @@ static const struct {
     {{NULL, NULL, "ab", "", NULL}, BASE_EFORMAT, ""},
 };
 
+/* A run of blanks that is an added token is found by a merge, before any other. */
+static void test_blanks(void) {
+#define MARK "\xE2\x96\x81"
+  static const base_slice tokens[] = {BASE_LITERAL("<unk>"), BASE_LITERAL(MARK), BASE_LITERAL("a"),
+                                      BASE_LITERAL(MARK "a"), BASE_LITERAL(MARK MARK)};
+  static const int32_t types[] = {2, 1, 1, 1, 4};
+  static const float scores[] = {0, -3, -4, -1, -1000};
+  static const char wanted[] = "\"merges\":[[\"" MARK "\",\"" MARK "\"],[\"" MARK "\",\"a\"]]";
+  gguf_writer *w = gguf_writer_new(NULL);
+  gguf_file *f = NULL;
+  base_buf out = {0}, packed = {0};
+  char path[300], folder[300];
+  base_error err = {0};
+  (void)base_format(path, sizeof path, "%s/in.gguf", root);
+  (void)base_format(folder, sizeof folder, "%s/out", root);
+  gguf_put_string(w, "tokenizer.ggml.model", BASE_LITERAL("llama"));
+  gguf_put_strings(w, "tokenizer.ggml.tokens", tokens, 5);
+  gguf_put_i32s(w, "tokenizer.ggml.token_type", types, 5);
+  gguf_put_f32s(w, "tokenizer.ggml.scores", scores, 5);
+  base_status st = gguf_writer_save(w, path, &err);
+  if (!st) st = gguf_open(&f, path, NULL, &err);
+  if (!st) st = convert_vocab_export(f, folder, &err);
+  (void)base_format(path, sizeof path, "%s/tokenizer.json", folder);
+  if (!st) st = os_read_file(path, 1 << 20, &out, &err);
+  for (size_t i = 0; i < out.len; i++)
+    if (strchr(" \n", out.ptr[i]) == NULL) base_buf_putc(&packed, out.ptr[i]);
+  base_buf_putc(&packed, 0);
+  TAP_OK(st == BASE_OK && strstr(packed.ptr, wanted), "%s: %s", err.text, packed.ptr);
+  base_buf_free(&out);
+  base_buf_free(&packed);
+  gguf_close(f);
+  gguf_writer_free(w);
+}
+
 int main(void) {
   char command[300];
   if (mkdtemp(root) == NULL) return 1;
@@ -78,6 +112,7 @@ int main(void) {
     bool fits = st == cases[i].status && strstr(err.text, cases[i].text) != NULL && (err.text[0] != '\0') == (st != 0);
     TAP_OK(fits, "case %zu: %d: %s: %s", i, (int)st, err.where, err.text);
   }
+  test_blanks();
   (void)base_format(command, sizeof command, "rm -r %s", root);
   TAP_OK(system(command) == 0, "the folder is gone");
   return tap_done("test_export");

@@ -247,18 +247,25 @@ static int by_score(const void *pa, const void *pb) {
   return a->cut < b->cut ? -1 : a->cut > b->cut;
 }
 
+/* Gemma's runs of blanks are added tokens; in tokenizer.json those are looked for where blanks are no marks yet, so
+ * that only a merge, made before all others, can find them. */
+static bool is_added_blanks(const source *s, size_t id) {
+  return type_of(s, id) == TOKEN_USER && base_slice_starts(s->tokens[id], BASE_LITERAL(SPACE_MARK));
+}
+
 /* Every way to put a piece together from two others: `out` NULL only counts. */
 static size_t find_pairs(const source *s, const json_t *vocab, pair *out) {
   size_t n = 0;
   for (size_t i = 0; i < s->used; i++) {
     base_slice text = s->tokens[i];
-    if (type_of(s, i) != TOKEN_NORMAL || text.len > MAX_PIECE) continue;
+    bool blanks = is_added_blanks(s, i);
+    if ((type_of(s, i) != TOKEN_NORMAL && !blanks) || text.len > MAX_PIECE) continue;
     for (size_t cut = 1; cut < text.len; cut++) {
       if (((unsigned char)text.ptr[cut] & 0xC0) == 0x80) continue; /* inside a character */
       if (json_object_getn(vocab, text.ptr, cut) == NULL ||
           json_object_getn(vocab, text.ptr + cut, text.len - cut) == NULL)
         continue;
-      if (out != NULL) out[n] = (pair){score_of(s, i), (uint32_t)i, (uint32_t)cut};
+      if (out != NULL) out[n] = (pair){blanks ? 1.0F : score_of(s, i), (uint32_t)i, (uint32_t)cut};
       n++;
     }
   }
