@@ -90,11 +90,13 @@ static float *multiply(const cpu_kernels *k, fixture *f, bool add) {
   return y;
 }
 
-/* One token and one share at a time, in tokens' batches of 1 and 3. */
+/* One share at a time, in tokens' batches of 1, 3 and 16. */
 static bool same_in_pieces(const cpu_kernels *k, fixture *f, const float *y) {
+  static const size_t batches[] = {1, 3, 16};
   float *pieces = malloc(MOST_TOKENS * f->n * sizeof(float));
   bool same = true;
-  for (size_t batch = 1; batch <= 3; batch += 2) {
+  for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+    size_t batch = batches[i];
     for (int workers = 1; workers <= 3; workers++) {
       for (size_t t = 0; t < MOST_TOKENS; t += batch) {
         size_t tokens = MOST_TOKENS - t < batch ? MOST_TOKENS - t : batch, begin, end;
@@ -182,14 +184,18 @@ static void check_hostile(gguf_tensor_type type) {
   base_rng_seed(&rng, 77);
   open_fixture(&f, type, MATRIX_FAST, N, K, 0);
   for (size_t i = 0; i < N * f.row_bytes; i++) f.tensor[i] = (unsigned char)base_rng_next(&rng);
+  if (type == GGUF_T_Q8_0) memcpy(f.tensor, "\0\x7c", 2); /* an infinite scale, and no other of the row's */
+  for (size_t i = 34; type == GGUF_T_Q8_0 && i < f.row_bytes; i += 34) f.tensor[i + 1] = 0x20;
   for (size_t i = 0; i < N; i++) quant_decode_row(type, f.tensor + i * f.row_bytes, K, f.decoded + i * K);
   matrix_pack(&f.m, f.tensor, 0, N);
   put_inputs(cpu_best(), &f);
-  float *scalar = multiply(cpu_named("scalar"), &f, false), *best = multiply(cpu_best(), &f, false);
+  float *scalar = multiply(cpu_named("scalar"), &f, false), *best = multiply(cpu_best(), &f, false), sixteen[16 * N];
+  matrix_mul(cpu_best(), &f.m, &f.in, 0, 16, 0, N, sixteen, N, false);
   size_t wrong = 0;
-  for (size_t i = 0; i < MOST_TOKENS * N; i++) {
-    if (isnan(scalar[i]) && isnan(best[i])) continue; /* which one is the processor's affair */
-    wrong += memcmp(&scalar[i], &best[i], sizeof(float)) != 0;
+  for (size_t i = 0; i < (MOST_TOKENS + 16) * N; i++) {
+    const float *want = &scalar[i % (MOST_TOKENS * N)], *got = i < MOST_TOKENS * N ? &best[i] : &sixteen[i - MOST_TOKENS * N];
+    if (isnan(*want) && isnan(*got)) continue; /* which one is the processor's affair */
+    wrong += memcmp(want, got, sizeof(float)) != 0;
   }
   TAP_OK(wrong == 0, "%s: %zu of random bytes differ", gguf_tensor_type_name(type), wrong);
   free(scalar);
@@ -228,6 +234,7 @@ int main(void) {
     if (gguf_block_elements(kinds[i].type) > 1) check_hostile(kinds[i].type);
   }
   check_size(&kinds[0], 19, 7, 0);
+  check_size(&(kind){GGUF_T_Q8_0, 0.05}, 19, 8320, 0); /* more blocks than a pass of 16 tokens keeps scales of */
   check_size(&kinds[1], 19, 33, 0);
   return tap_done("matrix");
 }
