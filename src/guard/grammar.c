@@ -53,13 +53,12 @@ static base_status read_source(guard_grammar *g, const char *name, base_slice te
     line = base_slice_trim(line);
     if (line.len == 0 || line.ptr[0] == '#') continue;
     if (line.ptr[0] == '[' && line.ptr[line.len - 1] == ']') {
-      base_slice header = base_slice_sub(line, 1, line.len - 1), list = header, class = header;
-      if (base_slice_split(&header, ' ', &list) && header.len > 0) class = header;
-      else class = list;
+      base_slice rest = base_slice_sub(line, 1, line.len - 1), list = rest;
+      bool classed = base_slice_split(&rest, ' ', &list) && rest.len > 0;
       if ((at = guard_grammar_find(g, list)) >= 0) continue;
       if (g->n == g->cap) return fail_at(err, name, number, "there are too many lists");
       at = (int)g->n;
-      g->list[g->n++] = (guard_list){.name = list, .tag = tag_of(class)};
+      g->list[g->n++] = (guard_list){.name = list, .tag = tag_of(classed ? rest : list)};
       continue;
     }
     if (at < 0) return fail_at(err, name, number, "a line stands before the first [list]");

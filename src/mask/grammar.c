@@ -289,9 +289,9 @@ static grammar_part *read_one(reader *r) {
 }
 
 static bool take_count(reader *r, uint32_t *out) {
-  const char *from = r->at;
   skip_space(r, false);
-  for (*out = 0, from = r->at; peek(r) >= '0' && peek(r) <= '9'; r->at++) {
+  const char *from = r->at;
+  for (*out = 0; peek(r) >= '0' && peek(r) <= '9'; r->at++) {
     *out = *out * 10 + (uint32_t)(*r->at - '0');
     if (*out > MAX_REPEATS) return refuse(r, BASE_ELIMIT, "a repetition may count to 100000");
   }
