@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- files from recipes ----
  * Words separated by blanks: "GGUF" and other plain words are their bytes; u8:N u32:N u64:N numbers; s:TEXT a
@@ -420,11 +421,98 @@ static void test_memory(void) {
   base_buf_free(&b);
 }
 
+/* ---- a model in several files ---- */
+
+static char folder[] = "/tmp/minnow-gguf-XXXXXX";
+
+static const char *part_path(int no, int of) {
+  static char path[128];
+  (void)base_format(path, sizeof path, "%s/m-%05d-of-%05d.gguf", folder, no, of);
+  return path;
+}
+
+/* Part `no` (from 1) of `of`, saying so; of 0: without any such key. `tensors`: single letters. */
+static void save_part(int no, uint32_t says_no, uint32_t of, const char *tensors, uint32_t all) {
+  static const float numbers[32];
+  gguf_writer *w = gguf_writer_new(NULL);
+  base_error err = {0};
+  if (no == 1) gguf_put_string(w, "general.architecture", BASE_LITERAL("llama"));
+  if (of > 0) gguf_put_u32(w, "split.no", says_no - 1);
+  if (of > 0) gguf_put_u32(w, "split.count", of);
+  if (all > 0) gguf_put_u32(w, "split.tensors.count", all);
+  for (; *tensors != 0; tensors++) {
+    char name[2] = {*tensors, 0};
+    gguf_put_tensor(w, name, GGUF_T_F32, 1, (uint64_t[]){(uint64_t)(*tensors - 'a' + 1), 1, 1, 1}, numbers);
+  }
+  TAP_OK(gguf_writer_save(w, part_path(no, 3), &err) == BASE_OK, "part %d: %s", no, err.text);
+  gguf_writer_free(w);
+}
+
+static void save_parts(void) {
+  save_part(1, 1, 3, "", 4);
+  save_part(2, 2, 3, "db", 0);
+  save_part(3, 3, 3, "ca", 0);
+}
+
+static void check_parts(const char *path, base_status status, const char *says) {
+  gguf_file *f = NULL;
+  base_error err = {0};
+  base_status got = gguf_open(&f, path, NULL, &err);
+  TAP_OK(got == status && f == NULL && strstr(err.text, says), "%s: %s", says, err.text);
+}
+
+static void test_parts(void) {
+  gguf_file *f = NULL;
+  base_error err = {0};
+  int n = 0;
+  char other[128];
+  if (mkdtemp(folder) == NULL) exit(1);
+  save_parts();
+  TAP_OK(gguf_open(&f, part_path(1, 3), NULL, &err) == BASE_OK && gguf_tensor_count(f) == 4, "joined: %s", err.text);
+  for (const char *c = "abcd"; *c != 0 && f != NULL; c++) {
+    const gguf_tensor *t = gguf_find_tensor(f, (char[]){*c, 0});
+    TAP_OK(t != NULL && t->dim[0] == (uint64_t)(*c - 'a' + 1) && *(const float *)t->data == 0, "tensor %c", *c);
+    if (t != NULL) gguf_forget(f, t->data, t->bytes);
+  }
+  gguf_forget_all(f);
+  gguf_close(f);
+  for (base_status st = BASE_ENOMEM; st != BASE_OK && n < 100; n++) {
+    failing count;
+    base_allocator a = failing_allocator(&count, n);
+    st = gguf_open(&f, part_path(1, 3), &a, &err);
+    if (st == BASE_OK) gguf_close(f);
+    TAP_OK((st == BASE_OK || st == BASE_ENOMEM) && count.held == 0, "allocation %d: %zu bytes stay", n, count.held);
+  }
+  TAP_OK(n > 10 && n < 100, "%d allocations", n);
+  check_parts(part_path(2, 3), BASE_EARGUMENT, "part 2 of 3; name the first");
+  (void)base_format(other, sizeof other, "%s/other.gguf", folder);
+  TAP_OK(rename(part_path(1, 3), other) == 0, "another name");
+  check_parts(other, BASE_EARGUMENT, "has to end in \"-00001-of-00003.gguf\"");
+  (void)os_remove(other, NULL);
+  save_parts();
+  save_part(3, 2, 3, "ca", 0);
+  check_parts(part_path(1, 3), BASE_EMISMATCH, "part 2 of 3, not 3 of 3");
+  save_part(3, 3, 0, "ca", 0);
+  check_parts(part_path(1, 3), BASE_EMISMATCH, "no part of a model");
+  save_part(3, 3, 3, "cb", 0);
+  check_parts(part_path(1, 3), BASE_EFORMAT, "\"b\" is there twice");
+  save_part(3, 3, 3, "c", 0);
+  check_parts(part_path(1, 3), BASE_EMISMATCH, "3 tensors; it says 4");
+  save_part(1, 1, 5000, "", 0);
+  check_parts(part_path(1, 3), BASE_ELIMIT, "5000 parts");
+  save_parts();
+  (void)os_remove(part_path(3, 3), NULL);
+  check_parts(part_path(1, 3), BASE_ENOTFOUND, "cannot open");
+  for (int i = 1; i <= 2; i++) (void)os_remove(part_path(i, 3), NULL);
+  (void)rmdir(folder);
+}
+
 int main(void) {
   test_malformed();
   test_round_trip();
   test_integers();
   test_writer_errors();
   test_memory();
+  test_parts();
   return tap_done("gguf");
 }

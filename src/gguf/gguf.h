@@ -62,7 +62,8 @@ typedef struct gguf_tensor {
 typedef struct gguf_file gguf_file;
 
 /* Maps and checks the whole structure: magic, version, counts against file size, unique keys and tensor
- * names, offsets aligned, inside the file and not overlapping. `allocator` may be NULL. */
+ * names, offsets aligned, inside the file and not overlapping. The first file of a model that is split
+ * (NAME-00001-of-00003.gguf, split.count) opens the others beside it and has their tensors. `allocator` may be NULL. */
 base_status gguf_open(gguf_file **out, const char *path, const base_allocator *allocator, base_error *err);
 /* The same over bytes the caller keeps alive (64-byte aligned). `name` is used in errors. */
 base_status gguf_open_bytes(gguf_file **out, const void *bytes, size_t len, const char *name,

@@ -1,30 +1,12 @@
 /* gguf/read: checks the whole structure of a file once, when it is opened; afterwards every slice and pointer
  * handed out is known to lie inside it. Tables are sized by counts that the file's own length has justified,
  * and names are found by binary search: a file can be made to collide in a hash, but not to unsort. */
-#include "gguf/layout.h"
+#include "gguf/file.h"
 
 #include <string.h>
 
 /* The fewest bytes a key with its value, and a tensor's entry, can take in a file. */
 enum { MIN_VALUE_BYTES = 8 + 1 + 4 + 1, MIN_TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8 };
-enum { MAX_ENTRIES = 65536 }; /* keys, and tensors: far above any model's, so that tables stay small */
-
-struct gguf_file {
-  base_allocator allocator;
-  os_map map; /* zero when the caller owns the bytes */
-  char *path;
-  size_t path_bytes;
-  base_slice bytes;
-  uint64_t alignment;
-  uint32_t version;
-  size_t n_values, n_tensors;
-  gguf_value *values;      /* in file order */
-  gguf_tensor *tensors;    /* in file order */
-  uint64_t *tensor_offset; /* in the data section */
-  uint32_t *value_order;   /* sorted by key */
-  uint32_t *tensor_order;  /* sorted by name */
-};
-
 /* What a parse step needs. */
 typedef struct parser {
   gguf_file *f;
@@ -42,11 +24,6 @@ static base_status fail_truncated(const parser *p, const char *what) {
 static bool key_before(const void *file, uint32_t a, uint32_t b) {
   const gguf_file *f = file;
   return base_slice_compare(f->values[a].key, f->values[b].key) < 0;
-}
-
-static bool name_before(const void *file, uint32_t a, uint32_t b) {
-  const gguf_file *f = file;
-  return base_slice_compare(f->tensors[a].name, f->tensors[b].name) < 0;
 }
 
 static bool offset_before(const void *file, uint32_t a, uint32_t b) {
@@ -90,10 +67,10 @@ static base_status parse_header(parser *p) {
     return base_fail(p->err, BASE_EFORMAT, p->f->path, "%llu tensors do not fit in a file of %zu bytes",
                      (unsigned long long)n_tensors, c->len);
   }
-  if (n_values > MAX_ENTRIES || n_tensors > MAX_ENTRIES) {
+  if (n_values > GGUF_MAX_ENTRIES || n_tensors > GGUF_MAX_ENTRIES) {
     return base_fail(p->err, BASE_ELIMIT, p->f->path,
                      "%llu keys and %llu tensors; at most %d of each are read", (unsigned long long)n_values,
-                     (unsigned long long)n_tensors, (int)MAX_ENTRIES);
+                     (unsigned long long)n_tensors, (int)GGUF_MAX_ENTRIES);
   }
   p->f->version = p->version;
   p->f->n_values = (size_t)n_values;
@@ -260,20 +237,28 @@ static base_status parse_tensor(parser *p, size_t index) {
   return BASE_OK;
 }
 
+static bool name_before(const void *file, uint32_t a, uint32_t b) {
+  const gguf_file *f = file;
+  return base_slice_compare(f->tensors[a].name, f->tensors[b].name) < 0;
+}
+
+base_status gguf_sort_tensors(gguf_file *f, base_error *err) {
+  sort_indices(f, f->tensor_order, f->n_tensors, name_before);
+  for (size_t i = 1; i < f->n_tensors; i++) {
+    base_slice a = f->tensors[f->tensor_order[i - 1]].name, b = f->tensors[f->tensor_order[i]].name;
+    if (base_slice_equal(a, b))
+      return base_fail(err, BASE_EFORMAT, f->path, "tensor \"%.*s\" is there twice", (int)a.len, a.ptr);
+  }
+  return BASE_OK;
+}
+
 static base_status parse_tensors(parser *p) {
   gguf_file *f = p->f;
   for (size_t i = 0; i < f->n_tensors; i++) {
     base_status status = parse_tensor(p, i);
     if (status) return status;
   }
-  sort_indices(f, f->tensor_order, f->n_tensors, name_before);
-  for (size_t i = 1; i < f->n_tensors; i++) {
-    base_slice a = f->tensors[f->tensor_order[i - 1]].name, b = f->tensors[f->tensor_order[i]].name;
-    if (base_slice_equal(a, b)) {
-      return base_fail(p->err, BASE_EFORMAT, f->path, "tensor \"%.*s\" is there twice", (int)a.len, a.ptr);
-    }
-  }
-  return BASE_OK;
+  return gguf_sort_tensors(f, p->err);
 }
 
 /* Every tensor inside the data section, none over another, nothing behind the last but padding.
@@ -307,15 +292,6 @@ static base_status place_tensors(parser *p, uint32_t *order) {
 
 /* ---- opening ---- */
 
-/* Index tables have one element at least, so that NULL always means that memory ran out. */
-static void *table(const gguf_file *f, size_t count, size_t bytes) {
-  return base_calloc(&f->allocator, count > 0 ? count : 1, bytes);
-}
-
-static void free_table(const gguf_file *f, void *ptr, size_t count, size_t bytes) {
-  base_free(&f->allocator, ptr, (count > 0 ? count : 1) * bytes);
-}
-
 static base_status fail_memory(const parser *p) {
   return base_fail(p->err, BASE_ENOMEM, p->f->path, "no memory to open the file");
 }
@@ -324,17 +300,17 @@ static base_status parse(parser *p) {
   gguf_file *f = p->f;
   base_status status = parse_header(p);
   if (status) return status;
-  f->values = table(f, f->n_values, sizeof *f->values);
-  f->value_order = table(f, f->n_values, sizeof *f->value_order);
+  f->values = gguf_table(f, f->n_values, sizeof *f->values);
+  f->value_order = gguf_table(f, f->n_values, sizeof *f->value_order);
   if (f->values == NULL || f->value_order == NULL) return fail_memory(p);
   status = parse_values(p);
   if (status) return status;
   status = read_alignment(p);
   if (status) return status;
-  f->tensors = table(f, f->n_tensors, sizeof *f->tensors);
-  f->tensor_order = table(f, f->n_tensors, sizeof *f->tensor_order);
-  f->tensor_offset = table(f, f->n_tensors, sizeof *f->tensor_offset);
-  uint32_t *by_offset = table(f, f->n_tensors, sizeof *by_offset);
+  f->tensors = gguf_table(f, f->n_tensors, sizeof *f->tensors);
+  f->tensor_order = gguf_table(f, f->n_tensors, sizeof *f->tensor_order);
+  f->tensor_offset = gguf_table(f, f->n_tensors, sizeof *f->tensor_offset);
+  uint32_t *by_offset = gguf_table(f, f->n_tensors, sizeof *by_offset);
   if (f->tensors == NULL || f->tensor_order == NULL || f->tensor_offset == NULL || by_offset == NULL) {
     status = fail_memory(p);
     goto done;
@@ -343,7 +319,7 @@ static base_status parse(parser *p) {
   if (status) goto done;
   status = place_tensors(p, by_offset);
 done:
-  free_table(f, by_offset, f->n_tensors, sizeof *by_offset);
+  gguf_free_table(f, by_offset, f->n_tensors, sizeof *by_offset);
   return status;
 }
 
@@ -379,12 +355,21 @@ done:
   return BASE_OK;
 }
 
-base_status gguf_open(gguf_file **out, const char *path, const base_allocator *allocator, base_error *err) {
+base_status gguf_open_one(gguf_file **out, const char *path, const base_allocator *allocator, base_error *err) {
   os_map map;
   *out = NULL;
   base_status status = os_map_open(&map, path, err);
   if (status) return status;
   return open_map(out, map, (base_slice){map.ptr, map.len}, path, allocator, err);
+}
+
+base_status gguf_open(gguf_file **out, const char *path, const base_allocator *allocator, base_error *err) {
+  base_status status = gguf_open_one(out, path, allocator, err);
+  if (!status) status = gguf_open_parts(*out, err);
+  if (!status) return BASE_OK;
+  gguf_close(*out);
+  *out = NULL;
+  return status;
 }
 
 base_status gguf_open_bytes(gguf_file **out, const void *bytes, size_t len, const char *name,
@@ -399,11 +384,13 @@ base_status gguf_open_bytes(gguf_file **out, const void *bytes, size_t len, cons
 void gguf_close(gguf_file *f) {
   if (f == NULL) return;
   base_allocator allocator = f->allocator;
-  free_table(f, f->values, f->n_values, sizeof *f->values);
-  free_table(f, f->value_order, f->n_values, sizeof *f->value_order);
-  free_table(f, f->tensors, f->n_tensors, sizeof *f->tensors);
-  free_table(f, f->tensor_order, f->n_tensors, sizeof *f->tensor_order);
-  free_table(f, f->tensor_offset, f->n_tensors, sizeof *f->tensor_offset);
+  for (size_t i = 0; i < f->n_parts; i++) gguf_close(f->parts[i]);
+  gguf_free_table(f, f->parts, f->n_rooms, sizeof *f->parts);
+  gguf_free_table(f, f->values, f->n_values, sizeof *f->values);
+  gguf_free_table(f, f->value_order, f->n_values, sizeof *f->value_order);
+  gguf_free_table(f, f->tensors, f->n_tensors, sizeof *f->tensors);
+  gguf_free_table(f, f->tensor_order, f->n_tensors, sizeof *f->tensor_order);
+  gguf_free_table(f, f->tensor_offset, f->n_tensors, sizeof *f->tensor_offset);
   base_free(&allocator, f->path, f->path_bytes);
   os_map_close(&f->map);
   base_free(&allocator, f, sizeof *f);
@@ -427,20 +414,31 @@ const gguf_tensor *gguf_tensor_at(const gguf_file *f, size_t index) {
   return index < f->n_tensors ? &f->tensors[index] : NULL;
 }
 
+/* The map that a tensor's bytes are in. */
+static const os_map *map_of(const gguf_file *f, const void *ptr) {
+  for (size_t i = 0; i < f->n_parts; i++) {
+    const os_map *m = &f->parts[i]->map;
+    if ((uintptr_t)ptr - (uintptr_t)m->ptr < m->len) return m;
+  }
+  return &f->map;
+}
+
 void gguf_fetch(const gguf_file *f, const void *ptr, size_t len) {
-  os_map_fetch(&f->map, ptr, len);
+  os_map_fetch(map_of(f, ptr), ptr, len);
 }
 
 void gguf_forget(const gguf_file *f, const void *ptr, size_t len) {
-  os_map_forget(&f->map, ptr, len);
+  os_map_forget(map_of(f, ptr), ptr, len);
 }
 
 void gguf_forget_all(const gguf_file *f) {
   os_map_forget(&f->map, f->map.ptr, f->map.len);
+  for (size_t i = 0; i < f->n_parts; i++) gguf_forget_all(f->parts[i]);
 }
 
 void gguf_reader_open(os_reader *r, const gguf_file *f) {
-  os_reader_open(r, &f->map, f->path);
+  static const os_map none; /* of several files the parts are read where they lie */
+  os_reader_open(r, f->n_parts > 0 ? &none : &f->map, f->path);
 }
 
 const char *gguf_path(const gguf_file *f) {
