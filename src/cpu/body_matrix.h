@@ -325,6 +325,12 @@ static void body_matrix_mul(const cpu_matrix *m, const cpu_input *x, const float
   for (size_t block = 0; block < tokens; block += most) {
     size_t here = tokens - block < most ? tokens - block : most;
     place.first = first + block;
+    if (here == 1) {
+      body_mx_fn *one = body_mx_tiles[m->format][0];
+      for (size_t row = begin; row < end; row += 16)
+        one(&place, row, end - row < 16 ? end - row : 16, first + block, y + block * ldy + row);
+      continue;
+    }
     for (size_t row = begin; row < end; row += 16) {
       size_t rows = end - row < 16 ? end - row : 16, t = 0;
       for (int size = BODY_MX_SIZES - 1; size >= 0; size--)
