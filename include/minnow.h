@@ -367,10 +367,11 @@ typedef struct mn_memory {
 typedef struct mn_model_info {
   size_t size;
   const char *architecture, *name; /* as long as the model is open; name may be "" */
-  const char *chat_template;       /* the family it was recognised as; NULL: none, mn_session_add is refused */
+  const char *chat_template;       /* its hash and first characters; NULL: none that can be used, no chat */
   const char *kernels;
   uint64_t parameters, tensor_bytes;
   uint32_t vocab, layers, width, context, trained_context, sessions, threads;
+  const char *chat_problem; /* where chat_template is NULL: which template it is and what is wrong with it; else NULL */
 } mn_model_info;
 
 MN_API void mn_model_options_init(mn_model_options *o);

@@ -556,6 +556,38 @@ static void test_save(void) {
   mn_model_close(m);
 }
 
+/* A template that cannot be read, and one that leaves out what is said: each is named, no answer is made up. */
+static void test_strange_templates(void) {
+  static const struct {
+    const char *template, *about, *says;
+  } rows[] = {{"{% foo %}", "line 1: the tag \"foo\"", "the tag \"foo\""},
+              {"chatml", NULL, "what is said does not come into the prompt"},
+              {"[INST] [/INST]", NULL, "what is said does not come into the prompt"}};
+  const char *path = "/tmp/minnow-strange-template.gguf";
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    mn_error err = {0};
+    base_error made = {0};
+    mn_model *m = NULL;
+    mn_session *s = NULL;
+    mn_model_info info;
+    mn_model_info_init(&info);
+    TAP_OK(tiny_lm_write_with(path, 1, rows[i].template, 64, &made) == BASE_OK, "%s", made.text);
+    TAP_OK(mn_model_open(&m, path, NULL, &err) == MN_OK && mn_session_open(&s, m, &err) == MN_OK, "%s", err.text);
+    TAP_OK(mn_model_about(m, &info, &err) == MN_OK && (info.chat_template == NULL) == (rows[i].about != NULL), "about");
+    if (rows[i].about != NULL)
+      TAP_OK(strstr(info.chat_problem, rows[i].about) && strstr(info.chat_problem, rows[i].template), "%s",
+             info.chat_problem);
+    else TAP_OK(info.chat_problem == NULL, "no problem is known before something is said");
+    TAP_OK(mn_session_add(s, "user", "hello", &err) == MN_OK, "%s", err.text);
+    TAP_OK(mn_generate(s, NULL, NULL, &err) != MN_OK && strstr(err.text, rows[i].says) &&
+               strstr(err.where, rows[i].template),
+           "%s: %s", err.where, err.text);
+    mn_session_close(s);
+    mn_model_close(m);
+    (void)remove(path);
+  }
+}
+
 static void test_no_template(void) {
   mn_model *m = NULL;
   mn_model_info i;
@@ -630,6 +662,7 @@ int main(void) {
   test_prepare();
   test_untrusted();
   test_save();
+  test_strange_templates();
   test_no_template();
   test_memory();
   (void)os_remove(model_path, NULL);

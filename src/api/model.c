@@ -147,6 +147,7 @@ static base_status open_engine(mn_model *m, const mn_model_options *o, const lm_
 /* A model without a template that can be used still goes on from text. */
 static base_status open_chat(mn_model *m, base_error *err) {
   base_status st = chat_template_open_gguf(&m->chat, m->file, &m->bound.bounded, &m->chat_error);
+  (void)base_format(m->chat_problem, sizeof m->chat_problem, "%s: %s", m->chat_error.where, m->chat_error.text);
   return st == BASE_ENOMEM ? base_fail(err, st, m->chat_error.where, "%s", m->chat_error.text) : BASE_OK;
 }
 
@@ -273,6 +274,7 @@ int mn_model_about(const mn_model *m, mn_model_info *out, mn_error *error) {
   i.trained_context = l.trained_context;
   i.sessions = l.sequences;
   i.threads = m->threads;
+  i.chat_problem = m->chat != NULL ? NULL : m->chat_problem;
   return api_result(api_give_struct(out, &i, sizeof i, "model info", &err), &err, error);
 }
 

@@ -44,6 +44,7 @@ struct mn_model {
   gen_engine *gen;
   chat_template *chat;   /* NULL: none that can be used; chat_error says why */
   base_error chat_error;
+  char chat_problem[sizeof(base_error)]; /* its place and its text in one sentence */
   tool_form *form;       /* of calls in that template; made when the first tools come; under the turn */
   mask_vocab *mask;      /* made when the first rule comes; under the turn */
   os_turn *turn;         /* around everything that touches gen or lm */

@@ -282,12 +282,27 @@ static base_status put_bos(mn_session *s, base_error *err) {
   return BASE_OK;
 }
 
+static bool is_blank(const char *text) { return text[strspn(text, " \t\r\n")] == 0; }
+
+/* A template that leaves out what is said would be answered as if nobody had asked ("chatml", the name of one, is a
+ * template that says "chatml"). */
+static base_status check_written(const mn_session *s, base_error *err) {
+  if (s->prompt.n_untrusted > 0) return BASE_OK;
+  for (size_t i = 0; i < s->n_messages; i++) {
+    if (strcmp(s->messages[i].role, "user") == 0 && !is_blank(s->messages[i].content))
+      return base_fail(err, BASE_EUNSUPPORTED, chat_template_name(s->model->chat),
+                       "what is said does not come into the prompt that this template writes");
+  }
+  return BASE_OK;
+}
+
 base_status api_session_tokens(mn_session *s, bool open_answer, base_error *err) {
   s->ids.n = 0;
   if (s->n_messages == 0) return base_fail(err, BASE_EARGUMENT, "session", "there is no message to answer");
   if (s->model->chat == NULL)
     return base_fail(err, s->model->chat_error.code, s->model->chat_error.where, "%s", s->model->chat_error.text);
   base_status st = render(s, open_answer, err);
+  if (!st) st = check_written(s, err);
   if (st) return st;
   size_t start = take_past(s), n = spans_behind(&s->prompt, start);
   tok_input in = {.text = s->prompt.text.ptr + start,

@@ -319,11 +319,10 @@ static int greet(const chatting *c) {
   mn_error err = {0};
   mn_model_info_init(&i);
   if (mn_model_about(c->m, &i, &err) != MN_OK) return tell(&err);
-  if (i.chat_template == NULL)
-    return tell(
-        &(mn_error){.code = MN_EUNSUPPORTED,
-                    .where = "chat template",
-                    .text = "this file has none, so it is no model to talk to; minnow generate goes on from a text"});
+  if (i.chat_template == NULL) {
+    fprintf(stderr, "minnow: %s; minnow generate goes on from a text\n", i.chat_problem);
+    return CLI_FAILED;
+  }
   if (c->person)
     printf("%s%s, %.0f million parameters, context of %u tokens. /help lists commands, Ctrl-D ends.%s\n", cli_dim(),
            i.name[0] != '\0' ? i.name : i.architecture, (double)i.parameters / 1e6, i.context, cli_plain());
