@@ -348,22 +348,6 @@ static void test_rotary_keys(void) {
   }
 }
 
-/* Numbers that 64 bits do not hold stop nobody, and in a text they stay what they are. */
-static void test_long_numbers(void) {
-  char path[256];
-  base_error err = {0};
-  save_text("llama", "long.json", "{\"a\":[" NO_LIMIT ",-" NO_LIMIT "],\"b\":\"" NO_LIMIT "\",\"c\":0.1234567890123456789012345,"
-            "\"d\":123456789012345678}");
-  json_t *json = convert_load_json(path_of("llama/long.json", path), 4096, &err);
-  const json_t *a = json_object_get(json, "a");
-  TAP_OK(json_number_value(json_array_get(a, 0)) == 1e30 && json_number_value(json_array_get(a, 1)) == -1e30, "%s",
-         err.text);
-  TAP_OK(json && strcmp(json_string_value(json_object_get(json, "b")), NO_LIMIT) == 0, "in a text");
-  TAP_OK(fabs(json_number_value(json_object_get(json, "c")) - 0.12345678901234568) < 1e-17, "behind a point");
-  TAP_OK(json_integer_value(json_object_get(json, "d")) == 123456789012345678, "what fits is exact");
-  json_decref(json);
-}
-
 /* Tokens added to a tokenizer: their types, and those that the embedding has no row for. */
 static void test_added_tokens(void) {
   static const struct {
@@ -394,26 +378,6 @@ static void test_added_tokens(void) {
   TAP_OK(convert_vocab_pad(&v, 61, "llama", &err) == BASE_EMISMATCH, "a token of the model itself has no row");
   convert_vocab_free(&v);
   make_folder(0);
-}
-
-/* SentencePiece's file with the tokens that added_tokens.json puts behind its own. */
-static void test_added_file(void) {
-  static const char model[] = "\x0A\x07\x0A\x05<unk>\x0A\x03\x0A\x01" "a" "\x12\x02\x18\x02"; /* two pieces, BPE */
-  char path[256];
-  base_error err = {0};
-  convert_vocab v;
-  save("added", "tokenizer.model", model, sizeof model - 1);
-  save_text("added", "added_tokens.json", "{\"<old>\":2,\"a\":1,\"<|end|>\":3}");
-  convert_vocab_init(&v);
-  TAP_OK(convert_vocab_read(&v, path_of("added", path), &err) == BASE_OK && v.n == 4 && v.n_own == 2, "%s: %s", err.where,
-         err.text);
-  TAP_OK(v.n == 4 && base_slice_equal(convert_vocab_text(&v, 2), BASE_LITERAL("<old>")) && v.tokens[2].type == TOKEN_USER &&
-             v.tokens[3].type == TOKEN_CONTROL,
-         "what was added");
-  convert_vocab_free(&v);
-  save_text("added", "added_tokens.json", "{\"<old>\":\"2\"}");
-  TAP_OK(convert_vocab_read(&v, path_of("added", path), &err) != BASE_OK && strstr(err.text, "<old>"), "%s", err.text);
-  convert_vocab_free(&v);
 }
 
 static void test_numbers(void) {
@@ -868,9 +832,7 @@ int main(void) {
   if (mkdtemp(root) == NULL) return 1;
   test_families();
   test_rotary_keys();
-  test_long_numbers();
   test_added_tokens();
-  test_added_file();
   test_numbers();
   test_quantize();
   test_mix();
