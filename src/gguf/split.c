@@ -41,7 +41,10 @@ static base_status join_tensors(gguf_file *f, base_error *err) {
   for (size_t i = 0; i < f->n_parts; i++) n += f->parts[i]->n_tensors;
   base_status status = read_number(f, "split.tensors.count", &all, err);
   if (status) return status;
-  if (n > GGUF_MAX_ENTRIES || (gguf_find(f, "split.tensors.count") != NULL && all != n))
+  if (n > GGUF_MAX_ENTRIES)
+    return base_fail(err, BASE_ELIMIT, f->path, "its parts have %zu tensors; at most %d are read", n,
+                     (int)GGUF_MAX_ENTRIES);
+  if (gguf_find(f, "split.tensors.count") != NULL && all != n)
     return base_fail(err, BASE_EMISMATCH, f->path, "its parts have %zu tensors; it says %u", n, (unsigned)all);
   gguf_tensor *tensors = gguf_table(f, n, sizeof *tensors);
   uint32_t *order = gguf_table(f, n, sizeof *order);
