@@ -380,22 +380,27 @@ static const struct {
                    {"n_layer", "num_hidden_layers"}, {"n_head", "num_attention_heads"},
                    {"n_positions", "max_position_embeddings"}, {"layer_norm_epsilon", "layer_norm_eps"}};
 
-/* The usual names under the first ones too, where those are missing. */
-static void rename_nomic(json_t *root) {
-  const json_t *theta = json_object_get(json_object_get(root, "rope_parameters"), "rope_theta");
-  if (json_object_get(root, "hidden_size") == NULL || json_object_get(root, "n_embd") != NULL) return;
-  for (size_t i = 0; i < sizeof nomic_names / sizeof nomic_names[0]; i++)
-    json_object_set(root, nomic_names[i].first, json_object_get(root, nomic_names[i].usual));
-  if (theta != NULL) json_object_set(root, "rotary_emb_base", (json_t *)theta);
+/* The usual names under the first ones too, where those are missing. False without memory. */
+static bool rename_nomic(json_t *root) {
+  json_t *theta = json_object_get(json_object_get(root, "rope_parameters"), "rope_theta");
+  int lost = 0;
+  if (json_object_get(root, "hidden_size") == NULL || json_object_get(root, "n_embd") != NULL) return true;
+  for (size_t i = 0; i < sizeof nomic_names / sizeof nomic_names[0]; i++) {
+    json_t *v = json_object_get(root, nomic_names[i].usual);
+    if (v != NULL) lost |= json_object_set(root, nomic_names[i].first, v);
+  }
+  if (theta != NULL) lost |= json_object_set(root, "rotary_emb_base", theta);
   if (strcmp(text(root, "hidden_act"), "silu") == 0)
-    json_object_set_new(root, "activation_function", json_string("swiglu"));
+    lost |= json_object_set_new(root, "activation_function", json_string("swiglu"));
+  return lost == 0;
 }
 
 base_status convert_config_read(convert_config *c, json_t *root, uint32_t pooling, gguf_writer *w,
                                 const char *where, base_error *err) {
   *c = (convert_config){.family = convert_find_family(root, where, err)};
   if (c->family == NULL) return BASE_EUNSUPPORTED;
-  if (c->family->bit == NOMIC) rename_nomic(root);
+  if (c->family->bit == NOMIC && !rename_nomic(root))
+    return base_fail(err, BASE_ENOMEM, where, "no memory for the configuration");
   reader r = {c, root, w, where, err, BASE_OK};
   bool elm = c->family->bit == OPENELM, nomic = c->family->bit == NOMIC;
   c->layers = whole(&r, root, elm ? "num_transformer_layers" : nomic ? "n_layer" : "num_hidden_layers", 0);
