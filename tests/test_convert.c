@@ -140,6 +140,9 @@ static const struct {
      "{" LLAMA_CONFIG
      "\"architectures\":[\"Gemma3ForCausalLM\"],\"sliding_window\":4,\"query_pre_attn_scalar\":4,"
      "\"rope_local_base_freq\":5000.0,\"sliding_window_pattern\":2}"},
+    {"gemma3see", GEMMA3,
+     "{\"architectures\":[\"Gemma3ForConditionalGeneration\"],\"model_type\":\"gemma3\",\"text_config\":{" LLAMA_CONFIG
+     "\"sliding_window\":4,\"query_pre_attn_scalar\":4,\"head_dim\":4,\"sliding_window_pattern\":2}}"},
     {"phi3", PHI3, "{" LLAMA_CONFIG "\"architectures\":[\"Phi3ForCausalLM\"],\"sliding_window\":8}"},
     {"phi3long", PHI3,
      "{" LLAMA_CONFIG
@@ -231,11 +234,16 @@ static void make_weights(unsigned bit, const char *name) {
           strcmp(name, "yarn") != 0 && strcmp(name, "mistral") != 0)
         continue;
       if (!convert_fill_name(hf, sizeof hf, names[i].hf, layer)) abort();
+      if (strcmp(name, "gemma3see") == 0) {
+        memmove(hf + strlen("language_model."), hf, strlen(hf) + 1);
+        memcpy(hf, "language_model.", strlen("language_model."));
+      }
       shape_of(names[i].gguf, bit == OPENELM, layer, &rows, &cols);
       if ((names[i].flags & FIRST) != 0) rows *= 2;
       add_tensor(&f, hf, rows, cols);
     }
   }
+  if (strcmp(name, "gemma3see") == 0) add_tensor(&f, "vision_tower.post_layernorm.weight", 0, D);
   save_weights(&f, name);
 }
 

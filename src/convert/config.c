@@ -395,12 +395,34 @@ static bool rename_nomic(json_t *root) {
   return lost == 0;
 }
 
+/* What the part about text of a model that also sees (Gemma 3 from 4B on) leaves out, as the defaults of transformers'
+ * Gemma3TextConfig have it. False without memory. */
+static bool complete_text_part(json_t *part) {
+  static const struct {
+    const char *key;
+    int value;
+  } defaults[] = {{"vocab_size", 262208},         {"hidden_size", 2304},       {"intermediate_size", 9216},
+                  {"num_hidden_layers", 26},      {"num_attention_heads", 8},  {"num_key_value_heads", 4},
+                  {"head_dim", 256},              {"sliding_window", 4096},    {"query_pre_attn_scalar", 256},
+                  {"max_position_embeddings", 131072}};
+  int lost = 0;
+  for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
+    if (json_object_get(part, defaults[i].key) == NULL)
+      lost |= json_object_set_new(part, defaults[i].key, json_integer(defaults[i].value));
+  }
+  if (json_object_get(part, "rms_norm_eps") == NULL)
+    lost |= json_object_set_new(part, "rms_norm_eps", json_real(1e-6));
+  return lost == 0;
+}
+
 base_status convert_config_read(convert_config *c, json_t *root, uint32_t pooling, gguf_writer *w,
                                 const char *where, base_error *err) {
   *c = (convert_config){.family = convert_find_family(root, where, err)};
   if (c->family == NULL) return BASE_EUNSUPPORTED;
-  if (c->family->bit == NOMIC && !rename_nomic(root))
+  json_t *part = c->family->bit == GEMMA3 ? json_object_get(root, "text_config") : NULL;
+  if ((c->family->bit == NOMIC && !rename_nomic(root)) || (json_is_object(part) && !complete_text_part(part)))
     return base_fail(err, BASE_ENOMEM, where, "no memory for the configuration");
+  if (json_is_object(part)) root = part;
   reader r = {c, root, w, where, err, BASE_OK};
   bool elm = c->family->bit == OPENELM, nomic = c->family->bit == NOMIC;
   c->layers = whole(&r, root, elm ? "num_transformer_layers" : nomic ? "n_layer" : "num_hidden_layers", 0);

@@ -110,7 +110,7 @@ static base_status put_job(import *m, convert_job *job, int n_dims, const uint64
 
 /* The checkpoint's tensor of that name, with or without the prefixes that some checkpoints have. */
 static const convert_weight *find_weight(import *m, const char *hf) {
-  static const char *const prefixes[] = {"", "bert.", "model."};
+  static const char *const prefixes[] = {"", "bert.", "model.", "language_model."};
   char name[160];
   for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
     if (!base_format(name, sizeof name, "%s%s", prefixes[i], hf)) continue;
@@ -189,6 +189,25 @@ static bool is_ignored(const char *name) {
   return false;
 }
 
+static bool is_sight(const char *name) {
+  return strstr(name, "vision_tower.") != NULL || strstr(name, "multi_modal_projector.") != NULL;
+}
+
+/* Tensors that nothing has taken: what is known to be left out is, anything else is refused. */
+static base_status check_rest(const import *m, base_error *err) {
+  size_t sight = 0;
+  for (size_t i = 0; i < m->weights.n; i++) {
+    const char *name = m->weights.items[i].name;
+    if (m->used[i] || is_ignored(name)) continue;
+    if (m->config.family->bit == GEMMA3 && is_sight(name)) sight++;
+    else
+      return base_fail(err, BASE_EUNSUPPORTED, m->dir, "the tensor \"%.120s\" is not known in the architecture %s",
+                       name, m->config.family->class_name);
+  }
+  if (sight > 0) convert_note(m->hooks, "the part that sees is left out: %zu tensors", sight);
+  return BASE_OK;
+}
+
 static base_status put_tensors(import *m, base_error *err) {
   size_t n;
   const convert_name *names = convert_names(&n);
@@ -207,13 +226,7 @@ static base_status put_tensors(import *m, base_error *err) {
         status = put_weight(m, &names[i], layer, err);
     }
   }
-  for (size_t i = 0; i < m->weights.n && !status; i++) {
-    if (!m->used[i] && !is_ignored(m->weights.items[i].name))
-      status = base_fail(err, BASE_EUNSUPPORTED, m->dir,
-                         "the tensor \"%.120s\" is not known in the architecture %s",
-                         m->weights.items[i].name, m->config.family->class_name);
-  }
-  return status;
+  return status ? status : check_rest(m, err);
 }
 
 /* The rows of the embedding decide how many tokens there are. */
