@@ -27,6 +27,14 @@ for command in queue policy route bench schema; do # a command of several forms 
   call $command --help
   ! grep -q '^  -' "$folder/out" && has "$out" "minnow $command " && has "$out" " --help"; ok $? "help of $command names its forms"
 done
+# every type that quantize knows stands in its help
+call quantize a b no-such-type
+types=$(sed 's/.*there are //; s/,//g' "$folder/err")
+call quantize --help
+all=1
+for type in $types; do grep -qw -- "$type" "$folder/out" || all=0; done
+[ "$(echo $types | wc -w)" -ge 13 ] && [ $all -eq 1 ]; ok $? "types in the help of quantize: $types"
+
 options_of() { "$minnow" "$@" --help | grep -oE '^  --?[a-z-]+' | tr -d ' \n'; }
 [ "$(options_of feedback)" = "--packs--policy--ledger--contacts--action" ]; ok $? "options of feedback"
 [ "$(options_of queue list)" = "--ledger--json" ] && [ "$(options_of queue drop)" = "--ledger--all" ] &&

@@ -45,7 +45,7 @@ size_t cli_model_options(cli_model *m, const char *command, cli_option out[CLI_M
       {"-c", CLI_COUNT, &m->context, "TOKENS",
        "prompt and answer together; 0: what the model was made for, at most 4096"},
       {"-t", CLI_THREADS, &m->threads, "N", "threads; one a processor"},
-      {"--memory-mb", CLI_COUNT, &m->memory_mb, "MB", "hard bound on memory"},
+      {"--memory-mb", CLI_COUNT, &m->memory_mb, "MB", "hard bound on memory; 0: none"},
       {"--kv", CLI_TEXT, &m->kv, "TYPE", "keys and values kept as f16, q8 or f32; f16"},
       {"--cache", CLI_TEXT, &m->cache, "FILE", "keeps what was read of the prompt there for the next run"},
       {"--temp", CLI_REAL, &m->temperature, "T", "temperature; 0 always takes the likeliest token; 0.8"},

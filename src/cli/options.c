@@ -36,6 +36,12 @@ static const char chat_notes[] =
     "  /help               this list\n"
     "  /quit               end";
 
+static const char quantize_notes[] =
+    "TYPE, bits a weight:\n"
+    "  F32 F16 BF16                     32, 16\n"
+    "  Q8_0 Q6_K Q5_K_M Q5_1 Q5_0       8.5, 6.6, 5.5 (some tensors more), 6, 5.5\n"
+    "  Q4_K_M Q4_1 Q4_0 Q3_K_M Q2_K     4.5 (some more), 5, 4.5 (the fastest), 3.4 and 2.6 (many more)";
+
 static const char schema_notes[] =
     "  minnow schema check SCHEMA INSTANCE                   whether a document fits, exactly\n"
     "  minnow schema explain SCHEMA                          what of it is enforced while text is written\n"
@@ -72,8 +78,8 @@ static const char policy_notes[] =
 const char *cli_notes(const char *command) {
   static const struct {
     const char *command, *notes;
-  } all[] = {{"chat", chat_notes}, {"schema", schema_notes}, {"bench", bench_notes}, {"route", route_notes},
-             {"queue", queue_notes}, {"policy", policy_notes}};
+  } all[] = {{"quantize", quantize_notes}, {"chat", chat_notes},   {"schema", schema_notes}, {"bench", bench_notes},
+             {"route", route_notes},       {"queue", queue_notes}, {"policy", policy_notes}};
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
     if (strcmp(all[i].command, command) == 0) return all[i].notes;
   return NULL;
