@@ -45,10 +45,24 @@ static void write_back(const gguf_file *f, bool must_read) {
   json_decref(root);
 }
 
+/* As convert_load_json reads a file: what can be read as it stands can be read softened. */
+static json_t *load(const uint8_t *data, size_t size, base_error *err) {
+  char *text = malloc(size);
+  require(text != NULL);
+  memcpy(text, data, size);
+  convert_soften_integers(text, size);
+  json_t *as_it_stands = memchr(data, 0, size) == NULL ? convert_parse_json((const char *)data, size, "fuzz", NULL) : NULL;
+  json_t *root = convert_parse_json(text, size, "fuzz", err);
+  require(root != NULL || as_it_stands == NULL);
+  json_decref(as_it_stands);
+  free(text);
+  return root;
+}
+
 static void read_config(const uint8_t *data, size_t size) {
   convert_config c;
   base_error err = {0};
-  json_t *root = convert_parse_json((const char *)data, size, "fuzz", &err);
+  json_t *root = load(data, size, &err);
   gguf_writer *w = gguf_writer_new(NULL);
   require(w != NULL && (root != NULL || err.text[0] != '\0'));
   base_status st = root != NULL ? convert_config_read(&c, root, 1, w, "fuzz", &err) : BASE_EFORMAT;

@@ -44,24 +44,24 @@ json_t *convert_parse_json(const char *text, size_t len, const char *name, base_
   return NULL;
 }
 
-static size_t digits_at(const char *s, const char *end) {
+/* The number that begins at s, all of it. *whole: of digits alone. */
+static size_t number_at(const char *s, const char *end, bool *whole) {
   size_t n = 0;
-  while (s + n < end && s[n] >= '0' && s[n] <= '9') n++;
+  *whole = true;
+  for (; s + n < end && s[n] != '\0' && strchr("0123456789+-.eE", s[n]) != NULL; n++)
+    *whole = *whole && s[n] >= '0' && s[n] <= '9';
   return n;
 }
 
-/* Whole numbers that 64 bits do not hold become reals of the same length: "no limit" is written as
- * 1000000000000000019884624838656 in nearly every tokenizer_config.json. Jansson refuses such an integer. */
-static void soften_integers(char *s, size_t len) {
+void convert_soften_integers(char *s, size_t len) {
   enum { HOLDS = 18 };
   const char *end = s + len;
-  bool quoted = false;
+  bool quoted = false, whole;
   for (; s < end; s++) {
     if (*s == '"') quoted = !quoted;
     if (quoted && *s == '\\' && s + 1 < end) s++;
-    size_t n = quoted ? 0 : digits_at(s, end);
-    if (n == 0) continue;
-    bool whole = s + n == end || (s[n] != '.' && s[n] != 'e' && s[n] != 'E');
+    if (quoted || *s < '0' || *s > '9') continue;
+    size_t n = number_at(s, end, &whole);
     if (whole && n > HOLDS) {
       char exponent[HOLDS];
       (void)base_format(exponent, sizeof exponent, "e%zu", n - 1);
@@ -69,7 +69,6 @@ static void soften_integers(char *s, size_t len) {
       memcpy(s + 1, exponent, strlen(exponent));
     }
     s += n - 1;
-    if (!whole) s += 1 + digits_at(s + 2, end); /* what stands behind the point is no number of its own */
   }
 }
 
@@ -77,7 +76,7 @@ json_t *convert_load_json(const char *path, size_t max_bytes, base_error *err) {
   base_buf text = {0};
   json_t *root = NULL;
   if (os_read_file(path, max_bytes, &text, err) == BASE_OK) {
-    if (text.len > 0) soften_integers(text.ptr, text.len);
+    if (text.len > 0) convert_soften_integers(text.ptr, text.len);
     root = convert_parse_json(text.ptr, text.len, path, err);
   }
   base_buf_free(&text);

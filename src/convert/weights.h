@@ -48,6 +48,9 @@ const convert_weight *convert_weights_find(const convert_weights *w, const char 
 /* True when the bytes begin like a safetensors file: a length that fits and a brace. */
 bool convert_looks_like_weights(const void *bytes, size_t len);
 
+/* Whole numbers that 64 bits do not hold become reals of the same length: "no limit" is written as
+ * 1000000000000000019884624838656 in nearly every tokenizer_config.json. Jansson refuses such an integer. */
+void convert_soften_integers(char *text, size_t len);
 /* A JSON file of at most max_bytes, an object, no key twice; NULL with the error recorded. */
 json_t *convert_load_json(const char *path, size_t max_bytes, base_error *err);
 json_t *convert_parse_json(const char *text, size_t len, const char *name, base_error *err);
