@@ -157,9 +157,12 @@ static void project(const lm_worker *w, const lm_linear *l, head_share hs, size_
   lm_product(w, l, &n, begin, end, y, l->w.n);
 }
 
-/* Whether group g of a row is this worker's. */
+/* Whether group g of a row is this worker's. Positions of one tile of keys stay together, since they lie in the same
+ * cache lines: 135 M parameters, whose three groups two workers share, spent 6 % of a block of 16 tokens there. */
 static bool is_mine(const lm_worker *w, const lm_layer *l, head_share hs, size_t row, uint32_t g) {
-  return hs.by_head || w->by_row || (row * l->kv_heads + g) % (size_t)w->of == (size_t)w->me;
+  const lm_scratch *s = &w->p->m->scratch;
+  size_t tile = s->sequence[row] + s->position[row] / 16;
+  return hs.by_head || w->by_row || (tile * l->kv_heads + g) % (size_t)w->of == (size_t)w->me;
 }
 
 /* Keys of the rows as the product gave them, normed and rotated, go into the cache with their values. */
