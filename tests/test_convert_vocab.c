@@ -1,4 +1,6 @@
-/* What stands in the small files of a Hugging Face folder: ways to cut a text, added tokens, numbers without end. */
+/* What stands in the small files of a Hugging Face folder: ways to cut a text, added tokens, numbers without end. And
+ * files of our own, which are not all converted. */
+#include "convert/convert.h"
 #include "convert/vocab.h"
 #include "convert/weights.h"
 
@@ -94,13 +96,32 @@ static void test_added_file(void) {
   convert_vocab_free(&v);
 }
 
+/* Our own files: one that understands is made by training alone, one that writes is like any other model. */
+static void test_own_models(void) {
+  char in[256], out[256];
+  for (int writes = 0; writes <= 1; writes++) {
+    gguf_writer *w = gguf_writer_new(NULL);
+    base_error quantised = {0}, exported = {0};
+    gguf_put_string(w, "general.architecture", BASE_LITERAL("minnow"));
+    gguf_put_bool(w, "minnow.attention.causal", writes != 0);
+    TAP_OK(gguf_writer_save(w, path_of("own.gguf", in), NULL) == BASE_OK, "a file");
+    gguf_writer_free(w);
+    (void)convert_quantize(in, path_of("made.gguf", out), "F16", NULL, &quantised);
+    (void)convert_export(in, path_of("made", out), NULL, NULL, &exported);
+    TAP_OK((strstr(quantised.text, "this is a pack") != NULL) != writes, "quantize: %s", quantised.text);
+    TAP_OK((strstr(exported.text, "this is a pack") != NULL) != writes, "export: %s", exported.text);
+    (void)remove(path_of("made.gguf", out));
+  }
+}
+
 int main(void) {
-  static const char *const made[] = {"long.json", "tokenizer.model", "added_tokens.json"};
+  static const char *const made[] = {"long.json", "tokenizer.model", "added_tokens.json", "own.gguf"};
   char path[256];
   if (mkdtemp(root) == NULL) return 1;
   test_long_numbers();
   test_presplits();
   test_added_file();
+  test_own_models();
   for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) (void)remove(path_of(made[i], path));
   TAP_OK(rmdir(root) == 0, "nothing else was left");
   return tap_done("test_convert_vocab");

@@ -48,6 +48,17 @@ const convert_family *convert_find_arch(const gguf_file *f, base_error *err) {
   return NULL;
 }
 
+base_status convert_refuse_pack(const gguf_file *f, base_error *err) {
+  base_slice arch;
+  const gguf_value *causal = gguf_find(f, "minnow.attention.causal");
+  bool writes = causal != NULL && causal->type == GGUF_BOOL && causal->bytes[0] != 0;
+  if (writes || gguf_get_string(f, "general.architecture", &arch, NULL) != BASE_OK ||
+      !base_slice_equal(arch, BASE_LITERAL("minnow")))
+    return BASE_OK;
+  return base_fail(err, BASE_EUNSUPPORTED, gguf_path(f),
+                   "this is a pack or a trunk that understands; minnow train makes those from their sources");
+}
+
 const convert_name *convert_names(size_t *count) {
   *count = sizeof names / sizeof names[0];
   return names;

@@ -234,7 +234,8 @@ base_status convert_export(const char *in, const char *out_dir, const char *targ
   base_status status = gguf_open(&f, in, NULL, err);
   if (status) return status;
   x.f = f;
-  status = export_all(&x, hooks);
+  status = convert_refuse_pack(f, err);
+  if (!status) status = export_all(&x, hooks);
   gguf_close(f);
   return status;
 }

@@ -49,6 +49,9 @@ const convert_family *convert_find_arch(const gguf_file *f, base_error *err);
 /* Llama 3.1's divisors of the n rotary frequencies of a head. */
 void convert_llama3_factors(float *out, size_t n, double base, double factor, double low, double high,
                             double original);
+/* Our own models that understand have their int8 layout from the trainer and nothing of a Hugging Face model; a trunk
+ * that writes is like any other. */
+base_status convert_refuse_pack(const gguf_file *f, base_error *err);
 /* All rows of name.def. */
 const convert_name *convert_names(size_t *count);
 /* `pattern` with '#' as the layer. False when it does not fit. */

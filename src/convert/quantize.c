@@ -1,6 +1,7 @@
 /* convert/quantize: a GGUF file with other element types. */
 #include <string.h>
 
+#include "convert/family.h"
 #include "convert/recode.h"
 #include "quant/quant.h"
 
@@ -12,15 +13,6 @@ static bool is_replaced(base_slice key) {
     if (base_slice_equal(key, base_slice_of(keys[i]))) return true;
   }
   return base_slice_starts(key, BASE_LITERAL("split."));
-}
-
-/* Our own models that understand have their int8 layout from the trainer; a trunk that writes is like any other. */
-static bool is_pack(const gguf_file *f) {
-  base_slice arch;
-  const gguf_value *causal = gguf_find(f, "minnow.attention.causal");
-  return gguf_get_string(f, "general.architecture", &arch, NULL) == BASE_OK &&
-         base_slice_equal(arch, BASE_LITERAL("minnow")) &&
-         (causal == NULL || causal->type != GGUF_BOOL || causal->bytes[0] == 0);
 }
 
 static void put_keys(gguf_writer *w, const gguf_file *f, const convert_target *target) {
@@ -73,10 +65,8 @@ base_status convert_quantize(const char *in, const char *out, const char *target
   const convert_target *target = convert_find_target(target_name, err);
   base_status status = target != NULL ? gguf_open(&f, in, NULL, err) : BASE_EARGUMENT;
   if (status) return status;
-  if (is_pack(f)) {
-    status = base_fail(err, BASE_EUNSUPPORTED, in, "this is a pack, which is quantised when it is trained");
-    goto done;
-  }
+  status = convert_refuse_pack(f, err);
+  if (status) goto done;
   n_jobs = gguf_tensor_count(f) + 1;
   w = gguf_writer_new(NULL);
   jobs = base_calloc(NULL, n_jobs, sizeof *jobs);
