@@ -91,6 +91,14 @@ static void test_added_file(void) {
   TAP_OK(v.n == 4 && base_slice_equal(convert_vocab_text(&v, 2), BASE_LITERAL("<old>")), "what was added");
   TAP_OK(v.n == 4 && v.tokens[2].type == TOKEN_USER && v.tokens[3].type == TOKEN_CONTROL, "and as what");
   convert_vocab_free(&v);
+  save_text("tokenizer.json",
+            "{\"added_tokens\":[{\"id\":1,\"content\":\"b\"},{\"id\":2,\"content\":\"<old>\",\"special\":true},"
+            "{\"id\":4,\"content\":\"<new>\"}]}");
+  TAP_OK(convert_vocab_read(&v, root, &err) == BASE_OK && v.n == 5 && v.n_own == 2, "%s: %s", err.where, err.text);
+  bool known = v.n == 5 && v.tokens[4].type == TOKEN_USER && v.tokens[2].type == TOKEN_CONTROL;
+  TAP_OK(known && base_slice_equal(convert_vocab_text(&v, 4), BASE_LITERAL("<new>")), "tokenizer.json adds to it");
+  TAP_OK(known && base_slice_equal(convert_vocab_text(&v, 1), BASE_LITERAL("a")), "and does not change it");
+  convert_vocab_free(&v);
   save_text("added_tokens.json", "{\"<old>\":\"2\"}");
   TAP_OK(convert_vocab_read(&v, root, &err) != BASE_OK && strstr(err.text, "<old>"), "%s", err.text);
   convert_vocab_free(&v);
@@ -115,7 +123,8 @@ static void test_own_models(void) {
 }
 
 int main(void) {
-  static const char *const made[] = {"long.json", "tokenizer.model", "added_tokens.json", "own.gguf"};
+  static const char *const made[] = {"long.json", "tokenizer.model", "added_tokens.json", "tokenizer.json",
+                                     "own.gguf"};
   char path[256];
   if (mkdtemp(root) == NULL) return 1;
   test_long_numbers();

@@ -63,18 +63,19 @@ static base_status read_vocab_object(reader *r, int32_t type) {
   return BASE_OK;
 }
 
-static base_status read_added(reader *r) {
+base_status convert_vocab_read_added(convert_vocab *v, const json_t *root, size_t from, const char *where,
+                                     base_error *err) {
   json_t *entry;
   size_t i;
-  json_array_foreach(json_object_get(r->root, "added_tokens"), i, entry) {
+  json_array_foreach(json_object_get(root, "added_tokens"), i, entry) {
     base_slice text = slice_of(json_object_get(entry, "content"));
     const json_t *id = json_object_get(entry, "id");
     if (text.ptr == NULL || !json_is_integer(id) || json_integer_value(id) < 0)
-      return base_fail(r->err, BASE_EFORMAT, r->where, "added token %zu has no id or content", i);
+      return base_fail(err, BASE_EFORMAT, where, "added token %zu has no id or content", i);
     int32_t type = convert_added_type(text, json_is_true(json_object_get(entry, "special")));
     uint64_t at = (uint64_t)json_integer_value(id);
-    float score = at < r->v->n && r->v->tokens[at].len != SIZE_MAX ? r->v->tokens[at].score : -1000.0F;
-    base_status status = convert_vocab_set(r->v, at, text, score, type, r->where, r->err);
+    float score = at < v->n && v->tokens[at].len != SIZE_MAX ? v->tokens[at].score : -1000.0F;
+    base_status status = at >= from ? convert_vocab_set(v, at, text, score, type, where, err) : BASE_OK;
     if (status) return status;
   }
   return BASE_OK;
@@ -357,7 +358,7 @@ base_status convert_vocab_read_json(convert_vocab *v, const json_t *root, const 
     return base_fail(err, BASE_EUNSUPPORTED, where, "the tokenizer model \"%.40s\" is not known", type);
   }
   v->n_own = v->n;
-  if (!status) status = read_added(&r);
+  if (!status) status = convert_vocab_read_added(v, root, 0, where, err);
   if (!status && strcmp(v->model, "llama") == 0)
     type_pieces(&r, slice_of(json_object_get(r.model, "unk_token")));
   if (!status && strcmp(type, "Unigram") == 0) type_pieces(&r, (base_slice){NULL, 0});

@@ -267,6 +267,17 @@ static base_status read_ids(convert_vocab *v, const char *dir, base_error *err) 
   return BASE_OK;
 }
 
+/* The tokens behind those of tokenizer.model stand in whichever of the files beside it somebody wrote last. */
+static base_status read_added_beside(convert_vocab *v, const char *dir, const char *json, base_error *err) {
+  base_status status = read_added_file(v, dir, err);
+  if (status || !os_exists(json)) return status;
+  json_t *root = convert_load_json(json, CONVERT_MAX_TOKENIZER, err);
+  if (root == NULL) return BASE_EFORMAT;
+  status = convert_vocab_read_added(v, root, v->n_own, json, err);
+  json_decref(root);
+  return status;
+}
+
 base_status convert_vocab_read(convert_vocab *v, const char *dir, base_error *err) {
   char model[4096], json[4096];
   base_buf bytes = {0};
@@ -277,7 +288,7 @@ base_status convert_vocab_read(convert_vocab *v, const char *dir, base_error *er
     status = os_read_file(model, CONVERT_MAX_TOKENIZER, &bytes, err);
     if (!status) status = convert_vocab_read_model(v, bytes.ptr, bytes.len, model, err);
     v->n_own = v->n;
-    if (!status) status = read_added_file(v, dir, err);
+    if (!status) status = read_added_beside(v, dir, json, err);
   } else if (os_exists(json)) {
     json_t *root = convert_load_json(json, CONVERT_MAX_TOKENIZER, err);
     status = root != NULL ? convert_vocab_read_json(v, root, json, err) : BASE_EFORMAT;

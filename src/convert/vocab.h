@@ -57,6 +57,9 @@ void convert_vocab_free(convert_vocab *v);
 base_status convert_vocab_read(convert_vocab *v, const char *dir, base_error *err);
 /* The parts, from memory. */
 base_status convert_vocab_read_json(convert_vocab *v, const json_t *root, const char *where, base_error *err);
+/* Of tokenizer.json only the tokens that were added, with ids of `from` and above. */
+base_status convert_vocab_read_added(convert_vocab *v, const json_t *root, size_t from, const char *where,
+                                     base_error *err);
 base_status convert_vocab_read_model(convert_vocab *v, const void *bytes, size_t len, const char *where,
                                      base_error *err);
 /* Pads with unused tokens up to the rows of the embedding. Added tokens beyond them are dropped (Gemma 3's text models
