@@ -70,24 +70,40 @@ BODY_INLINE bool body_has_minima(cpu_scales scales) {
   return scales != CPU_SCALES_F16 && scales != CPU_SCALES_K16;
 }
 
-/* Of block `in` of a unit whose scales begin at p. */
-BODY_INLINE body_scales body_read_scales(cpu_scales scales, const unsigned char *p, size_t in) {
-  body_scales r = {0};
-  if (scales == CPU_SCALES_F16) p += 32 * in;
-  vf d = vf_half(p), m = body_has_minima(scales) ? vf_half(p + 32) : d;
-  r.d[0] = d;
-  r.m[0] = m;
+/* A unit's scales, and of them what all of its blocks share: d, and -m where there are minima. */
+typedef struct body_unit {
+  const unsigned char *scales;
+  vf d, m;
+} body_unit;
+
+BODY_INLINE body_unit body_read_unit(cpu_scales scales, const unsigned char *p) {
+  vf d = vf_half(p);
+  return (body_unit){p, d, scales == CPU_SCALES_K32_MIN || scales == CPU_SCALES_K16_MIN ? vf_neg(vf_half(p + 32)) : d};
+}
+
+/* Of block `in` of a unit. */
+BODY_INLINE body_scales body_unit_scales(cpu_scales scales, const body_unit *u, size_t in) {
+  const unsigned char *own = u->scales + (body_has_minima(scales) ? 64 : 32);
+  body_scales r = {{u->d, u->d}, {u->m, u->m}};
+  if (scales == CPU_SCALES_F16) r.d[0] = vf_half(u->scales + 32 * in);
+  if (scales == CPU_SCALES_F16_MIN) r.m[0] = vf_half(u->scales + 32);
   if (scales == CPU_SCALES_K32_MIN) {
-    r.d[0] = vf_mul(d, vf_u8(p + 64 + in * 32));
-    r.m[0] = vf_neg(vf_mul(m, vf_u8(p + 64 + in * 32 + 16)));
+    r.d[0] = vf_mul(u->d, vf_u8(own + in * 32));
+    r.m[0] = vf_mul(u->m, vf_u8(own + in * 32 + 16));
   }
   for (size_t h = 0; h < 2; h++) {
-    if (scales == CPU_SCALES_K16) r.d[h] = vf_mul(d, vf_i8(p + 32 + in * 32 + h * 16));
+    if (scales == CPU_SCALES_K16) r.d[h] = vf_mul(u->d, vf_i8(own + in * 32 + h * 16));
     if (scales != CPU_SCALES_K16_MIN) continue;
-    r.d[h] = vf_mul(d, vf_u8(p + 64 + in * 64 + h * 32));
-    r.m[h] = vf_neg(vf_mul(m, vf_u8(p + 64 + in * 64 + h * 32 + 16)));
+    r.d[h] = vf_mul(u->d, vf_u8(own + in * 64 + h * 32));
+    r.m[h] = vf_mul(u->m, vf_u8(own + in * 64 + h * 32 + 16));
   }
   return r;
+}
+
+/* The same for a block alone: the scales of its unit begin at p. */
+BODY_INLINE body_scales body_read_scales(cpu_scales scales, const unsigned char *p, size_t in) {
+  body_unit of = body_read_unit(scales, p);
+  return body_unit_scales(scales, &of, in);
 }
 
 /* The bias of `count` quants' sum, given -128 times the sum. */
@@ -173,7 +189,7 @@ BODY_INLINE void body_matrix_tile(body_format f, size_t tokens, const cpu_matrix
                                   const int8_t *q, size_t ldq, const cpu_block *block, size_t ld_block, bool narrow,
                                   float *y, size_t ldy, size_t rows, bool add, bool fetch) {
   size_t blocks = m->k / BODY_BLOCK, unit = cpu_unit_blocks(f.scales);
-  const unsigned char *scales = group;
+  body_unit of = {0};
   _Alignas(64) float acc[VEC_TOKENS * 16];
   vf part[VEC_TOKENS];
   BODY_UNROLL
@@ -184,7 +200,7 @@ BODY_INLINE void body_matrix_tile(body_format f, size_t tokens, const cpu_matrix
   for (size_t b = 0; b < blocks; b++, group += cpu_block_bytes(&f), q += BODY_BLOCK, block++) {
     vb w[8];
     if (b % unit == 0) {
-      scales = group;
+      of = body_read_unit(f.scales, group);
       group += cpu_unit_scales(f.scales);
     }
     for (size_t line = 0; tokens == 1 && line < cpu_block_bytes(&f); line += 64)
@@ -192,7 +208,7 @@ BODY_INLINE void body_matrix_tile(body_format f, size_t tokens, const cpu_matrix
     for (size_t line = 0; tokens == 16 && fetch && line < cpu_block_bytes(&f); line += 64)
       __builtin_prefetch(group + line + m->group_bytes, 0, 2);
     body_unpack(f, group, w);
-    body_scales s = body_read_scales(f.scales, scales, b % unit);
+    body_scales s = body_unit_scales(f.scales, &of, b % unit);
     BODY_UNROLL
     for (size_t t = 0; t < tokens; t += VEC_CHAINS)
       body_link(f, tokens < VEC_CHAINS ? tokens : VEC_CHAINS, part + t, w, &s, q + t * ldq, ldq, block + t * ld_block,
