@@ -2,8 +2,9 @@
  * once then, so nothing is taken apart ahead: tiles are loaded from where the packed bytes lie, unsigned. What their
  * bias comes to is one product more, of the same tokens with a tile of minus the bias. Sums begin at a number that
  * makes them floats, which spares the chain their conversion.
- * A block of 16 x 16 x 32 takes 22.8 ns from the third-level cache, where reading alone takes 18.4 (27.8 by way of
- * body_panel, were its chain as short). Taken apart from 4 bits in the same manner it took longer than with a panel. */
+ * A block of 16 x 16 x 32 takes 24 ns from the third-level cache, where reading alone takes 19 (28 by way of
+ * body_panel, were its chain as short), and 43 from memory (38). Taken apart from 4 bits in the same manner it took
+ * longer than with a panel. */
 
 /* Blocks whose tokens' scales are kept at once; how far ahead weights are fetched into the second level (27 ns without,
  * 60 from memory). */
