@@ -28,11 +28,13 @@ static void body_amx_end(void) { __asm__ volatile("tilerelease" ::: "memory"); }
 /* A piece of a block: all of it, or in K16 formats half. */
 BODY_INLINE size_t body_amx_pieces(body_format f) { return body_is_halved(f.scales) ? 2 : 1; }
 
-/* A stretch of a group's blocks, taken apart once for all tokens: signed quants, chunk after chunk, and the scales of
- * their pieces; those that the last span lacks are zero. */
+/* A stretch of a group's blocks, taken apart once for all tokens: signed quants, chunk after chunk, unless they lie so
+ * (a block of 16 x 16 x 32 takes 4 % less without the copy), and the scales of their pieces; those that the last span
+ * lacks are zero. */
 typedef struct body_panel {
   _Alignas(64) int8_t q[BODY_AMX_BLOCKS][512];
   vf d[2 * BODY_AMX_BLOCKS], m[2 * BODY_AMX_BLOCKS];
+  const unsigned char *packed; /* where the stretch begins: quants that are bytes stay there */
   bool narrow; /* the activations that it meets */
 } body_panel;
 
@@ -102,6 +104,14 @@ BODY_INLINE void body_amx_put(size_t set, int32_t *sums) {
   }
 }
 
+/* The quants of block b of the stretch. */
+BODY_INLINE const int8_t *body_amx_quants(body_format f, const body_panel *p, size_t b) {
+  size_t unit = cpu_unit_blocks(f.scales);
+  if (f.base != 8) return p->q[b];
+  return (const int8_t *)(p->packed + b / unit * cpu_unit_bytes(&f) + cpu_unit_scales(f.scales) +
+                          b % unit * cpu_block_bytes(&f));
+}
+
 /* A span whose sums are there, or are to be made. */
 typedef struct body_amx_span {
   const body_amx_tokens *x;
@@ -141,7 +151,7 @@ BODY_INLINE void body_amx_step(body_format f, const body_panel *p, size_t ldx, c
   for (size_t j = 0; j < pieces; j++) {
     if (next != NULL && j / each < blocks)
       body_amx_product(f, j % 4, next->x->x + (next->at * pieces + j) * quants, ldx,
-                       p->q[next->at * CPU_SPAN_BLOCKS] + j * quants * 16);
+                       body_amx_quants(f, p, next->at * CPU_SPAN_BLOCKS + j / each) + j % each * quants * 16);
     if (j == 0 && last != NULL) body_amx_put(3, sums + 256 * (pieces - 1));
     if (j > 0 && next != NULL && (j - 1) / each < blocks) body_amx_put((j - 1) % 4, made + 256 * (j - 1));
     if (last != NULL) body_amx_link(f, p, *last, sums, 16 * j / pieces, 16 * (j + 1) / pieces, a);
@@ -184,16 +194,21 @@ BODY_INLINE void body_amx_row(body_format f, const body_panel *p, size_t blocks,
   }
 }
 
+BODY_INLINE void body_amx_unpack_block(body_format f, const unsigned char *planes, int8_t *q) {
+  vb w[8];
+  body_unpack(f, planes, w);
+  BODY_UNROLL
+  for (size_t c = 0; c < 8; c++) vb_store(q + 64 * c, vb_less(w[c], f.bias));
+}
+
 /* Fills the panel from `blocks` blocks, `at` on, of a group. */
 BODY_INLINE void body_amx_unpack(body_format f, const unsigned char *group, size_t at, size_t blocks, body_panel *p) {
   size_t unit = cpu_unit_blocks(f.scales), pieces = body_amx_pieces(f);
+  p->packed = group + at / unit * cpu_unit_bytes(&f);
   for (size_t b = 0; b < blocks; b++) {
-    const unsigned char *from = group + (at + b) / unit * cpu_unit_bytes(&f);
-    size_t in = (at + b) % unit;
-    vb w[8];
-    body_unpack(f, from + cpu_unit_scales(f.scales) + in * cpu_block_bytes(&f), w);
-    BODY_UNROLL
-    for (size_t c = 0; c < 8; c++) vb_store(p->q[b] + 64 * c, vb_less(w[c], f.bias));
+    const unsigned char *from = p->packed + b / unit * cpu_unit_bytes(&f);
+    size_t in = b % unit;
+    if (f.base != 8) body_amx_unpack_block(f, from + cpu_unit_scales(f.scales) + in * cpu_block_bytes(&f), p->q[b]);
     body_scales s = body_read_scales(f.scales, from, in);
     for (size_t h = 0; h < pieces; h++) {
       p->d[b * pieces + h] = s.d[h];

@@ -48,7 +48,7 @@ BODY_INLINE void body_unpack(body_format f, const unsigned char *plane, vb *w) {
   for (int i = 0; i < f.extra; i++) extra[i] = vb_load(plane + (f.base + i) * 64);
   BODY_UNROLL
   for (int c = 0; c < 8; c++) {
-    if (f.base == 8) w[c] = base[c];
+    if (f.base == 8) w[c] = vb_wide(base[c]);
     else if (f.base == 4) w[c] = vb_and(c < 4 ? base[c] : vb_shr(base[c - 4], 4), 15);
     else w[c] = vb_and(c % 4 ? vb_shr(base[c / 4], 2 * (c % 4)) : base[c / 4], 3);
   }
@@ -108,8 +108,8 @@ BODY_INLINE body_scales body_read_scales(cpu_scales scales, const unsigned char 
 
 /* The bias of `count` quants' sum, given -128 times the sum. */
 BODY_INLINE vi body_start(body_format f, int32_t minus_128_sums) {
-  if (f.bias == 0 || (f.base == 8 && !VEC_WIDE_BIAS)) return vi_zero();
-  return vi_set1(minus_128_sums / (128 / f.bias));
+  int bias = f.base == 8 ? VEC_WIDE_BIAS : f.bias;
+  return bias == 0 ? vi_zero() : vi_set1(minus_128_sums / (128 / bias));
 }
 
 /* An address of which the compiler is not to know how it came about: of two that lie a row apart it would otherwise

@@ -63,7 +63,7 @@ static inline size_t cpu_unit_scales(cpu_scales s) {
 /* Packed in groups of 16 rows, the last filled up with zeros. A group is a row of units, a unit its scales and then the
  * planes of its blocks: memory is read in one direction. A block has 8 chunks of 4 quants; the 16 rows' quants of a
  * chunk are the lanes of one 64-byte vector, byte row * 4 + i for quant i.
- *   8 bits: vector c is chunk c.                4 bits: vector c has chunk c low, chunk c + 4 high; 4 vectors.
+ *   8 bits: vector c is chunk c, signed.        4 bits: vector c has chunk c low, chunk c + 4 high; 4 vectors.
  *   2 bits: vector c / 4, bits 2 (c % 4); 2 vectors.                      1 bit: one vector, bit c.
  * Base plane, then extra plane. Scales are arrays over the 16 rows: F16 d of either block; F16_MIN d, m; K32_MIN d, m,
  * then 8 times (s, t); K16 d, then 16 times s; K16_MIN d, m, then 16 times (s, t); d and m half precision. */

@@ -179,6 +179,7 @@ static inline vb vb_load(const void *p) {
   vb r = {_mm256_loadu_si256(v), _mm256_loadu_si256(v + 1)};
   return r;
 }
+static inline vb vb_wide(vb x) { return x; }
 static inline vb vb_and(vb x, int mask) {
   __m256i m = _mm256_set1_epi8((char)mask);
   vb r = {_mm256_and_si256(x.a, m), _mm256_and_si256(x.b, m)};
@@ -209,12 +210,7 @@ static inline vi vi_dot_small(vi acc, vb w, const int8_t *x) {
 }
 /* Less the bias: signed bytes, |w| times x with w's sign, which stays within 16 bits. */
 static inline vi vi_dot_wide(vi acc, vb w, const int8_t *x) {
-  __m256i bias = _mm256_set1_epi8((char)-128);
-  vw v;
-  v.a = _mm256_xor_si256(w.a, bias);
-  v.b = _mm256_xor_si256(w.b, bias);
-  v.abs_a = _mm256_abs_epi8(v.a);
-  v.abs_b = _mm256_abs_epi8(v.b);
+  vw v = {.a = w.a, .b = w.b, .abs_a = _mm256_abs_epi8(w.a), .abs_b = _mm256_abs_epi8(w.b)};
   return vi_dot(acc, v, va_set4(x));
 }
 static inline vf vf_of_vi(vi x) {

@@ -174,6 +174,7 @@ static inline vb vb_load(const void *p) {
   vb r = {vld1q_u8(v), vld1q_u8(v + 16), vld1q_u8(v + 32), vld1q_u8(v + 48)};
   return r;
 }
+static inline vb vb_wide(vb x) { return x; }
 static inline vb vb_and(vb x, int mask) {
   uint8x16_t m = vdupq_n_u8((uint8_t)mask);
   vb r = {vandq_u8(x.a, m), vandq_u8(x.b, m), vandq_u8(x.c, m), vandq_u8(x.d, m)};
@@ -203,9 +204,7 @@ static inline vi vec_dot_signed(vi acc, vb w, const int8_t *x) {
 }
 static inline vi vi_dot_small(vi acc, vb w, const int8_t *x) { return vec_dot_signed(acc, w, x); }
 static inline vi vi_dot_wide(vi acc, vb w, const int8_t *x) {
-  uint8x16_t bias = vdupq_n_u8(128);
-  vb s = {veorq_u8(w.a, bias), veorq_u8(w.b, bias), veorq_u8(w.c, bias), veorq_u8(w.d, bias)};
-  return vec_dot_signed(acc, s, x);
+  return vec_dot_signed(acc, w, x);
 }
 static inline vf vf_of_vi(vi x) { VEC_ONE(vcvtq_f32_s32); }
 static inline float32x4_t vec_half4(const uint16_t *p) {

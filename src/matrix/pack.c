@@ -14,11 +14,18 @@ enum { BLOCK = 32, CHUNKS = 8 };
 
 static void store_chunk(unsigned char *to, const chunk *c) { memcpy(to, c, sizeof *c); }
 
-static unsigned char *pack_base(int bits, const chunk *c, unsigned char *to) {
-  if (bits == 8) {
-    memcpy(to, c, CHUNKS * sizeof *c);
-    return to + CHUNKS * sizeof *c;
+/* Bytes become signed, as the kernels have them. */
+static unsigned char *pack_bytes(const chunk *c, unsigned char *to) {
+  for (int v = 0; v < CHUNKS; v++, to += sizeof *c) {
+    chunk out;
+    for (int r = 0; r < 16; r++) out.row[r] = c[v].row[r] ^ 0x80808080u;
+    store_chunk(to, &out);
   }
+  return to;
+}
+
+static unsigned char *pack_base(int bits, const chunk *c, unsigned char *to) {
+  if (bits == 8) return pack_bytes(c, to);
   int together = 8 / bits; /* chunks in one vector: c, c + 4 of nibbles; 4 v to 4 v + 3 of pairs */
   for (int v = 0; v < CHUNKS / together; v++, to += sizeof *c) {
     chunk out = {{0}};
@@ -83,14 +90,13 @@ static void pack_block(const cpu_format_info *f, size_t elements, const quant_pa
 }
 
 /* Types whose bytes in the file are a block's planes already, 4 bytes of each row a vector: most models, and what must
- * start quickly. `flip` turns signed bytes into unsigned ones. */
+ * start quickly. */
 typedef struct plain_type {
   size_t offset, words; /* of the quants in a block */
-  uint32_t flip;
 } plain_type;
 
 static const plain_type *plain_type_of(gguf_tensor_type type) {
-  static const plain_type q8_0 = {2, 8, 0x80808080u}, q4_0 = {2, 4, 0}, q4_1 = {4, 4, 0};
+  static const plain_type q8_0 = {2, 8}, q4_0 = {2, 4}, q4_1 = {4, 4};
   return type == GGUF_T_Q8_0 ? &q8_0 : type == GGUF_T_Q4_0 ? &q4_0 : type == GGUF_T_Q4_1 ? &q4_1 : NULL;
 }
 
@@ -103,14 +109,14 @@ static quad load_quad(const unsigned char *p) {
 }
 
 /* 4 words of each of 4 rows, `stride` bytes apart, to 4 vectors, 64 bytes apart. */
-static void transpose_quad(const unsigned char *from, size_t stride, uint32_t flip, unsigned char *to) {
+static void transpose_quad(const unsigned char *from, size_t stride, unsigned char *to) {
   const quad a = load_quad(from), b = load_quad(from + stride);
   const quad c = load_quad(from + 2 * stride), d = load_quad(from + 3 * stride);
   const quad ab[2] = {__builtin_shufflevector(a, b, 0, 4, 1, 5), __builtin_shufflevector(a, b, 2, 6, 3, 7)};
   const quad cd[2] = {__builtin_shufflevector(c, d, 0, 4, 1, 5), __builtin_shufflevector(c, d, 2, 6, 3, 7)};
   for (size_t half = 0; half < 2; half++, to += 128) {
-    const quad first = __builtin_shufflevector(ab[half], cd[half], 0, 1, 4, 5) ^ flip;
-    const quad second = __builtin_shufflevector(ab[half], cd[half], 2, 3, 6, 7) ^ flip;
+    const quad first = __builtin_shufflevector(ab[half], cd[half], 0, 1, 4, 5);
+    const quad second = __builtin_shufflevector(ab[half], cd[half], 2, 3, 6, 7);
     memcpy(to, &first, sizeof first);
     memcpy(to + 64, &second, sizeof second);
   }
@@ -121,15 +127,9 @@ static void pack_words(const plain_type *t, const unsigned char *src, size_t str
                        unsigned char *planes) {
   for (size_t w = 0; w < t->words && rows == 16; w += 4)
     for (size_t r = 0; r < 16; r += 4)
-      transpose_quad(src + r * stride + 4 * w, stride, t->flip, planes + w * 64 + r * 4);
-  for (size_t r = 0; r < rows && rows < 16; r++) {
-    for (size_t w = 0; w < t->words; w++) {
-      uint32_t word;
-      memcpy(&word, src + r * stride + 4 * w, 4);
-      word ^= t->flip;
-      memcpy(planes + w * 64 + r * 4, &word, 4);
-    }
-  }
+      transpose_quad(src + r * stride + 4 * w, stride, planes + w * 64 + r * 4);
+  for (size_t r = 0; r < rows && rows < 16; r++)
+    for (size_t w = 0; w < t->words; w++) memcpy(planes + w * 64 + r * 4, src + r * stride + 4 * w, 4);
 }
 
 static void pack_plain(const matrix *m, const plain_type *t, const unsigned char *src, size_t rows,
@@ -208,7 +208,7 @@ void matrix_pack(const matrix *m, const void *src, size_t row, size_t rows) {
 static void unpack_block(const cpu_format_info *f, const unsigned char *planes, size_t lane, uint8_t *q) {
   const unsigned char *extra = planes + (size_t)f->base * 64;
   if (f->base == 8) {
-    for (size_t c = 0; c < CHUNKS; c++) memcpy(q + 4 * c, planes + c * 64 + lane * 4, 4);
+    for (size_t i = 0; i < BLOCK; i++) q[i] = planes[i / 4 * 64 + lane * 4 + i % 4] ^ 0x80u;
     return;
   }
   for (size_t i = 0; i < BLOCK; i++) {
