@@ -43,12 +43,12 @@ static void body_quantize_blocks(const float *x, size_t k, bool narrow, int8_t *
 BODY_INLINE void body_unpack(body_format f, const unsigned char *plane, vb *w) {
   vb base[8], extra[2];
   BODY_UNROLL
-  for (int i = 0; i < f.base; i++) base[i] = vb_load(plane + i * 64);
+  for (int i = 0; i < f.base; i++) base[i] = f.base == 8 ? vb_load_wide(plane + i * 64) : vb_load(plane + i * 64);
   BODY_UNROLL
   for (int i = 0; i < f.extra; i++) extra[i] = vb_load(plane + (f.base + i) * 64);
   BODY_UNROLL
   for (int c = 0; c < 8; c++) {
-    if (f.base == 8) w[c] = vb_wide(base[c]);
+    if (f.base == 8) w[c] = base[c];
     else if (f.base == 4) w[c] = vb_and(c < 4 ? base[c] : vb_shr(base[c - 4], 4), 15);
     else w[c] = vb_and(c % 4 ? vb_shr(base[c / 4], 2 * (c % 4)) : base[c / 4], 3);
   }

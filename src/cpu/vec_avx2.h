@@ -179,7 +179,7 @@ static inline vb vb_load(const void *p) {
   vb r = {_mm256_loadu_si256(v), _mm256_loadu_si256(v + 1)};
   return r;
 }
-static inline vb vb_wide(vb x) { return x; }
+static inline vb vb_load_wide(const void *p) { return vb_load(p); }
 static inline vb vb_and(vb x, int mask) {
   __m256i m = _mm256_set1_epi8((char)mask);
   vb r = {_mm256_and_si256(x.a, m), _mm256_and_si256(x.b, m)};

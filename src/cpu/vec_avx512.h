@@ -86,7 +86,7 @@ typedef __m512i vb;
 #define VEC_SCORES 16 /* vectors of scores in registers: below 16 the latency shows */
 #define VEC_TOKENS 16
 #define VEC_CHAINS 4 /* of them at once, to hide the latency of products */
-#define VEC_WIDE_BIAS 128 /* what vb_wide adds to signed quants before vi_dot_wide takes them */
+#define VEC_WIDE_BIAS 128 /* what vb_load_wide adds to signed quants for vi_dot_wide */
 
 /* Loaded once: gcc would load again for every use, and two loads a cycle are what limits unpacking (a token alone, 4
  * bits, weights in the second-level cache: 46 to 51 GB/s). */
@@ -95,8 +95,12 @@ static inline vb vb_load(const void *p) {
   __asm__("" : "+v"(v));
   return v;
 }
+static inline vb vb_load_wide(const void *p) {
+  vb v = _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_set1_epi8((char)-128));
+  __asm__("" : "+v"(v));
+  return v;
+}
 static inline vb vb_and(vb a, int mask) { return _mm512_and_si512(a, _mm512_set1_epi8((char)mask)); }
-static inline vb vb_wide(vb a) { return _mm512_xor_si512(a, _mm512_set1_epi8((char)-128)); }
 static inline vb vb_or(vb a, vb b) { return _mm512_or_si512(a, b); }
 /* the headers of gcc and clang differ about the sign of a count */
 #ifdef __clang__

@@ -174,7 +174,7 @@ static inline vb vb_load(const void *p) {
   vb r = {vld1q_u8(v), vld1q_u8(v + 16), vld1q_u8(v + 32), vld1q_u8(v + 48)};
   return r;
 }
-static inline vb vb_wide(vb x) { return x; }
+static inline vb vb_load_wide(const void *p) { return vb_load(p); }
 static inline vb vb_and(vb x, int mask) {
   uint8x16_t m = vdupq_n_u8((uint8_t)mask);
   vb r = {vandq_u8(x.a, m), vandq_u8(x.b, m), vandq_u8(x.c, m), vandq_u8(x.d, m)};

@@ -144,7 +144,7 @@ VEC_FN vb vb_load(const void *p) {
   return r;
 }
 /* signed quants as vi_dot_wide takes them: VEC_WIDE_BIAS added */
-VEC_FN vb vb_wide(vb x) { return x; }
+VEC_FN vb vb_load_wide(const void *p) { return vb_load(p); }
 VEC_FN vb vb_and(vb x, int mask) {
   for (int i = 0; i < 64; i++) x.b[i] = (uint8_t)(x.b[i] & mask);
   return x;
@@ -173,7 +173,7 @@ VEC_FN vi vi_dot_small(vi acc, vb w, const int8_t *x) {
   for (int i = 0; i < 64; i++) acc.l[i / 4] += w.b[i] * x[i % 4];
   return acc;
 }
-/* The same for what vb_wide gives. */
+/* The same for what vb_load_wide gives. */
 VEC_FN vi vi_dot_wide(vi acc, vb w, const int8_t *x) {
   for (int i = 0; i < 64; i++) acc.l[i / 4] += (int8_t)w.b[i] * x[i % 4];
   return acc;
