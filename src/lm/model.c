@@ -332,6 +332,7 @@ static base_status fill_block(lm_model *m, base_error *err) {
   carve_vectors(m, &arena, &p.file);
   repeat_layers(m);
   p.start = start;
+  m->packed = start;
   p.stage = start + arena.used;
   p.stage_bytes = stage_bytes(m);
   carve_scratch(m, &arena);
