@@ -2,8 +2,6 @@
 #include "api/api.h"
 #include "os/os.h"
 
-enum { MOST_THREADS = 256 }; /* what os opens */
-
 base_status api_take_kernels(const char *name, const cpu_kernels **out, base_error *err) {
   *out = name != NULL ? cpu_named(name) : cpu_best();
   if (*out != NULL) return BASE_OK;
@@ -12,10 +10,10 @@ base_status api_take_kernels(const char *name, const cpu_kernels **out, base_err
 
 base_status api_take_threads(uint32_t asked, uint32_t *out, base_error *err) {
   uint32_t processors = (uint32_t)os_cpu_count();
-  if (asked > MOST_THREADS)
+  if (asked > OS_MAX_WORKERS)
     return base_fail(err, BASE_EARGUMENT, "threads", "%u are more than the %d that are possible", (unsigned)asked,
-                     (int)MOST_THREADS);
-  *out = asked > 0 ? asked : processors < MOST_THREADS ? processors : MOST_THREADS;
+                     (int)OS_MAX_WORKERS);
+  *out = asked > 0 ? asked : processors < OS_MAX_WORKERS ? processors : OS_MAX_WORKERS;
   return BASE_OK;
 }
 

@@ -15,7 +15,6 @@ static const command_words all_words[] = {
 #undef CLI_COMMAND
 };
 
-enum { MOST_THREADS = 256 };
 enum { ALL_WORDS = sizeof all_words / sizeof all_words[0] };
 
 static const command_words *words_of(const char *name) {
@@ -121,7 +120,7 @@ static bool list_add(cli_list *list, const char *item) {
 }
 
 static uint64_t most_of(cli_kind kind) {
-  return kind == CLI_THREADS ? MOST_THREADS : kind == CLI_COUNT ? UINT32_MAX : INT64_MAX;
+  return kind == CLI_THREADS ? OS_MAX_WORKERS : kind == CLI_COUNT ? UINT32_MAX : INT64_MAX;
 }
 
 /* Stores an option's value; false when it is not one. */

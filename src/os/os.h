@@ -81,6 +81,8 @@ void os_random_bytes(void *out, size_t len); /* for ids, from the system's gener
 
 int os_cpu_count(void); /* that this process may use; at least 1 */
 
+enum { OS_MAX_WORKERS = 256 }; /* threads of a pool or a team, the caller among them */
+
 /* A pool of threads that spin for a moment, then park. The caller is one of the threads: a pool of 1 starts
  * none and runs everything in the caller. One call of os_pool_run at a time. */
 typedef struct os_pool os_pool;

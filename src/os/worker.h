@@ -6,7 +6,7 @@
 
 #include "os/os.h"
 
-enum { OS_MAX_WORKERS = 256, OS_SPINS_PER_CLOCK = 64 };
+enum { OS_SPINS_PER_CLOCK = 64 };
 
 /* Refuses a number of threads that is not 1 to OS_MAX_WORKERS. */
 base_status os_worker_count_check(int threads, base_error *err);
