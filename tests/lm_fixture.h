@@ -51,6 +51,7 @@ typedef struct change {
   uint32_t value;
   const char *real_key; /* to `real` */
   float real;
+  const char *false_key;
   const char *bools_key; /* to n_bools of them */
   bool bools[16];
   size_t n_bools;
@@ -133,6 +134,7 @@ static inline void *changed_bytes(const gguf_file *from, const change *c, size_t
   }
   if (c->real_key != NULL) gguf_put_f32(w, c->real_key, c->real);
   if (c->set_key != NULL) gguf_put_u32(w, c->set_key, c->value);
+  if (c->false_key != NULL) gguf_put_bool(w, c->false_key, false);
   if (c->bools_key != NULL) gguf_put_bools(w, c->bools_key, c->bools, c->n_bools);
   if (c->text_key != NULL) gguf_put_string(w, c->text_key, base_slice_of(c->text));
   for (size_t i = 0; i < tensors; i++) {

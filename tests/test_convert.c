@@ -109,6 +109,10 @@ static const struct {
      "{" LLAMA_CONFIG
      "\"architectures\":[\"LlamaForCausalLM\"],\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0,"
      "\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":64}}"},
+    {"llama3long", LLAMA,
+     "{" LLAMA_CONFIG
+     "\"architectures\":[\"LlamaForCausalLM\"],\"rope_parameters\":{\"rope_type\":\"llama3\",\"factor\":8.0,"
+     "\"rope_theta\":2.3e9,\"original_max_position_embeddings\":524288}}"},
     {"linear", LLAMA,
      "{" LLAMA_CONFIG
      "\"architectures\":[\"LlamaForCausalLM\"],\"rope_scaling\":{\"type\":\"linear\",\"factor\":2.0}}"},
@@ -131,11 +135,29 @@ static const struct {
     {"qwen2", QWEN2,
      "{" LLAMA_CONFIG "\"architectures\":[\"Qwen2ForCausalLM\"],\"tie_word_embeddings\":true}"},
     {"qwen3", QWEN3, "{" LLAMA_CONFIG "\"architectures\":[\"Qwen3ForCausalLM\"],\"head_dim\":4}"},
+    {"qwen2window", QWEN2,
+     "{" LLAMA_CONFIG "\"architectures\":[\"Qwen2ForCausalLM\"],\"use_sliding_window\":true,\"sliding_window\":4,"
+     "\"max_window_layers\":1,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0,\"truncate\":false}}"},
+    {"qwen2off", QWEN2,
+     "{" LLAMA_CONFIG "\"architectures\":[\"Qwen2ForCausalLM\"],\"use_sliding_window\":false,"
+     "\"sliding_window\":4,\"max_window_layers\":0}"},
+    {"qwen2late", QWEN2,
+     "{" LLAMA_CONFIG "\"architectures\":[\"Qwen2ForCausalLM\"],\"use_sliding_window\":true}"},
+    {"qwen3all", QWEN3,
+     "{" LLAMA_CONFIG "\"architectures\":[\"Qwen3ForCausalLM\"],\"head_dim\":4,\"use_sliding_window\":true,"
+     "\"sliding_window\":4,\"max_window_layers\":0}"},
+    {"qwen3types", QWEN3,
+     "{" LLAMA_CONFIG "\"architectures\":[\"Qwen3ForCausalLM\"],\"head_dim\":4,\"use_sliding_window\":true,"
+     "\"layer_types\":[\"sliding_attention\",\"full_attention\"]}"},
     {"gemma", GEMMA, "{" LLAMA_CONFIG "\"architectures\":[\"GemmaForCausalLM\"],\"head_dim\":4}"},
     {"gemma2", GEMMA2,
      "{" LLAMA_CONFIG
      "\"architectures\":[\"Gemma2ForCausalLM\"],\"sliding_window\":4,\"attn_logit_softcapping\":50.0,"
      "\"final_logit_softcapping\":30.0,\"query_pre_attn_scalar\":24}"},
+    {"gemma2types", GEMMA2,
+     "{" LLAMA_CONFIG
+     "\"architectures\":[\"Gemma2ForCausalLM\"],\"sliding_window\":4,\"layer_types\":[\"full_attention\","
+     "\"sliding_attention\"]}"},
     {"gemma3", GEMMA3,
      "{" LLAMA_CONFIG
      "\"architectures\":[\"Gemma3ForCausalLM\"],\"sliding_window\":4,\"query_pre_attn_scalar\":4,"
@@ -354,6 +376,51 @@ static void test_rotary_keys(void) {
     convert_weights_close(&w);
     gguf_close(f);
   }
+}
+
+/* What a configuration says of windows, as keys: the window (0: no key), and of each layer whether it has it (NULL: no
+ * array, the window is every layer's or the family's own pattern says it). */
+static void test_window_keys(void) {
+  static const struct {
+    const char *model, *window_key, *layers_key;
+    uint32_t window;
+    const char *layers;
+  } rows[] = {
+#define QWEN2_KEYS "qwen2.attention.sliding_window", "qwen2.attention.sliding_window_pattern"
+#define QWEN3_KEYS "qwen3.attention.sliding_window", "qwen3.attention.sliding_window_pattern"
+      {"qwen2window", QWEN2_KEYS, 4, "\0\1"},
+      {"qwen2off", QWEN2_KEYS, 0, NULL},
+      {"qwen2late", QWEN2_KEYS, 0, NULL},
+      {"qwen3all", QWEN3_KEYS, 4, NULL},
+      {"gemma2types", "gemma2.attention.sliding_window", "gemma2.attention.sliding_window_pattern", 4, "\0\1"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    gguf_file *f;
+    convert_weights w;
+    uint32_t window = 0;
+    open_both(rows[i].model, &f, &w);
+    (void)gguf_get_u32(f, rows[i].window_key, &window, NULL);
+    const gguf_value *v = gguf_find(f, rows[i].layers_key);
+    TAP_OK(window == rows[i].window, "%s: a window of %u", rows[i].model, (unsigned)window);
+    TAP_OK(rows[i].layers == NULL ? v == NULL : v != NULL && v->count == 2 && memcmp(v->bytes, rows[i].layers, 2) == 0,
+           "%s: which layers have it", rows[i].model);
+    convert_weights_close(&w);
+    gguf_close(f);
+  }
+  gguf_file *f;
+  convert_weights w;
+  uint32_t window = 0, period = 0;
+  open_both("qwen3types", &f, &w);
+  TAP_OK(!gguf_get_u32(f, "qwen3.attention.sliding_window", &window, NULL) && window == 4096 &&
+             !gguf_get_u32(f, "qwen3.attention.sliding_window_pattern", &period, NULL) && period == 2,
+         "a window of %u on all but every %uth layer", (unsigned)window, (unsigned)period);
+  convert_weights_close(&w);
+  gguf_close(f);
+  open_both("qwen2window", &f, &w);
+  const gguf_value *v = gguf_find(f, "qwen2.rope.scaling.yarn_truncate");
+  TAP_OK(v != NULL && v->type == GGUF_BOOL && v->bytes[0] == 0, "YaRN without rounding");
+  convert_weights_close(&w);
+  gguf_close(f);
 }
 
 /* Tokens added to a tokenizer: their types, and those that the embedding has no row for. */
@@ -620,19 +687,24 @@ static const struct {
     {"{" LLAMA_CONFIG "\"architectures\":[\"LlamaForCausalLM\"],\"num_hidden_layers\":2}", "duplicate"},
     {"{" LLAMA_CONFIG "\"architectures\":[\"LlamaForCausalLM\"],\"rope_scaling\":{\"type\":\"spiral\"}}",
      "\"spiral\""},
-    {"{" LLAMA_CONFIG
-     "\"architectures\":[\"LlamaForCausalLM\"],\"rope_scaling\":{\"type\":\"yarn\",\"truncate\":false}}",
-     "\"truncate\""},
     {"{" LLAMA_CONFIG "\"architectures\":[\"LlamaForCausalLM\"],\"rope_scaling\":{\"type\":\"longrope\"}}",
      "is missing"},
     {"{" LLAMA_CONFIG "\"architectures\":[\"LlamaForCausalLM\"],\"head_dim\":3}", "does not fit"},
     {"{" LLAMA_CONFIG "\"architectures\":[\"LlamaForCausalLM\"],\"head_dim\":100000000}", "does not fit"},
-    {"{" LLAMA_CONFIG "\"architectures\":[\"Qwen2ForCausalLM\"],\"use_sliding_window\":true}",
-     "\"use_sliding_window\""},
-    {"{" LLAMA_CONFIG
-     "\"architectures\":[\"Gemma2ForCausalLM\"],\"sliding_window\":4,\"layer_types\":[\"full_attention\","
+    {"{" LLAMA_CONFIG "\"architectures\":[\"Qwen2ForCausalLM\"],\"use_sliding_window\":true,"
+     "\"max_window_layers\":-1}",
+     "\"max_window_layers\" is no whole number"},
+    {"{" LLAMA_CONFIG "\"architectures\":[\"Qwen2ForCausalLM\"],\"use_sliding_window\":true,\"sliding_window\":0,"
+     "\"max_window_layers\":0}",
+     "\"sliding_window\""},
+    {"{" LLAMA_CONFIG "\"architectures\":[\"Qwen2ForCausalLM\"],\"layer_types\":[\"full_attention\","
      "\"sliding_attention\"]}",
-     "\"layer_types\""},
+     "use_sliding_window says no"},
+    {"{" LLAMA_CONFIG "\"architectures\":[\"Gemma2ForCausalLM\"],\"sliding_window\":4,\"layer_types\":[]}",
+     "one word a layer"},
+    {"{" LLAMA_CONFIG "\"architectures\":[\"Gemma2ForCausalLM\"],\"sliding_window\":4,\"layer_types\":"
+     "[\"full_attention\",\"linear_attention\"]}",
+     "neither full_attention"},
     {"{" LLAMA_CONFIG "\"architectures\":[\"Phi3ForCausalLM\"]}", "qkv_proj.weight\" is missing"},
 };
 
@@ -840,6 +912,7 @@ int main(void) {
   if (mkdtemp(root) == NULL) return 1;
   test_families();
   test_rotary_keys();
+  test_window_keys();
   test_added_tokens();
   test_numbers();
   test_quantize();

@@ -33,35 +33,57 @@ static uint32_t argmax(const float *x, size_t n) {
   return (uint32_t)best;
 }
 
-static void check_decoder(const char *name) {
+static const lm_options exact = {.reference = true, .cache = LM_CACHE_F32, .block = 8};
+
+static void check_run(run *r, const char *name) {
   uint64_t n, n_logits, n_greedy;
   const int32_t *prompt = reference(name, "prompt", &n), *greedy = reference(name, "greedy", &n_greedy);
   const float *expected = reference(name, "logits", &n_logits);
-  lm_options o = {.reference = true, .cache = LM_CACHE_F32, .block = 8};
-  run r;
-  if (!run_open(&r, name, &o)) {
-    run_close(&r);
-    return;
-  }
-  uint32_t vocab = lm_model_info(r.model).vocab;
+  uint32_t vocab = lm_model_info(r->model).vocab;
   size_t wanted = n_logits / vocab, right = 0;
   float *logits = malloc(n_logits * sizeof *logits);
   lm_token tokens[64];
   for (size_t i = 0; i < n; i++) tokens[i] = (lm_token){(uint32_t)prompt[i], 0, i >= n - wanted};
   base_error err = {0};
-  TAP_OK(lm_forward(r.model, r.cache, tokens, n, logits, NULL, &err) == BASE_OK, "%s: %s", name, err.text);
+  TAP_OK(lm_forward(r->model, r->cache, tokens, n, logits, NULL, &err) == BASE_OK, "%s: %s", name, err.text);
   double diff = relative(logits, expected, n_logits);
   TAP_OK(diff <= 1e-3, "%s: logits differ by %g of the largest", name, diff);
   float *last = logits + (wanted - 1) * vocab;
   for (size_t i = 0; i < n_greedy; i++) {
     lm_token next = {argmax(last, vocab), 0, true};
     right += next.id == (uint32_t)greedy[i];
-    if (lm_forward(r.model, r.cache, &next, 1, last, NULL, &err) != BASE_OK) break;
+    if (lm_forward(r->model, r->cache, &next, 1, last, NULL, &err) != BASE_OK) break;
   }
   TAP_OK(right == n_greedy, "%s: %zu of %zu greedy tokens", name, right, (size_t)n_greedy);
   if (getenv("V")) printf("%s: %g, %zu\n", name, diff, right);
   free(logits);
+}
+
+static void check_decoder(const char *name) {
+  run r;
+  if (run_open(&r, name, &exact)) check_run(&r, name);
   run_close(&r);
+}
+
+/* A model under other keys than its own. */
+static void check_variant(const char *from, const char *name, const change *c) {
+  run r;
+  void *block;
+  base_error err = {0};
+  base_status st = run_changed(&r, from, c, &exact, &block, &err);
+  TAP_OK(st == BASE_OK, "%s: %s", name, err.text);
+  if (st == BASE_OK) check_run(&r, name);
+  run_close(&r);
+  free(block);
+}
+
+static void check_variants(void) {
+  change window = {.set_key = "qwen2.attention.sliding_window", .value = 6, .n_bools = 2, .bools = {false, true},
+                   .bools_key = "qwen2.attention.sliding_window_pattern"};
+  change ramp = {.real_key = "qwen2.rope.scaling.yarn_beta_slow", .real = 0.07F,
+                 .false_key = "qwen2.rope.scaling.yarn_truncate"};
+  check_variant("qwen2", "qwen2-window", &window);
+  check_variant("qwen2", "qwen2-truncate", &ramp);
 }
 
 static void check_encoder(const char *name) {
@@ -210,6 +232,10 @@ int main(void) {
   check_states("gemma3");
   if (golden != NULL) check_encoder("bert");
   if (golden != NULL) check_encoder("nomic-bert");
+  gguf_close(golden);
+  golden = NULL;
+  TAP_OK(gguf_open(&golden, "tests/lm/golden_keys.gguf", NULL, &err) == BASE_OK, "%s", err.text);
+  if (golden != NULL) check_variants();
   gguf_close(golden);
   return tap_done("test_lm");
 }

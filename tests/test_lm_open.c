@@ -53,6 +53,8 @@ static const bad bads[] = {
     {"llama", {.weights = true, .type = GGUF_T_I8}, BASE_EUNSUPPORTED, "I8"},
     {"llama3", {.cut_tensor = "rope_freqs.weight"}, BASE_EFORMAT, "rope_freqs.weight"},
     {"llama-bias", {.cut_tensor = "blk.0.attn_q.bias"}, BASE_EFORMAT, "blk.0.attn_q.bias"},
+    {"qwen2", {.text_key = "qwen2.rope.scaling.yarn_truncate", .text = "no"}, BASE_EFORMAT, "yarn_truncate"},
+    {"qwen2", {.bools_key = "qwen2.attention.sliding_window_pattern", .n_bools = 3}, BASE_EFORMAT, "booleans"},
     {"qwen3", {.drop_tensor = "blk.1.attn_q_norm.weight"}, BASE_EFORMAT, "blk.1.attn_q_norm.weight"},
     {"gemma2", {.drop_tensor = "blk.0.post_ffw_norm.weight"}, BASE_EFORMAT, "blk.0.post_ffw_norm.weight"},
     {"gemma3", {.set_key = "gemma3.attention.sliding_window_pattern", .value = 0}, BASE_EFORMAT, "window_pattern"},

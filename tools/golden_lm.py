@@ -8,6 +8,10 @@ out below in torch, the second is a transformers Llama whose list of layers name
   python3 -m venv venv && venv/bin/pip install torch transformers gguf
   venv/bin/python tools/golden_lm.py tests/lm
 
+golden_keys.gguf has the same of files whose weights are another's and whose keys differ (VARIANTS); to make it alone:
+
+  venv/bin/python tools/golden_lm.py tests/lm keys
+
 Names and keys are those of llama.cpp's conversion. Seeds are tried in order until the greedy tokens are varied and
 no choice is close, so that the comparison does not hang on the last bits."""
 import sys
@@ -437,6 +441,47 @@ def case(name, make, folder, golden):
     write(folder / f"{name}.gguf")
 
 
+# ---- the weights of one case under other keys ----
+
+def qwen2(**config):
+    return T.Qwen2ForCausalLM(T.Qwen2Config(**(dict(vocab_size=VOCAB, attn_implementation="eager", pad_token_id=None)
+                                              | shape(2) | config))).float().eval()
+
+
+YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=32)
+VARIANTS = {  # of qwen2.gguf; tests/test_lm.c has the keys
+    "qwen2-window": lambda: qwen2(use_sliding_window=True, sliding_window=6, max_window_layers=1, **rope(**YARN)),
+    "qwen2-truncate": lambda: qwen2(**rope(truncate=False, beta_slow=0.07, **YARN)),
+}
+
+
+def load_qwen2(model, path):
+    stored = {t.name: torch.from_numpy(np.array(t.data)).float() for t in gguf.GGUFReader(path).tensors}
+    with torch.no_grad():
+        for key, p in model.named_parameters():
+            parts = key.removeprefix("model.").split(".")
+            name = {"lm_head": "output", "embed_tokens": "token_embd", "norm": "output_norm"}.get(parts[0])
+            name = name or f"blk.{parts[1]}." + NAMES[".".join(parts[2:-1])]
+            p.copy_(stored[f"{name}.{parts[-1]}"])
+    return model
+
+
+@torch.no_grad()
+def variants(folder):
+    golden = {}
+    plain = load_qwen2(qwen2(**rope(**YARN)), folder / "qwen2.gguf")
+    prompt = torch.randint(0, VOCAB, (PROMPT,), generator=torch.Generator().manual_seed(7))
+    without = decode(plain, prompt)[0]
+    for name, make in VARIANTS.items():
+        logits, greedy, lead = decode(load_qwen2(make(), folder / "qwen2.gguf"), prompt)
+        apart = float((logits - without).abs().max() / logits.abs().max())
+        print(f"{name}: smallest lead {100 * lead:.2f} %, {len(set(greedy.tolist()))} different tokens, "
+              f"{apart:.3f} away from the weights' own keys")
+        golden |= {f"{name}.prompt": prompt.int().numpy(), f"{name}.logits": logits[-2:].numpy(),
+                   f"{name}.greedy": greedy.int().numpy()}
+    save(folder / "golden_keys.gguf", golden)
+
+
 def main():
     folder, only = Path(sys.argv[1]), sys.argv[2:]
     torch.set_num_threads(1)
@@ -444,7 +489,14 @@ def main():
     for name, make in CASES.items():
         if not only or name in only:
             case(name, make, folder, golden)
-    w = gguf.GGUFWriter(folder / "golden.gguf", "golden")
+    if golden:
+        save(folder / "golden.gguf", golden)
+    if not only or "keys" in only:
+        variants(folder)
+
+
+def save(path, golden):
+    w = gguf.GGUFWriter(path, "golden")
     w.add_string("golden.reference", f"transformers {transformers.__version__}, torch {torch.__version__}, float32")
     for name, a in golden.items():
         w.add_tensor(name, np.ascontiguousarray(a))

@@ -64,6 +64,10 @@ const convert_name *convert_names(size_t *count) {
   return names;
 }
 
+uint32_t convert_window_period(const convert_family *f) { return f->bit == GEMMA3 ? 6 : f->bit == GEMMA2 ? 2 : 0; }
+
+bool convert_window_of(uint32_t period, uint32_t layer) { return period == 0 || (layer + 1) % period != 0; }
+
 bool convert_name_has_layer(const convert_name *n) {
   return strchr(n->gguf, '#') != NULL;
 }
@@ -237,7 +241,7 @@ static void read_yarn(reader *r, const json_t *p) {
             yarn_magnitude(factor, real(r, p, "mscale", 1.0)) / yarn_magnitude(factor, all));
   if (present(p, "beta_fast")) put_f32(r, "rope.scaling.yarn_beta_fast", real(r, p, "beta_fast", 32.0));
   if (present(p, "beta_slow")) put_f32(r, "rope.scaling.yarn_beta_slow", real(r, p, "beta_slow", 1.0));
-  if (json_is_false(json_object_get(p, "truncate"))) fail(r, BASE_EUNSUPPORTED, "truncate", "is false");
+  if (json_is_false(json_object_get(p, "truncate"))) put_bool(r, "rope.scaling.yarn_truncate", false);
 }
 
 /* One set of rotary parameters: the old rope_scaling or the new rope_parameters. "dynamic" changes nothing up to
@@ -288,27 +292,63 @@ static void read_rope(reader *r) {
   read_scaling(r, p != NULL ? p : json_object_get(r->root, "rope_scaling"), base);
 }
 
-/* Every how many layers one sees all of the context. */
-static void read_pattern(reader *r) {
+/* ---- windows ---- */
+
+/* Whether the list that says it layer by layer is there; what it says goes to `windowed`. */
+static bool read_layer_types(reader *r, bool *windowed) {
   const json_t *types = json_object_get(r->root, "layer_types");
-  uint32_t usual = r->c->family->bit == GEMMA3 ? 6 : 2, pattern = usual;
-  if (present(r->root, "sliding_window_pattern")) {
-    pattern = whole(r, r->root, "sliding_window_pattern", usual);
-  } else if (json_is_array(types)) {
-    uint32_t n = (uint32_t)json_array_size(types), first = 0;
-    while (first < n && strcmp(json_string_value(json_array_get(types, first))
-                                   ? json_string_value(json_array_get(types, first))
-                                   : "",
-                               "full_attention") != 0)
-      first++;
-    if (first < n) pattern = first + 1;
-    for (uint32_t i = 0; i < n; i++) {
-      const char *type = json_string_value(json_array_get(types, i));
-      if (type == NULL || (strcmp(type, "full_attention") == 0) != ((i + 1) % pattern == 0 && first < n))
-        fail(r, BASE_EUNSUPPORTED, "layer_types", "does not repeat regularly");
-    }
+  if (!present(r->root, "layer_types")) return false;
+  if (json_array_size(types) != r->c->layers) fail(r, BASE_EFORMAT, "layer_types", "is no list with one word a layer");
+  for (uint32_t i = 0; i < r->c->layers && !r->status; i++) {
+    const char *type = json_string_value(json_array_get(types, i));
+    windowed[i] = type != NULL && strcmp(type, "sliding_attention") == 0;
+    if (!windowed[i] && (type == NULL || strcmp(type, "full_attention") != 0))
+      fail(r, BASE_EUNSUPPORTED, "layer_types", "has something that is neither full_attention nor sliding_attention");
   }
-  if (pattern != usual) put_u32(r, "attention.sliding_window_pattern", pattern);
+  return true;
+}
+
+static bool has_period(const bool *windowed, uint32_t layers, uint32_t period) {
+  for (uint32_t i = 0; i < layers; i++)
+    if (windowed[i] != convert_window_of(period, i)) return false;
+  return true;
+}
+
+/* Nothing where it is the family's usual way, a period where there is one, else layer by layer. */
+static void put_pattern(reader *r, const bool *windowed) {
+  static const char rest[] = "attention.sliding_window_pattern";
+  uint32_t layers = r->c->layers, first_full = 0;
+  char key[128];
+  while (first_full < layers && windowed[first_full]) first_full++;
+  if (has_period(windowed, layers, convert_window_period(r->c->family))) return;
+  if (first_full < layers && has_period(windowed, layers, first_full + 1)) put_u32(r, rest, first_full + 1);
+  else gguf_put_bools(r->w, full_key(r->c, rest, key), windowed, layers);
+}
+
+static void read_gemma_windows(reader *r) {
+  bool windowed[CONVERT_MAX_LAYERS];
+  uint32_t period = whole(r, r->root, "sliding_window_pattern", convert_window_period(r->c->family));
+  if (!read_layer_types(r, windowed))
+    for (uint32_t i = 0; i < r->c->layers; i++) windowed[i] = convert_window_of(period, i);
+  if (!r->status) put_pattern(r, windowed);
+}
+
+/* Only with use_sliding_window, and then from a layer on; defaults are those of transformers' Qwen2Config. */
+static void read_qwen_windows(reader *r) {
+  bool windowed[CONVERT_MAX_LAYERS], any = false;
+  bool wanted = json_is_true(json_object_get(r->root, "use_sliding_window"));
+  const json_t *most = json_object_get(r->root, "max_window_layers");
+  json_int_t from = most != NULL ? json_integer_value(most) : 28;
+  if (json_is_null(json_object_get(r->root, "sliding_window"))) wanted = false;
+  if (wanted && most != NULL && (!json_is_integer(most) || from < 0))
+    fail(r, BASE_EFORMAT, "max_window_layers", "is no whole number");
+  if (!read_layer_types(r, windowed))
+    for (uint32_t i = 0; i < r->c->layers; i++) windowed[i] = wanted && i >= from;
+  for (uint32_t i = 0; i < r->c->layers && !r->status; i++) any = any || windowed[i];
+  if (!any) return;
+  if (!wanted) fail(r, BASE_EFORMAT, "layer_types", "has sliding_attention, and use_sliding_window says no");
+  put_u32(r, "attention.sliding_window", whole(r, r->root, "sliding_window", 4096));
+  put_pattern(r, windowed);
 }
 
 static void read_llama(reader *r) {
@@ -327,11 +367,9 @@ static void read_llama(reader *r) {
   if ((bit & (GEMMA2 | GEMMA3)) != 0) {
     double scalar = real(r, r->root, "query_pre_attn_scalar", (double)c->head_dim);
     if (scalar != (double)c->head_dim) put_f32(r, "attention.scale", 1.0 / sqrt(scalar));
-    read_pattern(r);
+    read_gemma_windows(r);
   }
-  if (json_is_true(json_object_get(r->root, "use_sliding_window")))
-    fail(r, BASE_EUNSUPPORTED, "use_sliding_window",
-         "is true; a window on some layers is not supported here");
+  if ((bit & (QWEN2 | QWEN3)) != 0) read_qwen_windows(r);
   if (bit == MINNOW) put_bool(r, "attention.causal", true);
   if (json_is_true(json_object_get(r->root, "layer_sharing"))) put_u32(r, "block_repeat", 2);
   const char *act = text(r->root, "hidden_act");

@@ -33,6 +33,12 @@ static bool has(const writer *w, const char *rest) {
   return gguf_find(w->f, full(w, rest, key)) != NULL;
 }
 
+static bool is_false(const writer *w, const char *rest) {
+  char key[128];
+  const gguf_value *v = gguf_find(w->f, full(w, rest, key));
+  return v != NULL && v->type == GGUF_BOOL && v->bytes[0] == 0;
+}
+
 /* 0 when it is absent and may be; absent or of another type is an error when needed. */
 static uint32_t whole(writer *w, const char *rest, bool needed) {
   char key[128];
@@ -94,8 +100,8 @@ static json_t *find_llama3(writer *w, const gguf_tensor *t, float base) {
   json_t *p = json_object();
   for (size_t i = 0; i < n && i < CONVERT_MAX_ROPE && t->type == GGUF_T_F32; i++)
     largest = have[i] > largest ? have[i] : largest;
-  for (unsigned k = 0; k < 16 && n <= CONVERT_MAX_ROPE && t->type == GGUF_T_F32; k++) {
-    uint32_t original = 1u << (k == 0 ? 13 : k + 4); /* 8192 is everybody's */
+  for (unsigned k = 0; k < 15 && n <= CONVERT_MAX_ROPE && t->type == GGUF_T_F32; k++) {
+    uint32_t original = 1u << (k == 0 ? 13 : k < 9 ? k + 4 : k + 5); /* 8192 is everybody's */
     bool same = true;
     convert_llama3_factors(guess, n, (double)base, (double)largest, 1.0, 4.0, original);
     for (size_t i = 0; i < n; i++) same = same && fabsf(guess[i] - have[i]) <= 1e-5F * guess[i];
@@ -159,22 +165,47 @@ static json_t *scaling_of(writer *w, float base) {
     set(w, p, "beta_fast", json_float(real(w, "rope.scaling.yarn_beta_fast", 32.0F)));
   if (has(w, "rope.scaling.yarn_beta_slow"))
     set(w, p, "beta_slow", json_float(real(w, "rope.scaling.yarn_beta_slow", 1.0F)));
+  if (is_false(w, "rope.scaling.yarn_truncate")) set(w, p, "truncate", json_false());
   return p;
 }
 
 /* ---- families ---- */
 
-static void write_layer_types(writer *w, uint32_t pattern) {
+/* Whether a layer has a window: by the period of the file or the family, or layer by layer. */
+static bool has_window(writer *w, uint32_t layer) {
+  static const char rest[] = "attention.sliding_window_pattern";
+  char key[128];
+  const gguf_value *v = gguf_find(w->f, full(w, rest, key));
+  if (v == NULL) return convert_window_of(convert_window_period(w->c->family), layer);
+  if (v->type != GGUF_ARRAY) return convert_window_of(whole(w, rest, true), layer);
+  if (v->element == GGUF_BOOL && layer < v->count) return v->bytes[layer] != 0;
+  if (!w->status)
+    w->status = base_fail(w->err, BASE_EFORMAT, gguf_path(w->f), "the key \"%s\" says nothing of layer %u", key,
+                          (unsigned)layer);
+  return false;
+}
+
+static void write_layer_types(writer *w) {
   json_t *types = json_array();
   for (uint32_t i = 0; i < w->c->layers; i++)
-    add(w, types, json_string((i + 1) % pattern == 0 ? "full_attention" : "sliding_attention"));
+    add(w, types, json_string(has_window(w, i) ? "sliding_attention" : "full_attention"));
   set(w, w->root, "layer_types", types);
+}
+
+/* transformers before version 4.52 knows max_window_layers alone: right where the windows are all at the end. */
+static void write_qwen_windows(writer *w) {
+  uint32_t first = 0, window = whole(w, "attention.sliding_window", false);
+  if (window == 0) return;
+  while (first < w->c->layers && !has_window(w, first)) first++;
+  set(w, w->root, "use_sliding_window", json_true());
+  set(w, w->root, "sliding_window", json_integer(window));
+  set(w, w->root, "max_window_layers", json_integer(first));
+  write_layer_types(w);
 }
 
 static void write_gemma(writer *w) {
   bool third = w->c->family->bit == GEMMA3;
   float scale = real(w, "attention.scale", 0);
-  uint32_t pattern = whole(w, "attention.sliding_window_pattern", false);
   set(w, w->root, "hidden_activation", json_string("gelu_pytorch_tanh"));
   set(w, w->root, "hidden_act", json_string("gelu_pytorch_tanh"));
   if (w->c->family->bit == GEMMA) return;
@@ -182,7 +213,7 @@ static void write_gemma(writer *w) {
   scalar = fabs(scalar - round(scalar)) < 1e-3 * scalar ? round(scalar) : scalar;
   set(w, w->root, "query_pre_attn_scalar",
       scalar == round(scalar) ? json_integer((json_int_t)scalar) : json_real(scalar));
-  write_layer_types(w, pattern > 0 ? pattern : third ? 6 : 2);
+  write_layer_types(w);
   if (third) set(w, w->root, "rope_local_base_freq", json_float(real(w, "rope.freq_base_swa", 10000.0F)));
 }
 
@@ -205,6 +236,7 @@ static void write_llama(writer *w) {
     write_gemma(w);
   else
     set(w, w->root, "hidden_act", json_string("silu"));
+  if ((c->family->bit & (QWEN2 | QWEN3)) != 0) write_qwen_windows(w);
   if (c->family->bit == LLAMA || c->family->bit == QWEN3)
     set(w, w->root, "attention_bias", json_boolean(gguf_find_tensor(w->f, "blk.0.attn_q.bias") != NULL));
   if (c->family->bit == LLAMA)

@@ -54,6 +54,10 @@ void convert_llama3_factors(float *out, size_t n, double base, double factor, do
 base_status convert_refuse_pack(const gguf_file *f, base_error *err);
 /* All rows of name.def. */
 const convert_name *convert_names(size_t *count);
+/* Of how many layers the last one sees everything, where a file does not say: 0: all layers have the window. */
+uint32_t convert_window_period(const convert_family *f);
+/* Whether a layer has the window then. */
+bool convert_window_of(uint32_t period, uint32_t layer);
 /* `pattern` with '#' as the layer. False when it does not fit. */
 bool convert_fill_name(char *out, size_t out_size, const char *pattern, uint32_t layer);
 bool convert_name_has_layer(const convert_name *n);

@@ -122,6 +122,15 @@ float lm_key_f32_or(lm_binder *b, const char *key, float min, float max, float o
   return otherwise;
 }
 
+bool lm_key_bool_or(lm_binder *b, const char *key, bool otherwise) {
+  char full[KEY_BYTES];
+  const gguf_value *v = find_key(b, key, full);
+  if (v == NULL) return otherwise;
+  if (v->type == GGUF_BOOL) return v->bytes[0] != 0;
+  lm_bind_fail(b, BASE_EFORMAT, full, "must be true or false");
+  return otherwise;
+}
+
 base_slice lm_key_string_or(lm_binder *b, const char *key, const char *otherwise) {
   char full[KEY_BYTES];
   base_slice value = base_slice_of(otherwise);

@@ -16,22 +16,14 @@ static void scale_of_largest(lm_binder *b, uint32_t layers_of_27b) {
     m->attention_scale = 1.0F / sqrtf((float)m->d / (float)heads);
 }
 
-/* Which layers have a window: a period, or an array that is read layer by layer. */
-static void read_period(lm_binder *b, uint32_t otherwise) {
-  static const char key[] = "attention.sliding_window_pattern";
-  if (!lm_key_is_array(b, key)) b->m->window_period = lm_key_u32_or(b, key, 1, LM_MAX_LAYERS, otherwise);
-}
-
 static void shape2(lm_binder *b) {
   shape1(b);
   scale_of_largest(b, 46);
-  read_period(b, 2);
 }
 
 static void shape3(lm_binder *b) {
   shape1(b);
   scale_of_largest(b, 62);
-  read_period(b, 6);
   b->m->rope[1].base = (double)lm_key_f32_or(b, "rope.freq_base_swa", 1.0F, 1e12F, 10000.0F);
 }
 
@@ -47,7 +39,7 @@ static void layer3(lm_binder *b, uint32_t i, lm_layer *l) {
 }
 
 const lm_family lm_family_gemma = {.name = "gemma", .norm = LM_RMS_NORM, .act = LM_GELU_TANH, .shape = shape1};
-const lm_family lm_family_gemma2 = {
-    .name = "gemma2", .norm = LM_RMS_NORM, .act = LM_GELU_TANH, .shape = shape2, .layer = layer2};
-const lm_family lm_family_gemma3 = {
-    .name = "gemma3", .norm = LM_RMS_NORM, .act = LM_GELU_TANH, .shape = shape3, .layer = layer3};
+const lm_family lm_family_gemma2 = {.name = "gemma2", .norm = LM_RMS_NORM, .act = LM_GELU_TANH,
+                                    .window_period = 2, .shape = shape2, .layer = layer2};
+const lm_family lm_family_gemma3 = {.name = "gemma3", .norm = LM_RMS_NORM, .act = LM_GELU_TANH,
+                                    .window_period = 6, .shape = shape3, .layer = layer3};

@@ -78,6 +78,7 @@ typedef struct lm_family {
   bool rope_pairs;    /* rotates (2i, 2i+1), as llama's files have it; else (i, i + dims/2) */
   bool encoder;       /* bidirectional, norms after the residual */
   bool fused_qkv;     /* blk.N.attn_qkv */
+  uint32_t window_period; /* lm_model's, where the file does not say */
   lm_ffn ffn;         /* fused: blk.N.ffn_up has the gate's rows, then up's; plain: no gate */
   void (*shape)(lm_binder *b);                                /* keys of its own; may be NULL */
   void (*layer)(lm_binder *b, uint32_t index, lm_layer *l);   /* tensors of its own; may be NULL */
@@ -171,6 +172,7 @@ uint32_t lm_key_layer_u32(lm_binder *b, const char *key, uint32_t layer, uint32_
 bool lm_key_layer_bool(lm_binder *b, const char *key, uint32_t layer, bool otherwise);
 bool lm_key_is_array(lm_binder *b, const char *key);
 float lm_key_f32_or(lm_binder *b, const char *key, float min, float max, float otherwise);
+bool lm_key_bool_or(lm_binder *b, const char *key, bool otherwise);
 base_slice lm_key_string_or(lm_binder *b, const char *key, const char *otherwise);
 bool lm_key_present(lm_binder *b, const char *key);
 

@@ -16,8 +16,9 @@ static void scale_yarn(lm_binder *b, lm_rope *r, double factor, uint32_t origina
   uint32_t dims = b->m->rope_dims;
   double fast = (double)lm_key_f32_or(b, "rope.scaling.yarn_beta_fast", 0.001F, 1e6F, 32.0F);
   double slow = (double)lm_key_f32_or(b, "rope.scaling.yarn_beta_slow", 0.001F, 1e6F, 1.0F);
-  double low = fmax(floor(turning_pair(fast, original, r->base, dims)), 0.0);
-  double high = fmin(ceil(turning_pair(slow, original, r->base, dims)), dims - 1.0);
+  double first = turning_pair(fast, original, r->base, dims), last = turning_pair(slow, original, r->base, dims);
+  bool whole = lm_key_bool_or(b, "rope.scaling.yarn_truncate", true); /* false: as gpt-oss has it */
+  double low = fmax(whole ? floor(first) : first, 0.0), high = fmin(whole ? ceil(last) : last, dims - 1.0);
   for (uint32_t i = 0; i < dims / 2; i++) {
     double ramp = fmin(fmax((i - low) / fmax(high - low, 0.001), 0.0), 1.0);
     r->frequency[i] *= ramp / factor + (1.0 - ramp);

@@ -8,6 +8,15 @@ enum { DEFAULT_CONTEXT = 4096, DEFAULT_BLOCK = 128, MAX_BLOCK = 4096, MAX_SEQUEN
 
 /* ---- keys ---- */
 
+/* Which layers have a window: a period here, or an array that bind_layer reads. */
+static void read_window(lm_binder *b) {
+  static const char key[] = "attention.sliding_window_pattern";
+  lm_model *m = b->m;
+  m->window = lm_key_u32_or(b, "attention.sliding_window", 0, UINT32_MAX, 0);
+  m->window_period = m->family->window_period;
+  if (lm_key_present(b, key) && !lm_key_is_array(b, key)) m->window_period = lm_key_u32(b, key, 1, LM_MAX_LAYERS);
+}
+
 static void read_attention(lm_binder *b) {
   lm_model *m = b->m;
   uint32_t heads = lm_key_layer_u32(b, "attention.head_count", 0, LM_MAX_HEADS, 0);
@@ -22,7 +31,7 @@ static void read_attention(lm_binder *b) {
   m->attention_scale = lm_key_f32_or(b, "attention.scale", 0x1p-20F, 0x1p20F, 1.0F / sqrtf((float)m->head_dim));
   m->attention_cap = lm_key_f32_or(b, "attn_logit_softcapping", 0.0F, 1e6F, 0.0F);
   m->logit_cap = lm_key_f32_or(b, "final_logit_softcapping", 0.0F, 1e6F, 0.0F);
-  m->window = lm_key_u32_or(b, "attention.sliding_window", 0, UINT32_MAX, 0);
+  read_window(b);
 }
 
 static void read_context(lm_binder *b) {
