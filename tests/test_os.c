@@ -109,6 +109,35 @@ static void test_files(void) {
   base_buf_free(&buf);
 }
 
+typedef struct late_writer {
+  char path[256];
+  const char *text;
+} late_writer;
+
+/* Opens the pipe late; has it something to say, then later still. */
+static void write_late(void *ctx) {
+  const late_writer *l = ctx;
+  os_sleep_ms(100);
+  FILE *f = fopen(l->path, "w");
+  if (f == NULL) return;
+  if (l->text[0] != 0) os_sleep_ms(1200);
+  fputs(l->text, f);
+  (void)fclose(f);
+}
+
+static void check_late_writer(const char *text) {
+  late_writer l = {.text = text};
+  os_thread *t;
+  base_buf buf = {0};
+  base_error err = {0};
+  (void)base_format(l.path, sizeof l.path, "%s", path_of("pipe"));
+  TAP_OK(os_thread_start(&t, write_late, &l, NULL) == BASE_OK, "a writer");
+  TAP_OK(os_read_file(l.path, 100, &buf, &err) == BASE_OK && strcmp(buf.ptr, text) == 0, "'%s' out of a pipe: %s", text,
+         err.text);
+  os_thread_join(t);
+  base_buf_free(&buf);
+}
+
 static void test_file_failures(void) {
   base_error err = {0};
   os_map map;
@@ -121,6 +150,11 @@ static void test_file_failures(void) {
   TAP_OK(mkfifo(path_of("pipe"), 0600) == 0, "a pipe that nobody writes to");
   (void)alarm(30); /* whoever waited for it would wait for ever */
   TAP_OK(os_map_open(&map, path_of("pipe"), &err) == BASE_EARGUMENT, "is no file either: %s", err.text);
+  err = (base_error){0};
+  TAP_OK(os_read_file(path_of("pipe"), 100, &buf, &err) == BASE_EARGUMENT && strstr(err.text, "nobody writes"), "%s",
+         err.text);
+  check_late_writer("an answer after a while");
+  check_late_writer("");
   (void)alarm(0);
   (void)os_remove(path_of("pipe"), NULL);
   TAP_OK(os_read_file(folder, 100, &buf, NULL) == BASE_EIO, "nor can it be read");

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,14 +45,14 @@ static int open_read(const char *path, int more) {
 
 /* ---- reading ---- */
 
-/* Files that are mapped are regular; of a pipe nobody writes to not even the opening is waited for. */
-enum { REGULAR_ONLY = O_NONBLOCK | O_NOCTTY };
+/* Opening a pipe that nobody writes to would wait for ever, and a terminal is not to become the process's own. */
+enum { WITHOUT_WAITING = O_NONBLOCK | O_NOCTTY, WRITER_WAIT_MS = 1000 };
 
 base_status os_map_open(os_map *map, const char *path, base_error *err) {
   base_status status = BASE_OK;
   struct stat st;
   *map = (os_map){0};
-  int fd = open_read(path, REGULAR_ONLY);
+  int fd = open_read(path, WITHOUT_WAITING);
   if (fd < 0) return fail_errno(err, path, "cannot open the file");
   if (fstat(fd, &st) != 0) {
     status = fail_errno(err, path, "cannot examine the file");
@@ -101,7 +102,7 @@ void os_map_forget(const os_map *map, const void *ptr, size_t len) {
 
 void os_reader_open(os_reader *r, const os_map *map, const char *path) {
   struct stat st;
-  *r = (os_reader){.map = map, .file = map->ptr != NULL ? open_read(path, REGULAR_ONLY) : -1};
+  *r = (os_reader){.map = map, .file = map->ptr != NULL ? open_read(path, WITHOUT_WAITING) : -1};
   if (r->file < 0 || (fstat(r->file, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_dev == map->device &&
                       (uint64_t)st.st_ino == map->inode))
     return;
@@ -139,19 +140,36 @@ void os_map_close(os_map *map) {
   *map = (os_map){0};
 }
 
+/* The first bytes of a file opened without waiting; from here on reading waits. Of a pipe that nobody has opened to
+ * write, `nobody` in WRITER_WAIT_MS: one whose writer has come and gone hangs up, and one with a writer who has said
+ * nothing yet has no end. */
+static ssize_t read_first(int fd, char *chunk, bool *nobody) {
+  struct stat st;
+  struct pollfd wait = {.fd = fd, .events = POLLIN};
+  ssize_t n = -1;
+  if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)) {
+    while (poll(&wait, 1, WRITER_WAIT_MS) < 0 && errno == EINTR) {}
+    n = read(fd, chunk, READ_STEP);
+    *nobody = n == 0 && wait.revents == 0;
+  }
+  (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+  return n >= 0 ? n : read(fd, chunk, READ_STEP);
+}
+
 base_status os_read_file(const char *path, size_t max_bytes, base_buf *out, base_error *err) {
   base_status status = BASE_OK;
+  bool nobody = false;
   char *chunk = base_alloc(NULL, READ_STEP);
   if (chunk == NULL) return base_fail(err, BASE_ENOMEM, path, "no memory to read the file");
   base_buf_clear(out);
   base_buf_add(out, "", 0);
-  int fd = open_read(path, 0);
+  int fd = open_read(path, WITHOUT_WAITING);
   if (fd < 0) {
     status = fail_errno(err, path, "cannot open the file");
     goto done;
   }
-  for (;;) {
-    ssize_t n = read(fd, chunk, READ_STEP);
+  for (ssize_t n = read_first(fd, chunk, &nobody);; n = read(fd, chunk, READ_STEP)) {
+    if (nobody) status = base_fail(err, BASE_EARGUMENT, path, "this is a pipe and nobody writes to it");
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) status = fail_errno(err, path, "cannot read the file");
     if (n <= 0) break;

@@ -39,7 +39,8 @@ void os_reader_close(os_reader *r);
 enum { OS_LARGE_PAGE = 2 << 20 };
 void os_memory_large(void *ptr, size_t len);
 
-/* Whole file into a buffer; refuses files over max_bytes with BASE_ELIMIT. */
+/* Whole file into a buffer; refuses files over max_bytes with BASE_ELIMIT. Pipes are read to their end; one that nobody
+ * opens to write to is refused after a second (BASE_EARGUMENT). */
 base_status os_read_file(const char *path, size_t max_bytes, base_buf *out, base_error *err);
 
 /* Replaces `path` by new content so that a reader, a crash or a full disk sees the old file or the new one,
