@@ -93,6 +93,11 @@ static void test_slices(void) {
     TAP_OK(!strcmp(b.ptr, splits[i].pieces), "split \"%s\": %s", splits[i].text, b.ptr);
     base_buf_free(&b);
   }
+  TAP_OK(base_slice_among(lit("b"), "a b cd") && base_slice_among(lit("cd"), "a b cd") && base_slice_among(lit("a"), "a"),
+         "one of the words");
+  TAP_OK(!base_slice_among(lit("c"), "a b cd") && !base_slice_among(lit("cd"), "") && !base_slice_among(lit(""), "a b") &&
+             !base_slice_among(lit("a b"), "a b"),
+         "none of them");
 }
 
 static void test_numbers(void) {

@@ -226,6 +226,11 @@ static void test_schemas(void) {
                {CLOSED(",\"minLength\":1"), false, false},
                {"{\"type\":\"object\",\"properties\":{\"a\":{}},\"required\":[\"a\"]}", false, false},
                {"{\"type\":\"object\",\"properties\":{\"a\":{},\"b\":{}},\"required\":[\"a\"],\"additionalProperties\":false}", false, false},
+#define TWO(required) "{\"type\":\"object\",\"properties\":{\"a\":{},\"b\":{}},\"required\":" required ",\"additionalProperties\":false}"
+               {TWO("[\"b\",\"a\"]"), true, false},
+               {TWO("[\"a\",\"c\"]"), false, false},
+               {TWO("[\"a\",\"a\"]"), false, false},
+               {TWO("{\"a\":1,\"b\":2}"), false, false},
                {"{\"type\":\"object\"}", false, false},
                {"{\"type\":\"array\",\"items\":" CLOSED("") "}", true, true},
                {"{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/a\"},\"$defs\":{\"a\":{\"type\":\"integer\"}}}", false, true},

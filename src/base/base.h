@@ -76,6 +76,8 @@ base_slice base_slice_sub(base_slice s, size_t start, size_t end); /* clamped */
 /* The next piece of *rest before `sep`; moves *rest behind it. False at the end: "a,,b," has the pieces
  * a, empty, b. */
 bool base_slice_split(base_slice *rest, char sep, base_slice *piece);
+/* Is it one of the words "a b c", which a single space separates? */
+bool base_slice_among(base_slice word, const char *words);
 
 /* A growing byte buffer, always 0-terminated once anything was added. Failure is sticky, so a
  * whole document may be written before `failed` is looked at. */

@@ -72,6 +72,13 @@ bool base_slice_split(base_slice *rest, char sep, base_slice *piece) {
   return true;
 }
 
+bool base_slice_among(base_slice word, const char *words) {
+  base_slice rest = base_slice_of(words), one;
+  while (base_slice_split(&rest, ' ', &one))
+    if (base_slice_equal(one, word)) return true;
+  return false;
+}
+
 bool base_format(char *out, size_t out_size, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);

@@ -196,14 +196,6 @@ int cli_parse(const char *command, const cli_option *options, size_t n_options, 
 
 enum { MOST_OPTIONS = 32 };
 
-/* Whether a word is one of a list with blanks between them. */
-static bool among(const char *word, const char *list) {
-  base_slice rest = base_slice_of(list), one;
-  while (base_slice_split(&rest, ' ', &one))
-    if (base_slice_equal(one, base_slice_of(word))) return true;
-  return false;
-}
-
 /* "say what to do: list, run or drop" */
 static int ask_form(const char *command) {
   char said[120] = "say what to do: ";
@@ -232,6 +224,6 @@ int cli_parse_form(const char *command, const char *usual, const cli_form_option
   if (!base_format(name, sizeof name, "%s %s", command, *form) || words_of(name) == NULL)
     return cli_usage(command, "there is no sub-command", *form);
   for (size_t i = 0; i < n_options && n < MOST_OPTIONS; i++)
-    if (among(*form, options[i].forms)) own[n++] = options[i].option;
+    if (base_slice_among(base_slice_of(*form), options[i].forms)) own[n++] = options[i].option;
   return cli_parse(words_of(name)->name, own, n, argc - named, argv + named, rest);
 }

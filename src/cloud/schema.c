@@ -10,14 +10,7 @@
 
 #define MEMBER "answer"
 
-enum { STRICT_DEPTH = 10 };
-
-static bool among(base_slice word, const char *list) {
-  base_slice rest = base_slice_of(list), one;
-  while (base_slice_split(&rest, ' ', &one))
-    if (base_slice_equal(one, word)) return true;
-  return false;
-}
+enum { STRICT_DEPTH = 10, STRICT_PROPERTIES = 5000 }; /* of an object; the service's own bounds */
 
 static bool names_object(const jdoc *d, uint32_t schema) {
   return jdoc_kind_at(d, schema) == JDOC_OBJECT && jdoc_is_text(d, jdoc_member(d, schema, "type"), "object");
@@ -40,17 +33,33 @@ static bool all_strict(const jdoc *d, uint32_t list, int depth) {
 }
 
 static bool keyword_is_strict(const jdoc *d, base_slice name, uint32_t value, int depth) {
-  if (among(name, "type title description enum const required $ref pattern minimum maximum exclusiveMinimum "
-                  "exclusiveMaximum multipleOf minItems maxItems"))
+  if (base_slice_among(name, "type title description enum const required $ref pattern minimum maximum exclusiveMinimum "
+                              "exclusiveMaximum multipleOf minItems maxItems"))
     return true;
   if (base_slice_equal(name, BASE_LITERAL("additionalProperties"))) return jdoc_kind_at(d, value) == JDOC_FALSE;
   if (base_slice_equal(name, BASE_LITERAL("format")))
     return jdoc_kind_at(d, value) == JDOC_STRING &&
-           among(jdoc_text(d, value), "date-time time date duration email hostname ipv4 ipv6 uuid");
+           base_slice_among(jdoc_text(d, value), "date-time time date duration email hostname ipv4 ipv6 uuid");
   if (base_slice_equal(name, BASE_LITERAL("items"))) return is_strict(d, value, depth + 1);
   if (base_slice_equal(name, BASE_LITERAL("properties"))) return all_strict(d, value, depth);
   if (base_slice_equal(name, BASE_LITERAL("anyOf"))) return depth > 0 && all_strict(d, value, depth);
   return depth == 0 && base_slice_equal(name, BASE_LITERAL("$defs")) && all_strict(d, value, depth);
+}
+
+static bool lists(const jdoc *d, uint32_t names, base_slice name) {
+  uint32_t v = names + 1;
+  for (uint32_t n = jdoc_count(d, names); n > 0; n--, v = jdoc_next(d, v))
+    if (jdoc_kind_at(d, v) == JDOC_STRING && base_slice_equal(jdoc_text(d, v), name)) return true;
+  return false;
+}
+
+static bool lists_all(const jdoc *d, uint32_t names, uint32_t properties) {
+  if (jdoc_kind_at(d, names) != JDOC_ARRAY || jdoc_kind_at(d, properties) != JDOC_OBJECT) return false;
+  uint32_t key = properties + 1, n = jdoc_count(d, properties);
+  if (n > STRICT_PROPERTIES || n != jdoc_count(d, names)) return false;
+  for (; n > 0; n--, key = jdoc_next(d, key + 1))
+    if (!lists(d, names, jdoc_text(d, key))) return false;
+  return true;
 }
 
 /* Every property is required and no other is allowed. */
@@ -58,8 +67,7 @@ static bool is_closed(const jdoc *d, uint32_t schema) {
   uint32_t properties = jdoc_member(d, schema, "properties"), required = jdoc_member(d, schema, "required");
   if (!names_object(d, schema) && properties == JDOC_NONE) return true;
   return properties != JDOC_NONE && required != JDOC_NONE &&
-         jdoc_member(d, schema, "additionalProperties") != JDOC_NONE &&
-         jdoc_count(d, properties) == jdoc_count(d, required);
+         jdoc_member(d, schema, "additionalProperties") != JDOC_NONE && lists_all(d, required, properties);
 }
 
 static bool is_strict(const jdoc *d, uint32_t schema, int depth) {
