@@ -445,26 +445,13 @@ static void take_block_back(lm_pass *p, const lm_token *tokens, size_t n) {
   for (size_t t = 0; t < n; t++) p->c->length[tokens[t].sequence]--;
 }
 
-static void read_weights(void *model, int worker, int workers) {
-  const lm_model *m = model;
-  (void)worker;
-  (void)workers;
-  for (size_t at = 0; at < m->packed_bytes; at += 64) (void)*(const volatile unsigned char *)(m->packed + at);
-}
-
-/* Before the second pass, so that the first answer does not wait for it. */
-static void share_weights(lm_model *m) {
-  if (m->passes++ == 1 && m->packed_bytes <= LM_COMMON_BYTES && os_team_threads(m->options.team) > 1)
-    os_team_run(m->options.team, read_weights, m);
-}
-
 base_status lm_forward(lm_model *m, lm_cache *c, const lm_token *tokens, size_t n, float *logits,
                        const lm_watch *watch, base_error *err) {
   lm_pass p = {.m = m, .c = c, .watch = watch, .logits = logits, .states = watch != NULL ? watch->states : NULL};
   atomic_init(&p.stop_at, UINT32_MAX);
   base_status st = check_tokens(m, c, tokens, n, err);
   if (st != BASE_OK) return st;
-  share_weights(m);
+  lm_share_weights(m);
   for (size_t done = 0, block; done < n; done += block) {
     block = n - done < m->options.block ? n - done : m->options.block;
     fill_block(&p, tokens + done, block);

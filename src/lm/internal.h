@@ -91,11 +91,8 @@ enum { LM_ATTEND_ROWS = 16 }; /* at most so many at once in attention */
  * and waits once a layer, not seven times. It reads all weights, so all workers together read at most so many bytes
  * a layer: beside 64 rows of work that still came out ahead (500 M parameters 8 %, 1.1 B 2 to 4 %, two threads). */
 enum { LM_SHARED_ROWS = 32, LM_SHARED_BYTES = 96 << 20, LM_TILE_ROWS = 16 /* that a worker has side by side */ };
-/* Weights of at most so many bytes are read once by every worker, before the second pass. A cache behind those of the
- * cores keeps lines that several have read; what one alone has had goes over to it and back with every token (Intel
- * since Skylake). Decoding with two threads: 45 M parameters in Q8_0 16 to 23 % faster, 10 M 9 %, 135 M in Q4_0 (89 MB)
- * 24 %; from 144 MB on nothing. */
-enum { LM_COMMON_BYTES = 128 << 20 };
+/* Weights of at most so many bytes are read by every worker before the second pass, and after so many passes again. */
+enum { LM_COMMON_BYTES = 128 << 20, LM_SHARING_PASSES = 512 };
 
 /* Everything a block writes. T: tokens in a block, W: workers. */
 typedef struct lm_scratch {
@@ -124,7 +121,7 @@ struct lm_model {
   void *block; /* holds packed weights, vectors and scratch */
   size_t block_bytes, packed_bytes;
   const unsigned char *packed; /* [packed_bytes], all weights */
-  uint64_t passes;             /* begun, of lm_forward */
+  uint64_t passes;             /* begun, of lm_forward (share.c) */
   size_t align_bytes; /* of the block are skipped, at most, so that the weights begin with a large page */
 
   uint32_t vocab, d, head_dim, rope_dims, trained_context, context;
@@ -250,6 +247,9 @@ typedef struct lm_worker {
   float *row;       /* [row_floats] */
   float *scores;    /* [cpu_attend_scratch(context)] */
 } lm_worker;
+
+/* Before a pass: has all workers read the weights, when it is time to (share.c). */
+void lm_share_weights(lm_model *m);
 
 /* ---- steps: each does this worker's share; none has a barrier ---- */
 
