@@ -248,6 +248,7 @@ typedef void body_amx_fn(const body_place *p, size_t begin, size_t end, size_t t
 #include "cpu/format.def"
 #undef CPU_FORMAT
 
+#include "cpu/body_amx_four.h"
 #include "cpu/body_amx_one.h"
 
 /* As many of the tokens as are whole tiles; how many that were. Sums that are added to (nobody asks for many) are left
@@ -260,7 +261,10 @@ static size_t body_amx_mul(const body_place *p, size_t begin, size_t end, size_t
 #undef CPU_FORMAT
   size_t tiles = tokens / BODY_AMX_T;
   if (p->m->format >= CPU_F32 || p->add || tiles == 0 || begin >= end) return 0;
-  if (tiles == 1 && p->m->format == CPU_Q8 && p->x->narrow && body_amx_one(p, begin, end, token, y)) return BODY_AMX_T;
+  bool done = false; /* tokens of one tile, in a manner of their own */
+  if (tiles == 1 && p->m->format == CPU_Q8 && p->x->narrow) done = body_amx_one(p, begin, end, token, y);
+  if (tiles == 1 && p->m->format == CPU_Q4 && !p->x->narrow) done = body_amx_four(p, begin, end, token, y);
+  if (done) return BODY_AMX_T;
   body_amx_begin();
   for (size_t t = 0; t < tiles; t += BODY_AMX_TILES) {
     size_t here = tiles - t < BODY_AMX_TILES ? tiles - t : BODY_AMX_TILES;

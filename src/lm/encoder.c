@@ -160,7 +160,7 @@ static void run_text(void *ctx, int me, int of) {
   lm_pass *p = ctx;
   const lm_model *m = p->m;
   const lm_scratch *s = &m->scratch;
-  lm_worker worker = {.p = p, .me = me, .of = of, .n = s->in_n}, *w = &worker;
+  lm_worker worker = {.p = p, .me = me, .of = of, .n = s->in_n, .needs_n = p->m->needs_n}, *w = &worker;
   size_t block = m->options.block;
   w->row = s->row + (size_t)me * s->row_floats;
   w->scores = s->scores + (size_t)me * s->scores_floats;

@@ -336,7 +336,7 @@ static bool is_by_row(const lm_pass *p, int of) {
 static lm_worker make_worker(lm_pass *p, int me, int of) {
   const lm_model *m = p->m;
   const lm_scratch *s = &m->scratch;
-  lm_worker w = {.p = p, .me = me, .of = of, .h = s->h, .n = s->in_n};
+  lm_worker w = {.p = p, .me = me, .of = of, .h = s->h, .n = s->in_n, .needs_n = m->needs_n};
   w.row = s->row + (size_t)me * s->row_floats;
   w.scores = s->scores + (size_t)me * s->scores_floats;
   w.by_row = is_by_row(p, of);
@@ -369,6 +369,8 @@ static void run_block(void *ctx, int me, int of) {
     post = &l->ffn_post;
   }
   if (atomic_load(&p->stop_at) <= m->layers) return;
+  if (w->by_row && m->needs_head != m->needs_n) barrier(w); /* rows lie elsewhere then, and others read theirs */
+  w->needs_n = m->needs_head;
   add_and_norm(w, branch, post, &m->output_norm);
   if (w->by_row) barrier(w);
   w->by_row = false;

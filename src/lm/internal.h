@@ -142,7 +142,7 @@ struct lm_model {
   lm_linear output;             /* [vocab][d]; of the same tensor when tied */
   lm_norm output_norm;
   lm_layer *layer;              /* [layers] */
-  unsigned needs_n, needs_q, needs_ff; /* what the products read of their inputs (MATRIX_NEEDS_...) */
+  unsigned needs_n, needs_q, needs_ff, needs_head; /* what the products read of their inputs (MATRIX_NEEDS_...) */
   lm_scratch scratch;
 };
 
@@ -244,6 +244,7 @@ typedef struct lm_worker {
   bool by_row;      /* it makes all columns of its rows (LM_SHARED_ROWS); else its columns of all rows */
   float *h;         /* [rows][d] */
   unsigned char *n; /* input [rows][d] */
+  unsigned needs_n; /* what reads it: the layers, or the head, which may be of another type */
   float *row;       /* [row_floats] */
   float *scores;    /* [cpu_attend_scratch(context)] */
 } lm_worker;

@@ -64,7 +64,7 @@ static void carve_weights(lm_model *m, base_arena *arena) {
                                          &m->needs_n, &m->needs_n, &m->needs_ff};
     for (int k = 0; k < LM_LINEARS; k++) carve_linear(lm_layer_linear(l, k), arena, needs[k]);
   }
-  carve_linear(&m->output, arena, &m->needs_n);
+  carve_linear(&m->output, arena, &m->needs_head);
 }
 
 /* Norms and biases are copied: they are few bytes scattered over the file, and each read where it lies would bring in
@@ -112,6 +112,12 @@ static size_t workers_of(const lm_model *m) {
   return m->options.team != NULL ? (size_t)os_team_threads(m->options.team) : expected;
 }
 
+/* Normed rows: input of the layers, in the end of the head. */
+static size_t input_n_bytes(const lm_model *m, size_t tokens) {
+  size_t layers = matrix_input_bytes(m->needs_n, tokens, m->d), head = matrix_input_bytes(m->needs_head, tokens, m->d);
+  return layers > head ? layers : head;
+}
+
 static void carve_scratch(lm_model *m, base_arena *arena) {
   lm_scratch *s = &m->scratch;
   size_t t = m->options.block, d = m->d, nq = m->max_heads * (size_t)m->head_dim;
@@ -119,7 +125,7 @@ static void carve_scratch(lm_model *m, base_arena *arena) {
   s->row_floats = d > m->head_dim ? d : m->head_dim;
   s->rope_table = m->family->rope_pairs ? m->rope_dims : m->rope_dims / 2;
   s->scores_floats = cpu_attend_scratch(m->context);
-  s->own_n_bytes = matrix_input_bytes(m->needs_n, LM_PRIVATE_ROWS, d);
+  s->own_n_bytes = input_n_bytes(m, LM_PRIVATE_ROWS);
   uint32_t **const counts[] = {&s->id, &s->sequence, &s->position, &s->wanted};
   for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
     *counts[i] = base_arena_take(arena, t, sizeof(uint32_t));
@@ -145,7 +151,7 @@ static void carve_scratch(lm_model *m, base_arena *arena) {
   };
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
     *parts[i].ptr = base_arena_take(arena, parts[i].rows, parts[i].floats * sizeof(float));
-  s->in_n = base_arena_take(arena, 1, matrix_input_bytes(m->needs_n, t, d));
+  s->in_n = base_arena_take(arena, 1, input_n_bytes(m, t));
   s->in_q = base_arena_take(arena, 1, matrix_input_bytes(m->needs_q, t, nq));
   s->in_ff = base_arena_take(arena, 1, matrix_input_bytes(m->needs_ff, t, m->max_ff));
   s->own_n = base_arena_take(arena, workers, s->own_n_bytes);

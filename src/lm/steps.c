@@ -25,7 +25,7 @@ void lm_own_columns(const lm_worker *w, size_t n, size_t step, size_t *begin, si
 matrix_input lm_input_n(const lm_worker *w) {
   const lm_model *m = w->p->m;
   matrix_input in;
-  matrix_input_init(&in, m->needs_n, w->own_rows ? LM_PRIVATE_ROWS : m->options.block, m->d, w->n);
+  matrix_input_init(&in, w->needs_n, w->own_rows ? LM_PRIVATE_ROWS : m->options.block, m->d, w->n);
   return in;
 }
 
