@@ -67,6 +67,12 @@ static size_t work_silu_mul(const cpu_kernels *k, size_t n, float *out) {
   k->silu_mul(input(17), input(4001), n, out);
   return n;
 }
+static size_t work_swiglu(const cpu_kernels *k, size_t n, float *out) {
+  memcpy(out, input(4003), n * sizeof(float));
+  for (size_t i = 0; i < n; i++) scratch[i] = input(21)[i] * 20.0f;
+  k->swiglu(scratch, n, out);
+  return n;
+}
 static size_t work_silu_mul_backward(const cpu_kernels *k, size_t n, float *out) {
   k->silu_mul_backward(input(17), input(4001), input(8003), n, out, out + n);
   return 2 * n;
@@ -154,6 +160,7 @@ static const struct workload {
     {"softmax", work_softmax, UINT64_C(0x034fcf7127d7502a)},
     {"logsumexp", work_logsumexp, UINT64_C(0x774d3ef3b2133e34)},
     {"silu_mul", work_silu_mul, UINT64_C(0x2c1e5af2f9f8f4ba)},
+    {"swiglu", work_swiglu, UINT64_C(0x7e5a478b6611ee0c)},
     {"silu_mul_backward", work_silu_mul_backward, UINT64_C(0xb0085bff86dac769)},
     {"rmsnorm", work_rmsnorm, UINT64_C(0x9cce93d37bd6270f)},
     {"rmsnorm_backward", work_rmsnorm_backward, UINT64_C(0x339782adb64388ca)},
@@ -486,6 +493,24 @@ static void test_silu_gradient(void) {
   }
 }
 
+static void test_swiglu(void) {
+  enum { N = 200 };
+  float up[N], gate[N] = {-1e30f, -200.0f, -44.0f, -43.0f, 43.0f, 200.0f, 1e30f, 0.0f, -0.0f, NAN};
+  double worst = 0.0;
+  for (size_t i = 10; i < N; i++) gate[i] = ((float)i - 105.0f) * 0.37f;
+  for (size_t i = 0; i < N; i++) up[i] = 1.5f;
+  cpu_best()->swiglu(gate, N, up);
+  TAP_OK(isnan(up[9]) && isnan(up[25]), "a gate that is no number, and the one that shares its division");
+  for (size_t i = 0; i < N; i++) {
+    double exact = silu_mul_exact((double)gate[i], 1.5), error = fabs((double)up[i] - exact);
+    if (i % 16 == 9 && i < 32) continue;
+    if (gate[i] < -40.0f) TAP_OK(error < 1e-16, "swiglu of %g is off by %g", (double)gate[i], error);
+    else if (exact != 0.0) worst = larger(worst, error / fabs(exact));
+  }
+  TAP_OK(worst < 6e-7, "swiglu is off by %g", worst);
+  TAP_OK(up[7] == 0.0f && up[8] == 0.0f, "swiglu of 0");
+}
+
 static void test_adamw_formula(void) {
   enum { N = 19 };
   float w[N], m[N], v[N];
@@ -705,6 +730,7 @@ int main(void) {
   test_attention_double();
   test_rmsnorm_gradient();
   test_silu_gradient();
+  test_swiglu();
   test_adamw_formula();
   test_quantize();
   test_quantize_blocks();

@@ -43,6 +43,28 @@ BODY_INLINE vf body_exp(vf x) {
 #endif
 }
 
+enum { BODY_EXPS = 4 };
+
+/* exp(sign x) of n vectors, in place, sign 1 or -1, the shorter way: |x| <= CPU_EXP_BOUND. Step by step for all of
+ * them: one after another they would fill what the processor looks ahead. */
+BODY_INLINE void body_exp_bounded(size_t n, vf *x, float sign) {
+  static const float coefficient[] = {CPU_EXP2_P4, CPU_EXP2_P3, CPU_EXP2_P2, CPU_EXP2_P1, CPU_EXP2_P0, 1.0f};
+  vf magic = vf_set1(CPU_EXP_MAGIC), log2e = vf_set1(sign * CPU_EXP_LOG2E), t[BODY_EXPS], p[BODY_EXPS];
+  BODY_UNROLL
+  for (size_t i = 0; i < n; i++) t[i] = vf_fma(x[i], log2e, magic);
+  BODY_UNROLL
+  for (size_t i = 0; i < n; i++) x[i] = vf_fma(x[i], log2e, vf_sub(magic, t[i]));
+  BODY_UNROLL
+  for (size_t i = 0; i < n; i++) p[i] = vf_set1(CPU_EXP2_P5);
+  BODY_UNROLL
+  for (size_t k = 0; k < 6; k++) {
+    BODY_UNROLL
+    for (size_t i = 0; i < n; i++) p[i] = vf_fma(p[i], x[i], vf_set1(coefficient[k]));
+  }
+  BODY_UNROLL
+  for (size_t i = 0; i < n; i++) x[i] = vf_pow2(p[i], t[i]);
+}
+
 #include "cpu/body_gemm_f32.h"
 #include "cpu/body_rows.h"
 #include "cpu/body_train.h"
@@ -65,6 +87,7 @@ const cpu_kernels CPU_TABLE = {
     .softmax = body_softmax,
     .logsumexp = body_logsumexp,
     .silu_mul = body_silu_mul,
+    .swiglu = body_swiglu,
     .rope = body_rope,
     .rope_halves = body_rope_halves,
     .rope_pairs = body_rope_pairs,

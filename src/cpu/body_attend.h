@@ -57,28 +57,67 @@ BODY_INLINE void body_all_scores(cpu_kv_type type, size_t rows, const cpu_attend
   for (; position < b->end; position += 16) body_score_tiles(type, rows, 1, a, b, position);
 }
 
-/* Scores of one query to exponentials, 0 where it does not see; the reciprocal of their sum. */
-static float body_soften(const cpu_attend *a, const body_batch *b, size_t r) {
+/* One row of scores: minus infinity in place of what its query does not see, or what a cache holds behind its last
+ * position. By vectors: sixteen single stores would make the load behind them wait. */
+BODY_INLINE void body_hide(const body_batch *b, size_t r) {
   float *row = b->scores + r * b->width;
   size_t n = b->end - b->first, from = b->low[r] - b->first, to = b->high[r] - b->first + 1;
-  vf max = vf_set1(-INFINITY), sum = vf_set1(0.0f);
-  if (a->cap > 0.0f) body_soft_cap(row, n, a->cap);
   for (size_t j = 0; j < from; j++) row[j] = -INFINITY;
-  for (size_t j = 0; j < n; j += 16) {
-    vf score = vf_load(row + j);
-    if (j + 16 > to) { /* not seen, or what a cache holds behind its last position */
-      score = j < to ? vf_first(score, to - j, -INFINITY) : vf_set1(-INFINITY);
-      vf_store(row + j, score); /* a vector: sixteen single stores would make the load behind them wait */
+  for (size_t j = to / 16 * 16; j < n; j += 16)
+    vf_store(row + j, vf_first(vf_load(row + j), j < to ? to - j : 0, -INFINITY));
+}
+
+/* Scores of `rows` queries, r.., to exponentials and their sums, given the largest. */
+BODY_INLINE void body_soften_rows(size_t rows, const body_batch *b, size_t r, const float *max, vf *sums) {
+  float *score = b->scores + r * b->width;
+  vf shift[BODY_EXPS], sum[BODY_EXPS], e[BODY_EXPS], least = vf_set1(-CPU_EXP_BOUND);
+  BODY_UNROLL
+  for (size_t i = 0; i < rows; i++) {
+    shift[i] = vf_set1(max[i]);
+    sum[i] = vf_set1(0.0f);
+  }
+  for (size_t j = 0; j < b->end - b->first; j += 16) {
+    BODY_UNROLL
+    for (size_t i = 0; i < rows; i++) e[i] = vf_max(least, vf_sub(vf_load(score + i * b->width + j), shift[i]));
+    body_exp_bounded(rows, e, 1.0f);
+    BODY_UNROLL
+    for (size_t i = 0; i < rows; i++) {
+      sum[i] = vf_add(sum[i], e[i]);
+      vf_store(score + i * b->width + j, e[i]);
     }
-    max = vf_max(max, score);
   }
-  vf shift = vf_set1(vf_max_fold(max));
+  BODY_UNROLL
+  for (size_t i = 0; i < rows; i++) sums[i] = sum[i];
+}
+
+/* Scores of a batch to exponentials, 0 where a query does not see and another one does; factor: the reciprocals of
+ * their sums. Hidden scores count as e^-86 there, which is nothing beside the largest's 1. */
+BODY_INLINE void body_soften(size_t rows, const cpu_attend *a, const body_batch *b, float *factor) {
+  size_t n = b->end - b->first, low = b->low[0] - b->first, high = b->high[rows - 1] - b->first;
+  const size_t each = rows < BODY_EXPS ? rows : BODY_EXPS;
+  vf most[CPU_ATTEND_ROWS], sum[CPU_ATTEND_ROWS];
+  float max[CPU_ATTEND_ROWS];
+  for (size_t r = 0; r < rows; r++) {
+    if (a->cap > 0.0f) body_soft_cap(b->scores + r * b->width, n, a->cap);
+    body_hide(b, r);
+  }
+  BODY_UNROLL
+  for (size_t r = 0; r < rows; r++) most[r] = vf_set1(-INFINITY);
   for (size_t j = 0; j < n; j += 16) {
-    vf e = body_exp(vf_sub(vf_load(row + j), shift));
-    sum = vf_add(sum, e);
-    vf_store(row + j, e);
+    BODY_UNROLL
+    for (size_t r = 0; r < rows; r++) most[r] = vf_max(most[r], vf_load(b->scores + r * b->width + j));
   }
-  return 1.0f / vf_sum(sum);
+  BODY_UNROLL
+  for (size_t r = 0; r < rows; r++) max[r] = vf_max_fold(most[r]);
+  BODY_UNROLL
+  for (size_t r = 0; r < rows; r += each) body_soften_rows(each, b, r, max + r, sum + r);
+  BODY_UNROLL
+  for (size_t r = 0; r < rows; r++) factor[r] = 1.0f / vf_sum(sum[r]);
+  for (size_t r = 0; r < rows; r++) {
+    float *e = b->scores + r * b->width;
+    for (size_t j = low; j < b->low[r] - b->first; j++) e[j] = 0.0f;
+    for (size_t j = b->high[r] - b->first + 1; j <= high; j++) e[j] = 0.0f;
+  }
 }
 
 /* Elements i.. (16 `lanes`) of the outputs: each a chain over what any query of the batch sees. */
@@ -124,7 +163,7 @@ BODY_INLINE void body_attend_batch(cpu_kv_type type, size_t rows, const cpu_atte
   float factor[CPU_ATTEND_ROWS];
   size_t i = 0;
   body_all_scores(type, rows, a, b);
-  for (size_t r = 0; r < rows; r++) factor[r] = body_soften(a, b, r);
+  body_soften(rows, a, b, factor);
   for (; i + 16 < a->hd; i += 32) body_mix_values(type, rows, 2, a, b, i, factor);
   if (i < a->hd) body_mix_values(type, rows, 1, a, b, i, factor);
 }
@@ -177,41 +216,77 @@ static float body_kv_scale(const float *x, size_t n, float *factor) {
   return tiny ? 0.0f : max / 127.0f;
 }
 
-/* 16 elements of x (0 where there are none) as the cache holds them. */
-BODY_INLINE void body_kv_16(cpu_kv_type type, const float *x, size_t n, float factor, unsigned char *to) {
-  vf v = body_load(x, n), limit = vf_set1(127.0f);
+/* 16 values as the cache holds them. */
+BODY_INLINE void body_kv_16(cpu_kv_type type, vf v, vf factor, unsigned char *to) {
+  vf limit = vf_set1(127.0f);
   if (type == CPU_KV_F32) vf_store((float *)(void *)to, v);
   if (type == CPU_KV_F16) vf_store_half(to, v);
-  if (type == CPU_KV_I8)
-    vf_store_i8((int8_t *)to, vf_min(vf_max(vf_mul(v, vf_set1(factor)), vf_neg(limit)), limit), 16);
+  if (type == CPU_KV_I8) vf_store_i8((int8_t *)to, vf_min(vf_max(vf_mul(v, factor), vf_neg(limit)), limit), 16);
 }
 
-/* `type` is constant where this is expanded: keys are scattered over their tile, one store an element. */
-BODY_INLINE void body_kv_put_as(cpu_kv_type type, size_t hd, size_t position, const float *k, const float *v,
-                                unsigned char *keys, unsigned char *values) {
-  size_t each = type == CPU_KV_F32 ? 4 : type == CPU_KV_F16 ? 2 : 1, row_bytes = cpu_kv_row_bytes(type, hd);
-  size_t tile_bytes = cpu_kv_tile_bytes(type, hd), lane = position % 16;
-  unsigned char *tile = keys + position / 16 * tile_bytes, *row = values + position * row_bytes;
-  float key_factor = 0.0f, value_factor = 0.0f;
+BODY_INLINE size_t body_kv_each(cpu_kv_type type) { return type == CPU_KV_F32 ? 4 : type == CPU_KV_F16 ? 2 : 1; }
+
+/* The value of one position, in a row of whole vectors. */
+BODY_INLINE void body_put_value(cpu_kv_type type, const cpu_kv_rows *p, size_t r) {
+  size_t row_bytes = cpu_kv_row_bytes(type, p->hd);
+  unsigned char *row = p->values + (p->position + r) * row_bytes;
+  const float *v = p->v + r * p->ld;
+  float factor = 0.0f;
   if (type == CPU_KV_I8) {
-    float key_scale = body_kv_scale(k, hd, &key_factor), value_scale = body_kv_scale(v, hd, &value_factor);
-    memcpy(tile + tile_bytes - 64 + 4 * lane, &key_scale, 4);
-    memcpy(row + row_bytes - 64, &value_scale, 4);
+    float scale = body_kv_scale(v, p->hd, &factor);
+    memcpy(row + row_bytes - 64, &scale, 4);
   }
-  for (size_t i = 0; i < hd; i += 16) {
+  for (size_t i = 0; i < p->hd; i += 16)
+    body_kv_16(type, body_load(v + i, body_step(p->hd - i)), vf_set1(factor), row + i * body_kv_each(type));
+}
+
+/* The key of one position, scattered over its tile, one store an element. */
+BODY_INLINE void body_put_key(cpu_kv_type type, const cpu_kv_rows *p, size_t r) {
+  size_t tile_bytes = cpu_kv_tile_bytes(type, p->hd), lane = (p->position + r) % 16, each = body_kv_each(type);
+  unsigned char *tile = p->keys + (p->position + r) / 16 * tile_bytes;
+  const float *k = p->k + r * p->ld;
+  float factor = 0.0f;
+  if (type == CPU_KV_I8) {
+    float scale = body_kv_scale(k, p->hd, &factor);
+    memcpy(tile + tile_bytes - 64 + 4 * lane, &scale, 4);
+  }
+  for (size_t i = 0; i < p->hd; i += 16) {
     unsigned char sixteen[64];
-    size_t n = body_step(hd - i);
-    body_kv_16(type, v + i, n, value_factor, row + i * each);
-    body_kv_16(type, k + i, n, key_factor, sixteen);
+    size_t n = body_step(p->hd - i);
+    body_kv_16(type, body_load(k + i, n), vf_set1(factor), sixteen);
     for (size_t j = 0; j < n; j++) memcpy(tile + ((i + j) * 16 + lane) * each, sixteen + j * each, each);
   }
 }
 
-static void body_kv_put(cpu_kv_type type, size_t hd, size_t position, const float *k, const float *v,
-                        unsigned char *keys, unsigned char *values) {
-  switch (type) {
-    case CPU_KV_F16: body_kv_put_as(CPU_KV_F16, hd, position, k, v, keys, values); break;
-    case CPU_KV_I8: body_kv_put_as(CPU_KV_I8, hd, position, k, v, keys, values); break;
-    default: body_kv_put_as(CPU_KV_F32, hd, position, k, v, keys, values); break;
+/* The keys of a whole tile, r on: turned around by fours, so that positions lie side by side. */
+BODY_INLINE void body_put_tile(cpu_kv_type type, const cpu_kv_rows *p, size_t r) {
+  size_t tile_bytes = cpu_kv_tile_bytes(type, p->hd), each = body_kv_each(type);
+  unsigned char *tile = p->keys + (p->position + r) / 16 * tile_bytes;
+  const float *k = p->k + r * p->ld;
+  _Alignas(64) float turned[4 * 16], factor[16] = {0}, scale[16];
+  for (size_t j = 0; j < 16 && type == CPU_KV_I8; j++) scale[j] = body_kv_scale(k + j * p->ld, p->hd, &factor[j]);
+  if (type == CPU_KV_I8) memcpy(tile + tile_bytes - 64, scale, sizeof scale);
+  for (size_t i = 0; i < p->hd; i += 4) {
+    for (size_t j = 0; j < 16; j += 4) vec_transpose4(k + j * p->ld + i, p->ld, turned + j, 16);
+    for (size_t j = 0; j < 4; j++)
+      body_kv_16(type, vf_load(turned + 16 * j), vf_load(factor), tile + (i + j) * 16 * each);
+  }
+}
+
+/* `type` is constant where this is expanded. */
+BODY_INLINE void body_kv_put_as(cpu_kv_type type, const cpu_kv_rows *p) {
+  for (size_t r = 0; r < p->n; r++) body_put_value(type, p, r);
+  for (size_t r = 0, rows; r < p->n; r += rows) {
+    rows = (p->position + r) % 16 == 0 && p->n - r >= 16 && p->hd % 4 == 0 ? 16 : 1;
+    if (rows == 16) body_put_tile(type, p, r);
+    else body_put_key(type, p, r);
+  }
+}
+
+static void body_kv_put(const cpu_kv_rows *p) {
+  switch (p->type) {
+    case CPU_KV_F16: body_kv_put_as(CPU_KV_F16, p); break;
+    case CPU_KV_I8: body_kv_put_as(CPU_KV_I8, p); break;
+    default: body_kv_put_as(CPU_KV_F32, p); break;
   }
 }

@@ -1,5 +1,7 @@
 /* Kernels over rows of floats: sums, normalisation, softmax, activation, rotation. */
 
+enum { BODY_NORM_ROWS = 4 };
+
 static float body_dot(const float *a, const float *b, size_t n) {
   vf sum = vf_set1(0.0f);
   for (size_t i = 0; i < n; i += 16) {
@@ -31,17 +33,42 @@ static void body_exp_row(const float *x, size_t n, float *y) {
   }
 }
 
-static void body_rmsnorm(const float *x, const float *weight, size_t t, size_t d, float eps, float *y,
-                         float *inv_rms) {
-  for (size_t r = 0; r < t; r++, x += d, y += d) {
-    float inv = 1.0f / sqrtf(body_dot(x, x, d) / (float)d + eps);
-    vf factor = vf_set1(inv);
-    for (size_t i = 0; i < d; i += 16) {
-      size_t s = body_step(d - i);
-      body_store(y + i, vf_mul(vf_mul(body_load(x + i, s), factor), body_load(weight + i, s)), s);
+/* `rows` rows side by side (a constant where this is expanded): one alone waits for its chain of sums, its root and its
+ * division, as long as all the rest takes. */
+BODY_INLINE void body_rmsnorm_rows(size_t rows, const float *x, const float *weight, size_t d, float eps, float *y,
+                                   float *inv_rms) {
+  vf sum[BODY_NORM_ROWS], factor[BODY_NORM_ROWS];
+  BODY_UNROLL
+  for (size_t r = 0; r < rows; r++) sum[r] = vf_set1(0.0f);
+  for (size_t i = 0; i < d; i += 16) {
+    size_t s = body_step(d - i);
+    BODY_UNROLL
+    for (size_t r = 0; r < rows; r++) {
+      vf v = body_load(x + r * d + i, s);
+      sum[r] = vf_fma(v, v, sum[r]);
     }
+  }
+  BODY_UNROLL
+  for (size_t r = 0; r < rows; r++) {
+    float inv = 1.0f / sqrtf(vf_sum(sum[r]) / (float)d + eps);
+    factor[r] = vf_set1(inv);
     if (inv_rms) inv_rms[r] = inv;
   }
+  for (size_t i = 0; i < d; i += 16) {
+    size_t s = body_step(d - i);
+    vf w = body_load(weight + i, s);
+    BODY_UNROLL
+    for (size_t r = 0; r < rows; r++)
+      body_store(y + r * d + i, vf_mul(vf_mul(body_load(x + r * d + i, s), factor[r]), w), s);
+  }
+}
+
+static void body_rmsnorm(const float *x, const float *weight, size_t t, size_t d, float eps, float *y,
+                         float *inv_rms) {
+  size_t r = 0;
+  for (; r + BODY_NORM_ROWS <= t; r += BODY_NORM_ROWS)
+    body_rmsnorm_rows(BODY_NORM_ROWS, x + r * d, weight, d, eps, y + r * d, inv_rms ? inv_rms + r : NULL);
+  for (; r < t; r++) body_rmsnorm_rows(1, x + r * d, weight, d, eps, y + r * d, inv_rms ? inv_rms + r : NULL);
 }
 
 static float body_row_max(const float *x, size_t n) {
@@ -90,6 +117,39 @@ static void body_silu_mul(const float *gate, const float *up, size_t n, float *y
     vf g = body_load(gate + i, s);
     body_store(y + i, vf_mul(vf_mul(g, body_sigmoid(g)), body_load(up + i, s)), s);
   }
+}
+
+/* Pairs of vectors whose gates share a division. */
+BODY_INLINE void body_swiglu_pairs(size_t pairs, const float *gate, float *up) {
+  vf bound = vf_set1(CPU_GLU_BOUND), one = vf_set1(1.0f), low = vf_neg(bound), z[BODY_EXPS], d[BODY_EXPS];
+  BODY_UNROLL
+  for (size_t i = 0; i < 2 * pairs; i++) z[i] = vf_max(low, vf_load(gate + 16 * i)); /* this order keeps NaN */
+  BODY_UNROLL
+  for (size_t i = 0; i < 2 * pairs; i++) d[i] = vf_min(bound, z[i]);
+  body_exp_bounded(2 * pairs, d, -1.0f);
+  BODY_UNROLL
+  for (size_t i = 0; i < 2 * pairs; i++) d[i] = vf_add(one, d[i]);
+  BODY_UNROLL
+  for (size_t i = 0; i < 2 * pairs; i += 2) {
+    vf inverse = vf_div(one, vf_mul(d[i], d[i + 1])), first = vf_mul(inverse, d[i + 1]);
+    d[i + 1] = vf_mul(inverse, d[i]);
+    d[i] = first;
+  }
+  BODY_UNROLL
+  for (size_t i = 0; i < 2 * pairs; i++)
+    vf_store(up + 16 * i, vf_mul(vf_mul(z[i], vf_load(up + 16 * i)), d[i]));
+}
+
+static void body_swiglu(const float *gate, size_t n, float *up) {
+  float rest[2][32] = {{0}};
+  size_t i = 0;
+  for (; n - i >= 16 * BODY_EXPS; i += 16 * BODY_EXPS) body_swiglu_pairs(BODY_EXPS / 2, gate + i, up + i);
+  for (; n - i >= 32; i += 32) body_swiglu_pairs(1, gate + i, up + i);
+  if (i == n) return;
+  memcpy(rest[0], gate + i, (n - i) * sizeof(float));
+  memcpy(rest[1], up + i, (n - i) * sizeof(float));
+  body_swiglu_pairs(1, rest[0], rest[1]);
+  memcpy(up + i, rest[1], (n - i) * sizeof(float));
 }
 
 static void body_rope(float *x, size_t t, size_t heads, size_t hd, const float *cos_table,

@@ -45,4 +45,17 @@ extern const cpu_kernels cpu_table_neondot;
 #define CPU_EXP_P3 0x1.120ba2p-7f
 #define CPU_EXP_P4 0x1.6d113cp-10f
 
+/* A shorter one for |x| <= CPU_EXP_BOUND: exp(x) = 2^n 2^r, n = rint(x log2 e), where 2^n is an addition to the
+ * exponent; 11 operations in place of 18. 2^r = 1 + r P(r) on +-1/2, P of degree 5 by Remez' exchange (2.6e-9); r is
+ * off by 1.3e-8 x, since log2 e is one float. */
+#define CPU_EXP_BOUND 86.0f
+/* Gates of swiglu are held within it, so that the product of two 1 + exp(-gate) stays finite. */
+#define CPU_GLU_BOUND 43.0f
+#define CPU_EXP2_P0 0x1.62e432p-1f
+#define CPU_EXP2_P1 0x1.ebfbe2p-3f
+#define CPU_EXP2_P2 0x1.c6ae72p-5f
+#define CPU_EXP2_P3 0x1.3b270cp-7f
+#define CPU_EXP2_P4 0x1.5f7314p-10f
+#define CPU_EXP2_P5 0x1.470c96p-13f
+
 #endif

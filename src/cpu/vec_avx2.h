@@ -115,6 +115,14 @@ static inline void vf_pow2_halves(vf t, vf *first, vf *second) {
   vec_pow2_halves8(t.b, &first->b, &second->b);
 }
 
+static inline __m256 vec_pow2_8(__m256 p, __m256 t) {
+  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_castps_si256(t), 23)));
+}
+static inline vf vf_pow2(vf p, vf t) {
+  vf r = {vec_pow2_8(p.a, t.a), vec_pow2_8(p.b, t.b)};
+  return r;
+}
+
 static inline void vf_store_i8(int8_t *p, vf v, size_t n) {
   __m256i words = _mm256_packs_epi32(_mm256_cvtps_epi32(v.a), _mm256_cvtps_epi32(v.b));
   words = _mm256_permute4x64_epi64(words, 0xd8);

@@ -62,6 +62,10 @@ static inline vf vf_scale(vf v, vf n) {
   return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(n, _mm512_set1_ps(-150.0f), _CMP_NLT_UQ), v, n);
 }
 
+static inline vf vf_pow2(vf p, vf t) {
+  return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(t), 23)));
+}
+
 static inline void vf_store_i8(int8_t *p, vf v, size_t n) {
   _mm_mask_storeu_epi8(p, vec_mask(n), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
 }

@@ -114,6 +114,11 @@ static inline void vf_pow2_halves(vf t, vf *first, vf *second) {
   vec_pow2_halves4(t.d, &first->d, &second->d);
 }
 
+static inline float32x4_t vec_pow2_4(float32x4_t p, float32x4_t t) {
+  return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(p), vshlq_n_s32(vreinterpretq_s32_f32(t), 23)));
+}
+static inline vf vf_pow2(vf x, vf y) { VEC_BOTH(vec_pow2_4); }
+
 static inline void vf_store_i8(int8_t *p, vf v, size_t n) {
   int16x8_t low = vcombine_s16(vqmovn_s32(vcvtnq_s32_f32(v.a)), vqmovn_s32(vcvtnq_s32_f32(v.b)));
   int16x8_t high = vcombine_s16(vqmovn_s32(vcvtnq_s32_f32(v.c)), vqmovn_s32(vcvtnq_s32_f32(v.d)));

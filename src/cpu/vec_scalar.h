@@ -89,6 +89,18 @@ VEC_FN void vf_pow2_halves(vf t, vf *first, vf *second) {
   }
 }
 
+/* p 2^n with t = n + CPU_EXP_MAGIC, whose last nine bits but for n are zeros. Exact while p 2^n is a normal number. */
+VEC_FN vf vf_pow2(vf p, vf t) {
+  for (int i = 0; i < 16; i++) {
+    uint32_t bits, n;
+    memcpy(&bits, &p.l[i], 4);
+    memcpy(&n, &t.l[i], 4);
+    bits += n << 23;
+    memcpy(&p.l[i], &bits, 4);
+  }
+  return p;
+}
+
 /* Nearest even integer of values in [-127, 127], as bytes; writes n of them. */
 VEC_FN void vf_store_i8(int8_t *p, vf v, size_t n) {
   for (size_t i = 0; i < n; i++) p[i] = (int8_t)lrintf(v.l[i]);

@@ -44,7 +44,7 @@ static void embed(const lm_worker *w) {
     lm_embedding_row(m, w->p->ids[position], h);
     add_table_row(m, m->type_table, 0, w->row, h);
     add_table_row(m, m->position_table, position, w->row, h);
-    lm_norm_row(m, &m->embedding_norm, h, m->d, h);
+    lm_norm_rows(m, &m->embedding_norm, h, 1, m->d, h);
   }
 }
 
@@ -58,7 +58,7 @@ static void add_norm_put(const lm_worker *w, const float *o, const lm_norm *norm
     float *h = w->h + t * m->d;
     if (o != NULL) {
       m->kernels->add(o + t * m->d, m->d, h);
-      lm_norm_row(m, norm, h, m->d, h);
+      lm_norm_rows(m, norm, h, 1, m->d, h);
     }
     matrix_input_put(m->kernels, &in, t, h, 0, m->d);
   }
@@ -83,12 +83,18 @@ static void write_keys_values(const lm_worker *w, const lm_layer *l) {
   product(w, &l->v, &in, s->v);
   barrier(w);
   lm_own_rows(w, &begin, &end);
-  for (size_t t = begin; t < end; t++) {
-    lm_rope_heads(m, l->rope, t, s->k + t * nkv, l->kv_heads);
-    for (uint32_t g = 0; g < l->kv_heads; g++)
-      m->kernels->kv_put(lm_cache_kv_type(m), hd, s->position[t], s->k + t * nkv + g * hd, s->v + t * nkv + g * hd,
-                         lm_cache_keys(w->p->c, l, 0, g), lm_cache_values(w->p->c, l, 0, g));
-  }
+  if (begin == end) return;
+  lm_rope_rows(m, l->rope, begin, end - begin, s->k + begin * nkv, nkv, l->kv_heads);
+  for (uint32_t g = 0; g < l->kv_heads; g++)
+    m->kernels->kv_put(&(cpu_kv_rows){.type = lm_cache_kv_type(m),
+                                      .hd = hd,
+                                      .position = s->position[begin],
+                                      .n = end - begin,
+                                      .k = s->k + begin * nkv + g * hd,
+                                      .v = s->v + begin * nkv + g * hd,
+                                      .ld = nkv,
+                                      .keys = lm_cache_keys(w->p->c, l, 0, g),
+                                      .values = lm_cache_values(w->p->c, l, 0, g)});
 }
 
 /* attended [T][heads * hd] = softmax(q K) V over all n tokens, as input of the next product */
@@ -99,7 +105,7 @@ static void attend(const lm_worker *w, const lm_layer *l) {
   uint32_t group = l->heads / l->kv_heads;
   matrix_input in = lm_input_q(w, nq);
   lm_own_rows(w, &begin, &end);
-  for (size_t t = begin; t < end; t++) lm_rope_heads(m, l->rope, t, s->q + t * nq, l->heads);
+  lm_rope_rows(m, l->rope, begin, end - begin, s->q + begin * nq, nq, l->heads);
   for (size_t t = begin; t < end; t++) {
     for (uint32_t g = 0; g < l->kv_heads; g++)
       m->kernels->attend(&(cpu_attend){.type = lm_cache_kv_type(m),

@@ -99,22 +99,29 @@ static void embed(const lm_worker *w) {
   lm_rope_tables(m, w->p->rows * (size_t)w->me / (size_t)w->of, w->p->rows * ((size_t)w->me + 1) / (size_t)w->of);
 }
 
+/* How many of `left` rows are normed at once. */
+static size_t norm_rows(size_t d, size_t left) {
+  size_t rows = d <= LM_NORM_FLOATS / LM_NORM_ROWS ? LM_NORM_ROWS : d <= LM_NORM_FLOATS ? LM_NORM_FLOATS / d : 1;
+  return rows < left ? rows : left;
+}
+
 /* h += post(o), where there is an o; n = norm(h). With rows of its own a worker goes on at once. */
 static void add_and_norm(const lm_worker *w, const float *o, const lm_norm *post, const lm_norm *norm) {
   const lm_model *m = w->p->m;
   matrix_input n = lm_input_n(w);
   size_t begin, end, d = m->d;
   lm_own_rows(w, &begin, &end);
-  for (size_t t = begin; t < end; t++) {
+  for (size_t t = begin, rows; t < end; t += rows) {
     float *h = w->h + t * d;
     const float *branch = o != NULL ? o + t * d : NULL;
+    rows = norm_rows(d, end - t);
     if (branch != NULL && post != NULL && post->weight != NULL) {
-      lm_norm_row(m, post, branch, d, w->row);
+      lm_norm_rows(m, post, branch, rows, d, w->row);
       branch = w->row;
     }
-    if (branch != NULL) m->kernels->add(branch, d, h);
-    lm_norm_row(m, norm, h, d, w->row);
-    matrix_input_put(m->kernels, &n, t, w->row, 0, d);
+    if (branch != NULL) m->kernels->add(branch, rows * d, h);
+    lm_norm_rows(m, norm, h, rows, d, w->row);
+    for (size_t r = 0; r < rows; r++) matrix_input_put(m->kernels, &n, t + r, w->row + r * d, 0, d);
   }
   if (!w->own_rows) barrier_unless_by_row(w);
 }
@@ -157,31 +164,70 @@ static void project(const lm_worker *w, const lm_linear *l, head_share hs, size_
   lm_product(w, l, &n, begin, end, y, l->w.n);
 }
 
-/* Whether group g of a row is this worker's. Positions of one tile of keys stay together, since they lie in the same
- * cache lines: 135 M parameters, whose three groups two workers share, spent 6 % of a block of 16 tokens there. */
-static bool is_mine(const lm_worker *w, const lm_layer *l, head_share hs, size_t row, uint32_t g) {
+/* Rows from `row` on, before `last` and at most `most`, that follow each other in one sequence. */
+static size_t run_length(const lm_worker *w, size_t row, size_t last, size_t most) {
   const lm_scratch *s = &w->p->m->scratch;
-  size_t tile = s->sequence[row] + s->position[row] / 16;
-  return hs.by_head || w->by_row || (tile * l->kv_heads + g) % (size_t)w->of == (size_t)w->me;
+  size_t n = 1;
+  while (n < most && row + n < last && s->sequence[row + n] == s->sequence[row] &&
+         s->position[row + n] == s->position[row] + n)
+    n++;
+  return n;
 }
 
-/* Keys of the rows as the product gave them, normed and rotated, go into the cache with their values. */
-static void store_keys_values(const lm_worker *w, const lm_layer *l, head_share hs) {
+/* Whether group g of a row is this worker's, where heads cannot be shared out. Positions of one tile of keys stay
+ * together, since they lie in the same cache lines: 135 M parameters, whose three groups two workers share, spent 6 %
+ * of a block of 16 tokens there. */
+static bool is_mine(const lm_worker *w, const lm_layer *l, size_t row, uint32_t g) {
+  const lm_scratch *s = &w->p->m->scratch;
+  size_t tile = s->sequence[row] + s->position[row] / 16;
+  return (tile * l->kv_heads + g) % (size_t)w->of == (size_t)w->me;
+}
+
+/* Keys of n rows, of one tile of one sequence, as the product gave them, are normed and rotated, and go into the cache
+ * with their values: those of the groups [begin, end), side by side. */
+static void store_run(const lm_worker *w, const lm_layer *l, size_t row, size_t n, uint32_t begin, uint32_t end) {
   const lm_model *m = w->p->m;
   const lm_scratch *s = &m->scratch;
-  size_t hd = m->head_dim, first = 0, last = w->p->rows;
+  size_t hd = m->head_dim, ld = l->kv_heads * hd;
+  float *k = s->k + row * ld, *v = s->v + row * ld;
+  for (size_t t = 0; t < n && l->k_norm.weight != NULL; t++)
+    lm_norm_rows(m, &l->k_norm, k + t * ld + begin * hd, end - begin, hd, k + t * ld + begin * hd);
+  lm_rope_rows(m, l->rope, row, n, k + begin * hd, ld, end - begin);
+  for (uint32_t g = begin; g < end; g++)
+    m->kernels->kv_put(&(cpu_kv_rows){.type = lm_cache_kv_type(m),
+                                      .hd = hd,
+                                      .position = lm_cache_place(w->p->c, l, s->sequence[row], s->position[row]),
+                                      .n = n,
+                                      .k = k + g * hd,
+                                      .v = v + g * hd,
+                                      .ld = ld,
+                                      .keys = lm_cache_keys(w->p->c, l, s->sequence[row], g),
+                                      .values = lm_cache_values(w->p->c, l, s->sequence[row], g)});
+}
+
+static void store_keys_values(const lm_worker *w, const lm_layer *l, head_share hs) {
+  const lm_scratch *s = &w->p->m->scratch;
+  size_t first = 0, last = w->p->rows;
   if (w->by_row) lm_own_rows(w, &first, &last);
-  for (size_t row = first; row < last; row++) {
-    uint32_t sequence = s->sequence[row];
-    for (uint32_t g = hs.begin; g < hs.end; g++) {
-      if (!is_mine(w, l, hs, row, g)) continue;
-      float *k = s->k + (row * l->kv_heads + g) * hd, *v = s->v + (row * l->kv_heads + g) * hd;
-      if (l->k_norm.weight != NULL) lm_norm_row(m, &l->k_norm, k, hd, k);
-      lm_rope_heads(m, l->rope, row, k, 1);
-      m->kernels->kv_put(lm_cache_kv_type(m), hd, lm_cache_place(w->p->c, l, sequence, s->position[row]), k, v,
-                         lm_cache_keys(w->p->c, l, sequence, g), lm_cache_values(w->p->c, l, sequence, g));
+  for (size_t row = first, n; row < last; row += n) {
+    n = run_length(w, row, last, 16 - s->position[row] % 16);
+    if (hs.by_head || w->by_row) {
+      store_run(w, l, row, n, hs.begin, hs.end);
+      continue;
     }
+    for (uint32_t g = hs.begin; g < hs.end; g++)
+      if (is_mine(w, l, row, g)) store_run(w, l, row, n, g, g + 1);
   }
+}
+
+/* The queries of n rows, heads [head, head + heads), normed and rotated. */
+static void turn_queries(const lm_worker *w, const lm_layer *l, size_t row, size_t n, uint32_t head, uint32_t heads) {
+  const lm_model *m = w->p->m;
+  size_t hd = m->head_dim, nq = l->heads * hd;
+  float *q = m->scratch.q + row * nq + head * hd;
+  for (size_t t = 0; t < n && l->q_norm.weight != NULL; t++)
+    lm_norm_rows(m, &l->q_norm, q + t * nq, heads, hd, q + t * nq);
+  lm_rope_rows(m, l->rope, row, n, q, nq, heads);
 }
 
 /* attended of n rows of one sequence at consecutive positions, heads [head, head + heads) of one group. */
@@ -191,11 +237,6 @@ static void attend(const lm_worker *w, const lm_layer *l, size_t row, size_t n, 
   size_t hd = m->head_dim, nq = l->heads * hd;
   uint32_t g = head / (l->heads / l->kv_heads), sequence = s->sequence[row];
   float *q = s->q + row * nq + head * hd, *out = s->attended + row * nq + head * hd;
-  for (size_t t = 0; t < n; t++) {
-    for (uint32_t h = 0; h < heads && l->q_norm.weight != NULL; h++)
-      lm_norm_row(m, &l->q_norm, q + t * nq + h * hd, hd, q + t * nq + h * hd);
-    lm_rope_heads(m, l->rope, row + t, q + t * nq, heads);
-  }
   m->kernels->attend(&(cpu_attend){.type = lm_cache_kv_type(m),
                                    .keys = lm_cache_keys(w->p->c, l, sequence, g),
                                    .values = lm_cache_values(w->p->c, l, sequence, g),
@@ -211,17 +252,6 @@ static void attend(const lm_worker *w, const lm_layer *l, size_t row, size_t n, 
                                    .ldq = nq,
                                    .ldo = nq,
                                    .scratch = w->scores});
-}
-
-/* Rows from `row` on, before `last`, that follow each other in one sequence; not too many, so that there is a share for
- * everybody. */
-static size_t run_length(const lm_worker *w, size_t row, size_t last) {
-  const lm_scratch *s = &w->p->m->scratch;
-  size_t n = 1;
-  while (n < LM_ATTEND_ROWS && row + n < last && s->sequence[row + n] == s->sequence[row] &&
-         s->position[row + n] == s->position[row] + n)
-    n++;
-  return n;
 }
 
 /* Columns [begin, begin + count) of n rows of attended, from `row` on, become input of the next product. */
@@ -243,9 +273,13 @@ static void attend_rows(const lm_worker *w, const lm_layer *l, head_share hs) {
   uint32_t piece = !alone && rows * l->kv_heads < (size_t)w->of ? 1 : group;
   if (w->by_row) lm_own_rows(w, &first, &last);
   for (size_t row = first, n; row < last; row += n) {
-    n = run_length(w, row, last);
-    for (uint32_t h = begin; h < end; h += piece, unit++)
-      if (alone || unit % (size_t)w->of == (size_t)w->me) attend(w, l, row, n, h, piece);
+    n = run_length(w, row, last, LM_ATTEND_ROWS);
+    if (alone) turn_queries(w, l, row, n, begin, end - begin);
+    for (uint32_t h = begin; h < end; h += piece, unit++) {
+      if (!alone && unit % (size_t)w->of != (size_t)w->me) continue;
+      if (!alone) turn_queries(w, l, row, n, h, piece);
+      attend(w, l, row, n, h, piece);
+    }
     if (alone) put_attended(w, l, row, n, begin * hd, (end - begin) * hd);
   }
   if (alone) {

@@ -122,7 +122,7 @@ static void carve_scratch(lm_model *m, base_arena *arena) {
   lm_scratch *s = &m->scratch;
   size_t t = m->options.block, d = m->d, nq = m->max_heads * (size_t)m->head_dim;
   size_t nkv = m->max_kv_heads * (size_t)m->head_dim, workers = workers_of(m);
-  s->row_floats = d > m->head_dim ? d : m->head_dim;
+  s->row_floats = d > LM_NORM_FLOATS ? d : LM_NORM_FLOATS;
   s->rope_table = m->family->rope_pairs ? m->rope_dims : m->rope_dims / 2;
   s->scores_floats = cpu_attend_scratch(m->context);
   s->own_n_bytes = input_n_bytes(m, LM_PRIVATE_ROWS);

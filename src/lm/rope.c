@@ -122,11 +122,13 @@ void lm_rope_tables(const lm_model *m, size_t begin, size_t end) {
                  s->sin[which] + row * s->rope_table);
 }
 
-void lm_rope_heads(const lm_model *m, int rope, size_t row, float *x, size_t n) {
+void lm_rope_rows(const lm_model *m, int rope, size_t row, size_t rows, float *x, size_t ldx, size_t n) {
   const lm_scratch *s = &m->scratch;
-  size_t at = row * s->rope_table;
+  size_t hd = m->head_dim, dims = m->rope_dims, each = ldx == n * hd ? rows : 1; /* at once */
+  const float *c = s->cos[rope] + row * s->rope_table, *z = s->sin[rope] + row * s->rope_table;
   if (!m->rope[rope].used) return;
-  if (m->family->rope_pairs)
-    m->kernels->rope_pairs(x, 1, n, m->head_dim, m->rope_dims, s->cos[rope] + at, s->sin[rope] + at);
-  else m->kernels->rope_halves(x, 1, n, m->head_dim, m->rope_dims, s->cos[rope] + at, s->sin[rope] + at);
+  for (size_t r = 0; r < rows; r += each, x += ldx, c += s->rope_table, z += s->rope_table) {
+    if (m->family->rope_pairs) m->kernels->rope_pairs(x, each, n, hd, dims, c, z);
+    else m->kernels->rope_halves(x, each, n, hd, dims, c, z);
+  }
 }

@@ -68,15 +68,18 @@ static void layer_norm(const cpu_kernels *k, const lm_norm *norm, const float *x
   for (size_t i = 0; i < d; i++) y[i] = y[i] * scale * norm->weight[i] + norm->bias[i];
 }
 
-void lm_norm_row(const lm_model *m, const lm_norm *norm, const float *x, size_t d, float *y) {
-  if (m->family->norm == LM_RMS_NORM) m->kernels->rmsnorm(x, norm->weight, 1, d, m->eps, y, NULL);
-  else layer_norm(m->kernels, norm, x, d, m->eps, y);
+void lm_norm_rows(const lm_model *m, const lm_norm *norm, const float *x, size_t rows, size_t d, float *y) {
+  if (m->family->norm == LM_RMS_NORM) {
+    m->kernels->rmsnorm(x, norm->weight, rows, d, m->eps, y, NULL);
+    return;
+  }
+  for (size_t r = 0; r < rows; r++) layer_norm(m->kernels, norm, x + r * d, d, m->eps, y + r * d);
 }
 
 /* ---- activations ---- */
 
 void lm_activate(const lm_model *m, const float *gate, float *up, size_t n) {
-  if (m->family->act == LM_SILU) m->kernels->silu_mul(gate, up, n, up);
+  if (m->family->act == LM_SILU) m->kernels->swiglu(gate, n, up);
   else if (gate == NULL) m->kernels->gelu_mul(up, NULL, n, m->family->act == LM_GELU_TANH, up);
   else m->kernels->gelu_mul(gate, up, n, m->family->act == LM_GELU_TANH, up);
 }
