@@ -113,6 +113,30 @@ SNIPPETS = r"""
 {{ 3 is odd }} {{ 4 is even }} {{ 9 is divisibleby 3 }} {{ 'a' is string }} {{ 1 is number }} {{ 1 is integer }} {{ 1.0 is float }} {{ true is boolean }} {{ {} is mapping }} {{ [] is iterable }} {{ [] is sequence }} {{ none is none }} {{ true is true }} {{ 1 is true }} {{ 'a' is eq 'a' }} {{ 2 is gt 1 }} {{ 1 is in [1] }} {{ 'A' is upper }} {{ 'a' is not lower }}
 {{ raise_exception('because ' ~ 1) }}
 {{ strftime_now('%Y-%m-%d %H:%M:%S %B %A %j %y %b %a %p %I %%') }} {{ strftime_now('%-d %-m %e') }}
+{{ '{}|{0}'.format(1) if false }}{{ '<{}{{}}|{}>'.format('a', 1) }} {{ '{1}{0}{1}{k}'.format('a', none, k=[1]) }} {% set s = ':x' %}{{ '<|eos{}|>'.format(s) }}
+{{ '{}{}'.format(1) }}
+{% if 1 if 1 %}{% endif %}
+{% if false %}{% filter nofilter %}{% endfilter %}{% endif %}
+{% if false %}{{ 1 | from_json }}{{ 1 is notest }}{% elif ([] | from_json if false) %}{% else %}branch{% endif %}{{ (1 | nofilter) if false else 'choice' }}
+{% if true %}{{ '[]' | from_json }}{% endif %}
+{% if false %}{% for i in [1] %}{{ i | nofilter }}{% endfor %}{% endif %}
+{% macro m() %}{% if false %}{{ 1 | nofilter }}{% endif %}{% endmacro %}{{ m() }}{% set t %}{{ (1 is notest) if 0 }}{% endset %}x
+{% macro m() %}{{ 1 | nofilter }}{% endmacro %}x
+{{ 'a<b'|safe + '<i>' + [1]|tojson }} {{ '<'|safe ~ '<' }} {{ '<' + ('&'|safe)|upper }} {{ ('x'|safe)|replace('x', '<') + '<' }} {{ ['<'|safe, '<'|e] }} {{ ('<a '|safe).strip() + '<' }} {{ '<'|e|e }} {{ ('<'|safe)[0] + '>' }} {{ ('<b>'|safe).split('b')[0] + '&' }} {{ ('<'|safe) * 2 + '"' }} {{ ('-'|safe).join(['<', '>'|safe]) }} {{ ('<'|safe)|trim + '<' }} {{ ('<'|safe)|string + '<' }} {{ ('<'|safe)|list|join + '<' }} {{ ('a<'|safe)|indent + '<' }} {{ ('a<'|safe)|reverse + '<' }}
+{{ [1, 2] | map('string') | tojson }}
+{{ [1, 2] | select | length }}
+{% if messages | selectattr('role', 'equalto', 'nobody') %}always true{% endif %}{% set g = [1, 2, 3] | select %}{{ 2 in g }}{{ g | list }}{{ g | list }}{% set h = [1, 2] | reverse %}{{ h | first }}{{ h | first }}{{ h | first is defined }}{{ ([1] | select)[0] is defined }}{{ [1] | select is sequence }}{{ x.items() is sequence }}{{ {'a': 1}.items()[0] is defined }}{{ {'a': 1} | items | list }}{{ {'a': 1}.items() | length }}
+{{ ([1] | select)[1:] }}
+{{ {'a': 1}.items() | tojson }}
+{{ range(3) | tojson }}
+{{ (1, 2) }} {{ (1,) }} {{ () }} {{ (1, 2) == [1, 2] }} {{ (1, 2) + (3,) }} {{ (1, 2)[1:] }} {{ (1, 2) | tojson }} {{ [undefined_thing] }} {{ range(4)[1] }} {{ range(5)[1:3] | list }} {{ 5 | round }} {{ 2.675 | round(2) }} {{ true | round }} {{ 1 is sameas true }} {{ 'foo\'s (bar) x-ray' | title }} {{ "foo's" .title() }} {{ 'a\r\nb\x0bc\u2028d' | indent }} {{ 'a\x0bb\u2028c\x85d'.splitlines() }} {{ ' a  b '.split(none, 1) }}
+{{ (1, 2) + [3] }}
+{{ 'ab'.startswith(['a']) }}
+{{ [[1], [1]] | unique | list }}
+{{ [] in {} }}
+{{ {[]: 1} }}
+{{ undefined_thing | int }}
+{{ [1] | indent }}
 {{ dict(a=1, b='x') }} {{ '<a>' | e }} {{ [1, 2] + [3] }} {{ [0] * 3 }} {{ 'a' ~ [1] }} {{ "%" }} {{ '{{' }} {{ "}}" }}
 """
 BLOCKS = ["  {% if true %}\n  a\n  {% endif %}\n  b\n", "x\n   {%- if true -%}   \n a \n {%- endif -%}  \n y", "{% if true +%}\n a{% endif %}\n\n\nb\n\n",

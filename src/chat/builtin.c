@@ -41,7 +41,9 @@ static chat_value f_lower(chat_run *r, chat_value v, const chat_args *a) {
 }
 
 static chat_value f_title(chat_run *r, chat_value v, const chat_args *a) {
-  return text_method(r, v, "title", a);
+  chat_value s = chat_str(r, v);
+  (void)a;
+  return s.kind == CHAT_STRING ? chat_title(r, s.as.string) : s;
 }
 
 static chat_value f_capitalize(chat_run *r, chat_value v, const chat_args *a) {
@@ -49,8 +51,17 @@ static chat_value f_capitalize(chat_run *r, chat_value v, const chat_args *a) {
   return low.kind == CHAT_STRING ? text_method(r, low, "capitalize", a) : low;
 }
 
+/* The same text, no longer safe. */
+static chat_value plain(chat_run *r, chat_value v) {
+  chat_value s = chat_str(r, v);
+  if (s.kind != CHAT_STRING || !s.as.string->safe) return s;
+  s = chat_part(r, s.as.string, 0, s.as.string->len);
+  if (s.kind == CHAT_STRING) s.as.string->safe = false;
+  return s;
+}
+
 static chat_value f_replace(chat_run *r, chat_value v, const chat_args *a) {
-  return text_method(r, v, "replace", a);
+  return text_method(r, plain(r, v), "replace", a);
 }
 
 static chat_value f_string(chat_run *r, chat_value v, const chat_args *a) {
@@ -59,45 +70,37 @@ static chat_value f_string(chat_run *r, chat_value v, const chat_args *a) {
 }
 
 static chat_value f_safe(chat_run *r, chat_value v, const chat_args *a) {
+  chat_value s = chat_str(r, v);
   (void)a;
-  return chat_str(r, v);
+  return s.kind == CHAT_STRING ? chat_safe(chat_part(r, s.as.string, 0, s.as.string->len)) : s;
 }
 
 static chat_value f_escape(chat_run *r, chat_value v, const chat_args *a) {
-  static const char from[] = "&<>\"'";
-  static const char *const to[] = {"&amp;", "&lt;", "&gt;", "&#34;", "&#39;"};
-  chat_value s = chat_str(r, v);
-  chat_builder b = {.r = r};
   (void)a;
-  for (uint32_t i = 0; s.kind == CHAT_STRING && i < s.as.string->len && r->status == BASE_OK; i++) {
-    const char *at = s.as.string->ptr[i] != 0 ? strchr(from, s.as.string->ptr[i]) : NULL;
-    if (at == NULL)
-      chat_add_part(&b, s.as.string, i, i + 1);
-    else
-      chat_add(&b, to[at - from], strlen(to[at - from]), true);
-  }
-  return chat_built(&b);
+  return chat_escaped(r, v);
 }
 
 /* Indents the lines behind the first by `width`; `first` and `blank` as in Jinja. */
 static chat_value f_indent(chat_run *r, chat_value v, const chat_args *a) {
   const chat_value *width = chat_arg(a, 0, "width");
   bool first = chat_arg_true(a, 1, "first"), blank = chat_arg_true(a, 2, "blank");
-  chat_value s = chat_str(r, v), pad;
+  chat_value s = v, pad;
   chat_builder b = {.r = r}, spaces = {.r = r};
   int64_t n = width != NULL && width->kind == CHAT_INT ? width->as.integer : 4;
   for (int64_t i = 0; i < n && r->status == BASE_OK; i++) chat_add(&spaces, " ", 1, false);
   pad = width != NULL && width->kind == CHAT_STRING ? *width : chat_built(&spaces);
-  if (s.kind != CHAT_STRING || pad.kind != CHAT_STRING) return chat_undefined();
+  if (s.kind != CHAT_STRING) return chat_fail(r, BASE_EARGUMENT, "indent of %s", chat_kind_name(s));
+  if (pad.kind != CHAT_STRING) return chat_undefined();
   const chat_string *text = s.as.string;
-  for (size_t at = 0, line = 0; at <= text->len && r->status == BASE_OK; line++) {
-    size_t end = at;
-    while (end < text->len && text->ptr[end] != '\n') end++;
+  for (size_t at = 0, line = 0, more = 1; more > 0 && r->status == BASE_OK; line++) {
+    size_t end, next = chat_line(chat_slice(text), at, &end);
     if ((line == 0 && first) || (line > 0 && (blank || end > at))) chat_add_string(&b, pad.as.string);
-    chat_add_part(&b, text, at, end < text->len ? end + 1 : end);
-    at = end + 1;
+    chat_add_part(&b, text, at, end);
+    more = next - end;
+    if (more > 0) chat_add(&b, "\n", 1, text->marked || (text->mark != NULL && text->mark[end]));
+    at = next;
   }
-  return chat_built(&b);
+  return text->safe ? chat_safe(chat_built(&b)) : chat_built(&b);
 }
 
 static chat_value f_tojson(chat_run *r, chat_value v, const chat_args *a) {
@@ -124,7 +127,8 @@ static chat_value f_int(chat_run *r, chat_value v, const chat_args *a) {
   const chat_value *otherwise = chat_arg(a, 0, "default");
   int64_t i;
   double d;
-  (void)r;
+  if (chat_arg(a, 1, "base") != NULL) return chat_fail(r, BASE_EUNSUPPORTED, "int with a base");
+  if (v.kind == CHAT_UNDEFINED) return chat_fail(r, BASE_EARGUMENT, "int of something undefined");
   if (v.kind == CHAT_INT) return v;
   if (chat_number(v, &d) && d > -9e18 && d < 9e18) return chat_int((int64_t)d);
   if (v.kind == CHAT_STRING) {
@@ -138,7 +142,7 @@ static chat_value f_int(chat_run *r, chat_value v, const chat_args *a) {
 static chat_value f_float(chat_run *r, chat_value v, const chat_args *a) {
   const chat_value *otherwise = chat_arg(a, 0, "default");
   double d;
-  (void)r;
+  if (v.kind == CHAT_UNDEFINED) return chat_fail(r, BASE_EARGUMENT, "float of something undefined");
   if (chat_number(v, &d)) return chat_real(d);
   if (v.kind == CHAT_STRING && base_parse_double(base_slice_trim(chat_slice(v.as.string)), &d))
     return chat_real(d);
@@ -153,13 +157,18 @@ static chat_value f_abs(chat_run *r, chat_value v, const chat_args *a) {
   return chat_fail(r, BASE_EARGUMENT, "abs of %s", chat_kind_name(v));
 }
 
+/* As Python: halves to the even digit, of the number as it is; a whole number stays one. */
 static chat_value f_round(chat_run *r, chat_value v, const chat_args *a) {
-  const chat_value *digits = chat_arg(a, 0, "precision");
+  const chat_value *digits = chat_arg(a, 0, "precision"), *method = chat_arg(a, 1, "method");
+  int64_t n = digits != NULL && digits->kind == CHAT_INT ? digits->as.integer : 0;
+  char text[400];
   double d;
   if (!chat_number(v, &d)) return chat_fail(r, BASE_EARGUMENT, "round of %s", chat_kind_name(v));
-  int64_t n = digits != NULL && digits->kind == CHAT_INT ? digits->as.integer : 0;
-  double scale = pow(10, n < -15 ? -15 : n > 15 ? 15 : (double)n);
-  return chat_real(nearbyint(d * scale) / scale);
+  if (n < 0 || n > 20 || (method != NULL && !chat_string_is(*method, "common")))
+    return chat_fail(r, BASE_EUNSUPPORTED, "round to tens, to more than 20 digits, or by a method");
+  if (v.kind != CHAT_FLOAT) return v.kind == CHAT_INT ? v : chat_int(v.as.truth);
+  bool ok = base_format(text, sizeof text, "%.*f", (int)n, d) && base_parse_double(base_slice_of(text), &d);
+  return ok ? chat_real(d) : chat_fail(r, BASE_EARGUMENT, "round of a number that is none");
 }
 
 /* ---- filters on lists ---- */
@@ -179,19 +188,23 @@ static chat_value f_list(chat_run *r, chat_value v, const chat_args *a) {
 }
 
 static chat_value f_first(chat_run *r, chat_value v, const chat_args *a) {
-  chat_value items = chat_iterate(r, v);
   (void)a;
+  if (v.kind == CHAT_LIST && v.as.list->kind == CHAT_ONCE) return chat_list_take(v.as.list);
+  chat_value items = chat_iterate(r, v);
   return items.kind == CHAT_LIST && items.as.list->n > 0 ? items.as.list->item[0] : chat_undefined();
 }
 
 static chat_value f_last(chat_run *r, chat_value v, const chat_args *a) {
-  chat_value items = chat_iterate(r, v);
   (void)a;
+  if (v.kind == CHAT_LIST && v.as.list->kind == CHAT_ONCE)
+    return chat_fail(r, BASE_EARGUMENT, "the last item of a generator");
+  chat_value items = chat_iterate(r, v);
   return items.kind == CHAT_LIST && items.as.list->n > 0 ? items.as.list->item[items.as.list->n - 1]
                                                          : chat_undefined();
 }
 
 static chat_value f_reverse(chat_run *r, chat_value v, const chat_args *a) {
+  bool once = v.kind == CHAT_LIST && v.as.list->kind == CHAT_ONCE, safe = v.kind == CHAT_STRING && v.as.string->safe;
   chat_value items = f_list(r, v, a);
   chat_builder b = {.r = r};
   if (items.kind != CHAT_LIST) return items;
@@ -201,9 +214,9 @@ static chat_value f_reverse(chat_run *r, chat_value v, const chat_args *a) {
     l->item[i] = l->item[l->n - 1 - i];
     l->item[l->n - 1 - i] = one;
   }
-  if (v.kind != CHAT_STRING) return items;
+  if (v.kind != CHAT_STRING) return once ? items : chat_list_as(items, CHAT_ONCE);
   for (size_t i = 0; i < l->n; i++) chat_add_string(&b, l->item[i].as.string);
-  return chat_built(&b);
+  return safe ? chat_safe(chat_built(&b)) : chat_built(&b);
 }
 
 /* a.b.c of a value, for the filters that take an attribute. */
@@ -273,17 +286,20 @@ static chat_value f_sort(chat_run *r, chat_value v, const chat_args *a) {
 }
 
 static chat_value f_items(chat_run *r, chat_value v, const chat_args *a) {
-  if (v.kind == CHAT_UNDEFINED) return chat_list_new(r, 0);
-  if (v.kind != CHAT_DICT) return chat_fail(r, BASE_EARGUMENT, "items of %s", chat_kind_name(v));
-  (void)a;
   static const chat_args none = {0};
-  return chat_method_call(r, chat_method_of(r, v, BASE_LITERAL("items")).as.method, &none);
+  (void)a;
+  if (v.kind == CHAT_UNDEFINED) return chat_list_as(chat_list_new(r, 0), CHAT_ONCE);
+  if (v.kind != CHAT_DICT) return chat_fail(r, BASE_EARGUMENT, "items of %s", chat_kind_name(v));
+  chat_value method = chat_method_of(r, v, BASE_LITERAL("items"));
+  if (method.kind != CHAT_METHOD) return method;
+  return chat_list_as(chat_method_call(r, method.as.method, &none), CHAT_ONCE);
 }
 
 static chat_value f_dictsort(chat_run *r, chat_value v, const chat_args *a) {
   const chat_value *by = chat_arg(a, 1, "by");
+  if (v.kind == CHAT_UNDEFINED) return chat_fail(r, BASE_EARGUMENT, "dictsort of something undefined");
   chat_value index = chat_int(by != NULL && chat_string_is(*by, "value") ? 1 : 0);
-  return sorted(r, f_items(r, v, a), &index, chat_arg_true(a, 0, "case_sensitive"),
+  return sorted(r, chat_list_as(f_items(r, v, a), CHAT_ITEMS), &index, chat_arg_true(a, 0, "case_sensitive"),
                 chat_arg_true(a, 2, "reverse"));
 }
 
@@ -292,11 +308,12 @@ static chat_value f_unique(chat_run *r, chat_value v, const chat_args *a) {
   for (size_t i = 0; items.kind == CHAT_LIST && i < items.as.list->n && r->status == BASE_OK; i++) {
     chat_value key = sort_key(r, items.as.list->item[i], chat_arg(a, 1, "attribute"),
                               chat_arg_true(a, 0, "case_sensitive"));
+    if (!chat_can_be_key(r, key)) return chat_undefined();
     if (chat_contains(r, keys, key)) continue;
     chat_list_add(r, keys, key);
     chat_list_add(r, out, items.as.list->item[i]);
   }
-  return out;
+  return chat_list_as(out, CHAT_ONCE);
 }
 
 static chat_value extreme(chat_run *r, chat_value v, const chat_args *a, int sign) {
@@ -362,7 +379,7 @@ static chat_value f_map(chat_run *r, chat_value v, const chat_args *a) {
     if (one.kind == CHAT_UNDEFINED && otherwise != NULL) one = *otherwise;
     chat_list_add(r, out, one);
   }
-  return out;
+  return chat_list_as(out, CHAT_ONCE);
 }
 
 /* select, reject (no attribute) and selectattr, rejectattr: items whose value passes a test, truth when none
@@ -380,7 +397,7 @@ static chat_value selected(chat_run *r, chat_value v, const chat_args *a, bool a
     bool passes = name != NULL ? chat_test_apply(r, test, one, &rest) : chat_is_true(one);
     if (passes == wanted) chat_list_add(r, out, items.as.list->item[i]);
   }
-  return out;
+  return chat_list_as(out, CHAT_ONCE);
 }
 
 static chat_value f_select(chat_run *r, chat_value v, const chat_args *a) {
@@ -480,6 +497,7 @@ typedef enum test_kind {
   TEST_FALSE,
   TEST_CALLABLE,
   TEST_EQ,
+  TEST_SAME,
   TEST_NE,
   TEST_LT,
   TEST_LE,
@@ -514,7 +532,7 @@ static const struct {
     {"eq", TEST_EQ},
     {"equalto", TEST_EQ},
     {"==", TEST_EQ},
-    {"sameas", TEST_EQ},
+    {"sameas", TEST_SAME},
     {"ne", TEST_NE},
     {"!=", TEST_NE},
     {"lt", TEST_LT},
@@ -558,6 +576,13 @@ static bool test_case(chat_run *r, chat_value v, const char *method) {
   return chat_equal(r, s, changed) && !chat_equal(r, s, other);
 }
 
+/* Python's "is"; numbers and texts are taken for the same where they are equal. */
+static bool is_same(chat_run *r, chat_value a, chat_value b) {
+  if (a.kind == CHAT_LIST && b.kind == CHAT_LIST) return a.as.list == b.as.list;
+  if (a.kind == CHAT_DICT && b.kind == CHAT_DICT) return a.as.dict == b.as.dict;
+  return a.kind == b.kind && chat_equal(r, a, b);
+}
+
 static bool test_other(chat_run *r, test_kind kind, chat_value v, const chat_args *a) {
   const chat_value *other = chat_arg(a, 0, "other");
   if (other == NULL) {
@@ -566,6 +591,7 @@ static bool test_other(chat_run *r, test_kind kind, chat_value v, const chat_arg
   }
   switch (kind) {
     case TEST_EQ: return chat_equal(r, v, *other);
+    case TEST_SAME: return is_same(r, v, *other);
     case TEST_NE: return !chat_equal(r, v, *other);
     case TEST_LT: return chat_compare(r, v, *other) < 0;
     case TEST_LE: return chat_compare(r, v, *other) <= 0;
@@ -590,7 +616,7 @@ bool chat_test_apply(chat_run *r, int test, chat_value v, const chat_args *a) {
     case TEST_ITERABLE:
       return v.kind == CHAT_STRING || v.kind == CHAT_LIST || v.kind == CHAT_DICT || v.kind == CHAT_UNDEFINED;
     case TEST_SEQUENCE:
-      return v.kind == CHAT_STRING || v.kind == CHAT_LIST || v.kind == CHAT_DICT || v.kind == CHAT_UNDEFINED;
+      return v.kind == CHAT_STRING || chat_is_sequence(v, CHAT_RANGE) || v.kind == CHAT_DICT || v.kind == CHAT_UNDEFINED;
     case TEST_TRUE: return v.kind == CHAT_BOOL && v.as.truth;
     case TEST_FALSE: return v.kind == CHAT_BOOL && !v.as.truth;
     case TEST_CALLABLE: return v.kind == CHAT_MACRO || v.kind == CHAT_FUNCTION || v.kind == CHAT_METHOD;
@@ -629,7 +655,7 @@ static chat_value g_range(chat_run *r, const chat_args *a) {
     chat_list_add(r, out, chat_int(at));
     if (__builtin_add_overflow(at, v[2], &at)) break;
   }
-  return out;
+  return chat_list_as(out, CHAT_RANGE);
 }
 
 static chat_value named_dict(chat_run *r, const chat_args *a, chat_kind kind) {

@@ -65,9 +65,9 @@ static chat_value repeat(chat_run *r, chat_value v, int64_t times) {
   if (v.kind == CHAT_STRING) {
     for (int64_t i = 0; i < times && v.as.string->len > 0 && !failed(r); i++)
       chat_add_string(&b, v.as.string);
-    return chat_built(&b);
+    return v.as.string->safe ? chat_safe(chat_built(&b)) : chat_built(&b);
   }
-  chat_value out = chat_list_new(r, 0);
+  chat_value out = chat_list_as(chat_list_new(r, 0), v.as.list->kind);
   for (int64_t i = 0; i < times && v.as.list->n > 0 && !failed(r); i++) {
     for (size_t k = 0; k < v.as.list->n && !failed(r); k++) chat_list_add(r, out, v.as.list->item[k]);
   }
@@ -81,8 +81,15 @@ static chat_value concatenate(chat_run *r, chat_value a, chat_value b) {
   return chat_built(&text);
 }
 
+/* With "+", where either text is safe: the other is escaped. */
+static chat_value add_texts(chat_run *r, chat_value a, chat_value b) {
+  if (!a.as.string->safe && !b.as.string->safe) return concatenate(r, a, b);
+  a = chat_escaped(r, a);
+  return chat_safe(concatenate(r, a, chat_escaped(r, b)));
+}
+
 static chat_value join_lists(chat_run *r, const chat_list *a, const chat_list *b) {
-  chat_value out = chat_list_new(r, a->n + b->n);
+  chat_value out = chat_list_as(chat_list_new(r, a->n + b->n), a->kind);
   for (size_t i = 0; i < a->n && !failed(r); i++) chat_list_add(r, out, a->item[i]);
   for (size_t i = 0; i < b->n && !failed(r); i++) chat_list_add(r, out, b->item[i]);
   return out;
@@ -152,12 +159,13 @@ static chat_value arithmetic(chat_run *r, int op, chat_value a, chat_value b) {
   double u, v;
   if (as_int(a, &x) && as_int(b, &y)) return int_arithmetic(r, op, x, y);
   if (chat_number(a, &u) && chat_number(b, &v)) return real_arithmetic(r, op, u, v);
-  if (op == OP_ADD && a.kind == CHAT_STRING && b.kind == CHAT_STRING) return concatenate(r, a, b);
-  if (op == OP_ADD && a.kind == CHAT_LIST && b.kind == CHAT_LIST) return join_lists(r, a.as.list, b.as.list);
-  if (op == OP_MULTIPLY && (a.kind == CHAT_STRING || a.kind == CHAT_LIST) && as_int(b, &y))
-    return repeat(r, a, y);
-  if (op == OP_MULTIPLY && (b.kind == CHAT_STRING || b.kind == CHAT_LIST) && as_int(a, &x))
-    return repeat(r, b, x);
+  bool text_a = a.kind == CHAT_STRING, text_b = b.kind == CHAT_STRING;
+  bool list_a = chat_is_sequence(a, CHAT_TUPLE), list_b = chat_is_sequence(b, CHAT_TUPLE);
+  if (op == OP_ADD && text_a && text_b) return add_texts(r, a, b);
+  if (op == OP_ADD && list_a && list_b && a.as.list->kind == b.as.list->kind)
+    return join_lists(r, a.as.list, b.as.list);
+  if (op == OP_MULTIPLY && (text_a || list_a) && as_int(b, &y)) return repeat(r, a, y);
+  if (op == OP_MULTIPLY && (text_b || list_b) && as_int(a, &x)) return repeat(r, b, x);
   return fail_operands(r, a, b);
 }
 
@@ -235,7 +243,7 @@ static chat_value call(chat_run *r, const chat_node *n, chat_scope *s, const cha
 /* ---- expressions ---- */
 
 static chat_value eval_list(chat_run *r, const chat_node *n, chat_scope *s) {
-  chat_value out = chat_list_new(r, n->n);
+  chat_value out = chat_list_as(chat_list_new(r, n->n), n->op != 0 ? CHAT_TUPLE : CHAT_ITEMS);
   for (size_t i = 0; i < n->n && !failed(r); i++) chat_list_add(r, out, eval(r, n->list[i], s));
   return out;
 }
@@ -244,6 +252,7 @@ static chat_value eval_dict(chat_run *r, const chat_node *n, chat_scope *s) {
   chat_value out = chat_dict_new(r, CHAT_DICT);
   for (size_t i = 0; i + 1 < n->n && !failed(r); i += 2) {
     chat_value key = eval(r, n->list[i], s);
+    if (failed(r) || !chat_can_be_key(r, key)) break;
     chat_dict_put(r, out, key, eval(r, n->list[i + 1], s));
   }
   return out;
@@ -283,6 +292,7 @@ static chat_value eval_logic(chat_run *r, const chat_node *n, chat_scope *s) {
 }
 
 static chat_value eval_applied(chat_run *r, const chat_node *n, chat_scope *s) {
+  if (n->op < 0) return chat_fail_unknown(r, n);
   chat_value a = eval(r, n->a, s);
   chat_args args = eval_arguments(r, n, s);
   if (failed(r)) return a;

@@ -175,7 +175,10 @@ static void put_value(writer *w, chat_value v, int depth) {
     case CHAT_NONE: put(w, "null"); return;
     case CHAT_BOOL: put(w, v.as.truth ? "true" : "false"); return;
     case CHAT_STRING: put_string(w, chat_slice(v.as.string)); return;
-    case CHAT_LIST: put_list(w, v.as.list, depth); return;
+    case CHAT_LIST:
+      if (!chat_is_sequence(v, CHAT_TUPLE)) break;
+      put_list(w, v.as.list, depth);
+      return;
     case CHAT_DICT: put_dict(w, v.as.dict, depth); return;
     case CHAT_FLOAT:
       if (isnan(v.as.real) || isinf(v.as.real)) {
@@ -185,8 +188,9 @@ static void put_value(writer *w, chat_value v, int depth) {
       chat_add_str(&w->b, v);
       return;
     case CHAT_INT: chat_add_str(&w->b, v); return;
-    default: (void)chat_fail(w->b.r, BASE_EARGUMENT, "%s cannot be written as JSON", chat_kind_name(v));
+    default: break;
   }
+  (void)chat_fail(w->b.r, BASE_EARGUMENT, "%s cannot be written as JSON", chat_kind_name(v));
 }
 
 chat_value chat_to_json(chat_run *r, chat_value v, const chat_json_form *form) {

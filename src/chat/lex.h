@@ -26,6 +26,8 @@ typedef struct chat_lexer {
   char closer;   /* of the tag: '%' or '}' */
   int brackets;  /* open inside the tag */
   int nesting;   /* of expressions and blocks */
+  bool soft;     /* in a branch, which may never be taken: a filter or test that is not known is no error yet */
+  const chat_node *unknown; /* the first one elsewhere */
 } chat_lexer;
 
 /* Reads the next token inside a tag into `now`; TOKEN_END is the end of the tag, behind which white space is

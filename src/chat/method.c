@@ -90,8 +90,7 @@ static chat_value split_spaces(chat_run *r, const chat_string *s, int64_t most) 
     if (at >= s->len || r->status != BASE_OK) return out;
     start = at;
     if (most-- <= 0) {
-      chat_value rest = chat_part(r, s, start, s->len);
-      if (rest.kind == CHAT_STRING) chat_list_add(r, out, strip(r, rest.as.string, NULL, false, true));
+      chat_list_add(r, out, chat_part(r, s, start, s->len));
       return out;
     }
     while (at < s->len && !strips(NULL, s->ptr + at, char_at(s->ptr + at, s->len - at)))
@@ -140,21 +139,35 @@ static chat_value m_rsplit(chat_run *r, chat_value self, const chat_args *a) {
   return out;
 }
 
+/* The bytes of a line's end at `at`, as Python's splitlines knows them; 0 when there is none. */
+static size_t line_end(base_slice s, size_t at) {
+  unsigned char c = (unsigned char)s.ptr[at], next = at + 1 < s.len ? (unsigned char)s.ptr[at + 1] : 0;
+  if (c == '\r' && next == '\n') return 2;
+  if ((c >= '\n' && c <= '\r') || (c >= 0x1C && c <= 0x1E)) return 1;
+  if (c == 0xC2 && next == 0x85) return 2;
+  return c == 0xE2 && next == 0x80 && at + 2 < s.len && ((unsigned char)s.ptr[at + 2] & 0xFE) == 0xA8 ? 3 : 0;
+}
+
+size_t chat_line(base_slice s, size_t start, size_t *end) {
+  size_t at = start, n = 0;
+  while (at < s.len && (n = line_end(s, at)) == 0) at++;
+  *end = at;
+  return at + n;
+}
+
 static chat_value m_splitlines(chat_run *r, chat_value self, const chat_args *a) {
   const chat_string *s = self.as.string;
   chat_value out = chat_list_new(r, 0);
   bool keep = chat_arg_true(a, 0, "keepends");
-  for (size_t start = 0, at = 0; start < s->len && r->status == BASE_OK; start = at) {
-    while (at < s->len && s->ptr[at] != '\n' && s->ptr[at] != '\r') at++;
-    size_t end = at;
-    if (at < s->len) at += s->ptr[at] == '\r' && at + 1 < s->len && s->ptr[at + 1] == '\n' ? 2 : 1;
+  for (size_t start = 0, at, end; start < s->len && r->status == BASE_OK; start = at) {
+    at = chat_line(chat_slice(s), start, &end);
     chat_list_add(r, out, chat_part(r, s, start, keep ? at : end));
   }
   return out;
 }
 
 static bool affix(const chat_string *s, chat_value part, bool front) {
-  if (part.kind == CHAT_LIST) {
+  if (chat_is_sequence(part, CHAT_TUPLE)) {
     for (size_t i = 0; i < part.as.list->n; i++) {
       if (part.as.list->item[i].kind == CHAT_STRING && affix(s, part.as.list->item[i], front)) return true;
     }
@@ -167,8 +180,8 @@ static bool affix(const chat_string *s, chat_value part, bool front) {
 
 static chat_value affix_arg(chat_run *r, chat_value self, const chat_args *a, bool front) {
   const chat_value *part = chat_arg(a, 0, front ? "prefix" : "suffix");
-  if (part == NULL || (part->kind != CHAT_STRING && part->kind != CHAT_LIST))
-    return chat_fail(r, BASE_EARGUMENT, "startswith and endswith need a string");
+  if (part == NULL || (part->kind != CHAT_STRING && !(part->kind == CHAT_LIST && part->as.list->kind == CHAT_TUPLE)))
+    return chat_fail(r, BASE_EARGUMENT, "startswith and endswith need a string or a tuple of them");
   return chat_bool(affix(self.as.string, *part, front));
 }
 
@@ -181,12 +194,14 @@ static chat_value m_endswith(chat_run *r, chat_value self, const chat_args *a) {
 }
 
 static chat_value m_removeprefix(chat_run *r, chat_value self, const chat_args *a) {
+  if (!is_text(chat_arg(a, 0, "prefix"))) return chat_fail(r, BASE_EARGUMENT, "removeprefix needs a string");
   chat_value has = affix_arg(r, self, a, true);
   if (!chat_is_true(has)) return self;
   return chat_part(r, self.as.string, chat_arg(a, 0, "prefix")->as.string->len, self.as.string->len);
 }
 
 static chat_value m_removesuffix(chat_run *r, chat_value self, const chat_args *a) {
+  if (!is_text(chat_arg(a, 0, "suffix"))) return chat_fail(r, BASE_EARGUMENT, "removesuffix needs a string");
   chat_value has = affix_arg(r, self, a, false);
   if (!chat_is_true(has)) return self;
   return chat_part(r, self.as.string, 0, self.as.string->len - chat_arg(a, 0, "suffix")->as.string->len);
@@ -204,7 +219,8 @@ static uint32_t upper_of(uint32_t c) {
   return c;
 }
 
-typedef enum casing { UPPER, LOWER, CAPITALIZE, TITLE } casing;
+/* TITLE is the method, WORDS the filter of that name: it begins a word behind white space, "-" and brackets only. */
+typedef enum casing { UPPER, LOWER, CAPITALIZE, TITLE, WORDS } casing;
 
 static chat_value change_case(chat_run *r, const chat_string *s, casing how) {
   chat_builder b = {.r = r};
@@ -218,13 +234,17 @@ static chat_value change_case(chat_run *r, const chat_string *s, casing how) {
       chat_add_part(&b, s, at, at + 1);
       continue;
     }
-    bool up = how == UPPER || ((how == CAPITALIZE || how == TITLE) && !inside);
-    inside = how == TITLE ? base_utf8_is_letter(c) : true;
+    bool up = how == UPPER || (how >= CAPITALIZE && !inside);
+    inside = how == TITLE   ? base_utf8_is_letter(c)
+             : how == WORDS ? !strips(NULL, s->ptr + at, n) && (n > 1 || strchr("-({[<", s->ptr[at]) == NULL)
+                            : true;
     size_t len = base_utf8_encode(up ? upper_of(c) : base_utf8_lower(c), utf8);
     chat_add(&b, utf8, len, s->marked || (s->mark != NULL && s->mark[at]));
   }
-  return chat_built(&b);
+  return s->safe && how != WORDS ? chat_safe(chat_built(&b)) : chat_built(&b);
 }
+
+chat_value chat_title(chat_run *r, const chat_string *s) { return change_case(r, s, WORDS); }
 
 static chat_value m_upper(chat_run *r, chat_value self, const chat_args *a) {
   (void)a;
@@ -254,6 +274,7 @@ static chat_value m_replace(chat_run *r, chat_value self, const chat_args *a) {
   int64_t left =
       count != NULL && count->kind == CHAT_INT && count->as.integer >= 0 ? count->as.integer : INT64_MAX;
   if (from->as.string->len == 0) return chat_fail(r, BASE_EUNSUPPORTED, "replace of an empty string");
+  if (s->safe) return chat_fail(r, BASE_EUNSUPPORTED, "the method replace of what is marked as safe");
   chat_builder b = {.r = r};
   size_t start = 0, at;
   while (left-- > 0 && (at = find_text(r, s, from->as.string, start)) != SIZE_MAX) {
@@ -300,7 +321,45 @@ static chat_value m_join(chat_run *r, chat_value self, const chat_args *a) {
   for (size_t i = 0; list.kind == CHAT_LIST && i < list.as.list->n && r->status == BASE_OK; i++) {
     if (list.as.list->item[i].kind != CHAT_STRING) return chat_fail(r, BASE_EARGUMENT, "join needs strings");
     if (i > 0) chat_add_string(&b, self.as.string);
-    chat_add_string(&b, list.as.list->item[i].as.string);
+    chat_value one = self.as.string->safe ? chat_escaped(r, list.as.list->item[i]) : list.as.list->item[i];
+    if (one.kind == CHAT_STRING) chat_add_string(&b, one.as.string);
+  }
+  return self.as.string->safe ? chat_safe(chat_built(&b)) : chat_built(&b);
+}
+
+/* The argument of a field of format: the next one, one by number, one by name; NULL when there is none. */
+static const chat_value *format_field(const chat_args *a, base_slice field, size_t *next) {
+  size_t positional = a->n - a->n_named, at;
+  if (field.len == 0) return *next < positional ? &a->value[(*next)++] : NULL;
+  if (base_parse_size(field, &at)) return at < positional ? &a->value[at] : NULL;
+  for (size_t i = 0; i < a->n_named; i++)
+    if (base_slice_equal(a->name[i], field)) return &a->value[positional + i];
+  return NULL;
+}
+
+/* str.format with fields that are whole arguments: "{}", "{0}", "{name}". */
+static chat_value m_format(chat_run *r, chat_value self, const chat_args *a) {
+  const chat_string *s = self.as.string;
+  chat_builder b = {.r = r};
+  size_t next = 0;
+  if (s->safe) return chat_fail(r, BASE_EUNSUPPORTED, "the method format of what is marked as safe");
+  for (size_t i = 0; i < s->len && r->status == BASE_OK; i++) {
+    char c = s->ptr[i];
+    bool twice = i + 1 < s->len && s->ptr[i + 1] == c;
+    if (c != '{' && c != '}') {
+      chat_add_part(&b, s, i, i + 1);
+    } else if (twice) {
+      chat_add_part(&b, s, i, i + 1);
+      i++;
+    } else {
+      const char *end = c == '{' ? memchr(s->ptr + i, '}', s->len - i) : NULL;
+      size_t to = end != NULL ? (size_t)(end - s->ptr) : i;
+      const chat_value *v = format_field(a, (base_slice){s->ptr + i + 1, to > i ? to - i - 1 : 0}, &next);
+      if (end == NULL || v == NULL)
+        return chat_fail(r, BASE_EUNSUPPORTED, "format has a field that is no argument, or is written in a special way");
+      chat_add_str(&b, *v);
+      i = to;
+    }
   }
   return chat_built(&b);
 }
@@ -338,6 +397,7 @@ static chat_value m_isalnum(chat_run *r, chat_value self, const chat_args *a) {
 static chat_value m_get(chat_run *r, chat_value self, const chat_args *a) {
   const chat_value *key = chat_arg(a, 0, "key"), *otherwise = chat_arg(a, 1, "default");
   if (key == NULL) return chat_fail(r, BASE_EARGUMENT, "get needs a key");
+  if (!chat_can_be_key(r, *key)) return chat_undefined();
   chat_value *found = chat_dict_find(r, self, *key);
   if (found != NULL) return *found;
   return otherwise != NULL ? *otherwise : chat_none();
@@ -351,12 +411,12 @@ static chat_value members(chat_run *r, chat_value self, bool keys, bool values) 
       chat_list_add(r, out, keys ? d->member[i].key : d->member[i].value);
       continue;
     }
-    chat_value pair = chat_list_new(r, 2);
+    chat_value pair = chat_list_as(chat_list_new(r, 2), CHAT_TUPLE);
     chat_list_add(r, pair, d->member[i].key);
     chat_list_add(r, pair, d->member[i].value);
     chat_list_add(r, out, pair);
   }
-  return out;
+  return chat_list_as(out, CHAT_VIEW);
 }
 
 static chat_value m_items(chat_run *r, chat_value self, const chat_args *a) {
@@ -407,6 +467,7 @@ static const struct {
     {CHAT_STRING, "find", m_find},
     {CHAT_STRING, "rfind", m_rfind},
     {CHAT_STRING, "count", m_count},
+    {CHAT_STRING, "format", m_format},
     {CHAT_STRING, "join", m_join},
     {CHAT_STRING, "isdigit", m_isdigit},
     {CHAT_STRING, "isalpha", m_isalpha},
@@ -420,7 +481,7 @@ static const struct {
 
 chat_value chat_method_of(chat_run *r, chat_value self, base_slice name) {
   for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-    if (methods[i].kind != self.kind || !base_slice_equal(name, base_slice_of(methods[i].name))) continue;
+    if (methods[i].kind != self.kind || (self.kind == CHAT_LIST && !chat_is_sequence(self, CHAT_RANGE)) || !base_slice_equal(name, base_slice_of(methods[i].name))) continue;
     chat_method *m = chat_take(&r->heap, 1, sizeof *m);
     if (m == NULL) return chat_fail(r, BASE_ENOMEM, "no memory for a call");
     *m = (chat_method){self, (int)i};
@@ -462,7 +523,7 @@ chat_value chat_item(chat_run *r, chat_value v, chat_value key) {
     if (found != NULL) return *found;
   }
   if (key.kind == CHAT_STRING) return chat_attribute(r, v, chat_slice(key.as.string));
-  if (key.kind != CHAT_INT || (v.kind != CHAT_LIST && v.kind != CHAT_STRING)) return missing(NULL);
+  if (key.kind != CHAT_INT || (!chat_is_sequence(v, CHAT_RANGE) && v.kind != CHAT_STRING)) return missing(NULL);
   int64_t n = (int64_t)chat_length(r, v), at = key.as.integer < 0 ? key.as.integer + n : key.as.integer;
   if (at < 0 || at >= n) return missing(NULL);
   if (v.kind == CHAT_LIST) return v.as.list->item[at];
@@ -479,7 +540,7 @@ static int64_t bound_of(chat_value v, int64_t n, int64_t open, int64_t low, int6
 }
 
 chat_value chat_sliced(chat_run *r, chat_value v, chat_value start, chat_value stop, chat_value step) {
-  if (v.kind != CHAT_LIST && v.kind != CHAT_STRING)
+  if (!chat_is_sequence(v, CHAT_RANGE) && v.kind != CHAT_STRING)
     return v.kind == CHAT_UNDEFINED ? fail_undefined(r)
                                     : chat_fail(r, BASE_EARGUMENT, "%s has no slices", chat_kind_name(v));
   int64_t by = step.kind == CHAT_INT ? step.as.integer : 1;
@@ -500,8 +561,9 @@ chat_value chat_sliced(chat_run *r, chat_value v, chat_value start, chat_value s
     if (by > 0 ? by > to - at : by < to - at) break;
     at += by;
   }
-  if (v.kind == CHAT_LIST || out.kind != CHAT_LIST) return out;
+  if (v.kind == CHAT_LIST) return chat_list_as(out, v.as.list->kind);
+  if (out.kind != CHAT_LIST) return out;
   chat_builder b = {.r = r};
   for (size_t i = 0; i < out.as.list->n; i++) chat_add_string(&b, out.as.list->item[i].as.string);
-  return chat_built(&b);
+  return v.as.string->safe ? chat_safe(chat_built(&b)) : chat_built(&b);
 }

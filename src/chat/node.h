@@ -13,14 +13,14 @@ typedef enum node_kind {
   NODE_FALSE,
   NODE_NONE,
   NODE_NAME,   /* text */
-  NODE_LIST,   /* list; tuples too */
+  NODE_LIST,   /* list; op 1: a tuple */
   NODE_DICT,   /* list: key, value, key, value */
   NODE_MEMBER, /* a.text */
   NODE_ITEM,   /* a[b] */
   NODE_SLICE,  /* a[list[0]:list[1]:list[2]], each may be NULL */
   NODE_CALL,   /* a(list, the last n_names by name) */
-  NODE_FILTER, /* a | op(list) */
-  NODE_TEST,   /* a is op(list) */
+  NODE_FILTER, /* a | op(list); op -1: `text` is not known */
+  NODE_TEST,   /* a is op(list); the same */
   NODE_NOT,
   NODE_MINUS,
   NODE_PLUS, /* a */
@@ -80,6 +80,9 @@ enum { CHAT_MAX_NESTING = 150 };
 
 /* Parses `source` into nodes in r's heap; NULL with r's status set when it cannot be used. */
 chat_node *chat_parse(chat_run *r, base_slice source);
+
+/* A filter or a test that is not known is asked for. */
+chat_value chat_fail_unknown(chat_run *r, const chat_node *n);
 
 /* Variables, innermost first. */
 typedef struct chat_scope {

@@ -171,6 +171,7 @@ static chat_node *parse_tuple(chat_lexer *p, const char *end) {
   }
   if (chat_lex_failed(p)) return NULL;
   if (list->n == 0 && end == NULL) return fail_syntax(p, "an expression");
+  list->op = 1;
   return list->n == 1 && !comma ? list->list[0] : list;
 }
 
@@ -276,16 +277,24 @@ static chat_node *parse_postfix(chat_lexer *p, chat_node *a) {
   return a;
 }
 
+/* As Jinja has it: in an "if" or a choice it is an error only where it is come to. */
+static void note_unknown(chat_lexer *p, chat_node *n, base_slice name) {
+  n->text = name;
+  if (!p->soft && p->unknown == NULL) p->unknown = n;
+}
+
+chat_value chat_fail_unknown(chat_run *r, const chat_node *n) {
+  r->line = n->line;
+  return chat_fail(r, BASE_EUNSUPPORTED, "the %s \"%.*s\" is not supported",
+                   n->kind == NODE_FILTER ? "filter" : "test", n->text.len < 40 ? (int)n->text.len : 40, n->text.ptr);
+}
+
 static chat_node *parse_filter(chat_lexer *p, chat_node *a) {
   chat_node *n = pair(p, NODE_FILTER, a, NULL);
   base_slice name = need_name(p);
   if (chat_lex_failed(p) || n == NULL) return NULL;
   n->op = chat_filter_find(name);
-  if (n->op < 0) {
-    (void)chat_fail(p->r, BASE_EUNSUPPORTED, "the filter \"%.*s\" is not supported",
-                    name.len < 40 ? (int)name.len : 40, name.ptr);
-    return NULL;
-  }
+  if (n->op < 0) note_unknown(p, n, name);
   if (take_op(p, "(")) parse_arguments(p, n);
   return n;
 }
@@ -305,11 +314,7 @@ static chat_node *parse_test(chat_lexer *p, chat_node *a) {
   base_slice name = need_name(p);
   if (chat_lex_failed(p) || n == NULL) return NULL;
   n->op = chat_test_find(name);
-  if (n->op < 0) {
-    (void)chat_fail(p->r, BASE_EUNSUPPORTED, "the test \"%.*s\" is not supported",
-                    name.len < 40 ? (int)name.len : 40, name.ptr);
-    return NULL;
-  }
+  if (n->op < 0) note_unknown(p, n, name);
   if (take_op(p, "("))
     parse_arguments(p, n);
   else if (begins_argument(p))
@@ -430,12 +435,17 @@ static chat_node *parse_or(chat_lexer *p) {
 }
 
 static chat_node *parse_expression(chat_lexer *p) {
+  const chat_node *unknown = p->unknown;
+  bool soft = p->soft;
   chat_node *a = parse_or(p);
   while (!chat_lex_failed(p) && take_word(p, "if")) {
+    p->unknown = unknown; /* `a` was in a branch already */
+    p->soft = true;
     chat_node *n = pair(p, NODE_CHOICE, a, parse_or(p));
     if (n != NULL && take_word(p, "else")) n->c = parse_expression(p);
     a = n;
   }
+  p->soft = soft;
   return chat_lex_failed(p) ? NULL : a;
 }
 
@@ -506,23 +516,32 @@ static chat_node *parse_until(chat_lexer *p, const char *tag) {
   return body;
 }
 
+/* The same in a frame of its own, which is no branch. */
+static chat_node *parse_frame(chat_lexer *p, const char *tag) {
+  bool soft = p->soft;
+  p->soft = false;
+  chat_node *body = parse_until(p, tag);
+  p->soft = soft;
+  return body;
+}
+
 static chat_node *parse_if(chat_lexer *p) {
   static const char *const ends[] = {"elif", "else", "endif", NULL};
   chat_node *first = new_node(p, NODE_IF), *n = first;
-  base_slice end;
+  base_slice end = {NULL, 0};
+  bool soft = p->soft;
+  p->soft = true;
   while (!chat_lex_failed(p)) {
-    n->a = parse_expression(p);
+    n->a = parse_or(p);
     need_end(p);
     n->b = parse_body(p, ends, &end);
-    if (chat_lex_failed(p) || base_slice_equal(end, BASE_LITERAL("endif"))) break;
-    if (base_slice_equal(end, BASE_LITERAL("else"))) {
-      n->c = parse_until(p, "endif");
-      return first;
-    }
+    if (chat_lex_failed(p) || !base_slice_equal(end, BASE_LITERAL("elif"))) break;
     n->c = new_node(p, NODE_IF);
     n = n->c;
   }
-  need_end(p);
+  if (!chat_lex_failed(p) && base_slice_equal(end, BASE_LITERAL("else"))) n->c = parse_until(p, "endif");
+  else need_end(p);
+  p->soft = soft;
   return first;
 }
 
@@ -537,6 +556,8 @@ static chat_node *parse_for(chat_lexer *p) {
   if (bracket) need_op(p, ")");
   if (!chat_lex_failed(p) && !take_word(p, "in")) return fail_syntax(p, "\"in\"");
   n->a = parse_or(p);
+  bool soft = p->soft;
+  p->soft = false;
   if (is_op(p, ",")) return fail_syntax(p, "one thing to go through");
   if (take_word(p, "if")) add_node(p, n, parse_expression(p));
   if (is_word(p, "recursive")) {
@@ -547,6 +568,7 @@ static chat_node *parse_for(chat_lexer *p) {
   n->b = parse_body(p, ends, &end);
   if (!chat_lex_failed(p) && base_slice_equal(end, BASE_LITERAL("else"))) n->c = parse_until(p, "endfor");
   need_end(p);
+  p->soft = soft;
   return n;
 }
 
@@ -570,7 +592,7 @@ static chat_node *parse_set(chat_lexer *p) {
   }
   if (chat_lex_failed(p) || n->a != NULL || n->n_names != 1) return fail_syntax(p, "\"=\"");
   n->kind = NODE_CAPTURE;
-  n->b = parse_until(p, "endset");
+  n->b = parse_frame(p, "endset");
   return n;
 }
 
@@ -585,7 +607,7 @@ static chat_node *parse_macro(chat_lexer *p) {
     if (!take_op(p, ",")) break;
   }
   need_op(p, ")");
-  n->b = parse_until(p, "endmacro");
+  n->b = parse_frame(p, "endmacro");
   return n;
 }
 
@@ -596,7 +618,7 @@ static chat_node *parse_call(chat_lexer *p) {
   if (n->a == NULL || n->a->kind != NODE_CALL) return fail_syntax(p, "a call");
   n->b = caller;
   caller->text = BASE_LITERAL("caller");
-  caller->b = parse_until(p, "endcall");
+  caller->b = parse_frame(p, "endcall");
   return n;
 }
 
@@ -609,8 +631,11 @@ static chat_node *parse_filter_block(chat_lexer *p) {
   if (chat_lex_failed(p)) return NULL;
   name->text = base_slice_of(hidden);
   add_name(p, capture, name->text);
+  bool soft = p->soft;
+  p->soft = false;
   chat_node *print = pair(p, NODE_PRINT, parse_filters(p, parse_filter(p, name)), NULL);
-  capture->b = parse_until(p, "endfilter");
+  p->soft = soft;
+  capture->b = parse_frame(p, "endfilter");
   add_node(p, both, capture);
   add_node(p, both, print);
   return both;
@@ -655,7 +680,7 @@ static chat_node *parse_statement(chat_lexer *p) {
   if (base_slice_equal(tag, BASE_LITERAL("call"))) return parse_call(p);
   if (base_slice_equal(tag, BASE_LITERAL("filter"))) return parse_filter_block(p);
   if (base_slice_equal(tag, BASE_LITERAL("raw"))) return parse_raw(p);
-  if (base_slice_equal(tag, BASE_LITERAL("generation"))) return parse_until(p, "endgeneration");
+  if (base_slice_equal(tag, BASE_LITERAL("generation"))) return parse_frame(p, "endgeneration");
   bool stop = base_slice_equal(tag, BASE_LITERAL("break"));
   if (stop || base_slice_equal(tag, BASE_LITERAL("continue"))) {
     need_end(p);
@@ -728,5 +753,6 @@ chat_node *chat_parse(chat_run *r, base_slice source) {
   r->line = 1;
   p.src = normalise(&p, source);
   chat_node *body = r->status == BASE_OK ? parse_body(&p, NULL, &end) : NULL;
+  if (r->status == BASE_OK && p.unknown != NULL) (void)chat_fail_unknown(r, p.unknown);
   return r->status == BASE_OK ? body : NULL;
 }

@@ -90,7 +90,7 @@ chat_value chat_real(double v) {
 chat_value chat_text(chat_run *r, const char *ptr, size_t len, bool marked) {
   chat_string *s = len <= UINT32_MAX ? take(r, 1, sizeof *s) : NULL;
   if (s == NULL) return chat_undefined();
-  *s = (chat_string){ptr != NULL ? ptr : "", NULL, (uint32_t)len, marked};
+  *s = (chat_string){.ptr = ptr != NULL ? ptr : "", .len = (uint32_t)len, .marked = marked};
   return (chat_value){CHAT_STRING, {.string = s}};
 }
 
@@ -101,7 +101,29 @@ chat_value chat_literal(chat_run *r, const char *terminated) {
 chat_value chat_part(chat_run *r, const chat_string *s, size_t start, size_t end) {
   chat_value v = chat_text(r, s->ptr + start, end - start, s->marked);
   if (v.kind == CHAT_STRING && s->mark != NULL) v.as.string->mark = s->mark + start;
+  if (v.kind == CHAT_STRING) v.as.string->safe = s->safe;
   return v;
+}
+
+chat_value chat_safe(chat_value string) {
+  if (string.kind == CHAT_STRING) string.as.string->safe = true;
+  return string;
+}
+
+chat_value chat_escaped(chat_run *r, chat_value v) {
+  static const char from[] = "&<>\"'";
+  static const char *const to[] = {"&amp;", "&lt;", "&gt;", "&#34;", "&#39;"};
+  chat_value s = chat_str(r, v);
+  chat_builder b = {.r = r};
+  if (s.kind != CHAT_STRING || s.as.string->safe) return s;
+  for (uint32_t i = 0; i < s.as.string->len && r->status == BASE_OK; i++) {
+    const char *at = s.as.string->ptr[i] != 0 ? strchr(from, s.as.string->ptr[i]) : NULL;
+    if (at == NULL)
+      chat_add_part(&b, s.as.string, i, i + 1);
+    else
+      chat_add(&b, to[at - from], strlen(to[at - from]), true);
+  }
+  return chat_safe(chat_built(&b));
 }
 
 base_slice chat_slice(const chat_string *s) {
@@ -177,6 +199,22 @@ void chat_list_add(chat_run *r, chat_value list, chat_value item) {
   l->item[l->n++] = item;
 }
 
+chat_value chat_list_as(chat_value list, chat_sequence kind) {
+  if (list.kind == CHAT_LIST) list.as.list->kind = kind;
+  return list;
+}
+
+bool chat_is_sequence(chat_value v, chat_sequence last) {
+  return v.kind == CHAT_LIST && v.as.list->kind <= last;
+}
+
+chat_value chat_list_take(chat_list *l) {
+  if (l->n == 0) return chat_undefined();
+  l->n--;
+  l->cap--;
+  return *l->item++;
+}
+
 chat_value chat_dict_new(chat_run *r, chat_kind kind) {
   chat_dict *d = take(r, 1, sizeof *d);
   return d == NULL ? chat_undefined() : (chat_value){kind, {.dict = d}};
@@ -193,6 +231,12 @@ chat_value *chat_dict_get(const chat_value *dict, base_slice key) {
       return &d->member[i].value;
   }
   return NULL;
+}
+
+bool chat_can_be_key(chat_run *r, chat_value v) {
+  if (v.kind != CHAT_DICT && (v.kind != CHAT_LIST || v.as.list->kind != CHAT_ITEMS)) return true;
+  (void)chat_fail(r, BASE_EARGUMENT, "%s cannot be a key", chat_kind_name(v));
+  return false;
 }
 
 chat_value *chat_dict_find(chat_run *r, chat_value dict, chat_value key) {
@@ -238,7 +282,7 @@ bool chat_is_true(chat_value v) {
     case CHAT_INT: return v.as.integer != 0;
     case CHAT_FLOAT: return v.as.real < 0 || v.as.real > 0 || isnan(v.as.real);
     case CHAT_STRING: return v.as.string->len > 0;
-    case CHAT_LIST: return v.as.list->n > 0;
+    case CHAT_LIST: return v.as.list->n > 0 || v.as.list->kind == CHAT_ONCE;
     case CHAT_DICT: return v.as.dict->n > 0;
     default: return true;
   }
@@ -257,6 +301,8 @@ bool chat_number(chat_value v, double *out) {
 }
 
 static bool lists_equal(chat_run *r, const chat_list *a, const chat_list *b) {
+  if (a->kind == CHAT_VIEW && b->kind == CHAT_VIEW) (void)chat_fail(r, BASE_EUNSUPPORTED, "views of dicts are not compared");
+  if (a->kind != b->kind || a->kind == CHAT_ONCE) return a == b;
   if (a->n != b->n) return false;
   for (size_t i = 0; i < a->n; i++) {
     if (!chat_equal(r, a->item[i], b->item[i])) return false;
@@ -312,6 +358,8 @@ bool chat_equal(chat_run *r, chat_value a, chat_value b) {
 }
 
 const char *chat_kind_name(chat_value v) {
+  static const char *const lists[] = {"a list", "a tuple", "a range", "a view of a dict", "a generator"};
+  if (v.kind == CHAT_LIST) return lists[v.as.list->kind];
   static const char *const names[] = {"undefined",   "none",     "a truth value", "a number",
                                       "a number",    "a string", "a list",        "a dict",
                                       "a namespace", "a macro",  "a function",    "a method"};
@@ -330,7 +378,8 @@ int chat_compare(chat_run *r, chat_value a, chat_value b) {
     return order != 0 ? (order > 0) - (order < 0)
                       : (a.as.string->len > b.as.string->len) - (a.as.string->len < b.as.string->len);
   }
-  if (a.kind == CHAT_LIST && b.kind == CHAT_LIST && enter(r)) {
+  if (chat_is_sequence(a, CHAT_TUPLE) && chat_is_sequence(b, CHAT_TUPLE) && a.as.list->kind == b.as.list->kind &&
+      enter(r)) {
     int order = 0;
     for (size_t i = 0; order == 0 && i < a.as.list->n && i < b.as.list->n; i++)
       order = chat_compare(r, a.as.list->item[i], b.as.list->item[i]);
@@ -353,7 +402,12 @@ bool chat_contains(chat_run *r, chat_value whole, chat_value part) {
     (void)chat_fail(r, BASE_EARGUMENT, "'in' asks whether %s is in a string", chat_kind_name(part));
     return false;
   }
-  if (is_dict(whole)) return chat_dict_find(r, whole, part) != NULL;
+  if (is_dict(whole)) return chat_can_be_key(r, part) && chat_dict_find(r, whole, part) != NULL;
+  if (whole.kind == CHAT_LIST && whole.as.list->kind == CHAT_ONCE) {
+    while (whole.as.list->n > 0 && r->status == BASE_OK)
+      if (chat_equal(r, chat_list_take(whole.as.list), part)) return true;
+    return false;
+  }
   if (whole.kind == CHAT_LIST) {
     for (size_t i = 0; i < whole.as.list->n && r->status == BASE_OK; i++) {
       if (chat_equal(r, whole.as.list->item[i], part)) return true;
@@ -416,12 +470,14 @@ static void add_quoted(chat_builder *b, const chat_string *s) {
 }
 
 static void add_items(chat_builder *b, chat_value v) {
-  chat_add(b, "[", 1, false);
+  bool tuple = v.as.list->kind == CHAT_TUPLE;
+  chat_add(b, tuple ? "(" : "[", 1, false);
   for (size_t i = 0; i < v.as.list->n && b->r->status == BASE_OK; i++) {
     if (i > 0) chat_add(b, ", ", 2, false);
     chat_add_repr(b, v.as.list->item[i]);
   }
-  chat_add(b, "]", 1, false);
+  if (tuple && v.as.list->n == 1) chat_add(b, ",", 1, false);
+  chat_add(b, tuple ? ")" : "]", 1, false);
 }
 
 static void add_members(chat_builder *b, chat_value v) {
@@ -437,7 +493,11 @@ static void add_members(chat_builder *b, chat_value v) {
 
 void chat_add_repr(chat_builder *b, chat_value v) {
   if (v.kind == CHAT_STRING) {
+    if (v.as.string->safe) chat_add(b, "Markup(", 7, false);
     add_quoted(b, v.as.string);
+    if (v.as.string->safe) chat_add(b, ")", 1, false);
+  } else if (v.kind == CHAT_UNDEFINED) {
+    chat_add(b, "Undefined", 9, false);
   } else {
     chat_add_str(b, v);
   }
@@ -445,6 +505,10 @@ void chat_add_repr(chat_builder *b, chat_value v) {
 
 void chat_add_str(chat_builder *b, chat_value v) {
   char text[32];
+  if (v.kind == CHAT_LIST && !chat_is_sequence(v, CHAT_TUPLE)) {
+    (void)chat_fail(b->r, BASE_EARGUMENT, "%s is no text", chat_kind_name(v));
+    return;
+  }
   switch (v.kind) {
     case CHAT_UNDEFINED: return;
     case CHAT_NONE: chat_add(b, "None", 4, false); return;
@@ -483,8 +547,10 @@ size_t chat_length(chat_run *r, chat_value v) {
     case CHAT_STRING:
       return chat_work(r, 1 + v.as.string->len / 16) ? base_utf8_count(v.as.string->ptr, v.as.string->len)
                                                      : 0;
-    case CHAT_LIST: return v.as.list->n;
     case CHAT_DICT: return v.as.dict->n;
+    case CHAT_LIST:
+      if (v.as.list->kind != CHAT_ONCE) return v.as.list->n;
+      __attribute__((fallthrough));
     default: (void)chat_fail(r, BASE_EARGUMENT, "%s has no length", chat_kind_name(v)); return 0;
   }
 }
@@ -493,7 +559,13 @@ chat_value chat_iterate(chat_run *r, chat_value v) {
   uint32_t c;
   chat_value out;
   switch (v.kind) {
-    case CHAT_LIST: return v;
+    case CHAT_LIST:
+      if (v.as.list->kind != CHAT_ONCE) return v;
+      out = chat_list_new(r, 0);
+      if (out.kind != CHAT_LIST) return out;
+      *out.as.list = *v.as.list;
+      *v.as.list = (chat_list){.kind = CHAT_ONCE};
+      return chat_list_as(out, CHAT_ITEMS);
     case CHAT_UNDEFINED: return chat_list_new(r, 0);
     case CHAT_DICT:
       out = chat_list_new(r, v.as.dict->n);
@@ -504,7 +576,9 @@ chat_value chat_iterate(chat_run *r, chat_value v) {
       for (size_t at = 0, n; at < v.as.string->len && r->status == BASE_OK; at += n) {
         n = base_utf8_decode(v.as.string->ptr + at, v.as.string->len - at, &c);
         if (n == 0) n = 1;
-        chat_list_add(r, out, chat_part(r, v.as.string, at, at + n));
+        chat_value one = chat_part(r, v.as.string, at, at + n);
+        if (one.kind == CHAT_STRING) one.as.string->safe = false;
+        chat_list_add(r, out, one);
       }
       return out;
     default: return chat_fail(r, BASE_EARGUMENT, "%s cannot be gone through", chat_kind_name(v));

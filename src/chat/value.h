@@ -43,11 +43,22 @@ typedef struct chat_string {
   const uint8_t *mark;
   uint32_t len;
   bool marked;
+  bool safe; /* Python's Markup: what is not and is added to it with "+" is escaped as HTML */
 } chat_string;
+
+/* Which of Python's sequences it is: each can do less than those before it. */
+typedef enum chat_sequence {
+  CHAT_ITEMS, /* a list */
+  CHAT_TUPLE, /* the same, written "(1, 2)" */
+  CHAT_RANGE, /* no text, no JSON */
+  CHAT_VIEW,  /* of a dict: no index either */
+  CHAT_ONCE   /* a generator: no length either, always true, empty once it was gone through */
+} chat_sequence;
 
 typedef struct chat_list {
   chat_value *item;
   size_t n, cap;
+  chat_sequence kind;
 } chat_list;
 
 typedef struct chat_member chat_member;
@@ -117,8 +128,13 @@ chat_value chat_text(chat_run *r, const char *ptr, size_t len, bool marked);
 chat_value chat_literal(chat_run *r, const char *terminated);
 /* Bytes [start, end) of a string, with their marks. */
 chat_value chat_part(chat_run *r, const chat_string *s, size_t start, size_t end);
+chat_value chat_safe(chat_value string); /* the same string, now safe */
+/* As HTML; what is safe stays as it is. */
+chat_value chat_escaped(chat_run *r, chat_value v);
 base_slice chat_slice(const chat_string *s);
 bool chat_string_is(chat_value v, const char *text);
+/* The line from `start` on: up to *end, and the next one begins at the result; as Python's splitlines. */
+size_t chat_line(base_slice s, size_t start, size_t *end);
 
 /* Text in the making, with marks. */
 typedef struct chat_builder {
@@ -134,9 +150,14 @@ chat_value chat_built(chat_builder *b);
 
 chat_value chat_list_new(chat_run *r, size_t cap);
 void chat_list_add(chat_run *r, chat_value list, chat_value item);
+chat_value chat_list_as(chat_value list, chat_sequence kind); /* the same list, now of this kind */
+bool chat_is_sequence(chat_value v, chat_sequence last);      /* a list of a kind up to `last` */
+chat_value chat_list_take(chat_list *l);                      /* its first item, no longer in it; undefined when empty */
 chat_value chat_dict_new(chat_run *r, chat_kind kind);
 void chat_dict_put(chat_run *r, chat_value dict, chat_value key, chat_value value);
 void chat_dict_set(chat_run *r, chat_value dict, const char *key, chat_value value);
+/* Fails for a list and a dict, which have no hash in Python. */
+bool chat_can_be_key(chat_run *r, chat_value v);
 /* NULL when there is none. */
 chat_value *chat_dict_find(chat_run *r, chat_value dict, chat_value key);
 chat_value *chat_dict_get(const chat_value *dict, base_slice key);
@@ -153,7 +174,7 @@ bool chat_number(chat_value v, double *out); /* of int, float, bool */
 void chat_add_str(chat_builder *b, chat_value v);
 void chat_add_repr(chat_builder *b, chat_value v);
 chat_value chat_str(chat_run *r, chat_value v); /* a string stays as it is */
-/* A list of what Python would iterate over: items, keys, characters. */
+/* A list of what Python would iterate over: items, keys, characters. A generator is empty then. */
 chat_value chat_iterate(chat_run *r, chat_value v);
 size_t chat_length(chat_run *r, chat_value v);
 
@@ -196,6 +217,7 @@ struct chat_method {
 };
 chat_value chat_method_of(chat_run *r, chat_value self, base_slice name);
 chat_value chat_method_call(chat_run *r, const chat_method *m, const chat_args *a);
+chat_value chat_title(chat_run *r, const chat_string *s); /* Jinja's filter, which is not the method */
 /* v.name and v[key]; undefined when there is nothing. */
 chat_value chat_attribute(chat_run *r, chat_value v, base_slice name);
 chat_value chat_item(chat_run *r, chat_value v, chat_value key);
