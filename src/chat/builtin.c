@@ -616,7 +616,8 @@ bool chat_test_apply(chat_run *r, int test, chat_value v, const chat_args *a) {
     case TEST_ITERABLE:
       return v.kind == CHAT_STRING || v.kind == CHAT_LIST || v.kind == CHAT_DICT || v.kind == CHAT_UNDEFINED;
     case TEST_SEQUENCE:
-      return v.kind == CHAT_STRING || chat_is_sequence(v, CHAT_RANGE) || v.kind == CHAT_DICT || v.kind == CHAT_UNDEFINED;
+      return chat_is_sequence(v, CHAT_RANGE) || v.kind == CHAT_STRING || v.kind == CHAT_DICT ||
+             v.kind == CHAT_UNDEFINED;
     case TEST_TRUE: return v.kind == CHAT_BOOL && v.as.truth;
     case TEST_FALSE: return v.kind == CHAT_BOOL && !v.as.truth;
     case TEST_CALLABLE: return v.kind == CHAT_MACRO || v.kind == CHAT_FUNCTION || v.kind == CHAT_METHOD;

@@ -356,7 +356,7 @@ static chat_value m_format(chat_run *r, chat_value self, const chat_args *a) {
       size_t to = end != NULL ? (size_t)(end - s->ptr) : i;
       const chat_value *v = format_field(a, (base_slice){s->ptr + i + 1, to > i ? to - i - 1 : 0}, &next);
       if (end == NULL || v == NULL)
-        return chat_fail(r, BASE_EUNSUPPORTED, "format has a field that is no argument, or is written in a special way");
+        return chat_fail(r, BASE_EUNSUPPORTED, "format has a field that is no argument, or one with a form of its own");
       chat_add_str(&b, *v);
       i = to;
     }

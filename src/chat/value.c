@@ -301,7 +301,8 @@ bool chat_number(chat_value v, double *out) {
 }
 
 static bool lists_equal(chat_run *r, const chat_list *a, const chat_list *b) {
-  if (a->kind == CHAT_VIEW && b->kind == CHAT_VIEW) (void)chat_fail(r, BASE_EUNSUPPORTED, "views of dicts are not compared");
+  if (a->kind == CHAT_VIEW && b->kind == CHAT_VIEW)
+    (void)chat_fail(r, BASE_EUNSUPPORTED, "views of dicts are not compared");
   if (a->kind != b->kind || a->kind == CHAT_ONCE) return a == b;
   if (a->n != b->n) return false;
   for (size_t i = 0; i < a->n; i++) {
