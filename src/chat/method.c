@@ -480,8 +480,9 @@ static const struct {
 };
 
 chat_value chat_method_of(chat_run *r, chat_value self, base_slice name) {
+  if (self.kind == CHAT_LIST && !chat_is_sequence(self, CHAT_RANGE)) return chat_undefined();
   for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-    if (methods[i].kind != self.kind || (self.kind == CHAT_LIST && !chat_is_sequence(self, CHAT_RANGE)) || !base_slice_equal(name, base_slice_of(methods[i].name))) continue;
+    if (methods[i].kind != self.kind || !base_slice_equal(name, base_slice_of(methods[i].name))) continue;
     chat_method *m = chat_take(&r->heap, 1, sizeof *m);
     if (m == NULL) return chat_fail(r, BASE_ENOMEM, "no memory for a call");
     *m = (chat_method){self, (int)i};

@@ -152,7 +152,7 @@ chat_value chat_list_new(chat_run *r, size_t cap);
 void chat_list_add(chat_run *r, chat_value list, chat_value item);
 chat_value chat_list_as(chat_value list, chat_sequence kind); /* the same list, now of this kind */
 bool chat_is_sequence(chat_value v, chat_sequence last);      /* a list of a kind up to `last` */
-chat_value chat_list_take(chat_list *l);                      /* its first item, no longer in it; undefined: none left */
+chat_value chat_list_take(chat_list *l);                      /* its first item, taken out; undefined: none */
 chat_value chat_dict_new(chat_run *r, chat_kind kind);
 void chat_dict_put(chat_run *r, chat_value dict, chat_value key, chat_value value);
 void chat_dict_set(chat_run *r, chat_value dict, const char *key, chat_value value);
