@@ -64,6 +64,33 @@ static void test_memory(void) {
   TAP_OK(base_add_size(3, 4, &n) && n == 7 && !base_add_size(SIZE_MAX, 1, &n), "sums");
 }
 
+/* An array that grows by one, then by many, and what stays of it when there is no memory. */
+static void test_grow(void) {
+  failing f;
+  base_allocator a = failing_allocator(&f, 100);
+  uint64_t *items = NULL;
+  size_t cap = 0;
+  bool ok = true;
+  for (size_t i = 0; i < 1000 && ok; i++) {
+    uint64_t *grown = base_grow(&a, items, &cap, i + 1, sizeof *items);
+    ok = grown != NULL && cap > i && f.held == cap * sizeof *items;
+    if (!ok) break;
+    items = grown;
+    items[i] = i;
+  }
+  TAP_OK(ok && items[0] == 0 && items[999] == 999 && f.left > 90, "1,000 items, in few steps");
+  size_t before = cap;
+  TAP_OK(base_grow(&a, items, &cap, 5, sizeof *items) == items && cap == before, "there is room");
+  f.left = 0;
+  TAP_OK(base_grow(&a, items, &cap, before + 1, sizeof *items) == NULL && cap == before && items[7] == 7, "no memory");
+  f.left = 100;
+  TAP_OK(base_grow(&a, items, &cap, SIZE_MAX / 4, sizeof *items) == NULL && cap == before, "a size that overflows");
+  items = base_grow(&a, items, &cap, 5000, sizeof *items);
+  TAP_OK(items != NULL && cap == 5000 && items[999] == 999, "many at once");
+  base_free(&a, items, cap * sizeof *items);
+  TAP_OK(f.held == 0, "%zu bytes are left", f.held);
+}
+
 static void test_slices(void) {
   TAP_OK(base_slice_equal(lit("abc"), lit("abc")) && !base_slice_equal(lit("abc"), lit("abd")), "equal");
   TAP_OK(base_slice_equal(lit(""), lit(NULL)) && !base_slice_equal(lit("a"), lit("")), "empty");
@@ -373,6 +400,7 @@ static void test_rng(void) {
 int main(void) {
   test_status();
   test_memory();
+  test_grow();
   test_slices();
   test_numbers();
   test_buf();

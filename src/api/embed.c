@@ -84,11 +84,9 @@ uint32_t mn_embedder_context(const mn_embedder *e) { return e->info.context; }
 /* ---- a text ---- */
 
 static base_status make_room(mn_embedder *e, size_t room, base_error *err) {
-  if (room <= e->room) return BASE_OK;
-  uint32_t *ids = e->allocator.resize(e->allocator.ctx, e->ids, e->room * sizeof *ids, room * sizeof *ids);
+  uint32_t *ids = base_grow(&e->allocator, e->ids, &e->room, room, sizeof *ids);
   if (ids == NULL) return base_fail(err, BASE_ENOMEM, "text", "no memory for %zu tokens", room);
   e->ids = ids;
-  e->room = room;
   return BASE_OK;
 }
 

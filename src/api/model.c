@@ -281,13 +281,9 @@ int mn_model_about(const mn_model *m, mn_model_info *out, mn_error *error) {
 /* ---- text to tokens ---- */
 
 bool api_ids_reserve(api_ids *ids, size_t room, const base_allocator *a) {
-  if (room <= ids->room) return true;
-  size_t grown = room + room / 2, each = sizeof *ids->id;
-  uint32_t *id = a->resize(a->ctx, ids->id, ids->room * each, grown * each);
-  if (id == NULL) return false;
-  ids->id = id;
-  ids->room = grown;
-  return true;
+  uint32_t *id = base_grow(a, ids->id, &ids->room, room, sizeof *id);
+  if (id != NULL) ids->id = id;
+  return id != NULL || room == 0;
 }
 
 void api_ids_free(api_ids *ids, const base_allocator *a) {

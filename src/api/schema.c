@@ -36,14 +36,9 @@ void mn_schema_check_options_init(mn_schema_check_options *o) {
 /* ---- the folder ---- */
 
 static remote *add_remote(mn_schema *s, const char *path) {
-  if (s->n_remotes == s->cap_remotes) {
-    size_t cap = s->cap_remotes > 0 ? 2 * s->cap_remotes : 16;
-    void *fresh =
-        s->allocator.resize(s->allocator.ctx, s->remote, s->cap_remotes * sizeof *s->remote, cap * sizeof *s->remote);
-    if (fresh == NULL) return NULL;
-    s->remote = fresh;
-    s->cap_remotes = cap;
-  }
+  remote *grown = base_grow(&s->allocator, s->remote, &s->cap_remotes, s->n_remotes + 1, sizeof *grown);
+  if (grown == NULL) return NULL;
+  s->remote = grown;
   remote *r = &s->remote[s->n_remotes];
   *r = (remote){
       .path_bytes = strlen(path) + 1, .text = {.allocator = &s->allocator}, .id = {.allocator = &s->allocator}};

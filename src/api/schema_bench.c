@@ -40,13 +40,9 @@ void mn_schema_bench_options_init(mn_schema_bench_options *o) {
 }
 
 static void add_time(times *t, uint64_t ns) {
-  if (t->n == t->cap) {
-    size_t cap = t->cap == 0 ? 1 << 16 : 2 * t->cap;
-    uint32_t *grown = base_allocator_libc()->resize(NULL, t->ns10, t->cap * sizeof *grown, cap * sizeof *grown);
-    if (grown == NULL) return;
-    t->ns10 = grown;
-    t->cap = cap;
-  }
+  uint32_t *grown = base_grow(NULL, t->ns10, &t->cap, t->n + 1, sizeof *grown);
+  if (grown == NULL) return;
+  t->ns10 = grown;
   t->ns10[t->n++] = (uint32_t)(ns / 10 < UINT32_MAX ? ns / 10 : UINT32_MAX);
 }
 
@@ -118,12 +114,9 @@ static base_slice piece_of(void *ctx, uint32_t id) {
 
 static base_status encode(bench *b, size_t *n, base_error *err) {
   size_t bound = tok_encode_bound(b->tokens, b->text.len);
-  if (bound > b->cap_ids) {
-    uint32_t *grown = base_allocator_libc()->resize(NULL, b->ids, b->cap_ids * sizeof *grown, bound * sizeof *grown);
-    if (grown == NULL) return base_fail(err, BASE_ENOMEM, "instance", "out of memory");
-    b->ids = grown;
-    b->cap_ids = bound;
-  }
+  uint32_t *grown = base_grow(NULL, b->ids, &b->cap_ids, bound + 1, sizeof *grown);
+  if (grown == NULL) return base_fail(err, BASE_ENOMEM, "instance", "out of memory");
+  b->ids = grown;
   tok_input in = {.text = b->text.ptr, .len = b->text.len};
   return tok_encode(b->tokens, &b->scratch, &in, b->ids, b->cap_ids, n, err);
 }

@@ -68,13 +68,10 @@ static void free_message(const base_allocator *a, api_message *m) {
 }
 
 static bool grow(mn_session *s) {
-  const base_allocator *a = &s->model->bound.bounded;
-  size_t cap = s->cap_messages > 0 ? 2 * s->cap_messages : 16, each = sizeof *s->messages;
-  api_message *grown = a->resize(a->ctx, s->messages, s->cap_messages * each, cap * each);
-  if (grown == NULL) return false;
-  s->messages = grown;
-  s->cap_messages = cap;
-  return true;
+  api_message *grown =
+      base_grow(&s->model->bound.bounded, s->messages, &s->cap_messages, s->n_messages + 1, sizeof *grown);
+  if (grown != NULL) s->messages = grown;
+  return grown != NULL;
 }
 
 base_status api_session_append_message(mn_session *s, base_slice role, base_slice content, base_slice call_id,
@@ -83,7 +80,7 @@ base_status api_session_append_message(mn_session *s, base_slice role, base_slic
   api_message m = {copy_text(a, role), copy_text(a, content), copy_text(a, call_id), role.len + 1, content.len + 1,
                    call_id.len + 1, *take_calls};
   *take_calls = (api_calls){0};
-  bool fine = m.role != NULL && m.content != NULL && m.call_id != NULL && (s->n_messages < s->cap_messages || grow(s));
+  bool fine = m.role != NULL && m.content != NULL && m.call_id != NULL && grow(s);
   if (fine) {
     s->messages[s->n_messages++] = m;
     return BASE_OK;
@@ -315,14 +312,9 @@ base_status api_session_tokens(mn_session *s, bool open_answer, base_error *err)
 }
 
 static bool put_mark(mn_session *s, size_t bytes, size_t ids) {
-  const base_allocator *a = &s->model->bound.bounded;
-  if (s->n_marks == s->cap_marks) {
-    size_t cap = s->cap_marks > 0 ? 2 * s->cap_marks : 16, each = sizeof *s->marks;
-    api_mark *grown = a->resize(a->ctx, s->marks, s->cap_marks * each, cap * each);
-    if (grown == NULL) return false;
-    s->marks = grown;
-    s->cap_marks = cap;
-  }
+  api_mark *grown = base_grow(&s->model->bound.bounded, s->marks, &s->cap_marks, s->n_marks + 1, sizeof *grown);
+  if (grown == NULL) return false;
+  s->marks = grown;
   s->marks[s->n_marks++] = (api_mark){bytes, ids};
   return true;
 }

@@ -44,6 +44,9 @@ const base_allocator *base_allocator_libc(void);
 void *base_alloc(const base_allocator *a, size_t bytes); /* uninitialised; NULL when out of memory */
 void *base_calloc(const base_allocator *a, size_t count, size_t bytes); /* zeroed; NULL also on overflow */
 void base_free(const base_allocator *a, void *ptr, size_t bytes);
+/* An array of *cap items of `bytes` each with room for `need` of them, one at least: at least twice as many as before
+ * where it must grow. NULL without memory: the array and *cap are then as they were. */
+void *base_grow(const base_allocator *a, void *array, size_t *cap, size_t need, size_t bytes);
 
 /* A bump allocator over one block whose size is known before (STYLE 10). Everything in it is
  * 64-byte aligned; nothing is freed alone. With `block` NULL it only counts: run the same code

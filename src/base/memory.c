@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARENA_ALIGN = 64 };
+enum { ARENA_ALIGN = 64, FIRST_ITEMS = 16 };
 
 static void *libc_resize(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes) {
   (void)ctx;
@@ -43,6 +43,18 @@ void base_free(const base_allocator *a, void *ptr, size_t bytes) {
   if (ptr == NULL) return;
   if (a == NULL) a = base_allocator_libc();
   (void)a->resize(a->ctx, ptr, at_least_one(bytes), 0);
+}
+
+void *base_grow(const base_allocator *a, void *array, size_t *cap, size_t need, size_t bytes) {
+  size_t more = *cap < FIRST_ITEMS / 2 ? FIRST_ITEMS : *cap, total;
+  if (need <= *cap) return array;
+  if (*cap >= FIRST_ITEMS / 2 && !base_mul_size(*cap, 2, &more)) return NULL;
+  if (more < need) more = need;
+  if (!base_mul_size(more, bytes, &total)) return NULL;
+  if (a == NULL) a = base_allocator_libc();
+  void *grown = a->resize(a->ctx, array, *cap * bytes, total);
+  if (grown != NULL) *cap = more;
+  return grown;
 }
 
 /* Counting starts with one alignment's worth of slack, so that the size it arrives at is enough for a

@@ -134,14 +134,9 @@ static chat_value globals_of(chat_run *r, const chat_input *in) {
 /* ---- the prompt ---- */
 
 static bool add_span(chat_prompt *p, size_t start, size_t end) {
-  if (p->n_untrusted == p->cap_untrusted) {
-    const base_allocator *a = p->text.allocator != NULL ? p->text.allocator : base_allocator_libc();
-    size_t cap = 2 * p->cap_untrusted + 16;
-    tok_span *grown = a->resize(a->ctx, p->untrusted, p->cap_untrusted * sizeof *grown, cap * sizeof *grown);
-    if (grown == NULL) return false;
-    p->untrusted = grown;
-    p->cap_untrusted = cap;
-  }
+  tok_span *grown = base_grow(p->text.allocator, p->untrusted, &p->cap_untrusted, p->n_untrusted + 1, sizeof *grown);
+  if (grown == NULL) return false;
+  p->untrusted = grown;
   p->untrusted[p->n_untrusted++] = (tok_span){start, end};
   return true;
 }

@@ -4,18 +4,12 @@
 #include <string.h>
 
 bool constrain_vec_need(constrain_vec *v, size_t extra, size_t bytes, const base_allocator *a) {
-  size_t need, cap = v->cap > 0 ? v->cap : 8, total;
+  size_t need;
   if (!base_add_size(v->n, extra, &need)) return false;
   if (need <= v->cap) return true;
-  if (a == NULL) return false;
-  while (cap < need)
-    if (!base_mul_size(cap, 2, &cap)) return false;
-  if (!base_mul_size(cap, bytes, &total)) return false;
-  void *fresh = a->resize(a->ctx, v->ptr, v->cap * bytes, total);
-  if (fresh == NULL) return false;
-  v->ptr = fresh;
-  v->cap = cap;
-  return true;
+  void *grown = a != NULL ? base_grow(a, v->ptr, &v->cap, need, bytes) : NULL;
+  if (grown != NULL) v->ptr = grown;
+  return grown != NULL;
 }
 
 void constrain_vec_free(constrain_vec *v, size_t bytes, const base_allocator *a) {

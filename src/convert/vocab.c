@@ -54,13 +54,10 @@ void convert_vocab_free(convert_vocab *v) {
 }
 
 static base_status grow(convert_vocab *v, size_t n, base_error *err) {
-  const base_allocator *a = base_allocator_libc();
   if (n > v->cap) {
-    size_t cap = n > 2 * v->cap ? n : 2 * v->cap;
-    convert_token *tokens = a->resize(a->ctx, v->tokens, v->cap * sizeof *tokens, cap * sizeof *tokens);
+    convert_token *tokens = base_grow(NULL, v->tokens, &v->cap, n, sizeof *tokens);
     if (tokens == NULL) return base_fail(err, BASE_ENOMEM, "tokenizer", "no memory for %zu tokens", n);
     v->tokens = tokens;
-    v->cap = cap;
   }
   for (; v->n < n; v->n++) v->tokens[v->n] = (convert_token){.len = SIZE_MAX, .type = TOKEN_UNUSED};
   return BASE_OK;

@@ -91,13 +91,10 @@ base_status convert_join(char *out, size_t out_size, const char *dir, const char
 /* ---- one file ---- */
 
 static base_status grow(convert_weights *w, size_t more, base_error *err) {
-  if (more <= w->cap - w->n) return BASE_OK;
-  const base_allocator *a = base_allocator_libc();
-  size_t cap = w->n + more;
-  convert_weight *items = a->resize(a->ctx, w->items, w->cap * sizeof *items, cap * sizeof *items);
+  if (more == 0) return BASE_OK;
+  convert_weight *items = base_grow(NULL, w->items, &w->cap, w->n + more, sizeof *items);
   if (items == NULL) return base_fail(err, BASE_ENOMEM, "safetensors", "no memory for the list of tensors");
   w->items = items;
-  w->cap = cap;
   return BASE_OK;
 }
 
@@ -211,17 +208,12 @@ static base_status add_bytes(convert_weights *w, json_t **header, const void *by
 }
 
 static convert_shard *new_shard(convert_weights *w, base_error *err) {
-  const base_allocator *a = base_allocator_libc();
-  if (w->n_shards == w->cap_shards) {
-    size_t cap = w->cap_shards > 0 ? 2 * w->cap_shards : 4;
-    convert_shard *grown = a->resize(a->ctx, w->shards, w->cap_shards * sizeof *grown, cap * sizeof *grown);
-    if (grown == NULL) {
-      (void)base_fail(err, BASE_ENOMEM, "safetensors", "no memory for the list of files");
-      return NULL;
-    }
-    w->shards = grown;
-    w->cap_shards = cap;
+  convert_shard *grown = base_grow(NULL, w->shards, &w->cap_shards, w->n_shards + 1, sizeof *grown);
+  if (grown == NULL) {
+    (void)base_fail(err, BASE_ENOMEM, "safetensors", "no memory for the list of files");
+    return NULL;
   }
+  w->shards = grown;
   convert_shard *s = &w->shards[w->n_shards++];
   memset(s, 0, sizeof *s);
   return s;

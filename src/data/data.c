@@ -53,13 +53,9 @@ base_slice data_keep(data_set *s, base_slice text) {
 
 /* Makes room for one more element; false when out of memory. */
 static bool grow(const data_set *s, void **array, size_t n, size_t *cap, size_t element) {
-  if (n < *cap) return true;
-  size_t larger = *cap ? 2 * *cap : 64;
-  void *fresh = s->allocator->resize(s->allocator->ctx, *array, *cap * element, larger * element);
-  if (fresh == NULL) return false;
-  *array = fresh;
-  *cap = larger;
-  return true;
+  void *grown = base_grow(s->allocator, *array, cap, n + 1, element);
+  if (grown != NULL) *array = grown;
+  return grown != NULL;
 }
 
 /* ---- names and lists ---- */

@@ -9,14 +9,9 @@ void eval_free(eval_tally *t) {
 }
 
 static eval_item *push(eval_tally *t) {
-  const base_allocator *a = t->allocator ? t->allocator : base_allocator_libc();
-  if (t->rows == t->cap) {
-    size_t cap = t->cap ? 2 * t->cap : 256;
-    eval_item *grown = a->resize(a->ctx, t->item, t->cap * sizeof *grown, cap * sizeof *grown);
-    if (grown == NULL) return NULL;
-    t->item = grown;
-    t->cap = cap;
-  }
+  eval_item *grown = base_grow(t->allocator, t->item, &t->cap, t->rows + 1, sizeof *grown);
+  if (grown == NULL) return NULL;
+  t->item = grown;
   return &t->item[t->rows++];
 }
 

@@ -33,14 +33,9 @@ static bool add_items(guard_grammar *g, guard_list *l, base_slice line) {
   while (base_slice_split(&line, '|', &item)) {
     item = base_slice_trim(item);
     if (item.len == 0) continue;
-    if (l->n == l->cap) {
-      size_t cap = l->cap * 2 + 16;
-      base_slice *more =
-          g->allocator->resize(g->allocator->ctx, l->item, l->cap * sizeof *more, cap * sizeof *more);
-      if (more == NULL) return false;
-      l->item = more;
-      l->cap = cap;
-    }
+    base_slice *grown = base_grow(g->allocator, l->item, &l->cap, l->n + 1, sizeof *grown);
+    if (grown == NULL) return false;
+    l->item = grown;
     l->item[l->n++] = item;
   }
   return true;

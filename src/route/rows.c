@@ -21,13 +21,9 @@ void route_rows_free(route_rows *rows) {
 
 /* Room for one more item. */
 static bool grow(const base_allocator *a, void **items, size_t n, size_t *cap, size_t bytes) {
-  if (n < *cap) return true;
-  size_t more = *cap ? 2 * *cap : 64;
-  void *p = a->resize(a->ctx, *items, *cap * bytes, more * bytes);
-  if (p == NULL) return false;
-  *items = p;
-  *cap = more;
-  return true;
+  void *grown = base_grow(a, *items, cap, n + 1, bytes);
+  if (grown != NULL) *items = grown;
+  return grown != NULL;
 }
 
 /* A slice whose pointer is still an offset. */

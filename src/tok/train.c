@@ -19,18 +19,12 @@ typedef struct array {
 
 /* Room for `more` elements behind len; false when out of memory. New memory is not cleared. */
 static bool array_reserve(const base_allocator *a, array *v, size_t more) {
-  size_t need, cap = v->cap > 0 ? v->cap : 256, bytes;
+  size_t need;
   if (!base_add_size(v->len, more, &need)) return false;
   if (need <= v->cap) return true;
-  while (cap < need) {
-    if (!base_mul_size(cap, 2, &cap)) return false;
-  }
-  if (!base_mul_size(cap, v->each, &bytes)) return false;
-  void *ptr = a->resize(a->ctx, v->ptr, v->cap * v->each, bytes);
-  if (ptr == NULL) return false;
-  v->ptr = ptr;
-  v->cap = cap;
-  return true;
+  void *grown = base_grow(a, v->ptr, &v->cap, need, v->each);
+  if (grown != NULL) v->ptr = grown;
+  return grown != NULL;
 }
 
 static void array_free(const base_allocator *a, array *v) {

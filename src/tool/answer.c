@@ -79,14 +79,9 @@ static void point_at_ids(tool_answer *o) {
 /* ---- reading ---- */
 
 static bool grow(tool_answer *o) {
-  if (o->n_calls < o->cap_calls) return true;
-  size_t cap = 2 * o->cap_calls + 4;
-  chat_call *grown = o->allocator->resize(o->allocator->ctx, o->calls, o->cap_calls * sizeof *grown,
-                                          cap * sizeof *grown);
-  if (grown == NULL) return false;
-  o->calls = grown;
-  o->cap_calls = cap;
-  return true;
+  chat_call *grown = base_grow(o->allocator, o->calls, &o->cap_calls, o->n_calls + 1, sizeof *grown);
+  if (grown != NULL) o->calls = grown;
+  return grown != NULL;
 }
 
 static base_status read_calls(tool_answer *o, const tool_form *f, const tool_set *s, base_slice rest,
