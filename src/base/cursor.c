@@ -30,7 +30,8 @@ uint8_t base_cursor_u8(base_cursor *c) {
 
 uint16_t base_cursor_u16(base_cursor *c) {
   const unsigned char *p = base_cursor_bytes(c, 2);
-  return p != NULL ? (uint16_t)(p[0] | p[1] << 8) : 0;
+  if (p == NULL) return 0;
+  return (uint16_t)(p[0] | p[1] << 8);
 }
 
 uint32_t base_cursor_u32(base_cursor *c) {

@@ -60,14 +60,15 @@ static void put_rate(const char *name, const mn_bench_rate *r, uint32_t tokens) 
 
 static void put_report(const bench_words *w, const mn_bench_report *r) {
   double rate = r->decode.median * r->weight_bytes;
-  printf("%u threads, %s; open %.1f ms, first token after %.1f ms; file %.1f MB, resident %.1f MB\n",
-         (unsigned)r->threads, r->kernels, r->open_ms, r->first_token_ms, (double)r->file_bytes * 1e-6,
+  printf("%u thread%s, %s; open %.1f ms, first token after %.1f ms; file %.1f MB, resident %.1f MB\n",
+         (unsigned)r->threads, r->threads == 1 ? "" : "s", r->kernels, r->open_ms, r->first_token_ms,
+         (double)r->file_bytes * 1e-6,
          (double)r->resident_bytes * 1e-6);
   if (w->prompt > 0) put_rate("prefill", &r->prefill, w->prompt);
   if (w->generate == 0) return;
   put_rate("decode", &r->decode, w->generate);
-  printf("weights  %.1f GB/s of %.1f GB/s measured, %.0f %%\n", rate * 1e-9, r->bandwidth * 1e-9,
-         100.0 * rate / r->bandwidth);
+  printf("weights  read at %.1f GB/s; this machine reads a block as large at %.1f GB/s (%.0f %%)\n", rate * 1e-9,
+         r->bandwidth * 1e-9, 100.0 * rate / r->bandwidth);
 }
 
 static void put_json(const bench_words *w, const mn_bench_report *r) {
@@ -105,12 +106,13 @@ int cli_bench(int argc, char **argv) {
   const char *what;
   const cli_form_option options[] = {
       {{"-m", CLI_TEXT, &w.model, "FILE", "the model (GGUF)"}, "engine"},
-      {{"-p", CLI_COUNT, &w.prompt, "N", "tokens of the prompt; 0: none (128)"}, "engine"},
-      {{"-n", CLI_COUNT, &w.generate, "N", "tokens to generate; 0: none (64)"}, "engine"},
-      {{"-t", CLI_THREADS, &w.threads, "N", "threads (one a processor)"}, "bandwidth peak engine"},
-      {{"-r", CLI_COUNT, &w.samples, "N", "samples; the median is shown (7)"}, "bandwidth peak engine"},
+      {{"-p", CLI_COUNT, &w.prompt, "N", "tokens of the prompt; 0: none; 128"}, "engine"},
+      {{"-n", CLI_COUNT, &w.generate, "N", "tokens to generate; 0: none; 64"}, "engine"},
+      {{"-t", CLI_THREADS, &w.threads, "N", "threads; one a processor"}, "bandwidth peak engine"},
+      {{"-r", CLI_COUNT, &w.samples, "N", "samples, of which the median is shown; 7"}, "bandwidth peak engine"},
       {{"--mb", CLI_COUNT, &w.megabytes, "N", "only a block of so many MB"}, "bandwidth"},
-      {{"--kernels", CLI_TEXT, &w.kernels, "NAME", "kernels to use (the machine's best)"}, "bandwidth peak engine"},
+      {{"--kernels", CLI_TEXT, &w.kernels, "NAME", "scalar, avx2, avx512vnni, amx or neondot; the best"},
+       "bandwidth peak engine"},
       {{"--json", CLI_SWITCH, &w.json, NULL, "as JSON"}, "bandwidth peak engine"},
   };
   int status = cli_parse_form("bench", NULL, options, sizeof options / sizeof options[0], argc, argv, &what, &w.words);
