@@ -593,10 +593,42 @@ static void test_quantize_blocks(void) {
       bool narrow = n % 64 != 0;
       memset(got, 99, sizeof got);
       quantize_by_the_rule(x, k, narrow, want, want_block);
-      table->quantize_blocks(x, k, narrow, got, got_block);
+      cpu_input in = {.q = got, .block = got_block, .ld = k, .blocks = k / 32, .narrow = narrow};
+      table->quantize_blocks(&(cpu_rows){.x = x, .ldx = k, .rows = 1, .k = k, .to = &in});
       bool same = memcmp(got, want, k) == 0 && memcmp(got_block, want_block, k / 32 * sizeof *got_block) == 0;
       TAP_OK(same && got[k] == 99, "%s: %zu blocks by the rule%s", table->name, k / 32,
              narrow ? ", narrow" : "");
+    }
+  }
+}
+
+/* Rows side by side, of which each begins within a token and ends before the next: as one by one, and nothing else. */
+static void test_quantize_rows(void) {
+  enum { ROWS = 5, LD = 768, LDX = 700 };
+  static int8_t q[2][(ROWS + 1) * LD];
+  static cpu_block block[2][(ROWS + 1) * LD / 32];
+  const cpu_kernels *table;
+  for (size_t i = 0; (table = cpu_available(i)) != NULL; i++) {
+    for (size_t k = 32; k <= 640; k += 32) {
+      bool narrow = k % 64 != 0;
+      memset(q, 99, sizeof q);
+      memset(block, 99, sizeof block);
+      cpu_input one = {.q = q[0], .block = block[0], .ld = LD, .blocks = LD / 32, .narrow = narrow}, all = one;
+      all.q = q[1];
+      all.block = block[1];
+      for (size_t r = 0; r < ROWS; r++)
+        table->quantize_blocks(&(cpu_rows){
+            .x = input(61) + r * LDX, .ldx = LDX, .rows = 1, .k = k, .to = &one, .token = 1 + r, .begin = CPU_SPAN});
+      table->quantize_blocks(&(cpu_rows){
+          .x = input(61), .ldx = LDX, .rows = ROWS, .k = k, .to = &all, .token = 1, .begin = CPU_SPAN});
+      bool same = memcmp(q[0], q[1], sizeof q[0]) == 0 && memcmp(block[0], block[1], sizeof block[0]) == 0;
+      int8_t want[640];
+      cpu_block want_block[20];
+      memset(want_block, 0, sizeof want_block);
+      quantize_by_the_rule(input(61) + 3 * LDX, k, narrow, want, want_block);
+      same = same && memcmp(q[1] + 4 * LD + CPU_SPAN, want, k) == 0 && q[1][4 * LD + CPU_SPAN + k] == 99 &&
+             q[1][4 * LD + CPU_SPAN - 1] == 99;
+      TAP_OK(same, "%s: rows of %zu at once%s", table->name, k, narrow ? ", narrow" : "");
     }
   }
 }
@@ -734,6 +766,7 @@ int main(void) {
   test_adamw_formula();
   test_quantize();
   test_quantize_blocks();
+  test_quantize_rows();
   test_pack_i8();
   test_gemm_i8_exact();
   test_gemm_i8_extremes();

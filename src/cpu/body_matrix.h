@@ -13,6 +13,7 @@ typedef struct body_scales {
   vf d[2], m[2];
 } body_scales;
 
+#if !defined(VEC_QUANTIZE_ROWS)
 /* The span at x, `n` long: its q and blocks. */
 BODY_INLINE void body_quantize_span(const float *x, size_t n, int8_t *q, cpu_block *block) {
   vf high = vf_set1(127.0f), low = vf_set1(-127.0f), largest = vf_set1(0.0f);
@@ -31,12 +32,18 @@ BODY_INLINE void body_quantize_span(const float *x, size_t n, int8_t *q, cpu_blo
   }
 }
 
-static void body_quantize_blocks(const float *x, size_t k, bool narrow, int8_t *q, cpu_block *block) {
-  size_t i = 0, span = narrow ? BODY_BLOCK : CPU_SPAN;
-#if defined(VEC_QUANTIZE_SPAN)
-  for (; k - i >= CPU_SPAN; i += CPU_SPAN) vec_quantize_span(x + i, narrow, q + i, block + i / BODY_BLOCK);
 #endif
-  for (; i < k; i += span) body_quantize_span(x + i, k - i < span ? k - i : span, q + i, block + i / BODY_BLOCK);
+
+static void body_quantize_blocks(const cpu_rows *r) {
+#if defined(VEC_QUANTIZE_ROWS)
+  vec_quantize_rows(r);
+#else
+  size_t span = r->to->narrow ? BODY_BLOCK : CPU_SPAN;
+  for (size_t row = 0; row < r->rows; row++)
+    for (size_t i = 0; i < r->k; i += span)
+      body_quantize_span(r->x + row * r->ldx + i, r->k - i < span ? r->k - i : span, cpu_rows_q(r, row) + i,
+                         cpu_rows_block(r, row) + i / BODY_BLOCK);
+#endif
 }
 
 /* The 8 chunks of a block, each 64 quants. A plane of n bits is n vectors. */

@@ -106,6 +106,21 @@ typedef struct cpu_input {
   bool narrow;
 } cpu_input;
 
+/* Rows of floats on their way into an input: elements [begin, begin + k) of the tokens from `token` on. begin is a
+ * multiple of a span (of 32 where it is narrow), k of 32. */
+typedef struct cpu_rows {
+  const float *x; /* [rows][ldx], of which k each */
+  size_t ldx, rows, k;
+  const cpu_input *to;
+  size_t token, begin;
+} cpu_rows;
+static inline int8_t *cpu_rows_q(const cpu_rows *r, size_t row) {
+  return r->to->q + (r->token + row) * r->to->ld + r->begin;
+}
+static inline cpu_block *cpu_rows_block(const cpu_rows *r, size_t row) {
+  return r->to->block + (r->token + row) * r->to->blocks + r->begin / 32;
+}
+
 /* ---- keys and values of a decoder ---- */
 
 /* One head of one sequence in a cache. Keys lie in tiles of 16 positions, [hd][16], so that lanes are positions;
@@ -155,8 +170,8 @@ typedef struct cpu_kernels {
                     size_t kv_heads, size_t hd, size_t window, float *scratch);
 
   /* ---- language models ---- */
-  /* x [k] to one token's q [k] and block [k/32]; a span by the rule of cpu_pack_i8. k is a multiple of 32. */
-  void (*quantize_blocks)(const float *x, size_t k, bool narrow, int8_t *q, cpu_block *block);
+  /* Rows to q and blocks; a span by the rule of cpu_pack_i8. */
+  void (*quantize_blocks)(const cpu_rows *rows);
   /* y[token - first][row] (=, or += when add) for rows [begin, end) and tokens [first, first + tokens); begin is a
    * multiple of 16, end too unless it is n. Quantised formats read x, float formats xf [tokens][ldx]. Per row and
    * token one chain acc = 0, then over the spans in order acc = fma(scale, part, acc), where part is a chain from 0

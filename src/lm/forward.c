@@ -121,7 +121,7 @@ static void add_and_norm(const lm_worker *w, const float *o, const lm_norm *post
     }
     if (branch != NULL) m->kernels->add(branch, rows * d, h);
     lm_norm_rows(m, norm, h, rows, d, w->row);
-    for (size_t r = 0; r < rows; r++) matrix_input_put(m->kernels, &n, t + r, w->row + r * d, 0, d);
+    matrix_input_put_rows(m->kernels, &n, t, rows, w->row, d, 0, d);
   }
   if (!w->own_rows) barrier_unless_by_row(w);
 }
@@ -259,8 +259,7 @@ static void put_attended(const lm_worker *w, const lm_layer *l, size_t row, size
   const lm_model *m = w->p->m;
   size_t nq = l->heads * m->head_dim;
   matrix_input in = lm_input_q(w, nq);
-  for (size_t t = row; t < row + n; t++)
-    matrix_input_put(m->kernels, &in, t, m->scratch.attended + t * nq + begin, begin, count);
+  matrix_input_put_rows(m->kernels, &in, row, n, m->scratch.attended + row * nq + begin, nq, begin, count);
 }
 
 /* attended [T][heads * hd] = softmax(q K) V, as input of the next product: by row a worker's own rows, by head its own

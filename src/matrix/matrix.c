@@ -80,12 +80,18 @@ void matrix_input_init(matrix_input *in, unsigned needs, size_t tokens, size_t k
   lay_out_input(in, &arena, needs, tokens, k);
 }
 
+void matrix_input_put_rows(const cpu_kernels *kernels, matrix_input *in, size_t token, size_t rows, const float *x,
+                           size_t ldx, size_t begin, size_t count) {
+  for (size_t r = 0; r < rows && in->f32; r++)
+    memcpy(in->f32 + (token + r) * in->ld_f32 + begin, x + r * ldx, count * sizeof(float));
+  if (in->i8.q)
+    kernels->quantize_blocks(&(cpu_rows){
+        .x = x, .ldx = ldx, .rows = rows, .k = count, .to = &in->i8, .token = token, .begin = begin});
+}
+
 void matrix_input_put(const cpu_kernels *kernels, matrix_input *in, size_t token, const float *x, size_t begin,
                       size_t count) {
-  if (in->f32) memcpy(in->f32 + token * in->ld_f32 + begin, x, count * sizeof(float));
-  if (in->i8.q)
-    kernels->quantize_blocks(x, count, in->i8.narrow, in->i8.q + token * in->i8.ld + begin,
-                             in->i8.block + token * in->i8.blocks + begin / 32);
+  matrix_input_put_rows(kernels, in, token, 1, x, count, begin, count);
 }
 
 /* ---- products ---- */

@@ -69,6 +69,9 @@ static inline size_t matrix_input_step(unsigned needs) { return needs & MATRIX_N
  * matrix_mul. */
 void matrix_input_put(const cpu_kernels *kernels, matrix_input *in, size_t token, const float *x, size_t begin,
                       size_t count);
+/* The same of tokens [token, token + rows), x [rows][ldx]: quicker than one by one. */
+void matrix_input_put_rows(const cpu_kernels *kernels, matrix_input *in, size_t token, size_t rows, const float *x,
+                           size_t ldx, size_t begin, size_t count);
 
 /* ---- products ---- */
 
