@@ -5,6 +5,7 @@
 
 #include "bench/bench.h"
 #include "gguf/gguf.h"
+#include "lm/lm.h"
 #include "tap.h"
 
 #define SLOWEST 1e6 /* bytes or operations a second that even an emulated machine reaches */
@@ -34,6 +35,40 @@ static void test_shapes(void) {
   TAP_OK(bench_write_shape("10M", "I32", path, NULL) == BASE_EARGUMENT, "no weights in integers");
   TAP_OK(bench_write_shape("10M", "", path, NULL) == BASE_EARGUMENT, "an empty type");
   TAP_OK(bench_write_shape("10M", "Q8_0", "/nowhere/at/all.gguf", NULL) != BASE_OK, "a folder that is not there");
+}
+
+/* The logits behind a prompt of 16, `at_once` tokens at a time, on so many threads. */
+static float *logits_of(const gguf_file *f, int threads, size_t at_once) {
+  os_team *team = NULL;
+  lm_model *m = NULL;
+  lm_cache *c = NULL;
+  TAP_OK(os_team_open(&team, threads, NULL) == BASE_OK, "%d threads", threads);
+  lm_options o = {.team = team, .context = 64};
+  TAP_OK(lm_model_open(&m, f, &o, NULL) == BASE_OK && lm_cache_open(&c, m, NULL) == BASE_OK, "opened");
+  float *logits = calloc(lm_model_info(m).vocab, sizeof *logits);
+  lm_token tokens[16];
+  for (uint32_t i = 0; i < 16; i++) tokens[i] = (lm_token){.id = i * 401 + 7, .logits = i == 15};
+  for (size_t i = 0; i < 16; i += at_once)
+    TAP_OK(lm_forward(m, c, tokens + i, at_once, logits, NULL, NULL) == BASE_OK, "token %zu", i);
+  lm_cache_close(c);
+  lm_model_close(m);
+  os_team_close(team);
+  return logits;
+}
+
+/* Wide layers, which the tiny models of test_lm have not: a hidden layer of 704 is made in pieces for 16 tokens. */
+static void test_pieces(void) {
+  gguf_file *f = NULL;
+  TAP_OK(gguf_open(&f, path, NULL, NULL) == BASE_OK, "the shape once more");
+  float *alone = logits_of(f, 1, 1);
+  for (int threads = 1; threads <= 3; threads++) {
+    float *together = logits_of(f, threads, 16);
+    bool same = memcmp(alone, together, 8192 * sizeof *alone) == 0;
+    TAP_OK(same && alone[0] != alone[1], "the same bits in pieces, %d threads", threads);
+    free(together);
+  }
+  free(alone);
+  gguf_close(f);
 }
 
 static bool never(void *ctx) {
@@ -82,6 +117,7 @@ int main(void) {
   if (file < 0) return 1;
   close(file);
   test_shapes();
+  test_pieces();
   test_engine();
   test_machine();
   unlink(path);

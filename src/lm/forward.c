@@ -320,24 +320,47 @@ static void attention(lm_worker *w, const lm_layer *l, uint32_t index) {
 
 /* ---- feed-forward and head ---- */
 
+/* Columns [begin, end) of act(W_gate n) * W_up n as input of W_down; gate, up [T][ld]: scratch, `begin` first. */
+static void feed_columns(const lm_worker *w, const lm_layer *l, size_t begin, size_t end, float *gate, float *up,
+                         size_t ld) {
+  const lm_model *m = w->p->m;
+  size_t first = 0, last = w->p->rows;
+  matrix_input n = lm_input_n(w), in = lm_input_ff(w, l->ff);
+  if (w->by_row) lm_own_rows(w, &first, &last);
+  lm_product(w, &l->gate, &n, begin, end, gate - begin, ld);
+  lm_product(w, &l->up, &n, begin, end, up - begin, ld);
+  for (size_t t = first; t < last && begin < end; t++) {
+    lm_activate(m, l->gate.tensor != NULL ? gate + t * ld : NULL, up + t * ld, end - begin);
+    matrix_input_put(m->kernels, &in, t, up + t * ld, begin, end - begin);
+  }
+}
+
+/* This worker's columns of the hidden layer. Those of up to sixteen rows go in pieces through the same few cache lines:
+ * all of them would be out of the second-level cache before the next layer, behind its weights, and every line of an
+ * output would be read once to be written (500 M and 1.1 B parameters in Q8_0: 8 % of these products). */
+static void feed_own_columns(const lm_worker *w, const lm_layer *l) {
+  const lm_scratch *s = &w->p->m->scratch;
+  size_t ff = l->ff, rows = w->p->rows, share = ff / (size_t)w->of, begin, end;
+  size_t piece = LM_PIECE_FLOATS / rows / CPU_SPAN * CPU_SPAN, ld = piece + 16; /* an odd number of lines */
+  lm_own_columns(w, ff, matrix_input_step(w->p->m->needs_ff), &begin, &end);
+  if (w->by_row || piece < LM_PIECE_FLOATS / 16 || end - begin <= piece || share < ld + 16) {
+    feed_columns(w, l, begin, end, s->gate + begin, s->up + begin, ff);
+    return;
+  }
+  size_t own = (size_t)w->me * (rows * share / 16 * 16);
+  for (size_t at = begin; at < end; at += piece)
+    feed_columns(w, l, at, end - at < piece ? end : at + piece, s->gate + own, s->up + own, ld);
+}
+
 /* o [T][d] = W_down (act(W_gate n) * W_up n) */
 static void feed_forward(const lm_worker *w, const lm_layer *l, const lm_layer *next) {
   const lm_model *m = w->p->m;
-  const lm_scratch *s = &m->scratch;
-  size_t ff = l->ff, begin, end, first = 0, last = w->p->rows;
-  matrix_input n = lm_input_n(w), in = lm_input_ff(w, ff);
-  if (w->by_row) lm_own_rows(w, &first, &last);
-  lm_own_columns(w, ff, matrix_input_step(m->needs_ff), &begin, &end);
-  lm_product(w, &l->gate, &n, begin, end, s->gate, ff); /* gate, up [T][ff] */
-  lm_product(w, &l->up, &n, begin, end, s->up, ff);
-  for (size_t t = first; t < last && begin < end; t++) {
-    float *up = s->up + t * ff + begin;
-    lm_activate(m, l->gate.tensor != NULL ? s->gate + t * ff + begin : NULL, up, end - begin);
-    matrix_input_put(m->kernels, &in, t, up, begin, end - begin);
-  }
+  size_t begin, end;
+  matrix_input in = lm_input_ff(w, l->ff);
+  feed_own_columns(w, l);
   barrier_ahead_one(w, &l->down, 16);
   lm_own_columns(w, l->down.w.n, 16, &begin, &end);
-  lm_product(w, &l->down, &in, begin, end, s->o, m->d);
+  lm_product(w, &l->down, &in, begin, end, m->scratch.o, m->d);
   barrier_ahead_layer(w, next);
   /* by row: where heads differ, rows of q come to lie elsewhere, and others may still read theirs */
   if (w->by_row && next != NULL && next->heads != l->heads) barrier(w);
