@@ -227,6 +227,8 @@ static const struct {
     {"{{ {}.keys() == {}.keys() }}", BASE_EUNSUPPORTED, "views"},
     {"{{ 1.5 | round(0, 'floor') }}", BASE_EUNSUPPORTED, "method"},
     {"{{ 'ff' | int(0, 16) }}", BASE_EUNSUPPORTED, "base"},
+    {"{{ self }}", BASE_EUNSUPPORTED, "\"self\" is not supported"},
+    {"{% for i in [1] %}{{ loop }}{% endfor %}", BASE_EARGUMENT, "no text"},
     {"{% include 'x' %}", BASE_EUNSUPPORTED, "\"include\""},
     {"{{ raise_exception('Only users may speak') }}", BASE_EARGUMENT, "Only users may speak"},
 };

@@ -108,6 +108,8 @@ SNIPPETS = r"""
 {% for i in range(5) %}{% if i == 1 %}{% continue %}{% endif %}{% if i == 4 %}{% break %}{% endif %}{{ i }}{{ loop.index }}{{ loop.first }}{{ loop.last }}{{ loop.revindex }}{{ loop.length }}{{ loop.previtem }}{{ loop.nextitem }},{% endfor %}{{ range(2, 9, 3) | list }}
 {% for i in [] %}x{% else %}empty{% endfor %}{% for i in [1, 2, 3] if i != 2 %}{{ loop.index }}:{{ i }} {% else %}none{% endfor %}
 {% set x = 1 %}{% for i in [1, 2] %}{% set x = x + i %}{{ x }}{% endfor %}{{ x }}{% if true %}{% set x = 9 %}{% endif %}{{ x }}{% set a, b = 1, 'two' %}{{ a }}{{ b }}{% set t %}in {{ a }}{% endset %}{{ t }}{% set ns = namespace(n=0) %}{% for i in [1, 2] %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}
+{% for i in [1, 2] %}{{ i }}{% break %}{% else %}broken{% endfor %}{% for i in [1, 2] %}{% continue %}{% else %}skipped{% endfor %}{% for i in [1, 2] %}{% if loop.last %}{% break %}{% endif %}{% else %}never{% endfor %}{% for i in [1] %}{{ loop.depth }}{{ loop.depth0 }}{{ loop is mapping }}{{ loop['index'] }}{% endfor %}
+{% macro m(a) %}{{ a }}{% endmacro %}{{ m(b=1) }}
 {% macro m(a, b=2, c='x') %}[{{ a }}{{ b }}{{ c }}]{% endmacro %}{{ m(1) }}{{ m(1, c=3) }}{{ m(b=5, a=4) }}{{ m() }}{% macro r(n) %}{% if n > 0 %}{{ n }}{{ r(n - 1) }}{% endif %}{% endmacro %}{{ r(3) }}{% macro w() %}<{{ caller() }}>{% endmacro %}{% call w() %}in{% endcall %}
 {% filter upper %}abc {{ 'd' }}{% endfilter %}{% raw %}{{ not }} {% this %}{% endraw %}{# a comment #}{#- another -#}  x
 {{ 3 is odd }} {{ 4 is even }} {{ 9 is divisibleby 3 }} {{ 'a' is string }} {{ 1 is number }} {{ 1 is integer }} {{ 1.0 is float }} {{ true is boolean }} {{ {} is mapping }} {{ [] is iterable }} {{ [] is sequence }} {{ none is none }} {{ true is true }} {{ 1 is true }} {{ 'a' is eq 'a' }} {{ 2 is gt 1 }} {{ 1 is in [1] }} {{ 'A' is upper }} {{ 'a' is not lower }}
@@ -141,7 +143,8 @@ SNIPPETS = r"""
 """
 BLOCKS = ["  {% if true %}\n  a\n  {% endif %}\n  b\n", "x\n   {%- if true -%}   \n a \n {%- endif -%}  \n y", "{% if true +%}\n a{% endif %}\n\n\nb\n\n",
           "  {{ 1 }}\n  {#- c -#}  \n  {{ 2 }}\n", "\t{%+ if true %}\tx\n\t{% endif %}y", "a\r\nb{% if true %}\r\nc{% endif %}\n", "{{ 1 -}}  \n\n {{- 2 }}\n {{ 3 }}",
-          "{% set x = [\n1,\n2] %}{{ x }}\n{# {{ hidden }} {% broken #}\nz", "{%- for m in messages %}\n{{ m.role }}\n{%- endfor %}\n", "{{\n'a'\n}}", ""]
+          "{% set x = [\n1,\n2] %}{{ x }}\n{# {{ hidden }} {% broken #}\nz", "x\n  {% raw %}\n{{ no }}\n   {% endraw %}\ny", "{% raw -%}\n a {%- endraw -%}\n b", "x {%- raw %}\n\n{{ {% endraw %} y", "{% raw %}a\n  {%+ endraw %}\n  {{ 1 }}",
+          "{%- for m in messages %}\n{{ m.role }}\n{%- endfor %}\n", "{{\n'a'\n}}", ""]
 BROKEN = ["{{ 1", "{% if %}x{% endif %}", "{% if 1 %}x", "{% for x y %}{% endfor %}", "{{ 'a }}", "{{ a | nofilter }}", "{{ a is notest }}", "{% unknown %}",
           "{{ 1 + }}", "{{ (1 }}", "{{ [1, }}", "{% endif %}", "{# no end", "{{ a.1b }}", "{% set = 1 %}", "{{ f(a=1, 2) }}", "{{ ? }}", "{% macro m( %}{% endmacro %}",
           "{{ 1 // 0 }}", "{{ none + 1 }}", "{{ nothing() }}", "{% set a.b = 1 %}", "{% for a, b in [1] %}{% endfor %}", "{{ [1, 'a'] | sort }}"]

@@ -49,7 +49,8 @@ static chat_value variable(chat_run *r, chat_scope *s, base_slice name) {
   }
   int function = chat_function_find(name);
   if (function >= 0) return (chat_value){CHAT_FUNCTION, {.integer = function}};
-  (void)r;
+  if (base_slice_among(name, "self varargs kwargs cycler joiner lipsum")) /* Jinja's own */
+    return chat_fail(r, BASE_EUNSUPPORTED, "\"%.*s\" is not supported", (int)name.len, name.ptr);
   return chat_undefined();
 }
 
@@ -204,12 +205,20 @@ static chat_args eval_arguments(chat_run *r, const chat_node *n, chat_scope *s) 
   return a;
 }
 
+static bool has_parameter(const chat_node *macro, base_slice name) {
+  for (size_t i = 0; i < macro->n_names; i++)
+    if (base_slice_equal(macro->names[i], name)) return true;
+  return false;
+}
+
 static chat_value call_macro(chat_run *r, const chat_macro *m, const chat_args *a, const chat_value *caller) {
   chat_builder out = {.r = r};
   const chat_node *n = m->node;
   chat_scope *s = new_scope(r, m->scope);
   if (s == NULL) return chat_undefined();
   if (a->n - a->n_named > n->n_names) return chat_fail(r, BASE_EARGUMENT, "a macro gets too many arguments");
+  for (size_t k = 0; k < a->n_named; k++)
+    if (!has_parameter(n, a->name[k])) return chat_fail(r, BASE_EARGUMENT, "a macro gets an argument that it does not have");
   if (caller != NULL) define(r, s, BASE_LITERAL("caller"), *caller);
   for (size_t i = 0; i < n->n_names && !failed(r); i++) {
     const chat_value *given = NULL;
@@ -406,6 +415,8 @@ static void describe_loop(chat_run *r, chat_value loop, const chat_list *items, 
   chat_dict_set(r, loop, "first", chat_bool(i == 0));
   chat_dict_set(r, loop, "last", chat_bool(at == n - 1));
   chat_dict_set(r, loop, "length", chat_int(n));
+  chat_dict_set(r, loop, "depth", chat_int(1));
+  chat_dict_set(r, loop, "depth0", chat_int(0));
   chat_dict_set(r, loop, "previtem", i > 0 ? items->item[i - 1] : chat_undefined());
   chat_dict_set(r, loop, "nextitem", i + 1 < items->n ? items->item[i + 1] : chat_undefined());
 }
@@ -413,17 +424,19 @@ static void describe_loop(chat_run *r, chat_value loop, const chat_list *items, 
 static flow run_for(chat_run *r, const chat_node *n, chat_scope *s, chat_builder *out) {
   chat_value items = loop_items(r, n, s);
   if (failed(r)) return FLOW_ON;
-  if (items.as.list->n == 0) return n->c != NULL ? run_body(r, n->c, s, out) : FLOW_ON;
+  bool finished = false; /* an iteration came to its end */
   for (size_t i = 0; i < items.as.list->n && !failed(r); i++) {
     chat_scope *inner = new_scope(r, s);
-    chat_value loop = chat_dict_new(r, CHAT_DICT);
+    chat_value loop = chat_dict_new(r, CHAT_NAMESPACE);
     if (failed(r)) break;
     describe_loop(r, loop, items.as.list, i);
     define(r, inner, BASE_LITERAL("loop"), loop);
     assign(r, n, inner, items.as.list->item[i]);
-    if (run_body(r, n->b, inner, out) == FLOW_BREAK) break;
+    flow f = run_body(r, n->b, inner, out);
+    if (f == FLOW_BREAK) break;
+    finished = finished || f == FLOW_ON;
   }
-  return FLOW_ON;
+  return !finished && n->c != NULL && !failed(r) ? run_body(r, n->c, s, out) : FLOW_ON; /* so Jinja has it */
 }
 
 static chat_value macro_of(chat_run *r, const chat_node *n, chat_scope *s) {

@@ -33,7 +33,7 @@ typedef enum node_kind {
   NODE_PRINT,   /* {{ a }} */
   NODE_BODY,    /* list */
   NODE_IF,      /* if a: b, else: c (a body, or the next NODE_IF) */
-  NODE_FOR,     /* for names in a if list[0]: b, else: c */
+  NODE_FOR,     /* for names in a if list[0]: b, else: c (where no b came to its end) */
   NODE_SET,     /* names (several unpack) or a.text; value b */
   NODE_CAPTURE, /* names[0] is what body b writes */
   NODE_MACRO,   /* text(names; list: defaults or NULL): body b */

@@ -451,6 +451,20 @@ static chat_node *parse_expression(chat_lexer *p) {
 
 /* ---- text and comments ---- */
 
+/* Of a text from `start` on, before a tag with this sign: "-" drops white space; where the tag is a block, that of its
+ * own line goes without a sign. */
+static base_slice end_text(const chat_lexer *p, base_slice text, size_t start, char sign, bool block) {
+  if (sign == '-') {
+    while (text.len > 0 && chat_lex_is_space(text.ptr[text.len - 1])) text.len--;
+  } else if (sign != '+' && block) {
+    size_t line = text.len;
+    while (line > 0 && text.ptr[line - 1] != '\n' && chat_lex_is_space(text.ptr[line - 1])) line--;
+    bool line_starts = line > 0 ? text.ptr[line - 1] == '\n' : start == 0 || p->src.ptr[start - 1] == '\n';
+    if (line_starts) text.len = line;
+  }
+  return text;
+}
+
 /* The text up to the next tag, by the rules of white space. Leaves p->at at the tag's first brace, or the end. */
 static base_slice read_text(chat_lexer *p) {
   size_t start = p->at, at = start;
@@ -466,15 +480,7 @@ static base_slice read_text(chat_lexer *p) {
   base_slice text = {p->src.ptr + start, at - start};
   if (at == p->src.len) return text;
   char sign = at + 2 < p->src.len ? p->src.ptr[at + 2] : '\0';
-  if (sign == '-') {
-    while (text.len > 0 && chat_lex_is_space(text.ptr[text.len - 1])) text.len--;
-  } else if (sign != '+' && p->src.ptr[at + 1] != '{') {
-    size_t line = text.len;
-    while (line > 0 && text.ptr[line - 1] != '\n' && chat_lex_is_space(text.ptr[line - 1])) line--;
-    bool line_starts = line > 0 ? text.ptr[line - 1] == '\n' : start == 0 || p->src.ptr[start - 1] == '\n';
-    if (line_starts) text.len = line;
-  }
-  return text;
+  return end_text(p, text, start, sign, p->src.ptr[at + 1] != '{');
 }
 
 static void skip_comment(chat_lexer *p) {
@@ -641,12 +647,17 @@ static chat_node *parse_filter_block(chat_lexer *p) {
   return both;
 }
 
-/* {% raw %} ... {% endraw %}: the text between, as it stands. */
+/* {% raw %} ... {% endraw %}: the text between, as it stands; a newline behind the first tag too. */
 static chat_node *parse_raw(chat_lexer *p) {
   chat_node *n = new_node(p, NODE_TEXT);
+  if (chat_lex_failed(p) || n == NULL) return NULL;
+  if (p->now.kind != TOKEN_END) return fail_syntax(p, "the end of the tag");
   size_t start = p->at;
-  need_end(p);
-  for (size_t at = start; !chat_lex_failed(p) && n != NULL; at += 2) {
+  if (p->src.ptr[start - 1] == '\n' && p->src.ptr[start - 2] == '}' && p->src.ptr[start - 4] != '-') {
+    start--; /* the newline that other tags take with them */
+    p->r->line--;
+  }
+  for (size_t at = start; !chat_lex_failed(p); at += 2) {
     const char *tag = memmem(p->src.ptr + at, p->src.len - at, "{%", 2);
     if (tag == NULL) {
       (void)chat_fail(p->r, BASE_EFORMAT, "\"raw\" has no end");
@@ -656,11 +667,10 @@ static chat_node *parse_raw(chat_lexer *p) {
     chat_lexer inside = *p;
     for (size_t i = start; i < at; i++) p->r->line += p->src.ptr[i] == '\n';
     p->at = at;
-    bool strip = at + 2 < p->src.len && p->src.ptr[at + 2] == '-';
+    char sign = at + 2 < p->src.len ? p->src.ptr[at + 2] : '\0';
     begin_tag(p);
     if (!chat_lex_failed(p) && is_word(p, "endraw")) {
-      n->text = (base_slice){p->src.ptr + start, at - start};
-      while (strip && n->text.len > 0 && chat_lex_is_space(n->text.ptr[n->text.len - 1])) n->text.len--;
+      n->text = end_text(p, (base_slice){p->src.ptr + start, at - start}, start, sign, true);
       chat_lex_next(p);
       need_end(p);
       return n;
