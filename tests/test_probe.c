@@ -154,8 +154,8 @@ static void test_cascade(mn_model *m) {
     float expected = mn_probe_score(probe, all[i].feature);
     mn_outcome *o = ask(mn, all[i].text);
     bool stands = strcmp(mn_outcome_reason(o), "answered") == 0;
-    TAP_OK(mn_outcome_confidence(o) == expected, "%d: confidence %.6f, the probe says %.6f", i,
-           (double)mn_outcome_confidence(o), (double)expected);
+    TAP_OK(mn_outcome_confidence(o) == expected, "%d: %s: confidence %.6f, the probe says %.6f", i,
+           mn_outcome_reason(o), (double)mn_outcome_confidence(o), (double)expected);
     TAP_OK(stands == (expected >= mn_probe_threshold(probe)), "%d: %s at %.3f", i, mn_outcome_reason(o), (double)expected);
     stood += stands;
     right += stands && all[i].sure > median_sure();

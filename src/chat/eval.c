@@ -218,7 +218,8 @@ static chat_value call_macro(chat_run *r, const chat_macro *m, const chat_args *
   if (s == NULL) return chat_undefined();
   if (a->n - a->n_named > n->n_names) return chat_fail(r, BASE_EARGUMENT, "a macro gets too many arguments");
   for (size_t k = 0; k < a->n_named; k++)
-    if (!has_parameter(n, a->name[k])) return chat_fail(r, BASE_EARGUMENT, "a macro gets an argument that it does not have");
+    if (!has_parameter(n, a->name[k]))
+      return chat_fail(r, BASE_EARGUMENT, "a macro gets an argument that it does not have");
   if (caller != NULL) define(r, s, BASE_LITERAL("caller"), *caller);
   for (size_t i = 0; i < n->n_names && !failed(r); i++) {
     const chat_value *given = NULL;
