@@ -124,6 +124,10 @@ static const struct {
      "{" LLAMA_CONFIG
      "\"architectures\":[\"Qwen3ForCausalLM\"],\"head_dim\":4,\"rope_parameters\":{\"rope_type\":\"yarn\","
      "\"rope_theta\":10000.0,\"factor\":4.0,\"attention_factor\":0.75,\"beta_fast\":16.0,\"beta_slow\":2.0}}"},
+    {"yarnnull", QWEN3,
+     "{" LLAMA_CONFIG
+     "\"architectures\":[\"Qwen3ForCausalLM\"],\"head_dim\":4,\"rope_scaling\":{\"type\":\"yarn\","
+     "\"factor\":null,\"original_max_position_embeddings\":8}}"},
     {"mscale", QWEN3,
      "{" LLAMA_CONFIG
      "\"architectures\":[\"Qwen3ForCausalLM\"],\"head_dim\":4,\"rope_scaling\":{\"type\":\"yarn\","
@@ -361,6 +365,7 @@ static void test_rotary_keys(void) {
       {"yarnmore", "qwen3.rope.scaling.yarn_beta_slow", 2},
       {"mscale", "qwen3.rope.scaling.yarn_attn_factor", 0.939124F}, /* (1 + ln(4) / 20) / (1 + ln(4) / 10) */
       {"yarn", "qwen2.rope.scaling.yarn_attn_factor", NAN},
+      {"yarnnull", "qwen3.rope.scaling.factor", 2},
       {"dynamic", "qwen3.rope.freq_base", 20000},
       {"dynamic", "qwen3.rope.scaling.factor", NAN},
       {"nomic5", "nomic-bert.rope.freq_base", 2000},

@@ -227,13 +227,20 @@ static void read_longrope(reader *r, const json_t *p) {
   put_f32(r, "rope.scaling.attn_factor", scale > 1.0 ? sqrt(1.0 + log(scale) / log((double)original)) : 1.0);
 }
 
+/* YaRN's may be null, where the lengths say it. */
+static double scaling_factor(reader *r, const json_t *p) {
+  static const char original[] = "original_max_position_embeddings";
+  if (!json_is_null(json_object_get(p, "factor")) || !present(p, original)) return real(r, p, "factor", 1.0);
+  return real(r, r->root, "max_position_embeddings", 1.0) / real(r, p, original, 1.0);
+}
+
 static double yarn_magnitude(double factor, double mscale) {
   return factor > 1.0 ? 1.0 + 0.1 * mscale * log(factor) : 1.0;
 }
 
 /* YaRN's ramp and magnitude where they are not the paper's. `mscale` is DeepSeek's way of giving the magnitude. */
 static void read_yarn(reader *r, const json_t *p) {
-  double factor = real(r, p, "factor", 1.0), all = real(r, p, "mscale_all_dim", 0.0);
+  double factor = scaling_factor(r, p), all = real(r, p, "mscale_all_dim", 0.0);
   if (present(p, "attention_factor"))
     put_f32(r, "rope.scaling.yarn_attn_factor", real(r, p, "attention_factor", 1.0));
   else if (present(p, "mscale") && all > 0.0)
@@ -252,7 +259,7 @@ static void read_scaling(reader *r, const json_t *p, double base) {
   if (strcmp(type, "default") == 0 || strcmp(type, "dynamic") == 0) return;
   if (strcmp(type, "linear") == 0 || strcmp(type, "yarn") == 0) {
     put_text(r, "rope.scaling.type", type);
-    put_f32(r, "rope.scaling.factor", real(r, p, "factor", 1.0));
+    put_f32(r, "rope.scaling.factor", scaling_factor(r, p));
     if (present(p, "original_max_position_embeddings"))
       put_u32(r, "rope.scaling.original_context_length", whole(r, p, "original_max_position_embeddings", 0));
     if (strcmp(type, "yarn") == 0) read_yarn(r, p);
