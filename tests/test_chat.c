@@ -139,6 +139,15 @@ static const char *const transforms[] = {
     "{% for k, v in m.items() %}{{ k }}{{ v }}{% endfor %}",
     "{{ m.content | default('z') | string }}",
     "{{ m.content | e }}",
+    "{{ '{}|im_{a}'.format('<', a=m.content) }}",
+    "{{ '<|im_'|safe + m.content }}",
+    "{{ (m.content|safe) ~ 'end|>' }}",
+    "{{ ('<'|safe).join([m.content, m.content|safe]) }}",
+    "{{ m.content | title }}",
+    "{{ (m.content, m.content) }}",
+    "{{ [m.content] | map('trim') | first }}",
+    "{{ m.content.splitlines(true) | join }}",
+    "{{ m.content.split(none, 1) | join('<') }}",
 };
 
 static tok_vocab *small_vocab(base_error *err) {
