@@ -258,18 +258,34 @@ BODY_INLINE void body_put_key(cpu_kv_type type, const cpu_kv_rows *p, size_t r) 
   }
 }
 
-/* The keys of a whole tile, r on: turned around by fours, so that positions lie side by side. */
+/* n elements of 16 rows, turned around: t[i] are their elements i. */
+BODY_INLINE void body_turn(const float *x, size_t ld, size_t n, vf *t) {
+#if defined(VEC_TURN)
+  vf row[16];
+  BODY_UNROLL
+  for (size_t r = 0; r < 16; r++) row[r] = body_load(x + r * ld, n);
+  vec_turn(row, t);
+#else
+  _Alignas(64) float square[16 * 16];
+  for (size_t i = 0; i < n; i += 4)
+    for (size_t r = 0; r < 16; r += 4) vec_transpose4(x + r * ld + i, ld, square + 16 * i + r, 16);
+  for (size_t i = 0; i < n; i++) t[i] = vf_load(square + 16 * i);
+#endif
+}
+
+/* The keys of a whole tile, r on; hd is a multiple of 4. */
 BODY_INLINE void body_put_tile(cpu_kv_type type, const cpu_kv_rows *p, size_t r) {
   size_t tile_bytes = cpu_kv_tile_bytes(type, p->hd), each = body_kv_each(type);
   unsigned char *tile = p->keys + (p->position + r) / 16 * tile_bytes;
   const float *k = p->k + r * p->ld;
-  _Alignas(64) float turned[4 * 16], factor[16] = {0}, scale[16];
+  _Alignas(64) float factor[16] = {0}, scale[16];
   for (size_t j = 0; j < 16 && type == CPU_KV_I8; j++) scale[j] = body_kv_scale(k + j * p->ld, p->hd, &factor[j]);
   if (type == CPU_KV_I8) memcpy(tile + tile_bytes - 64, scale, sizeof scale);
-  for (size_t i = 0; i < p->hd; i += 4) {
-    for (size_t j = 0; j < 16; j += 4) vec_transpose4(k + j * p->ld + i, p->ld, turned + j, 16);
-    for (size_t j = 0; j < 4; j++)
-      body_kv_16(type, vf_load(turned + 16 * j), vf_load(factor), tile + (i + j) * 16 * each);
+  for (size_t i = 0; i < p->hd; i += 16) {
+    size_t n = body_step(p->hd - i);
+    vf turned[16];
+    body_turn(k + i, p->ld, n, turned);
+    for (size_t j = 0; j < n; j++) body_kv_16(type, turned[j], vf_load(factor), tile + (i + j) * 16 * each);
   }
 }
 

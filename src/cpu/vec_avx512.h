@@ -82,6 +82,31 @@ static inline vf vi_unbias(vi acc, const int32_t *row_sum) {
   return _mm512_cvtepi32_ps(_mm512_sub_epi32(acc, _mm512_slli_epi32(_mm512_loadu_si512(row_sum), 7)));
 }
 
+/* 16 by 16 floats, ld apart, turned around: t[i] are the elements i of all. Not by way of memory: loads over several
+ * stores wait for all of them (a tile of keys, 32 long: 260 to 96 ns). */
+#define VEC_TURN
+static inline void vec_turn(const vf *row, vf *t) {
+  vf a[16], b[16];
+  for (int i = 0; i < 16; i += 2) {
+    a[i] = _mm512_unpacklo_ps(row[i], row[i + 1]);
+    a[i + 1] = _mm512_unpackhi_ps(row[i], row[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) { /* b[i + k]: in quarter q the elements 4 q + k of rows i to i + 3 */
+    b[i] = (vf)_mm512_unpacklo_pd((__m512d)a[i], (__m512d)a[i + 2]);
+    b[i + 1] = (vf)_mm512_unpackhi_pd((__m512d)a[i], (__m512d)a[i + 2]);
+    b[i + 2] = (vf)_mm512_unpacklo_pd((__m512d)a[i + 1], (__m512d)a[i + 3]);
+    b[i + 3] = (vf)_mm512_unpackhi_pd((__m512d)a[i + 1], (__m512d)a[i + 3]);
+  }
+  for (int k = 0; k < 4; k++) {
+    vf even = _mm512_shuffle_f32x4(b[k], b[k + 4], 0x88), more_even = _mm512_shuffle_f32x4(b[k + 8], b[k + 12], 0x88);
+    vf odd = _mm512_shuffle_f32x4(b[k], b[k + 4], 0xDD), more_odd = _mm512_shuffle_f32x4(b[k + 8], b[k + 12], 0xDD);
+    t[k] = _mm512_shuffle_f32x4(even, more_even, 0x88);
+    t[k + 4] = _mm512_shuffle_f32x4(odd, more_odd, 0x88);
+    t[k + 8] = _mm512_shuffle_f32x4(even, more_even, 0xDD);
+    t[k + 12] = _mm512_shuffle_f32x4(odd, more_odd, 0xDD);
+  }
+}
+
 static inline vf vf_swap_pairs(vf v) { return _mm512_permute_ps(v, 0xb1); }
 
 /* ---- packed matrices: 64 bytes of quants ---- */
