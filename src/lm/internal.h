@@ -94,9 +94,11 @@ enum { LM_PRIVATE_ROWS = 4 };
 /* Rows that are normed side by side, of so many values in all, unless one has more: what one row waits for, others fill
  * (10 M parameters: 78 to 59 ns a row). */
 enum { LM_NORM_ROWS = 4, LM_NORM_FLOATS = 4096 };
+enum { LM_ACTIVE_ROWS = 8 }; /* of the feed-forward's activation, quantised together */
 enum { LM_ATTEND_ROWS = 16 }; /* at most so many at once in attention */
-/* Floats of gate, and of up, that are made before they are activated: 16 KB of either. */
-enum { LM_PIECE_FLOATS = 4096 };
+/* Floats of gate, and of up, that are made before they are activated: 16 KB of either; of more than sixteen rows 128,
+ * and for them in three pieces at least (two of 10 M parameters' 704 columns gain nothing). */
+enum { LM_PIECE_FLOATS = 4096, LM_BLOCK_PIECE_FLOATS = 32768 };
 /* Blocks of at least so many rows a worker are shared out by rows: each worker takes its rows from product to product
  * and waits once a layer, not seven times. It reads all weights, so all workers together read at most so many bytes
  * a layer: beside 64 rows of work that still came out ahead (500 M parameters 8 %, 1.1 B 2 to 4 %, two threads). */
