@@ -86,7 +86,7 @@ static float *multiply(const cpu_kernels *k, fixture *f, bool add) {
   float *y = malloc(count * sizeof(float));
   for (size_t i = 0; i < count; i++) y[i] = add ? (float)i : 7.0f;
   put_inputs(k, f);
-  matrix_mul(k, &f->m, &f->in, 0, MOST_TOKENS, 0, f->n, y, f->n, add);
+  matrix_mul(k, &f->m, &f->in, 0, MOST_TOKENS, 0, f->n, y, f->n, add, NULL);
   return y;
 }
 
@@ -102,7 +102,8 @@ static bool same_in_pieces(const cpu_kernels *k, fixture *f, const float *y) {
         size_t tokens = MOST_TOKENS - t < batch ? MOST_TOKENS - t : batch, begin, end;
         for (int w = 0; w < workers; w++) {
           matrix_share(f->n, 16, w, workers, &begin, &end);
-          matrix_mul(k, &f->m, &f->in, t, tokens, begin, end, pieces + t * f->n, f->n, false);
+          matrix_mul(k, &f->m, &f->in, t, tokens, begin, end, pieces + t * f->n, f->n, false,
+                     matrix_ahead(&f->m, 0, 16).next);
         }
       }
       same = same && memcmp(pieces, y, MOST_TOKENS * f->n * sizeof(float)) == 0;
@@ -190,7 +191,7 @@ static void check_hostile(gguf_tensor_type type) {
   matrix_pack(&f.m, f.tensor, 0, N);
   put_inputs(cpu_best(), &f);
   float *scalar = multiply(cpu_named("scalar"), &f, false), *best = multiply(cpu_best(), &f, false), sixteen[16 * N];
-  matrix_mul(cpu_best(), &f.m, &f.in, 0, 16, 0, N, sixteen, N, false);
+  matrix_mul(cpu_best(), &f.m, &f.in, 0, 16, 0, N, sixteen, N, false, NULL);
   size_t wrong = 0;
   for (size_t i = 0; i < (MOST_TOKENS + 16) * N; i++) {
     const float *want = &scalar[i % (MOST_TOKENS * N)], *got = i < MOST_TOKENS * N ? &best[i] : &sixteen[i - MOST_TOKENS * N];

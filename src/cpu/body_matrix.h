@@ -174,6 +174,21 @@ BODY_INLINE void body_link(body_format f, size_t count, vf *part, const vb *w, c
   }
 }
 
+/* The same for a token alone, the quants at `plane`. */
+BODY_INLINE void body_link_one(body_format f, vf *part, const unsigned char *plane, const body_scales *s,
+                               const int8_t *x, const cpu_block *block) {
+#if defined(VEC_NIBBLES)
+  if (f.base == 4 && f.extra == 0) {
+    vi sum = vi_dot_nibbles(body_start(f, block->bias), plane, body_address(x));
+    *part = body_link_piece(f, *part, vf_of_vi(sum), s->d[0], s->m[0], block->sum);
+    return;
+  }
+#endif
+  vb w[8];
+  body_unpack(f, plane, w);
+  body_link(f, 1, part, w, s, x, 0, block, 0);
+}
+
 /* The end of a span. acc [tokens][16] stays in memory, at an address that the compiler does not see through: the parts
  * need its registers, and it is wanted once in four blocks. */
 BODY_INLINE void body_end_span(size_t tokens, float *acc, vf *part, const cpu_block *block, size_t ld_block) {
@@ -190,11 +205,23 @@ BODY_INLINE void body_put_rows(float *y, vf value, size_t rows, bool add) {
   body_store(y, add ? vf_add(body_load(y, rows), value) : value, rows);
 }
 
+/* What a token alone fetches ahead of its weights: from `end` on, where its rows end, what it reads next. */
+typedef struct body_ahead {
+  const unsigned char *end;
+  ptrdiff_t jump; /* from there to what it reads next; 0: nobody knows */
+} body_ahead;
+
+BODY_INLINE void body_fetch(const body_ahead *ahead, const unsigned char *p, size_t bytes) {
+  p += BODY_AHEAD;
+  if (p >= ahead->end) p += ahead->jump;
+  for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(p + line);
+}
+
 /* y: of the group's first row. fetch: sixteen tokens bring the next group into the second-level cache meanwhile (512 to
  * 1,536 quants a row, from memory: a block of 16 x 16 x 32 in 41 to 47 ns, not 50 to 55). */
 BODY_INLINE void body_matrix_tile(body_format f, size_t tokens, const cpu_matrix *m, const unsigned char *group,
                                   const int8_t *q, size_t ldq, const cpu_block *block, size_t ld_block, bool narrow,
-                                  float *y, size_t ldy, size_t rows, bool add, bool fetch) {
+                                  float *y, size_t ldy, size_t rows, bool add, bool fetch, const body_ahead *ahead) {
   size_t blocks = m->k / BODY_BLOCK, unit = cpu_unit_blocks(f.scales);
   body_unit of = {0};
   _Alignas(64) float acc[VEC_TOKENS * 16];
@@ -205,17 +232,21 @@ BODY_INLINE void body_matrix_tile(body_format f, size_t tokens, const cpu_matrix
     vf_store(acc + 16 * t, part[t]);
   }
   for (size_t b = 0; b < blocks; b++, group += cpu_block_bytes(&f), q += BODY_BLOCK, block++) {
-    vb w[8];
     if (b % unit == 0) {
       of = body_read_unit(f.scales, group);
       group += cpu_unit_scales(f.scales);
     }
-    for (size_t line = 0; tokens == 1 && line < cpu_block_bytes(&f); line += 64)
-      __builtin_prefetch(group + line + BODY_AHEAD);
+    body_scales s = body_unit_scales(f.scales, &of, b % unit);
+    if (tokens == 1) {
+      body_fetch(ahead, group, cpu_block_bytes(&f));
+      body_link_one(f, part, group, &s, q, block);
+      if (narrow || (b + 1) % CPU_SPAN_BLOCKS == 0 || b + 1 == blocks) body_end_span(1, acc, part, block, 0);
+      continue;
+    }
+    vb w[8];
     for (size_t line = 0; tokens == 16 && fetch && line < cpu_block_bytes(&f); line += 64)
       __builtin_prefetch(group + line + m->group_bytes, 0, 2);
     body_unpack(f, group, w);
-    body_scales s = body_unit_scales(f.scales, &of, b % unit);
     BODY_UNROLL
     for (size_t t = 0; t < tokens; t += VEC_CHAINS)
       body_link(f, tokens < VEC_CHAINS ? tokens : VEC_CHAINS, part + t, w, &s, q + t * ldq, ldq, block + t * ld_block,
@@ -259,6 +290,7 @@ typedef struct body_place {
   size_t ldx, ldy;
   bool add;
   size_t first; /* token of the block that passes: its tile fetches what comes */
+  body_ahead ahead;
 } body_place;
 typedef void body_mx_fn(const body_place *p, size_t row, size_t rows, size_t token, float *y);
 
@@ -267,7 +299,7 @@ typedef void body_mx_fn(const body_place *p, size_t row, size_t rows, size_t tok
     body_format f = {base, extra, bias, CPU_SCALES_##scales};                                                    \
     body_matrix_tile(f, tokens, p->m, p->m->packed + row / 16 * p->m->group_bytes, p->x->q + token * p->x->ld,   \
                      p->x->ld, p->x->block + token * p->x->blocks, p->x->blocks, p->x->narrow, y, p->ldy, rows,  \
-                     p->add, token == p->first);                                                                 \
+                     p->add, token == p->first, &p->ahead);                                                      \
   }
 #define BODY_FLOAT_TILE(id, tokens)                                                                            \
   static void body_mx_##id##_##tokens(const body_place *p, size_t row, size_t rows, size_t token, float *y) { \
@@ -334,8 +366,10 @@ static body_mx_fn *const body_mx_tiles[][BODY_MX_SIZES] = {
 #define BODY_TOKENS_BYTES (1u << 20)
 
 static void body_matrix_mul(const cpu_matrix *m, const cpu_input *x, const float *xf, size_t ldx, size_t first,
-                            size_t tokens, size_t begin, size_t end, float *y, size_t ldy, bool add) {
-  body_place place = {m, x, xf, ldx, ldy, add, first};
+                            size_t tokens, size_t begin, size_t end, float *y, size_t ldy, bool add,
+                            const unsigned char *next) {
+  const unsigned char *behind = m->packed + (end + 15) / 16 * m->group_bytes;
+  body_place place = {m, x, xf, ldx, ldy, add, first, {behind, next != NULL ? next - behind : 0}};
 #if defined(VEC_AMX)
   size_t whole = body_amx_mul(&place, begin, end, first, tokens, y);
   first += whole;

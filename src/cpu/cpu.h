@@ -178,9 +178,11 @@ typedef struct cpu_kernels {
    * over the span's pieces: blocks, for K16 formats their halves. With P the exact integer sum of (quant - bias) * q:
    *   part = fma(d, P, part), for K formats with d * s (exact), and where there are minima
    *   part = fma(m, sum of q, part), for K formats with -(m * t)
-   * Float formats: acc = fma(w, x, acc) over k in order. */
+   * Float formats: acc = fma(w, x, acc) over k in order. next: weights that the same thread reads behind these, of
+   * which a token alone fetches the first; NULL where nobody knows. */
   void (*matrix_mul)(const cpu_matrix *w, const cpu_input *x, const float *xf, size_t ldx, size_t first,
-                     size_t tokens, size_t begin, size_t end, float *y, size_t ldy, bool add);
+                     size_t tokens, size_t begin, size_t end, float *y, size_t ldy, bool add,
+                     const unsigned char *next);
 
   /* Writes positions' keys and values into one head's tiles and rows. I8: by the rule of cpu_pack_i8. */
   void (*kv_put)(const cpu_kv_rows *rows);

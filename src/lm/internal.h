@@ -106,6 +106,16 @@ enum { LM_SHARED_ROWS = 32, LM_SHARED_BYTES = 96 << 20, LM_TILE_ROWS = 16 /* tha
 /* Weights of at most so many bytes are read by every worker before the second pass, and after so many passes again. */
 enum { LM_COMMON_BYTES = 128 << 20, LM_SHARING_PASSES = 512 };
 
+/* Which weights a worker reads, one product behind another, as the pass before had them: the next one will do the same,
+ * so that a product knows where the one behind it begins, and who waits at a barrier what comes then. Behind a pass of
+ * another shape it is told what it does not need, and notes its own. */
+typedef struct lm_reads {
+  os_ahead *part; /* [most], behind the last one of no bytes */
+  size_t most, at;
+} lm_reads;
+/* Room for pieces of a feed-forward; what is beyond it is not noted. Behind a barrier k, v and q come at once. */
+enum { LM_READS_A_LAYER = 16, LM_READS_AHEAD = 3 };
+
 /* Everything a block writes. T: tokens in a block, W: workers. */
 typedef struct lm_scratch {
   uint32_t *id, *sequence, *position; /* [T] */
@@ -121,6 +131,7 @@ typedef struct lm_scratch {
   float *row;                           /* [W][row_floats]: a row of anything, or those that are normed together */
   unsigned char *in_n, *in_q, *in_ff;   /* products' inputs (matrix_input): normed, attended, activated */
   unsigned char *own_n;                 /* [W][own_n_bytes]: normed, of private rows */
+  os_ahead *reads;                      /* [W][reads]: lm_reads */
   size_t row_floats, own_n_bytes, rope_table, scores_floats;
 } lm_scratch;
 
@@ -253,6 +264,7 @@ typedef struct lm_pass {
 typedef struct lm_worker {
   lm_pass *p;
   int me, of;
+  lm_reads *reads;  /* NULL: by row, in encoders */
   bool own_rows;    /* h and n are this worker's own, and it does all rows of them */
   bool by_row;      /* it makes all columns of its rows (LM_SHARED_ROWS); else its columns of all rows */
   float *h;         /* [rows][d] */
@@ -261,6 +273,10 @@ typedef struct lm_worker {
   float *row;       /* [row_floats] */
   float *scores;    /* [cpu_attend_scratch(context)] */
 } lm_worker;
+
+size_t lm_reads_most(const lm_model *m);
+/* Of a worker, at the start of a pass. */
+lm_reads lm_reads_of(const lm_model *m, int worker);
 
 /* Before a pass: has all workers read the weights, when it is time to (share.c). */
 void lm_share_weights(lm_model *m);

@@ -157,6 +157,7 @@ static void carve_scratch(lm_model *m, base_arena *arena) {
   s->in_q = base_arena_take(arena, 1, matrix_input_bytes(m->needs_q, t, nq));
   s->in_ff = base_arena_take(arena, 1, matrix_input_bytes(m->needs_ff, t, m->max_ff));
   s->own_n = base_arena_take(arena, workers, s->own_n_bytes);
+  s->reads = base_arena_take(arena, workers * lm_reads_most(m), sizeof *s->reads);
 }
 
 /* Tables of which each token takes a row are read where they lie, unless they are packed too. */
@@ -347,6 +348,7 @@ static base_status fill_block(lm_model *m, base_error *err) {
   os_team_run(m->options.team, pack_pieces, &p);
   os_reader_close(&p.file);
   lm_rope_near(m); /* into the scratch, which packing used until here */
+  memset(m->scratch.reads, 0, workers_of(m) * lm_reads_most(m) * sizeof *m->scratch.reads);
   return p.stopped ? base_fail(err, BASE_ECANCELLED, gguf_path(m->file), "stopped while loading") : BASE_OK;
 }
 

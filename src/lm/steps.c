@@ -41,12 +41,29 @@ matrix_input lm_input_ff(const lm_worker *w, size_t k) {
   return in;
 }
 
+size_t lm_reads_most(const lm_model *m) { return (size_t)(m->layers + 1) * LM_READS_A_LAYER; }
+
+lm_reads lm_reads_of(const lm_model *m, int worker) {
+  size_t most = lm_reads_most(m);
+  return (lm_reads){.part = m->scratch.reads + (size_t)worker * most, .most = most, .at = 0};
+}
+
+/* Notes a read; where the next one begins, the first of all behind the last, or NULL. */
+static const void *next_read(const lm_worker *w, os_ahead now) {
+  lm_reads *r = w->reads;
+  if (r == NULL || r->at + LM_READS_AHEAD >= r->most) return NULL;
+  r->part[r->at] = now;
+  const os_ahead *next = &r->part[++r->at];
+  return next->bytes > 0 ? next->next : r->part[0].next;
+}
+
 void lm_product(const lm_worker *w, const lm_linear *l, const matrix_input *x, size_t begin, size_t end, float *y,
                 size_t ldy) {
   size_t first = 0, last = w->p->rows;
   if (l->tensor == NULL) return;
   if (w->by_row) lm_own_rows(w, &first, &last);
-  matrix_mul(w->p->m->kernels, &l->w, x, first, last - first, begin, end, y + first * ldy, ldy, false);
+  matrix_mul(w->p->m->kernels, &l->w, x, first, last - first, begin, end, y + first * ldy, ldy, false,
+             next_read(w, matrix_ahead(&l->w, begin, end)));
   for (size_t t = first; l->bias != NULL && t < last; t++)
     for (size_t j = begin; j < end; j++) y[t * ldy + j] += l->bias[j];
 }

@@ -18,7 +18,7 @@
  *   matrix_input_init(&in, m.needs, tokens, k, memory);                matrix_input_bytes(needs, tokens, k)
  *   matrix_input_put(kernels, &in, token, x, 0, k);                    every token, or slices of one
  *   matrix_share(n, 16, worker, workers, &begin, &end);
- *   matrix_mul(kernels, &m, &in, 0, tokens, begin, end, y, ldy, false); */
+ *   matrix_mul(kernels, &m, &in, 0, tokens, begin, end, y, ldy, false, NULL); */
 #ifndef MATRIX_MATRIX_H
 #define MATRIX_MATRIX_H
 
@@ -76,9 +76,10 @@ void matrix_input_put_rows(const cpu_kernels *kernels, matrix_input *in, size_t 
 /* ---- products ---- */
 
 /* Rows [begin, end) of the outputs for tokens [first, first + tokens) of the input, into y[token - first][row], rows
- * of y ldy apart; += when add. begin is a multiple of 16, end too unless it is n. No allocation, no threads. */
+ * of y ldy apart; += when add. begin is a multiple of 16, end too unless it is n. No allocation, no threads. next: what
+ * the same thread reads behind it (matrix_ahead), or NULL: its first lines are fetched, not those behind row `end`. */
 void matrix_mul(const cpu_kernels *kernels, const matrix *m, const matrix_input *in, size_t first, size_t tokens,
-                size_t begin, size_t end, float *y, size_t ldy, bool add);
+                size_t begin, size_t end, float *y, size_t ldy, bool add, const void *next);
 
 /* The memory that a product of rows [begin, end) reads, e.g. to fetch it into the cache while waiting. */
 os_ahead matrix_ahead(const matrix *m, size_t begin, size_t end);
