@@ -8,13 +8,14 @@
 Peers are llama.cpp's and ik_llama.cpp's bench programs, built for the machine; one that is not named is left out.
 Writes bench/results/engine.csv or what --out names. With --samples what was measured is also kept in a file, round by round,
 and added to what an earlier call left there: a table of many hours may be made in pieces. --kernels names the instruction
-set that ours may use; peers use what they were built for. Model files are made by `minnow bench shape` in --folder and kept there."""
+set that ours may use; peers use what they were built for. Resident memory needs GNU time (package `time`). Model files are made by `minnow bench shape` in --folder and kept there."""
 import argparse
 import csv
 import datetime
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -62,13 +63,23 @@ def peer(program, extra, path, prompts, threads, repeats):
 
 
 def first_token(command):
-    """Milliseconds from starting a process to its end after one token, and its largest resident memory in MB."""
+    """Milliseconds from starting a process to its end after one token."""
     start = time.perf_counter()
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = status
-    ms = 1e3 * (time.perf_counter() - start)
-    return {"first token": ms, "resident": usage.ru_maxrss * 1024 / 1e6} if status == 0 else {}
+    child = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return {"first token": 1e3 * (time.perf_counter() - start)} if child.returncode == 0 else {}
+
+
+def resident(command):
+    """A process's largest resident memory in MB. GNU time starts it: a child of this one would begin with Python's."""
+    if shutil.which("time") is None:
+        return {}
+    child = subprocess.run(["time", "-f", "%M", *command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.PIPE, text=True)
+    return {"resident": int(child.stderr.split()[-1]) * 1024 / 1e6} if child.returncode == 0 else {}
+
+
+def start_figures(command):
+    return first_token(command) | resident(command)
 
 
 def engines(threads, prompts, start, repeats, kernels):
@@ -80,13 +91,13 @@ def engines(threads, prompts, start, repeats, kernels):
         for i, prompt in enumerate(prompts):
             out.update(ours(path, prompt, GENERATE if i == 0 else 0, threads, repeats, kernels))
         if start:
-            out.update(first_token([MINNOW, "generate", "-m", path, "-n", "1", "-t", str(threads), "--temp", "0", "w300"]))
+            out.update(start_figures([MINNOW, "generate", "-m", path, "-n", "1", "-t", str(threads), "--temp", "0", "w300"]))
         return out
 
     def run_llama(path):
         out = peer(llama, [], path, prompts, threads, repeats)
         if simple and start:
-            out.update(first_token([simple, "-m", path, "-n", "1", "w300"]))
+            out.update(start_figures([simple, "-m", path, "-n", "1", "w300"]))
         return out
 
     list_of["minnow"] = run_ours
