@@ -238,6 +238,7 @@ int main(void) {
   check_size(&(kind){GGUF_T_Q8_0, 0.05}, 19, 8320, 0); /* more blocks than a pass of 16 tokens keeps scales of */
   for (size_t k = 192; k <= 16448; k = k < 640 ? k + 64 : k * 5 + 64) /* spans of 4 and 2 blocks; too many */
     check_size(&(kind){GGUF_T_Q4_0, 0.4}, k < 1000 ? 37 : 19, k, 0);
+  for (size_t k = 64; k <= 704; k += 128) check_size(&(kind){GGUF_T_Q8_0, 0.05}, 37, k, 0); /* half a span at the end */
   check_size(&kinds[1], 19, 33, 0);
   return tap_done("matrix");
 }

@@ -3,8 +3,8 @@
  * takes more time than the products. Assembler, because compilers' intrinsics do not say which memory they touch. */
 
 /* Tokens of a tile; blocks that are taken apart at once, and tokens they are used for: with the outputs' 16 rows all of
- * it stays in the first-level caches. */
-enum { BODY_AMX_T = 16, BODY_AMX_BLOCKS = 16, BODY_AMX_TILES = 8 };
+ * it stays in the first-level caches. Twenty, since rows of 576 are eighteen (128 tokens of 135 M: 2 %; 32: 0.7). */
+enum { BODY_AMX_T = 16, BODY_AMX_BLOCKS = 20, BODY_AMX_TILES = 8 };
 
 /* Tiles 0, 1, 6, 7 sums, 2 tokens by 32, 3 chunks of a block by rows, 4 tokens by 16, 5 half a block. */
 typedef struct body_amx_config {
@@ -118,17 +118,18 @@ typedef struct body_amx_span {
   size_t at; /* of the panel's spans */
 } body_amx_span;
 
-/* The chains a [16] of tokens [begin, end), four blocks further: one span, or four narrow ones. */
-BODY_INLINE void body_amx_link_spans(body_format f, bool narrow, const body_panel *p, body_amx_span s,
+/* The chains a [16] of tokens [begin, end), `have` blocks further: one span, or narrow ones. */
+BODY_INLINE void body_amx_link_spans(body_format f, bool narrow, const body_panel *p, body_amx_span s, size_t have,
                                      const int32_t *sums, size_t begin, size_t end, vf *a) {
-  const size_t each = body_amx_pieces(f), pieces = CPU_SPAN_BLOCKS * each, span = narrow ? each : pieces;
-  const vf *d = p->d + s.at * pieces, *m = p->m + s.at * pieces;
+  const size_t each = body_amx_pieces(f), pieces = have * each, span = narrow ? each : pieces;
+  const size_t first_piece = s.at * CPU_SPAN_BLOCKS * each;
+  const vf *d = p->d + first_piece, *m = p->m + first_piece;
   BODY_UNROLL
   for (size_t t = begin; t < end; t++) {
     vf part = vf_set1(0.0f);
     BODY_UNROLL
     for (size_t j = 0; j < pieces; j++) {
-      part = body_link_piece(f, part, vf_of_i32(sums + 256 * j + 16 * t), d[j], m[j], s.x->sum[s.at * pieces + j][t]);
+      part = body_link_piece(f, part, vf_of_i32(sums + 256 * j + 16 * t), d[j], m[j], s.x->sum[first_piece + j][t]);
       if ((j + 1) % span != 0) continue;
       size_t first = s.at * CPU_SPAN_BLOCKS + (j + 1 - span) / each; /* block of the span */
       a[t] = vf_fma(vf_set1(s.x->scale[first][t]), part, a[t]);
@@ -136,25 +137,26 @@ BODY_INLINE void body_amx_link_spans(body_format f, bool narrow, const body_pane
     }
   }
 }
-BODY_INLINE void body_amx_link(body_format f, const body_panel *p, body_amx_span s, const int32_t *sums, size_t begin,
-                               size_t end, vf *a) {
-  if (p->narrow) body_amx_link_spans(f, true, p, s, sums, begin, end, a);
-  else body_amx_link_spans(f, false, p, s, sums, begin, end, a);
+BODY_INLINE void body_amx_link(body_format f, const body_panel *p, body_amx_span s, size_t have, const int32_t *sums,
+                               size_t begin, size_t end, vf *a) {
+  if (p->narrow) body_amx_link_spans(f, true, p, s, have, sums, begin, end, a);
+  else body_amx_link_spans(f, false, p, s, have, sums, begin, end, a);
 }
 
-/* Products of the span `next`, of which `blocks` exist, into `made`, and the chains over the span `last`, whose sums
- * come to `sums`, side by side. A product is stored when the next one is under way (14.8 ns a block; 17 at once). */
+/* Products of the span `next`, of which `blocks` exist, into `made`, and the chains over `have` blocks of the span
+ * `last`, whose sums come to `sums`, side by side. A product is stored when the next one is under way (14.8 ns a block;
+ * 17 at once). */
 BODY_INLINE void body_amx_step(body_format f, const body_panel *p, size_t ldx, const body_amx_span *next, size_t blocks,
-                               int32_t *made, const body_amx_span *last, int32_t *sums, vf *a) {
+                               int32_t *made, const body_amx_span *last, size_t have, int32_t *sums, vf *a) {
   const size_t each = body_amx_pieces(f), pieces = CPU_SPAN_BLOCKS * each, quants = BODY_BLOCK / each;
   BODY_UNROLL
   for (size_t j = 0; j < pieces; j++) {
     if (next != NULL && j / each < blocks)
       body_amx_product(f, j % 4, next->x->x + (next->at * pieces + j) * quants, ldx,
                        body_amx_quants(f, p, next->at * CPU_SPAN_BLOCKS + j / each) + j % each * quants * 16);
-    if (j == 0 && last != NULL) body_amx_put(3, sums + 256 * (pieces - 1));
+    if (j == 0 && last != NULL && have == CPU_SPAN_BLOCKS) body_amx_put(3, sums + 256 * (pieces - 1));
     if (j > 0 && next != NULL && (j - 1) / each < blocks) body_amx_put((j - 1) % 4, made + 256 * (j - 1));
-    if (last != NULL) body_amx_link(f, p, *last, sums, 16 * j / pieces, 16 * (j + 1) / pieces, a);
+    if (last != NULL) body_amx_link(f, p, *last, have, sums, 16 * j / pieces, 16 * (j + 1) / pieces, a);
   }
 }
 
@@ -169,6 +171,7 @@ BODY_INLINE void body_amx_resume(vf *a, const float *y, size_t ldy, size_t rows,
  * stretch of the next group, fetched line by line on the way. */
 BODY_INLINE void body_amx_row(body_format f, const body_panel *p, size_t blocks, const body_amx_tokens *x, size_t tiles,
                               size_t ldx, float *y, size_t ldy, size_t rows, bool fresh, const unsigned char *coming) {
+  enum { WHOLE = CPU_SPAN_BLOCKS, HALF = CPU_SPAN_BLOCKS / 2 };
   _Alignas(64) int32_t sums[2][2 * CPU_SPAN_BLOCKS * 256]; /* of pieces that a span lacks: anything, times zero */
   vf a[BODY_AMX_T];
   size_t spans = (blocks + CPU_SPAN_BLOCKS - 1) / CPU_SPAN_BLOCKS, steps = tiles * spans, fetched = 0;
@@ -178,11 +181,15 @@ BODY_INLINE void body_amx_row(body_format f, const body_panel *p, size_t blocks,
   for (size_t step = 0; step <= steps; step++) {
     for (size_t i = 0; i < a_step && fetched < lines; i++) __builtin_prefetch(coming + 64 * fetched++, 0, 2);
     size_t here = blocks - next.at * CPU_SPAN_BLOCKS;
+    /* of a span, all that there is of `last`; rows of K types are whole ones */
+    bool half = cpu_unit_blocks(f.scales) <= HALF && blocks - last.at * CPU_SPAN_BLOCKS == HALF;
     int32_t *made = sums[step % 2], *there = sums[(step + 1) % 2];
-    if (step == 0) body_amx_step(f, p, ldx, &next, here, made, NULL, NULL, a);
-    else if (step == steps) body_amx_step(f, p, ldx, NULL, 0, NULL, &last, there, a);
-    else if (here >= CPU_SPAN_BLOCKS) body_amx_step(f, p, ldx, &next, CPU_SPAN_BLOCKS, made, &last, there, a);
-    else body_amx_step(f, p, ldx, &next, here, made, &last, there, a);
+    if (step == 0) body_amx_step(f, p, ldx, &next, here, made, NULL, 0, NULL, a);
+    else if (step == steps && half) body_amx_step(f, p, ldx, NULL, 0, NULL, &last, HALF, there, a);
+    else if (step == steps) body_amx_step(f, p, ldx, NULL, 0, NULL, &last, WHOLE, there, a);
+    else if (here >= WHOLE && half) body_amx_step(f, p, ldx, &next, WHOLE, made, &last, HALF, there, a);
+    else if (here >= WHOLE) body_amx_step(f, p, ldx, &next, WHOLE, made, &last, WHOLE, there, a);
+    else body_amx_step(f, p, ldx, &next, here, made, &last, WHOLE, there, a);
     if (step > 0 && last.at + 1 == spans) { /* a tile is done */
       BODY_UNROLL
       for (size_t t = 0; t < BODY_AMX_T; t++) body_store(y + t * ldy, a[t], rows);
@@ -218,15 +225,22 @@ BODY_INLINE void body_amx_unpack(body_format f, const unsigned char *group, size
   for (size_t b = blocks * pieces; b % (CPU_SPAN_BLOCKS * pieces) != 0; b++) p->d[b] = p->m[b] = vf_set1(0.0f);
 }
 
+/* Blocks of a stretch: cut evenly, in whole units and spans. */
+BODY_INLINE size_t body_amx_stretch(body_format f, size_t blocks) {
+  size_t unit = cpu_unit_blocks(f.scales), step = unit > CPU_SPAN_BLOCKS ? unit : CPU_SPAN_BLOCKS;
+  size_t most = BODY_AMX_BLOCKS / step * step, count = (blocks + most - 1) / most;
+  return ((blocks + count - 1) / count + step - 1) / step * step;
+}
+
 /* Rows [begin, end) for `tiles` tiles of tokens, `token` on; y: of that token and row 0. */
 BODY_INLINE void body_amx_block(body_format f, const body_place *p, size_t begin, size_t end, size_t token,
                                 size_t tiles, float *y) {
-  size_t blocks = p->m->k / BODY_BLOCK;
+  size_t blocks = p->m->k / BODY_BLOCK, most = body_amx_stretch(f, blocks);
   body_panel panel;
   panel.narrow = p->x->narrow;
   body_amx_tokens x[BODY_AMX_TILES];
-  for (size_t at = 0; at < blocks; at += BODY_AMX_BLOCKS) {
-    size_t part = blocks - at < BODY_AMX_BLOCKS ? blocks - at : BODY_AMX_BLOCKS;
+  for (size_t at = 0; at < blocks; at += most) {
+    size_t part = blocks - at < most ? blocks - at : most;
     for (size_t t = 0; t < tiles; t++) body_amx_bring(f, p->x, token + t * BODY_AMX_T, at, part, &x[t]);
     for (size_t row = begin; row < end; row += 16) {
       size_t rows = end - row < 16 ? end - row : 16;
