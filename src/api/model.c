@@ -199,7 +199,9 @@ static base_status open_parts(mn_model *m, const char *path, const mn_model_opti
   if (!st) st = open_model(m, o, lm, err);
   if (!st) st = lm_cache_open(&m->lm.cache, m->lm.model, err);
   if (!st) st = open_engine(m, o, lm, err);
-  return st ? st : open_chat(m, err);
+  if (!st) st = open_chat(m, err);
+  if (!st) gguf_forget_all(m->file); /* what was read of it behind the vocabulary: 1.8 MB of 500 M parameters */
+  return st;
 }
 
 static void describe(mn_model *m, const mn_model_options *o, const lm_options *lm) {
