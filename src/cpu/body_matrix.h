@@ -205,7 +205,7 @@ BODY_INLINE void body_put_rows(float *y, vf value, size_t rows, bool add) {
   body_store(y, add ? vf_add(body_load(y, rows), value) : value, rows);
 }
 
-/* What a token alone fetches ahead of its weights: from `end` on, where its rows end, what it reads next. */
+/* What a token alone, and AMX, fetch ahead of weights: from `end` on, where the rows end, what is read next. */
 typedef struct body_ahead {
   const unsigned char *end;
   ptrdiff_t jump; /* from there to what it reads next; 0: nobody knows */

@@ -44,7 +44,7 @@ static void share_projection(const lm_worker *w, const lm_linear *l, head_share 
  * parameters in Q4_0 on two threads gains 3 %). By row there is nothing to wait for. */
 static void barrier_ahead(const lm_worker *w) {
   const lm_reads *r = w->reads;
-  if (r == NULL) barrier_unless_by_row(w);
+  if (r == NULL || w->by_row) barrier_unless_by_row(w);
   else os_team_barrier_ahead(w->p->m->options.team, w->me, r->part + r->at, LM_READS_AHEAD);
 }
 
@@ -378,7 +378,7 @@ static void run_block(void *ctx, int me, int of) {
   lm_pass *p = w->p;
   const lm_model *m = p->m;
   lm_reads reads = lm_reads_of(m, me);
-  if (!w->by_row) w->reads = &reads;
+  w->reads = &reads;
   const float *branch = NULL; /* what the step before wants added to h */
   const lm_norm *post = NULL;
   embed(w);

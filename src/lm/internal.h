@@ -264,7 +264,7 @@ typedef struct lm_pass {
 typedef struct lm_worker {
   lm_pass *p;
   int me, of;
-  lm_reads *reads;  /* NULL: by row, in encoders */
+  lm_reads *reads;  /* NULL in encoders */
   bool own_rows;    /* h and n are this worker's own, and it does all rows of them */
   bool by_row;      /* it makes all columns of its rows (LM_SHARED_ROWS); else its columns of all rows */
   float *h;         /* [rows][d] */
