@@ -12,7 +12,7 @@
 /* Far above any model this runs; they keep counts from a hostile file small before anything is allocated. */
 enum { LM_MAX_LAYERS = 512, LM_MAX_HEADS = 1024, LM_MAX_HEAD_DIM = 1024 };
 enum { LM_MAX_WIDTH = 1 << 16, LM_MAX_FF = 1 << 20, LM_MAX_VOCAB = 1 << 22, LM_MAX_CONTEXT = 1 << 24 };
-enum { LM_MAX_REPEAT = 8, LM_ROPES = 2, LM_ROPE_NEAR = 16, LM_ERROR_NAME = 96 };
+enum { LM_MAX_REPEAT = 8, LM_ROPES = 2, LM_ERROR_NAME = 96 };
 /* Heads together, and the feed-forward, may be so many times as wide as the model: activations of a block are
  * allocated by these numbers. */
 enum { LM_MAX_WIDENING = 64 };
@@ -40,11 +40,6 @@ typedef struct lm_rope {
   double frequency[LM_MAX_HEAD_DIM / 2]; /* [dims/2] radians a position, scaling included */
   double magnitude;                      /* factor on cos and sin (YaRN, LongRoPE) */
 } lm_rope;
-
-/* By an angle: a table's number before it is rounded to floats. */
-typedef struct lm_turn {
-  double cos, sin;
-} lm_turn;
 
 /* One layer as executed: a layer shared by several steps has one of these for each. */
 typedef struct lm_layer {
@@ -126,7 +121,6 @@ typedef struct lm_scratch {
   float *k, *v;                       /* [T][kv_heads * head_dim] */
   float *gate, *up;                   /* [T][ff] */
   float *cos[LM_ROPES], *sin[LM_ROPES]; /* [T][rope_table] */
-  lm_turn *near[LM_ROPES];              /* [LM_ROPE_NEAR][rope_dims / 2], once for all (lm_rope_near) */
   float *scores;                        /* [W][cpu_attend_scratch(context)] */
   float *row;                           /* [W][row_floats]: a row of anything, or those that are normed together */
   unsigned char *in_n, *in_q, *in_ff;   /* products' inputs (matrix_input): normed, attended, activated */
@@ -299,8 +293,7 @@ void lm_embedding_row(const lm_model *m, size_t id, float *out);
 void lm_norm_rows(const lm_model *m, const lm_norm *norm, const float *x, size_t rows, size_t d, float *y);
 /* up [n] = act(gate) * up, or act(up) without a gate */
 void lm_activate(const lm_model *m, const float *gate, float *up, size_t n);
-/* What the tables are made with, and the tables of rows [begin, end) for their positions. */
-void lm_rope_near(lm_model *m);
+/* The tables of rows [begin, end) for their positions. */
 void lm_rope_tables(const lm_model *m, size_t begin, size_t end);
 /* n heads, one after another, of `rows` rows from `row` on, ldx apart. */
 void lm_rope_rows(const lm_model *m, int rope, size_t row, size_t rows, float *x, size_t ldx, size_t n);

@@ -151,8 +151,6 @@ static void carve_scratch(lm_model *m, base_arena *arena) {
   };
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
     *parts[i].ptr = base_arena_take(arena, parts[i].rows, parts[i].floats * sizeof(float));
-  for (int i = 0; i < LM_ROPES; i++)
-    s->near[i] = base_arena_take(arena, m->rope[i].used ? LM_ROPE_NEAR * (m->rope_dims / 2) : 0, sizeof(lm_turn));
   s->in_n = base_arena_take(arena, 1, input_n_bytes(m, t));
   s->in_q = base_arena_take(arena, 1, matrix_input_bytes(m->needs_q, t, nq));
   s->in_ff = base_arena_take(arena, 1, matrix_input_bytes(m->needs_ff, t, m->max_ff));
@@ -347,7 +345,6 @@ static base_status fill_block(lm_model *m, base_error *err) {
   carve_scratch(m, &arena);
   os_team_run(m->options.team, pack_pieces, &p);
   os_reader_close(&p.file);
-  lm_rope_near(m); /* into the scratch, which packing used until here */
   memset(m->scratch.reads, 0, workers_of(m) * lm_reads_most(m) * sizeof *m->scratch.reads);
   return p.stopped ? base_fail(err, BASE_ECANCELLED, gguf_path(m->file), "stopped while loading") : BASE_OK;
 }

@@ -98,26 +98,11 @@ void lm_rope_bind(lm_binder *b) {
 
 /* ---- steps ---- */
 
-/* Angles of positions are those of the first of sixteen and the rest, turned on: of sixteen tokens only one needs
- * cosines and sines (0.5 us a token of 10 M parameters otherwise, a hundredth of it). */
-static lm_turn turn_of(double angle) { return (lm_turn){cos(angle), sin(angle)}; }
-
-void lm_rope_near(lm_model *m) {
-  uint32_t pairs = m->rope_dims / 2;
-  for (int which = 0; which < LM_ROPES; which++)
-    for (uint32_t p = 0; p < LM_ROPE_NEAR && m->rope[which].used; p++)
-      for (uint32_t i = 0; i < pairs; i++)
-        m->scratch.near[which][p * pairs + i] = turn_of(p * m->rope[which].frequency[i]);
-}
-
-/* Tables as the kernels read them: for neighbouring pairs each cosine twice, and the sine with both signs. `far`: the
- * turns of the position's sixteen. */
-static void fill_table(const lm_model *m, const lm_rope *r, const lm_turn *far, const lm_turn *near, float *c,
-                       float *s) {
+/* Tables as the kernels read them: for neighbouring pairs each cosine twice, and the sine with both signs. */
+static void fill_table(const lm_model *m, const lm_rope *r, uint32_t position, float *c, float *s) {
   for (size_t i = 0; i < m->rope_dims / 2; i++) {
-    double real = far[i].cos * near[i].cos - far[i].sin * near[i].sin;
-    double imaginary = far[i].sin * near[i].cos + far[i].cos * near[i].sin;
-    float cosine = (float)(real * r->magnitude), sine = (float)(imaginary * r->magnitude);
+    double angle = position * r->frequency[i];
+    float cosine = (float)(cos(angle) * r->magnitude), sine = (float)(sin(angle) * r->magnitude);
     if (m->family->rope_pairs) {
       c[2 * i] = c[2 * i + 1] = cosine;
       s[2 * i] = -sine;
@@ -129,23 +114,12 @@ static void fill_table(const lm_model *m, const lm_rope *r, const lm_turn *far, 
   }
 }
 
-static void fill_tables(const lm_model *m, int which, size_t begin, size_t end) {
-  const lm_scratch *s = &m->scratch;
-  const lm_rope *r = &m->rope[which];
-  uint32_t pairs = m->rope_dims / 2, there = UINT32_MAX;
-  lm_turn far[LM_MAX_HEAD_DIM / 2];
-  for (size_t row = begin; row < end; row++) {
-    uint32_t position = s->position[row], first = position - position % LM_ROPE_NEAR;
-    for (uint32_t i = 0; i < pairs && first != there; i++) far[i] = turn_of(first * r->frequency[i]);
-    there = first;
-    fill_table(m, r, far, s->near[which] + position % LM_ROPE_NEAR * pairs, s->cos[which] + row * s->rope_table,
-               s->sin[which] + row * s->rope_table);
-  }
-}
-
 void lm_rope_tables(const lm_model *m, size_t begin, size_t end) {
+  const lm_scratch *s = &m->scratch;
   for (int which = 0; which < LM_ROPES; which++)
-    if (m->rope[which].used) fill_tables(m, which, begin, end);
+    for (size_t row = begin; row < end && m->rope[which].used; row++)
+      fill_table(m, &m->rope[which], s->position[row], s->cos[which] + row * s->rope_table,
+                 s->sin[which] + row * s->rope_table);
 }
 
 void lm_rope_rows(const lm_model *m, int rope, size_t row, size_t rows, float *x, size_t ldx, size_t n) {
