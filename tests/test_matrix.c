@@ -90,9 +90,9 @@ static float *multiply(const cpu_kernels *k, fixture *f, bool add) {
   return y;
 }
 
-/* One share at a time, in tokens' batches of 1, 3 and 16. */
+/* One share at a time, in batches of tokens: some make whole tiles of 16, some no whole ones, some both. */
 static bool same_in_pieces(const cpu_kernels *k, fixture *f, const float *y) {
-  static const size_t batches[] = {1, 3, 16};
+  static const size_t batches[] = {1, 3, 13, 16, 20, 30};
   float *pieces = malloc(MOST_TOKENS * f->n * sizeof(float));
   bool same = true;
   for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {

@@ -2,9 +2,10 @@
  * products in 16 cycles. The chain over pieces and spans stays what it is everywhere (cpu.h), in vector registers, and
  * takes more time than the products. Assembler, because compilers' intrinsics do not say which memory they touch. */
 
-/* Tokens of a tile; blocks that are taken apart at once, and tokens they are used for: with the outputs' 16 rows all of
- * it stays in the first-level caches. Twenty, since rows of 576 are eighteen (128 tokens of 135 M: 2 %; 32: 0.7). */
-enum { BODY_AMX_T = 16, BODY_AMX_BLOCKS = 20, BODY_AMX_TILES = 8 };
+/* Tokens of a tile, and how many are worth one; blocks that are taken apart at once, and tiles they are used for: with
+ * the outputs' 16 rows all of it stays in the first-level caches. Twenty, since rows of 576 are eighteen (128 tokens of
+ * 135 M: 2 %; 32: 0.7). */
+enum { BODY_AMX_T = 16, BODY_AMX_LEAST = 9, BODY_AMX_BLOCKS = 20, BODY_AMX_TILES = 8 };
 
 /* Tiles 0, 1, 6, 7 sums, 2 tokens by 32, 3 chunks of a block by rows, 4 tokens by 16, 5 half a block. */
 typedef struct body_amx_config {
@@ -13,9 +14,10 @@ typedef struct body_amx_config {
   uint8_t rows[16];
 } body_amx_config;
 
-static void body_amx_begin(void) {
-  static const body_amx_config config = {
-      .palette = 1, .row_bytes = {64, 64, 32, 64, 16, 64, 64, 64}, .rows = {16, 16, 16, 8, 16, 4, 16, 16}};
+static void body_amx_begin(size_t tokens) {
+  uint8_t t = (uint8_t)tokens;
+  const body_amx_config config = {
+      .palette = 1, .row_bytes = {64, 64, 32, 64, 16, 64, 64, 64}, .rows = {t, t, t, 8, t, 4, t, t}};
   __asm__ volatile("ldtilecfg %0" ::"m"(config));
 }
 static void body_amx_end(void) { __asm__ volatile("tilerelease" ::: "memory"); }
@@ -42,32 +44,50 @@ typedef struct body_panel {
  * sums of pieces (formats with minima). */
 typedef struct body_amx_tokens {
   const int8_t *x; /* [16 tokens][ldx] */
+  size_t ldx, count; /* so many of them exist */
   float scale[BODY_AMX_BLOCKS][BODY_AMX_T];
   float sum[2 * BODY_AMX_BLOCKS][BODY_AMX_T];
 } body_amx_tokens;
 
-BODY_INLINE void body_amx_bring_sums(body_format f, const cpu_block *block, size_t stride, float (*sum)[BODY_AMX_T]) {
+BODY_INLINE void body_amx_bring_sums(body_format f, const cpu_block *block, size_t stride, size_t count,
+                                     float (*sum)[BODY_AMX_T]) {
   if (!body_is_halved(f.scales)) {
-    vf_store(sum[0], vf_gather(&block->sum, stride));
+    vf_store(sum[0], vf_gather(&block->sum, stride, count));
     return;
   }
-  vi bias = vi_gather(&block->bias, stride), half = vi_gather(&block->half, stride);
+  vi bias = vi_gather(&block->bias, stride, count), half = vi_gather(&block->half, stride, count);
   vf unit = vf_set1(-1.0f / 128.0f); /* exact */
   vf_store(sum[0], vf_mul(vf_of_vi(half), unit));
   vf_store(sum[1], vf_mul(vf_of_vi(vi_sub(bias, half)), unit));
 }
 
-/* Blocks [at, at + blocks) of the tile that begins with `token`. */
-BODY_INLINE void body_amx_bring(body_format f, const cpu_input *x, size_t token, size_t at, size_t blocks,
-                                body_amx_tokens *out) {
+/* A tile of fewer tokens than it has rows: theirs, and zeros. */
+typedef int8_t body_amx_filled[BODY_AMX_T][BODY_AMX_BLOCKS * BODY_BLOCK + 64];
+
+static void body_amx_fill(body_amx_tokens *x, size_t bytes, body_amx_filled filled) {
+  for (size_t t = 0; t < BODY_AMX_T; t++) {
+    if (t < x->count) memcpy(filled[t], x->x + t * x->ldx, bytes);
+    else memset(filled[t], 0, bytes);
+  }
+  x->x = filled[0];
+  x->ldx = sizeof filled[0];
+}
+
+/* Blocks [at, at + blocks) of the tile of `count` tokens that begins with `token`; `filled`: for one that is not
+ * whole. */
+BODY_INLINE void body_amx_bring(body_format f, const cpu_input *x, size_t token, size_t count, size_t at, size_t blocks,
+                                body_amx_filled filled, body_amx_tokens *out) {
   const cpu_block *block = x->block + token * x->blocks + at;
   size_t stride = x->blocks * sizeof *block, pieces = body_amx_pieces(f);
   out->x = x->q + token * x->ld + at * BODY_BLOCK;
+  out->ldx = x->ld;
+  out->count = count;
+  if (count < BODY_AMX_T) body_amx_fill(out, blocks * BODY_BLOCK, filled);
   for (size_t b = 0; b < blocks; b += x->narrow ? 1 : CPU_SPAN_BLOCKS)
-    vf_store(out->scale[b], vf_gather(&block[b].scale, stride));
+    vf_store(out->scale[b], vf_gather(&block[b].scale, stride, count));
   for (size_t b = blocks; x->narrow && b % CPU_SPAN_BLOCKS != 0; b++) vf_store(out->scale[b], vf_set1(0.0f));
   if (!body_has_minima(f.scales)) return;
-  for (size_t b = 0; b < blocks; b++) body_amx_bring_sums(f, &block[b], stride, &out->sum[b * pieces]);
+  for (size_t b = 0; b < blocks; b++) body_amx_bring_sums(f, &block[b], stride, count, &out->sum[b * pieces]);
   for (size_t b = blocks; b % CPU_SPAN_BLOCKS != 0; b++)
     for (size_t h = 0; h < pieces; h++) vf_store(out->sum[b * pieces + h], vf_set1(0.0f));
 }
@@ -146,13 +166,13 @@ BODY_INLINE void body_amx_link(body_format f, const body_panel *p, body_amx_span
 /* Products of the span `next`, of which `blocks` exist, into `made`, and the chains over `have` blocks of the span
  * `last`, whose sums come to `sums`, side by side. A product is stored when the next one is under way (14.8 ns a block;
  * 17 at once). */
-BODY_INLINE void body_amx_step(body_format f, const body_panel *p, size_t ldx, const body_amx_span *next, size_t blocks,
+BODY_INLINE void body_amx_step(body_format f, const body_panel *p, const body_amx_span *next, size_t blocks,
                                int32_t *made, const body_amx_span *last, size_t have, int32_t *sums, vf *a) {
   const size_t each = body_amx_pieces(f), pieces = CPU_SPAN_BLOCKS * each, quants = BODY_BLOCK / each;
   BODY_UNROLL
   for (size_t j = 0; j < pieces; j++) {
     if (next != NULL && j / each < blocks)
-      body_amx_product(f, j % 4, next->x->x + (next->at * pieces + j) * quants, ldx,
+      body_amx_product(f, j % 4, next->x->x + (next->at * pieces + j) * quants, next->x->ldx,
                        body_amx_quants(f, p, next->at * CPU_SPAN_BLOCKS + j / each) + j % each * quants * 16);
     if (j == 0 && last != NULL && have == CPU_SPAN_BLOCKS) body_amx_put(3, sums + 256 * (pieces - 1));
     if (j > 0 && next != NULL && (j - 1) / each < blocks) body_amx_put((j - 1) % 4, made + 256 * (j - 1));
@@ -160,10 +180,16 @@ BODY_INLINE void body_amx_step(body_format f, const body_panel *p, size_t ldx, c
   }
 }
 
-/* y [16 tokens][rows]: the chains' values so far, 0 when `fresh`. */
-BODY_INLINE void body_amx_resume(vf *a, const float *y, size_t ldy, size_t rows, bool fresh) {
+/* y [count tokens][rows]: the chains' values so far, 0 when `fresh`. */
+BODY_INLINE void body_amx_resume(vf *a, const float *y, size_t ldy, size_t rows, size_t count, bool fresh) {
   BODY_UNROLL
-  for (size_t t = 0; t < BODY_AMX_T; t++) a[t] = fresh ? vf_set1(0.0f) : body_load(y + t * ldy, rows);
+  for (size_t t = 0; t < BODY_AMX_T; t++)
+    a[t] = fresh || t >= count ? vf_set1(0.0f) : body_load(y + t * ldy, rows);
+}
+BODY_INLINE void body_amx_keep(const vf *a, float *y, size_t ldy, size_t rows, size_t count) {
+  BODY_UNROLL
+  for (size_t t = 0; t < BODY_AMX_T; t++)
+    if (t < count) body_store(y + t * ldy, a[t], rows);
 }
 
 /* One group of rows for `tiles` tiles of tokens over the `blocks` blocks of the panel; y: of the first token. Products
@@ -171,31 +197,30 @@ BODY_INLINE void body_amx_resume(vf *a, const float *y, size_t ldy, size_t rows,
  * same stretch of the next group, fetched line by line on the way; behind the last one the first group's next stretch,
  * or what is read behind this matrix (10 M parameters 1.5 %, 135 M 3). */
 BODY_INLINE void body_amx_row(body_format f, const body_panel *p, size_t blocks, const body_amx_tokens *x, size_t tiles,
-                              size_t ldx, float *y, size_t ldy, size_t rows, bool fresh, const unsigned char *coming) {
+                              float *y, size_t ldy, size_t rows, bool fresh, const unsigned char *coming) {
   enum { WHOLE = CPU_SPAN_BLOCKS, HALF = CPU_SPAN_BLOCKS / 2 };
   _Alignas(64) int32_t sums[2][2 * CPU_SPAN_BLOCKS * 256]; /* of pieces that a span lacks: anything, times zero */
   vf a[BODY_AMX_T];
   size_t spans = (blocks + CPU_SPAN_BLOCKS - 1) / CPU_SPAN_BLOCKS, steps = tiles * spans, fetched = 0;
   size_t lines = blocks / cpu_unit_blocks(f.scales) * cpu_unit_bytes(&f) / 64, a_step = (lines + steps - 1) / steps;
   body_amx_span next = {x, 0}, last = next;
-  body_amx_resume(a, y, ldy, rows, fresh);
+  body_amx_resume(a, y, ldy, rows, x->count, fresh);
   for (size_t step = 0; step <= steps; step++) {
     for (size_t i = 0; i < a_step && fetched < lines; i++) __builtin_prefetch(coming + 64 * fetched++, 0, 2);
     size_t here = blocks - next.at * CPU_SPAN_BLOCKS;
     /* of a span, all that there is of `last`; rows of K types are whole ones */
     bool half = cpu_unit_blocks(f.scales) <= HALF && blocks - last.at * CPU_SPAN_BLOCKS == HALF;
     int32_t *made = sums[step % 2], *there = sums[(step + 1) % 2];
-    if (step == 0) body_amx_step(f, p, ldx, &next, here, made, NULL, 0, NULL, a);
-    else if (step == steps && half) body_amx_step(f, p, ldx, NULL, 0, NULL, &last, HALF, there, a);
-    else if (step == steps) body_amx_step(f, p, ldx, NULL, 0, NULL, &last, WHOLE, there, a);
-    else if (here >= WHOLE && half) body_amx_step(f, p, ldx, &next, WHOLE, made, &last, HALF, there, a);
-    else if (here >= WHOLE) body_amx_step(f, p, ldx, &next, WHOLE, made, &last, WHOLE, there, a);
-    else body_amx_step(f, p, ldx, &next, here, made, &last, WHOLE, there, a);
+    if (step == 0) body_amx_step(f, p, &next, here, made, NULL, 0, NULL, a);
+    else if (step == steps && half) body_amx_step(f, p, NULL, 0, NULL, &last, HALF, there, a);
+    else if (step == steps) body_amx_step(f, p, NULL, 0, NULL, &last, WHOLE, there, a);
+    else if (here >= WHOLE && half) body_amx_step(f, p, &next, WHOLE, made, &last, HALF, there, a);
+    else if (here >= WHOLE) body_amx_step(f, p, &next, WHOLE, made, &last, WHOLE, there, a);
+    else body_amx_step(f, p, &next, here, made, &last, WHOLE, there, a);
     if (step > 0 && last.at + 1 == spans) { /* a tile is done */
-      BODY_UNROLL
-      for (size_t t = 0; t < BODY_AMX_T; t++) body_store(y + t * ldy, a[t], rows);
+      body_amx_keep(a, y, ldy, rows, last.x->count);
       y += BODY_AMX_T * ldy;
-      if (step < steps) body_amx_resume(a, y, ldy, rows, fresh);
+      if (step < steps) body_amx_resume(a, y, ldy, rows, next.x->count, fresh);
     }
     last = next;
     if (++next.at == spans) next = (body_amx_span){next.x + 1, 0};
@@ -238,33 +263,39 @@ BODY_INLINE const unsigned char *body_amx_at(body_format f, const cpu_matrix *m,
   return m->packed + row / 16 * m->group_bytes + at / cpu_unit_blocks(f.scales) * cpu_unit_bytes(&f);
 }
 
-/* Rows [begin, end) for `tiles` tiles of tokens, `token` on; y: of that token and row 0. */
+/* Rows [begin, end) for `tokens` tokens, `token` on, at most BODY_AMX_TILES tiles; y: of that token and row 0. */
 BODY_INLINE void body_amx_block(body_format f, const body_place *p, size_t begin, size_t end, size_t token,
-                                size_t tiles, float *y) {
-  size_t blocks = p->m->k / BODY_BLOCK, most = body_amx_stretch(f, blocks);
+                                size_t tokens, float *y) {
+  size_t blocks = p->m->k / BODY_BLOCK, most = body_amx_stretch(f, blocks), tiles = 0;
+  _Alignas(64) body_amx_filled filled;
   body_panel panel;
   panel.narrow = p->x->narrow;
   body_amx_tokens x[BODY_AMX_TILES];
   for (size_t at = 0; at < blocks; at += most) {
     size_t part = blocks - at < most ? blocks - at : most;
-    for (size_t t = 0; t < tiles; t++) body_amx_bring(f, p->x, token + t * BODY_AMX_T, at, part, &x[t]);
+    tiles = 0;
+    for (size_t t = 0; t < tokens; t += BODY_AMX_T) {
+      size_t count = tokens - t < BODY_AMX_T ? tokens - t : BODY_AMX_T;
+      body_amx_bring(f, p->x, token + t, count, at, part, filled, &x[tiles++]);
+    }
     for (size_t row = begin; row < end; row += 16) {
       size_t rows = end - row < 16 ? end - row : 16;
       const unsigned char *coming = body_amx_at(f, p->m, row + 16, at);
       if (row + 16 >= end && at + part < blocks) coming = body_amx_at(f, p->m, begin, at + part);
-      else if (row + 16 >= end) coming = p->ahead.end + p->ahead.jump;
+      else if (row + 16 >= end) coming = body_amx_at(f, p->m, row + 16, 0);
+      if (coming == p->ahead.end) coming += p->ahead.jump;
       body_amx_unpack(f, p->m->packed + row / 16 * p->m->group_bytes, at, part, &panel);
-      body_amx_row(f, &panel, part, x, tiles, p->x->ld, y + row, p->ldy, rows, at == 0, coming);
+      body_amx_row(f, &panel, part, x, tiles, y + row, p->ldy, rows, at == 0, coming);
     }
   }
 }
 
-typedef void body_amx_fn(const body_place *p, size_t begin, size_t end, size_t token, size_t tiles, float *y);
-#define CPU_FORMAT(id, base, extra, bias, scales)                                                         \
-  static void body_amx_##id(const body_place *p, size_t begin, size_t end, size_t token, size_t tiles, \
-                            float *y) {                                                                   \
-    body_format f = {base, extra, bias, CPU_SCALES_##scales};                                             \
-    body_amx_block(f, p, begin, end, token, tiles, y);                                                    \
+typedef void body_amx_fn(const body_place *p, size_t begin, size_t end, size_t token, size_t tokens, float *y);
+#define CPU_FORMAT(id, base, extra, bias, scales)                                                       \
+  static void body_amx_##id(const body_place *p, size_t begin, size_t end, size_t token, size_t tokens, \
+                            float *y) {                                                                 \
+    body_format f = {base, extra, bias, CPU_SCALES_##scales};                                           \
+    body_amx_block(f, p, begin, end, token, tokens, y);                                                 \
   }
 #include "cpu/format.def"
 #undef CPU_FORMAT
@@ -272,25 +303,31 @@ typedef void body_amx_fn(const body_place *p, size_t begin, size_t end, size_t t
 #include "cpu/body_amx_four.h"
 #include "cpu/body_amx_one.h"
 
-/* As many of the tokens as are whole tiles; how many that were. Sums that are added to (nobody asks for many) are left
- * to the vector registers, as outputs hold the chains' values on the way. */
+/* How many of so many tokens are for the matrix registers: all, or whole tiles. */
+BODY_INLINE size_t body_amx_share(size_t tokens) {
+  return tokens % BODY_AMX_T < BODY_AMX_LEAST ? tokens / BODY_AMX_T * BODY_AMX_T : tokens;
+}
+
+/* As many of the tokens as are worth it; how many that were. Sums that are added to (nobody asks for many) are left to
+ * the vector registers, as outputs hold the chains' values on the way. */
 static size_t body_amx_mul(const body_place *p, size_t begin, size_t end, size_t token, size_t tokens, float *y) {
 #define CPU_FORMAT(id, base, extra, bias, scales) body_amx_##id,
   static body_amx_fn *const formats[] = {
 #include "cpu/format.def"
   };
 #undef CPU_FORMAT
-  size_t tiles = tokens / BODY_AMX_T;
-  if (p->m->format >= CPU_F32 || p->add || tiles == 0 || begin >= end) return 0;
-  bool done = false; /* tokens of one tile, in a manner of their own */
-  if (tiles == 1 && p->m->format == CPU_Q8 && p->x->narrow) done = body_amx_one(p, begin, end, token, y);
-  if (tiles == 1 && p->m->format == CPU_Q4 && !p->x->narrow) done = body_amx_four(p, begin, end, token, y);
-  if (done) return BODY_AMX_T;
-  body_amx_begin();
-  for (size_t t = 0; t < tiles; t += BODY_AMX_TILES) {
-    size_t here = tiles - t < BODY_AMX_TILES ? tiles - t : BODY_AMX_TILES;
-    formats[p->m->format](p, begin, end, token + t * BODY_AMX_T, here, y + t * BODY_AMX_T * p->ldy);
-  }
+  const size_t most = BODY_AMX_TILES * BODY_AMX_T;
+  bool done = false; /* one tile, in a manner of its own */
+  tokens = body_amx_share(tokens);
+  if (p->m->format >= CPU_F32 || p->add || tokens == 0 || begin >= end) return 0;
+  if (tokens <= BODY_AMX_T && p->m->format == CPU_Q8 && p->x->narrow)
+    done = body_amx_one(p, begin, end, token, tokens, y);
+  if (tokens <= BODY_AMX_T && p->m->format == CPU_Q4 && !p->x->narrow)
+    done = body_amx_four(p, begin, end, token, tokens, y);
+  if (done) return tokens;
+  body_amx_begin(BODY_AMX_T);
+  for (size_t t = 0; t < tokens; t += most)
+    formats[p->m->format](p, begin, end, token + t, tokens - t < most ? tokens - t : most, y + t * p->ldy);
   body_amx_end();
-  return tiles * BODY_AMX_T;
+  return tokens;
 }

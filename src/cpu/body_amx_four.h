@@ -15,7 +15,7 @@ enum { BODY_FOUR_SCALES = 64, BODY_FOUR_QUANTS = 256, BODY_FOUR_UNIT = BODY_FOUR
 typedef struct body_four_tokens {
   _Alignas(64) float scale[BODY_FOUR_SPANS][BODY_AMX_T];
   const int8_t *x; /* [16][ldx] */
-  size_t ldx, spans;
+  size_t ldx, spans, count; /* count: tokens that exist */
   bool halved; /* the last span has two blocks, not four */
 } body_four_tokens;
 
@@ -108,36 +108,34 @@ static void body_four_rows(const body_four_tokens *x, const unsigned char *packe
   size_t whole = x->halved ? x->spans - 1 : x->spans;
   body_four_buffers b;
   vf a[BODY_AMX_T];
-  memset(b.sums[0], 0, sizeof b.sums[0]);
+  memset(b.sums, 0, sizeof b.sums);
   for (size_t j = 0; j < CPU_SPAN_BLOCKS; j++) body_four_unpack(packed, j, b.q[1]);
   BODY_UNROLL
   for (size_t t = 0; t < BODY_AMX_T; t++) a[t] = vf_set1(0.0f);
   for (size_t g = 0; g <= groups; g++) {
     if (x->halved) body_four_step(x, &l, &b, 4, 2, a);
     else body_four_step(x, &l, &b, 4, 4, a);
+    if (g > 0) body_amx_keep(a, y + 16 * g - 16, ldy, g == groups ? rows : 16, x->count);
     BODY_UNROLL
-    for (size_t t = 0; t < BODY_AMX_T; t++) {
-      if (g > 0) body_store(y + t * ldy + 16 * g - 16, a[t], g == groups ? rows : 16);
-      a[t] = vf_set1(0.0f);
-    }
+    for (size_t t = 0; t < BODY_AMX_T; t++) a[t] = vf_set1(0.0f);
     if (g == groups) break;
-    for (size_t t = 0; t < BODY_AMX_T; t++) __builtin_prefetch(y + t * ldy + 16 * g, 1);
+    for (size_t t = 0; t < x->count; t++) __builtin_prefetch(y + t * ldy + 16 * g, 1);
     for (size_t s = 1; s < whole; s++) body_four_step(x, &l, &b, 4, 4, a);
     if (x->halved) body_four_step(x, &l, &b, 2, 4, a);
   }
 }
 
-/* Rows [begin, end) of a Q4 matrix for 16 tokens with wide spans, `token` on; y: of that token and row 0. False: not
- * for rows of this length. */
-static bool body_amx_four(const body_place *p, size_t begin, size_t end, size_t token, float *y) {
+/* Rows [begin, end) of a Q4 matrix for up to 16 tokens with wide spans, `token` on; y: of that token and row 0. False:
+ * not for rows of this length. */
+static bool body_amx_four(const body_place *p, size_t begin, size_t end, size_t token, size_t tokens, float *y) {
   const cpu_block *block = p->x->block + token * p->x->blocks;
   size_t blocks = p->m->k / BODY_BLOCK, spans = (blocks + CPU_SPAN_BLOCKS - 1) / CPU_SPAN_BLOCKS;
   if (blocks % 2 != 0 || spans < 2 || spans > BODY_FOUR_SPANS) return false;
-  body_four_tokens x = {.x = p->x->q + token * p->x->ld, .ldx = p->x->ld, .spans = spans};
+  body_four_tokens x = {.x = p->x->q + token * p->x->ld, .ldx = p->x->ld, .spans = spans, .count = tokens};
   x.halved = blocks % CPU_SPAN_BLOCKS != 0;
   for (size_t s = 0; s < spans; s++)
-    vf_store(x.scale[s], vf_gather(&block[s * CPU_SPAN_BLOCKS].scale, p->x->blocks * sizeof *block));
-  body_amx_begin();
+    vf_store(x.scale[s], vf_gather(&block[s * CPU_SPAN_BLOCKS].scale, p->x->blocks * sizeof *block, tokens));
+  body_amx_begin(tokens);
   body_four_rows(&x, p->m->packed + begin / 16 * p->m->group_bytes, (end - begin + 15) / 16, (end - begin - 1) % 16 + 1,
                  y + begin, p->ldy);
   body_amx_end();

@@ -13,9 +13,9 @@ enum { BODY_ONE_BLOCKS = 256, BODY_ONE_AHEAD = 4352, BODY_ONE_NEAR = 1088 };
 enum { BODY_ONE_MAGIC_BITS = 0x4B400000 };
 
 /* Tiles 0, 1 sums, 2, 3 tokens by 32, 4, 5 chunks of a block by rows. */
-static void body_one_begin(void) {
-  static const body_amx_config config = {
-      .palette = 1, .row_bytes = {64, 64, 32, 32, 64, 64}, .rows = {16, 16, 16, 16, 8, 8}};
+static void body_one_begin(size_t tokens) {
+  uint8_t t = (uint8_t)tokens;
+  const body_amx_config config = {.palette = 1, .row_bytes = {64, 64, 32, 32, 64, 64}, .rows = {t, t, t, t, 8, 8}};
   __asm__ volatile("ldtilecfg %0" ::"m"(config));
 }
 
@@ -27,7 +27,7 @@ typedef struct body_one_tokens {
   _Alignas(64) float scale[BODY_ONE_BLOCKS][BODY_AMX_T];
   int32_t magic[16];
   const int8_t *x; /* [16][ldx] */
-  size_t ldx, blocks;
+  size_t ldx, blocks, count; /* tokens that exist */
 } body_one_tokens;
 
 #define BODY_ONE_PRODUCT(sum, tokens, quants)                                                    \
@@ -60,15 +60,14 @@ BODY_INLINE void body_one_link(const unsigned char *d16, const float *scale, con
   }
 }
 
-/* y [16 tokens][rows] over x->blocks blocks, two to a unit: products of a block, and the chain over the second before
+/* y [tokens][rows] over x->blocks blocks, two to a unit: products of a block, and the chain over the second before
  * it, side by side. False where a scale was infinite: then this is not the product. */
 static bool body_one_row(const body_one_tokens *x, const unsigned char *unit, float *y, size_t ldy, size_t rows,
-                         bool fresh) {
-  _Alignas(64) float sums[2][256];
+                         bool fresh, float (*sums)[256]) {
   const unsigned char *last = unit;
   vf a[BODY_AMX_T];
   size_t b = 0;
-  body_amx_resume(a, y, ldy, rows, fresh);
+  body_amx_resume(a, y, ldy, rows, x->count, fresh);
   for (; b + 2 <= x->blocks; b += 2, last = unit, unit += BODY_ONE_UNIT) {
     const unsigned char *first = unit + BODY_ONE_SCALES, *second = first + BODY_ONE_QUANTS;
     __builtin_prefetch(unit + BODY_ONE_AHEAD, 0, 2);
@@ -91,28 +90,28 @@ static bool body_one_row(const body_one_tokens *x, const unsigned char *unit, fl
     BODY_AMX_STORE(0, sums[0]);
     body_one_link(unit, x->scale[b], sums[0], unit + BODY_ONE_AHEAD, a);
   }
-  BODY_UNROLL
-  for (size_t t = 0; t < BODY_AMX_T; t++) body_store(y + t * ldy, a[t], rows);
+  body_amx_keep(a, y, ldy, rows, x->count);
   return !vf_has_nan(a[0]);
 }
 
-/* Rows [begin, end) of a Q8 matrix for 16 tokens with narrow spans, `token` on; y: of that token and row 0. False: an
- * infinite scale, or activations that are no numbers; body_amx_block knows what comes of them. */
-static bool body_amx_one(const body_place *p, size_t begin, size_t end, size_t token, float *y) {
+/* Rows [begin, end) of a Q8 matrix for up to 16 tokens with narrow spans, `token` on; y: of that token and row 0.
+ * False: an infinite scale, or activations that are no numbers; body_amx_block knows what comes of them. */
+static bool body_amx_one(const body_place *p, size_t begin, size_t end, size_t token, size_t tokens, float *y) {
   const cpu_block *block = p->x->block + token * p->x->blocks;
   size_t blocks = p->m->k / BODY_BLOCK;
-  body_one_tokens x = {.ldx = p->x->ld};
+  _Alignas(64) float sums[2][256] = {{0.0f}}; /* by turns; of tokens that there are not: zero */
+  body_one_tokens x = {.ldx = p->x->ld, .count = tokens};
   bool sound = true;
   for (size_t i = 0; i < 16; i++) x.magic[i] = BODY_ONE_MAGIC_BITS;
-  body_one_begin();
+  body_one_begin(tokens);
   for (size_t at = 0; at < blocks; at += BODY_ONE_BLOCKS) {
     x.blocks = blocks - at < BODY_ONE_BLOCKS ? blocks - at : BODY_ONE_BLOCKS;
     x.x = p->x->q + token * p->x->ld + at * BODY_BLOCK;
     for (size_t b = 0; b < x.blocks; b++)
-      vf_store(x.scale[b], vf_gather(&block[at + b].scale, p->x->blocks * sizeof *block));
+      vf_store(x.scale[b], vf_gather(&block[at + b].scale, p->x->blocks * sizeof *block, tokens));
     for (size_t row = begin; row < end; row += 16)
       sound &= body_one_row(&x, p->m->packed + row / 16 * p->m->group_bytes + at / 2 * BODY_ONE_UNIT, y + row, p->ldy,
-                            end - row < 16 ? end - row : 16, at == 0);
+                            end - row < 16 ? end - row : 16, at == 0, sums);
   }
   body_amx_end();
   return sound;

@@ -362,19 +362,30 @@ static body_mx_fn *const body_mx_tiles[][BODY_MX_SIZES] = {
 #include "cpu/body_amx.h"
 #endif
 
-/* Blocks of tokens whose activations stay in the second-level cache while all rows pass. */
+/* Blocks of tokens whose activations stay in the second-level cache while all rows pass; rows whose weights do. */
 #define BODY_TOKENS_BYTES (1u << 20)
+#define BODY_STRIP_BYTES (1u << 19)
 
-static void body_matrix_mul(const cpu_matrix *m, const cpu_input *x, const float *xf, size_t ldx, size_t first,
-                            size_t tokens, size_t begin, size_t end, float *y, size_t ldy, bool add,
-                            const unsigned char *next) {
-  const unsigned char *behind = m->packed + (end + 15) / 16 * m->group_bytes;
-  body_place place = {m, x, xf, ldx, ldy, add, first, {behind, next != NULL ? next - behind : 0}};
+/* Rows that pass at once. Tokens that are not all for the matrix registers need the weights twice, the second time out
+ * of the second-level cache. */
+static size_t body_strip(const cpu_matrix *m, size_t tokens) {
 #if defined(VEC_AMX)
-  size_t whole = body_amx_mul(&place, begin, end, first, tokens, y);
-  first += whole;
-  tokens -= whole;
-  y += whole * ldy;
+  size_t amx = body_amx_share(tokens), groups = BODY_STRIP_BYTES / m->group_bytes;
+  if (amx > 0 && amx < tokens) return groups > 0 ? groups * 16 : 16;
+#endif
+  (void)m;
+  (void)tokens;
+  return SIZE_MAX;
+}
+
+/* Rows [begin, end) for `tokens` tokens, `first` on; y: of that token and row 0. */
+static void body_matrix_rows(body_place place, size_t first, size_t tokens, size_t begin, size_t end, float *y) {
+  const cpu_matrix *m = place.m;
+#if defined(VEC_AMX)
+  size_t amx = body_amx_mul(&place, begin, end, first, tokens, y);
+  first += amx;
+  tokens -= amx;
+  y += amx * place.ldy;
 #endif
   size_t token_bytes = m->format >= CPU_F32 ? 4 * m->k : m->k + m->k / 2;
   size_t most = BODY_TOKENS_BYTES / token_bytes / VEC_TOKENS * VEC_TOKENS;
@@ -385,14 +396,24 @@ static void body_matrix_mul(const cpu_matrix *m, const cpu_input *x, const float
     if (here == 1) {
       body_mx_fn *one = body_mx_tiles[m->format][0];
       for (size_t row = begin; row < end; row += 16)
-        one(&place, row, end - row < 16 ? end - row : 16, first + block, y + block * ldy + row);
+        one(&place, row, end - row < 16 ? end - row : 16, first + block, y + block * place.ldy + row);
       continue;
     }
     for (size_t row = begin; row < end; row += 16) {
       size_t rows = end - row < 16 ? end - row : 16, t = 0;
       for (int size = BODY_MX_SIZES - 1; size >= 0; size--)
         for (; here - t >= (size_t)1 << size; t += (size_t)1 << size)
-          body_mx_tiles[m->format][size](&place, row, rows, first + block + t, y + (block + t) * ldy + row);
+          body_mx_tiles[m->format][size](&place, row, rows, first + block + t, y + (block + t) * place.ldy + row);
     }
   }
+}
+
+static void body_matrix_mul(const cpu_matrix *m, const cpu_input *x, const float *xf, size_t ldx, size_t first,
+                            size_t tokens, size_t begin, size_t end, float *y, size_t ldy, bool add,
+                            const unsigned char *next) {
+  const unsigned char *behind = m->packed + (end + 15) / 16 * m->group_bytes;
+  body_place place = {m, x, xf, ldx, ldy, add, first, {behind, next != NULL ? next - behind : 0}};
+  size_t strip = body_strip(m, tokens);
+  for (size_t row = begin; row < end; row += strip < end - row ? strip : end - row)
+    body_matrix_rows(place, first, tokens, row, end - row < strip ? end : row + strip, y);
 }

@@ -142,12 +142,15 @@ static inline vb vb_shr(vb a, int n) { return _mm512_srli_epi16(a, (vec_count)n)
 
 static inline void vb_store(void *p, vb a) { _mm512_storeu_si512(p, a); }
 static inline vb vb_less(vb a, int n) { return _mm512_sub_epi8(a, _mm512_set1_epi8((char)n)); }
-/* 16 values, `stride` bytes apart */
-static inline vi vi_gather(const void *p, size_t stride) {
+/* n values, `stride` bytes apart, and zeros */
+static inline vi vi_gather(const void *p, size_t stride, size_t n) {
   __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  return _mm512_i32gather_epi32(_mm512_mullo_epi32(lane, _mm512_set1_epi32((int)stride)), p, 1);
+  lane = _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)stride));
+  return _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), vec_mask(n), lane, p, 1);
 }
-static inline vf vf_gather(const void *p, size_t stride) { return _mm512_castsi512_ps(vi_gather(p, stride)); }
+static inline vf vf_gather(const void *p, size_t stride, size_t n) {
+  return _mm512_castsi512_ps(vi_gather(p, stride, n));
+}
 static inline vi vi_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
 static inline vf vf_of_i32(const int32_t *p) { return _mm512_cvtepi32_ps(_mm512_loadu_si512(p)); }
 
