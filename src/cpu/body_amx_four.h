@@ -37,8 +37,9 @@ typedef struct body_four_buffers {
   _Alignas(64) int32_t sums[2][CPU_SPAN_BLOCKS * 256];
 } body_four_buffers;
 
-BODY_INLINE void body_four_unpack(const unsigned char *span, size_t j, int8_t *q) {
-  const unsigned char *from = span + j / 2 * BODY_FOUR_UNIT + BODY_FOUR_SCALES + j % 2 * BODY_FOUR_QUANTS;
+/* Block j of a span whose second unit lies `second` bytes on. */
+BODY_INLINE void body_four_unpack(const unsigned char *span, size_t second, size_t j, int8_t *q) {
+  const unsigned char *from = span + (j < 2 ? 0 : second) + BODY_FOUR_SCALES + j % 2 * BODY_FOUR_QUANTS;
   BODY_UNROLL
   for (size_t c = 0; c < 4; c++) {
     vb v = vb_load(from + 64 * c);
@@ -84,6 +85,8 @@ BODY_INLINE void body_four_step(const body_four_tokens *x, body_four_line *l, bo
   body_four_move(x, l);
   const int8_t *from = x->x + l->here.at * CPU_SPAN, *q = b->q[l->turn];
   int8_t *q_coming = b->q[l->turn ^ 1];
+  /* of a span of one unit that unit twice: nothing lies behind the last, and what it gives is not multiplied */
+  size_t second = x->halved && l->coming.at + 1 == x->spans ? 0 : BODY_FOUR_UNIT;
   int32_t *made = b->sums[l->turn], *sums = b->sums[l->turn ^ 1];
   vf d[CPU_SPAN_BLOCKS];
   BODY_UNROLL
@@ -96,7 +99,7 @@ BODY_INLINE void body_four_step(const body_four_tokens *x, body_four_line *l, bo
     if (j == 0) body_amx_put(last - 1, sums + 256 * (last - 1));
     else if (j < here) body_amx_put(j - 1, made + 256 * (j - 1));
     body_four_link(x, l, sums, d, last, 4 * j, 4 * j + 4, a);
-    body_four_unpack(l->coming.packed, j, q_coming);
+    body_four_unpack(l->coming.packed, second, j, q_coming);
   }
 }
 
@@ -109,7 +112,7 @@ static void body_four_rows(const body_four_tokens *x, const unsigned char *packe
   body_four_buffers b;
   vf a[BODY_AMX_T];
   memset(b.sums, 0, sizeof b.sums);
-  for (size_t j = 0; j < CPU_SPAN_BLOCKS; j++) body_four_unpack(packed, j, b.q[1]);
+  for (size_t j = 0; j < CPU_SPAN_BLOCKS; j++) body_four_unpack(packed, BODY_FOUR_UNIT, j, b.q[1]);
   BODY_UNROLL
   for (size_t t = 0; t < BODY_AMX_T; t++) a[t] = vf_set1(0.0f);
   for (size_t g = 0; g <= groups; g++) {
