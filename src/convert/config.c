@@ -255,7 +255,7 @@ static void read_yarn(reader *r, const json_t *p) {
  * max_position_embeddings, and beyond that no model is run. */
 static void read_scaling(reader *r, const json_t *p, double base) {
   const char *type = present(p, "rope_type") ? text(p, "rope_type") : text(p, "type");
-  if (p == NULL || json_is_null(p) || type[0] == 0) return;
+  if (r->status || p == NULL || json_is_null(p) || type[0] == 0) return; /* head_dim bounds tables here */
   if (strcmp(type, "default") == 0 || strcmp(type, "dynamic") == 0) return;
   if (strcmp(type, "linear") == 0 || strcmp(type, "yarn") == 0) {
     put_text(r, "rope.scaling.type", type);
