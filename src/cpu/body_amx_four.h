@@ -37,15 +37,12 @@ typedef struct body_four_buffers {
   _Alignas(64) int32_t sums[2][CPU_SPAN_BLOCKS * 256];
 } body_four_buffers;
 
+static const body_format body_four_format = {4, 0, 8, CPU_SCALES_F16};
+
 /* Block j of a span whose second unit lies `second` bytes on. */
 BODY_INLINE void body_four_unpack(const unsigned char *span, size_t second, size_t j, int8_t *q) {
   const unsigned char *from = span + (j < 2 ? 0 : second) + BODY_FOUR_SCALES + j % 2 * BODY_FOUR_QUANTS;
-  BODY_UNROLL
-  for (size_t c = 0; c < 4; c++) {
-    vb v = vb_load(from + 64 * c);
-    vb_store(q + 512 * j + 64 * c, vb_less(vb_and(v, 15), 8));
-    vb_store(q + 512 * j + 64 * (c + 4), vb_less(vb_and(vb_shr(v, 4), 15), 8));
-  }
+  body_amx_unpack_block(body_four_format, from, q + 512 * j);
 }
 
 /* All move up; what comes behind the last span is that span once more. */
@@ -81,7 +78,6 @@ BODY_INLINE void body_four_link(const body_four_tokens *x, const body_four_line 
  * is under way. */
 BODY_INLINE void body_four_step(const body_four_tokens *x, body_four_line *l, body_four_buffers *b, size_t here,
                                 size_t last, vf *a) {
-  const body_format f = {4, 0, 8, CPU_SCALES_F16};
   body_four_move(x, l);
   const int8_t *from = x->x + l->here.at * CPU_SPAN, *q = b->q[l->turn];
   int8_t *q_coming = b->q[l->turn ^ 1];
@@ -95,7 +91,7 @@ BODY_INLINE void body_four_step(const body_four_tokens *x, body_four_line *l, bo
     __builtin_prefetch(l->coming.packed + BODY_FOUR_AHEAD + 64 * i, 0, 2);
   BODY_UNROLL
   for (size_t j = 0; j < CPU_SPAN_BLOCKS; j++) {
-    if (j < here) body_amx_product(f, j, from + j * BODY_BLOCK, x->ldx, q + 512 * j);
+    if (j < here) body_amx_product(body_four_format, j, from + j * BODY_BLOCK, x->ldx, q + 512 * j);
     if (j == 0) body_amx_put(last - 1, sums + 256 * (last - 1));
     else if (j < here) body_amx_put(j - 1, made + 256 * (j - 1));
     body_four_link(x, l, sums, d, last, 4 * j, 4 * j + 4, a);

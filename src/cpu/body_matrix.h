@@ -174,7 +174,19 @@ BODY_INLINE void body_link(body_format f, size_t count, vf *part, const vb *w, c
   }
 }
 
-/* The same for a token alone, the quants at `plane`. */
+/* The same for a tile of any number of tokens, the quants at `plane`, taken apart once. */
+BODY_INLINE void body_link_all(body_format f, size_t tokens, vf *part, const unsigned char *plane,
+                               const body_scales *s, const int8_t *x, size_t ldx, const cpu_block *block,
+                               size_t ld_block) {
+  size_t count = tokens < VEC_CHAINS ? tokens : VEC_CHAINS;
+  vb w[8];
+  body_unpack(f, plane, w);
+  BODY_UNROLL
+  for (size_t t = 0; t < tokens; t += VEC_CHAINS)
+    body_link(f, count, part + t, w, s, x + t * ldx, ldx, block + t * ld_block, ld_block);
+}
+
+/* The same for a token alone. */
 BODY_INLINE void body_link_one(body_format f, vf *part, const unsigned char *plane, const body_scales *s,
                                const int8_t *x, const cpu_block *block) {
 #if defined(VEC_NIBBLES)
@@ -184,9 +196,7 @@ BODY_INLINE void body_link_one(body_format f, vf *part, const unsigned char *pla
     return;
   }
 #endif
-  vb w[8];
-  body_unpack(f, plane, w);
-  body_link(f, 1, part, w, s, x, 0, block, 0);
+  body_link_all(f, 1, part, plane, s, x, 0, block, 0);
 }
 
 /* The end of a span. acc [tokens][16] stays in memory, at an address that the compiler does not see through: the parts
@@ -240,17 +250,11 @@ BODY_INLINE void body_matrix_tile(body_format f, size_t tokens, const cpu_matrix
     if (tokens == 1) {
       body_fetch(ahead, group, cpu_block_bytes(&f));
       body_link_one(f, part, group, &s, q, block);
-      if (narrow || (b + 1) % CPU_SPAN_BLOCKS == 0 || b + 1 == blocks) body_end_span(1, acc, part, block, 0);
-      continue;
+    } else {
+      for (size_t line = 0; tokens == 16 && fetch && line < cpu_block_bytes(&f); line += 64)
+        __builtin_prefetch(group + line + m->group_bytes, 0, 2);
+      body_link_all(f, tokens, part, group, &s, q, ldq, block, ld_block);
     }
-    vb w[8];
-    for (size_t line = 0; tokens == 16 && fetch && line < cpu_block_bytes(&f); line += 64)
-      __builtin_prefetch(group + line + m->group_bytes, 0, 2);
-    body_unpack(f, group, w);
-    BODY_UNROLL
-    for (size_t t = 0; t < tokens; t += VEC_CHAINS)
-      body_link(f, tokens < VEC_CHAINS ? tokens : VEC_CHAINS, part + t, w, &s, q + t * ldq, ldq, block + t * ld_block,
-                ld_block);
     if (narrow || (b + 1) % CPU_SPAN_BLOCKS == 0 || b + 1 == blocks) body_end_span(tokens, acc, part, block, ld_block);
   }
   BODY_UNROLL

@@ -99,8 +99,7 @@ void matrix_input_put(const cpu_kernels *kernels, matrix_input *in, size_t token
 void matrix_mul(const cpu_kernels *kernels, const matrix *m, const matrix_input *in, size_t first, size_t tokens,
                 size_t begin, size_t end, float *y, size_t ldy, bool add, const void *next) {
   if (begin >= end || tokens == 0) return;
-  kernels->matrix_mul(&m->w, &in->i8, in->f32, in->ld_f32, first, tokens, begin, end, y, ldy, add,
-                      next);
+  kernels->matrix_mul(&m->w, &in->i8, in->f32, in->ld_f32, first, tokens, begin, end, y, ldy, add, next);
 }
 
 os_ahead matrix_ahead(const matrix *m, size_t begin, size_t end) {
